@@ -1,0 +1,142 @@
+"""The command line: finds the verb, reads its options, runs it, and turns a failure into a line and a status.
+
+Status 0: done; 2: the user can mend it; 130: stopped by the user. Anything else is a bug: it keeps its
+traceback.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import version
+from typing import Protocol, runtime_checkable
+
+import tyro
+
+from faceanime.config import nearest
+from faceanime.errors import Cancelled, ConfigError, FaceAnimeError
+
+
+@runtime_checkable
+class Command(Protocol):
+    """A dataclass: its fields are the options, their docstrings the help."""
+
+    def run(self) -> None:
+        """Do the work. Raises: FaceAnimeError for what the user can mend."""
+
+
+def _doctor() -> type[Command]:
+    """Say what this machine has, what it lacks, and how fast it is."""
+    from faceanime.commands.doctor import Doctor
+
+    return Doctor
+
+
+COMMANDS: dict[str, Callable[[], type[Command]]] = {
+    "doctor": _doctor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    try:
+        _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except Cancelled as error:
+        return _fail(str(error), 130)
+    except KeyboardInterrupt:
+        return _fail("stopped by the user", 130)
+    except FaceAnimeError as error:
+        return _fail(str(error), 2)
+    except BrokenPipeError:
+        # Whoever read our output has left; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _run(args: list[str]) -> None:
+    if not args or args[0] in ("-h", "--help"):
+        print(_overview())
+    elif args[0] == "--version":
+        print(f"faceanime {version('faceanime')}")
+    else:
+        name = _command_name(args)
+        command = _parse(COMMANDS[name](), args[len(name.split()) :], f"faceanime {name}")
+        if command is not None:
+            command.run()
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    verbs = "\n".join(f"  {name:<{width}}  {load.__doc__}" for name, load in COMMANDS.items())
+    return (
+        "usage: faceanime COMMAND [OPTIONS]\n\n"
+        f"Bring a portrait to life.\n\n{verbs}\n\n"
+        "faceanime COMMAND --help lists the options of one; faceanime --version names this version."
+    )
+
+
+def _command_name(args: list[str]) -> str:
+    """The command that the arguments begin with; its name may be two words."""
+    for words in (2, 1):
+        name = " ".join(args[:words])
+        if name in COMMANDS:
+            return name
+    family = [name for name in COMMANDS if name.startswith(f"{args[0]} ")]
+    if family:
+        raise ConfigError(f"faceanime {args[0]} needs one more word: {', '.join(family)}")
+    kind = "option" if args[0].startswith("-") else "command"
+    hint = nearest(args[0], list(COMMANDS)) or "; faceanime --help lists the commands"
+    raise ConfigError(f"unknown {kind} {args[0]}{hint}")
+
+
+def _parse(command: type[Command], args: list[str], prog: str) -> Command | None:
+    """The command with its options set, or None after printing the help that was asked for.
+
+    tyro explains a mistake in a box of many lines on stderr; it becomes one line here.
+    """
+    box = io.StringIO()
+    try:
+        with redirect_stderr(box):
+            return tyro.cli(command, prog=prog, args=args, config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as stop:
+        if not stop.code:
+            return None
+    mistake = _unknown_option(command, args) or _first_paragraph(box.getvalue())
+    raise ConfigError(f"{mistake} ({prog} --help lists the options)")
+
+
+def _unknown_option(command: type[Command], args: list[str]) -> str | None:
+    """Name the first option that the command does not have, and the one most like it."""
+    page = io.StringIO()
+    try:
+        with redirect_stdout(page):
+            tyro.cli(command, args=["--help"], config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit:
+        known = re.findall(r"(?<![\w-])--?[a-z][\w.-]*", page.getvalue())
+    for arg in args:
+        name = arg.split("=")[0]
+        if re.match(r"--?[a-zA-Z]", name) and name.replace("_", "-") not in known:
+            return f"unknown option {name}{nearest(name, known)}"
+    return None
+
+
+def _first_paragraph(box: str) -> str:
+    """The text of a box below its title, up to the next rule or empty line; the frame may be blanks."""
+    lines: list[str] = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│╰╯ ")
+        if text.strip("─-"):
+            lines.append(text)
+        elif lines:
+            break
+    return " ".join(lines)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"faceanime: {' '.join(message.split())}", file=sys.stderr)
+    return status

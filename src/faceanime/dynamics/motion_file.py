@@ -1,0 +1,73 @@
+"""Motion files (`*.motion.safetensors`): a dynamics sequence to keep, share and edit.
+
+A safetensors file with a JSON header (see `faceanime.weights`): version, frame rate, model id, licence and
+where the motion came from. No clock in it: the same motion gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from faceanime.errors import ShapeError, WeightsError
+from faceanime.structures.coefficients import Dynamics, HeadPose
+from faceanime.weights import load_weights, save_weights
+
+KIND = "motion"
+SUFFIX = ".motion.safetensors"
+
+
+@dataclass(frozen=True)
+class MotionNote:
+    """What a motion file says about itself."""
+
+    licence: str = "unknown"
+    """Under which the motion may be used."""
+    provenance: str = ""
+    """Where it came from, in words: a file's name, a seed, a script."""
+
+
+def is_motion_file(path: Path) -> bool:
+    return path.name.endswith(SUFFIX)
+
+
+def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
+    """Write a motion, whole or not at all. Raises WeightsError."""
+    if not is_motion_file(path):
+        raise WeightsError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
+    tensors = {
+        "identity": np.asarray(dynamics.identity, np.float32),
+        "expression": np.asarray(dynamics.expression, np.float32),
+        "rotation": np.asarray(dynamics.pose.rotation, np.float64),
+        "scale": np.asarray(dynamics.pose.scale, np.float64),
+        "translation_px": np.asarray(dynamics.pose.translation_px, np.float64),
+        "valid": dynamics.valid.astype(np.uint8),
+    }
+    header = {
+        "frame_rate": [dynamics.frame_rate.numerator, dynamics.frame_rate.denominator],
+        "crop_size_px": dynamics.crop_size_px,
+        "model_id": dynamics.model_id,
+        "licence": note.licence,
+        "provenance": note.provenance,
+    }
+    save_weights(path, tensors, kind=KIND, header=header)
+
+
+def load_motion(path: Path) -> Dynamics:
+    """Read a motion. Raises WeightsError when it is missing, damaged, or not a motion."""
+    tensors, header = load_weights(path, kind=KIND)
+    try:
+        return Dynamics(
+            identity=tensors["identity"],
+            expression=tensors["expression"],
+            pose=HeadPose(tensors["rotation"], tensors["scale"], tensors["translation_px"]),
+            frame_rate=Fraction(*header["frame_rate"]),
+            valid=tensors["valid"].astype(bool),
+            crop_size_px=int(header["crop_size_px"]),
+            model_id=str(header["model_id"]),
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, ShapeError) as error:
+        raise WeightsError(f"{path} is damaged: {error}; reconstruct it again") from error

@@ -1,0 +1,177 @@
+"""Carry the motion of one face over to another (arXiv 2105.14678, sec. III-C, and beyond).
+
+Vocabulary: the *driver* is a `Dynamics`; its *reference* is the frame that is held to look like the source;
+the *source* is the face to be moved. What the driver does is read as its departure from the reference, so that
+neither its identity nor its resting face leaks into the source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from faceanime.errors import ConfigError
+from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
+from faceanime.morphable.axes import measure
+from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
+
+Parts = Literal["all", "expression", "head", "lips", "eyes"]
+
+
+@dataclass(frozen=True)
+class RetargetConfig:
+    """What of the driver's motion is used, and how far it may go."""
+
+    motion: Literal["relative", "absolute"] = "relative"
+    """relative: the driver's departure from its reference frame is added to the source's own face;
+    absolute: the source takes the driver's expression and head angles as they are."""
+    reference: Literal["auto"] | int = "auto"
+    """The driver's frame that corresponds to the source; auto picks a calm, frontal one."""
+    parts: Parts = "all"
+    """What moves: everything, the face without the head, the head alone, mouth and jaw, or eyes and brows."""
+    lips: float = 1.0
+    """Strength of mouth and jaw."""
+    eyes: float = 1.0
+    """Strength of lids, gaze and brows."""
+    head: float = 1.0
+    """Strength of the head's turning and shifting."""
+    yaw_limit_deg: float = 36.0
+    """How far from the source's own pose the head may turn sideways; approached smoothly."""
+    pitch_limit_deg: float = 26.0
+    """How far it may nod."""
+    shift_limit: float = 0.6
+    """How far the head may shift, in distances of the outer eye corners."""
+    scale_limit: float = 1.35
+    """How much the head may grow or shrink, as a factor."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.reference, int) and self.reference < 0:
+            raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
+        if self.scale_limit <= 1.0:
+            raise ConfigError(f"scale-limit is {self.scale_limit}, expected more than 1")
+
+
+_SHOWN = {
+    "all": {"lips", "eyes", "head"},
+    "expression": {"lips", "eyes"},
+    "head": {"head"},
+    "lips": {"lips"},
+    "eyes": {"eyes"},
+}
+
+
+def retarget(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, config: RetargetConfig
+) -> Dynamics:
+    """The driver's motion on the source's face, in the source's picture.
+
+    `source` is one face, its pose in picture px. The result has the source's identity and the driver's
+    length, rate and `valid`. Raises MorphableModelError when the driver belongs to another model, ConfigError
+    when the reference frame does not exist.
+    """
+    model.require(driver.model_id, "the driving motion")
+    reference = reference_frame(driver, model) if config.reference == "auto" else config.reference
+    if reference >= len(driver):
+        raise ConfigError(f"reference frame {reference} does not exist: the driver has {len(driver)} frames")
+    expression = _retarget_expression(source, driver, reference, model, config)
+    return Dynamics(
+        identity=source.identity,
+        expression=expression,
+        pose=_retarget_pose(source.pose, driver.pose, reference, config),
+        frame_rate=driver.frame_rate,
+        valid=driver.valid,
+        crop_size_px=driver.crop_size_px,
+        model_id=driver.model_id,
+    )
+
+
+def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
+    """The driver's calmest valid frame: mouth closed, eyes open, facing the viewer, little expression."""
+    shape = model.vertices(np.zeros_like(driver.identity), driver.expression)
+    yaw, pitch, _ = angles_from_rotation(driver.pose.rotation).T
+    lids = np.minimum(measure("lids_apart_right", shape), measure("lids_apart_left", shape))
+    cost = (
+        30.0 * np.maximum(measure("lips_apart", shape) - np.percentile(measure("lips_apart", shape), 10), 0)
+        + 40.0 * np.maximum(np.percentile(lids, 70) - lids, 0)
+        + 2.0 * np.abs(yaw)
+        + 2.0 * np.abs(pitch - np.median(pitch))
+        + 0.2 * np.linalg.norm(driver.expression, axis=1)
+    )
+    return int(np.argmin(np.where(driver.valid, cost, np.inf)))
+
+
+def _retarget_expression(
+    source: FaceCoefficients, driver: Dynamics, reference: int, model: MorphableModel, config: RetargetConfig
+) -> Float[np.ndarray, "T K_exp"]:
+    base = driver.expression[reference] if config.motion == "relative" else source.expression
+    shown = _SHOWN[config.parts]
+    eyes = np.isin(model.part, EYES)
+    strength = np.where(eyes, config.eyes * ("eyes" in shown), config.lips * ("lips" in shown))
+    moved = source.expression + strength * (driver.expression - base)
+    if config.motion == "relative" and "eyes" in shown:
+        moved = _close_lids(source, driver, reference, moved, model)
+    return np.asarray(moved)
+
+
+def _close_lids(
+    source: FaceCoefficients,
+    driver: Dynamics,
+    reference: int,
+    expression: Float[np.ndarray, "T K_exp"],
+    model: MorphableModel,
+) -> Float[np.ndarray, "T K_exp"]:
+    """Let the lids part by the driver's *share* of its open eye: a closed eye closes eyes of any size."""
+    theirs = model.vertices(driver.identity, driver.expression)
+    ours = model.vertices(source.identity, expression)
+    rest = model.vertices(source.identity, source.expression)
+    closed = expression
+    for side in ("right", "left"):
+        name = f"lids_apart_{side}"
+        share = measure(name, theirs) / np.maximum(measure(name, theirs)[reference], 0.02)
+        wanted = np.clip(share, 0.0, 1.4) * np.maximum(measure(name, rest), 0.0)
+        axis = model.axis(f"blink_{side}")
+        per_unit = measure(name, model.expression_basis @ axis)
+        closed = closed + ((wanted - measure(name, ours)) / per_unit)[:, None] * axis
+    return np.asarray(closed)
+
+
+def _retarget_pose(
+    source: HeadPose, driver: HeadPose, reference: int, config: RetargetConfig
+) -> HeadPose:
+    rest = driver[reference]
+    head = config.head if "head" in _SHOWN[config.parts] else 0.0
+    limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, 45.0])
+    if config.motion == "relative":
+        angles = angles_from_rotation(driver.rotation @ rest.rotation.T)
+    else:
+        angles = angles_from_rotation(driver.rotation @ source.rotation.T)
+    angles = soft_limit(head * angles, 0.65 * limits, limits)
+    ratio = np.exp(soft_limit(head * np.log(driver.scale / rest.scale), *_log_limits(config.scale_limit)))
+    shift = head * (driver.translation_px - rest.translation_px) / rest.scale
+    shift = soft_limit(shift, 0.65 * config.shift_limit, config.shift_limit)
+    return HeadPose(
+        rotation=rotation_from_angles(angles[:, 0], angles[:, 1], angles[:, 2]) @ source.rotation,
+        scale=source.scale * ratio,
+        translation_px=source.translation_px + shift * source.scale,
+    )
+
+
+def _log_limits(limit: float) -> tuple[float, float]:
+    return 0.65 * float(np.log(limit)), float(np.log(limit))
+
+
+def soft_limit(
+    value: Float[np.ndarray, "*B"], knee: float | Float[np.ndarray, "*B"], limit: float | Float[np.ndarray, "*B"]
+) -> Float[np.ndarray, "*B"]:
+    """The identity up to +-`knee`, then bent smoothly toward +-`limit`, which it never passes.
+
+    >>> soft_limit(np.array([0.5, -0.5]), 1.0, 2.0).tolist()
+    [0.5, -0.5]
+    """
+    room = limit - np.asarray(knee)
+    over = np.maximum(np.abs(value) - knee, 0.0)
+    return np.asarray(np.sign(value) * (np.minimum(np.abs(value), knee) + room * np.tanh(over / room)))

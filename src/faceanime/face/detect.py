@@ -1,0 +1,215 @@
+"""Finding faces in still pictures, and their 478 landmarks as exactly as the network can tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal, Protocol
+
+import numpy as np
+
+from faceanime.errors import ConfigError, NoFaceError, check_shape
+from faceanime.face.mediapipe_models import BoxModel, FoundFace, MeshModel
+from faceanime.face.mesh import (
+    Place,
+    Reading,
+    area,
+    look,
+    moved,
+    overlap,
+    place_of,
+    place_of_box,
+    points_through,
+    read_mesh,
+)
+from faceanime.structures.faces import Landmarks
+from faceanime.structures.frames import Pixels
+
+FaceChoice = Literal["largest"] | int
+
+
+class FaceDetector(Protocol):
+    """Whatever finds faces in a picture."""
+
+    def detect(self, pixels: Pixels, threshold: float | None = None) -> tuple[Landmarks, ...]:
+        """All faces whose score reaches `threshold` (its own where None), the largest first."""
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """How faces are found."""
+
+    threshold: float = 0.5
+    """How sure the detector must be of a face, 0 to 1."""
+    max_faces: int = 8
+    """At most so many faces are reported, the largest first."""
+    passes: int = 3
+    """How often the landmark view is centred anew before the landmarks are read for good."""
+
+    small_faces: bool = True
+    """Whether a picture in which nothing is found is searched for tiny faces too, tile by tile (0.2 s)."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.threshold <= 1.0:
+            raise ConfigError(f"detect.threshold is {self.threshold}, expected 0 to 1")
+        if self.max_faces < 1 or self.passes < 1:
+            raise ConfigError("detect.max_faces and detect.passes must be at least 1")
+
+
+_LOWEST_SCORE = 0.1
+_SEARCH_PX = 256  # the box networks read 128 and 192 px
+_WORK_PX = 512  # landmarks are read from a crop of this side, at whatever place in whatever picture the face is
+_WORK_MARGIN = 1.6  # its side over the landmark view's
+_SAME_FACE_OVERLAP = 0.3
+
+# Slightly different views (shift x, shift y in sides, scale) over which the landmarks of a still picture are
+# averaged: the network's answer sways by some tenths of a pixel with its view.
+_SWAY = [(0.0, 0.0, 1.0), (0.02, 0.0, 1.04), (-0.02, 0.0, 1.04), (0.0, 0.02, 0.96), (0.0, -0.02, 0.96)]
+
+
+class MediapipeDetector:
+    """Detection and landmarks by the networks in mediapipe's wheel. Stateless; one thread at a time.
+
+    A picture in which no face is found is searched again with a margin around it (a face may fill it) and then
+    in overlapping tiles (a face may be tiny).
+    """
+
+    def __init__(self, config: DetectConfig = DetectConfig()) -> None:
+        self._config = config
+        self._boxes = (BoxModel("near", _LOWEST_SCORE), BoxModel("full", _LOWEST_SCORE))
+        self._mesh = MeshModel()
+
+    def detect(self, pixels: Pixels, threshold: float | None = None) -> tuple[Landmarks, ...]:
+        """All faces, the largest first.
+
+        `pixels` (H,W,3) uint8 sRGB; `threshold` the least score in [0, 1], the config's where None.
+
+        Raises:
+            ShapeError: if `pixels` is not (H,W,3).
+        """
+        check_shape("pixels", pixels, None, None, 3)
+        least = self._config.threshold if threshold is None else threshold
+        for windows in _searches(*pixels.shape[:2], self._config.small_faces):
+            candidates = _distinct([face for window in windows for face in self._find(pixels, window)])
+            confirmed = [face for found in candidates if (face := self._confirm(pixels, found)) is not None]
+            faces = [face for face in confirmed if face.score >= least]
+            if faces:
+                return tuple(_largest_first(faces)[: self._config.max_faces])
+        return ()
+
+    def read(self, pixels: Pixels, place: Place) -> Reading | None:
+        """The landmarks at a place of a picture, by one look (5 ms); None where there is no face."""
+        return read_mesh(self._mesh, pixels, place)
+
+    def _find(self, pixels: Pixels, window: Place) -> list[FoundFace]:
+        """Candidates in one window of a picture."""
+        view = window.view(_SEARCH_PX)
+        part = look(pixels, view)
+        return [moved(face, view.image_from_crop) for model in self._boxes for face in model.find(part)]
+
+    def _confirm(self, pixels: Pixels, found: FoundFace) -> Landmarks | None:
+        """Look at a candidate in an enlarged crop of its own: score it and read its landmarks."""
+        guess = place_of_box(found)
+        crop = replace(guess, side_px=_WORK_MARGIN * guess.side_px).view(_WORK_PX)
+        part = look(pixels, crop)
+        place = Place((_WORK_PX / 2, _WORK_PX / 2), _WORK_PX / _WORK_MARGIN, 0.0)
+        reading = self._refine(part, place)
+        if reading is None:
+            return None
+        scores = [face.score for model in self._boxes for face in model.find(part)]
+        score = min(max([found.score, *scores]), reading.presence)
+        return Landmarks(points_through(crop.image_from_crop, reading.points_image), score)
+
+    def _refine(self, part: Pixels, place: Place) -> Reading | None:
+        """Centre the view on what it shows, then average the landmarks over slightly different views."""
+        for _ in range(self._config.passes - 1):
+            reading = read_mesh(self._mesh, part, place)
+            if reading is None:
+                return None
+            place = place_of(reading.points_image)
+        readings = [r for sway in _SWAY if (r := read_mesh(self._mesh, part, _swayed(place, *sway)))]
+        if not readings:
+            return None
+        points = np.mean([r.points_image for r in readings], axis=0, dtype=np.float64)
+        return Reading(points.astype(np.float32), float(np.mean([r.presence for r in readings])))
+
+
+def _searches(height: int, width: int, small_faces: bool) -> Iterator[list[Place]]:
+    """Square windows to search, in steps of growing expense: the picture, with a margin, in tiles."""
+    side = max(height, width)
+    for factor in (1.0, 2.0):
+        yield [Place((width / 2, height / 2), factor * side, 0.0)]
+    for parts in (2, 4) if small_faces else ():
+        tile = 1.3 * side / parts
+        centers = product(_tile_centers(width, tile), _tile_centers(height, tile))
+        yield [Place(center, tile, 0.0) for center in centers]
+
+
+def _tile_centers(length: float, tile: float) -> list[float]:
+    """Centres of tiles that cover a length and overlap by at least a quarter."""
+    count = max(1, int(np.ceil((length - tile) / (0.75 * tile))) + 1)
+    return [length / 2] if count == 1 else np.linspace(tile / 2, length - tile / 2, count).tolist()
+
+
+def _swayed(place: Place, x: float, y: float, scale: float) -> Place:
+    center = (place.center_px[0] + x * place.side_px, place.center_px[1] + y * place.side_px)
+    return replace(place, center_px=center, side_px=scale * place.side_px)
+
+
+def _distinct(found: Sequence[FoundFace]) -> list[FoundFace]:
+    """The surest of those that overlap (non-maximum suppression)."""
+    kept: list[FoundFace] = []
+    for face in sorted(found, key=lambda face: -face.score):
+        if all(overlap(face.box_px, other.box_px) < _SAME_FACE_OVERLAP for other in kept):
+            kept.append(face)
+    return kept
+
+
+def largest_face(faces: Sequence[Landmarks], where: str) -> Landmarks:
+    """The face with the largest box.
+
+    Raises:
+        NoFaceError: if there is none; `where` names the picture.
+    """
+    return choose_face(faces, "largest", where)
+
+
+def choose_face(faces: Sequence[Landmarks], which: FaceChoice, where: str) -> Landmarks:
+    """The largest face, or the one of an index counted from 0 in order of size.
+
+    Raises:
+        NoFaceError: if there is no such face; `where` names the picture.
+    """
+    if not faces:
+        raise NoFaceError(f"no face in {where}; try a lower --detect.threshold or a more frontal portrait")
+    index = 0 if which == "largest" else which
+    if not 0 <= index < len(faces):
+        plural = "" if len(faces) == 1 else "s"
+        raise NoFaceError(
+            f"no face {index} in {where} ({len(faces)} face{plural} found, counted from 0 by size); "
+            f"try --face {len(faces) - 1} or --face largest"
+        )
+    return _largest_first(faces)[index]
+
+
+def detect_face(
+    detector: FaceDetector, pixels: Pixels, where: str, which: FaceChoice = "largest", threshold: float = 0.5
+) -> Landmarks:
+    """One face of a picture (H,W,3); if there is none, the error says how close the best guess came.
+
+    Raises:
+        NoFaceError: if there is no such face; `where` names the picture.
+    """
+    faces = detector.detect(pixels, threshold)
+    if faces:
+        return choose_face(faces, which, where)
+    best = max((face.score for face in detector.detect(pixels, 0.0)), default=0.0)
+    lower = f"--detect.threshold {int(best * 20) / 20:g} or " if best >= _LOWEST_SCORE else ""
+    raise NoFaceError(
+        f"no face in {where} (best score {best:.2f}, need {threshold:.2f}); try {lower}a more frontal portrait"
+    )
+
+
+def _largest_first(faces: Sequence[Landmarks]) -> list[Landmarks]:
+    return sorted(faces, key=lambda face: -area(face.box_px))

@@ -1,0 +1,162 @@
+"""The networks inside mediapipe's wheel, as plain functions: silent, stateless, loaded when first needed.
+
+The landmark network is driven by a graph of our own that takes the view to look at, so that what it answers
+depends on that view alone and never on the pictures before. Each object serves one thread at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from faceanime.errors import FaceAnimeError
+from faceanime.structures.faces import LANDMARK_COUNT
+from faceanime.structures.frames import Pixels
+
+MESH_VIEW_PX = 192
+"""The side of the picture that the landmark network reads."""
+
+_MESH_GRAPH = """
+input_stream: "image"
+input_stream: "roi"
+output_stream: "landmarks"
+node {
+  calculator: "ConstantSidePacketCalculator"
+  output_side_packet: "PACKET:attention"
+  options { [mediapipe.ConstantSidePacketCalculatorOptions.ext] { packet { bool_value: true } } }
+}
+node {
+  name: "mesh"
+  calculator: "FaceLandmarkCpu"
+  input_stream: "IMAGE:image"
+  input_stream: "ROI:roi"
+  input_side_packet: "WITH_ATTENTION:attention"
+  output_stream: "LANDMARKS:landmarks"
+}
+"""
+_PRESENCE = "mesh__face_presence_score"
+_stderr_lock = threading.Lock()
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send what C++ writes to file descriptor 2 to nowhere.
+
+    TF-lite and absl log to the descriptor itself while a graph starts and first runs, and no setting of
+    theirs stops it.
+    """
+    with _stderr_lock:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+
+
+def require_opencv() -> None:
+    """Raise a `FaceAnimeError` that says what to install if OpenCV cannot be loaded.
+
+    To be called before any module that imports it, `faceanime.geometry.similarity` say, is imported.
+    """
+    try:
+        import cv2  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise FaceAnimeError(
+            f"OpenCV cannot be loaded ({error}); apt install libgl1 libglib2.0-0, or pip install --no-deps "
+            "--force-reinstall opencv-contrib-python-headless==4.11.0.86"
+        ) from error
+
+
+def _blank(size_px: int) -> Pixels:
+    return np.zeros((size_px, size_px, 3), np.uint8)
+
+
+class MeshModel:
+    """The 478-point landmark network with attention on lips and eyes (Grishchenko et al., arXiv 2006.10962)."""
+
+    def __init__(self) -> None:
+        with _quiet_stderr():
+            from mediapipe.framework.formats.rect_pb2 import NormalizedRect  # noqa: PLC0415
+            from mediapipe.python.solution_base import SolutionBase  # noqa: PLC0415
+
+            self._graph: Any = SolutionBase(graph_config=_MESH_GRAPH, outputs=["landmarks", _PRESENCE])
+            self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
+            self.read(_blank(MESH_VIEW_PX))
+
+    def read(self, view: Pixels) -> tuple[Float64[np.ndarray, "478 3"] | None, float]:
+        """Points in px of a 192 px `view` as the network counts them (z away from the viewer), and presence.
+
+        None where presence, in [0, 1], is below 0.5.
+        """
+        answer = self._graph.process({"image": np.ascontiguousarray(view), "roi": self._whole})
+        presence = float(getattr(answer, _PRESENCE))
+        if answer.landmarks is None:
+            return None, presence
+        flat = (value for point in answer.landmarks.landmark for value in (point.x, point.y, point.z))
+        points = np.fromiter(flat, np.float64, LANDMARK_COUNT * 3).reshape(LANDMARK_COUNT, 3)
+        return points * MESH_VIEW_PX, presence
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """A face as the box detector sees it.
+
+    `box_px`: left, top, right, bottom; `eyes_px` (2,2): the subject's right eye, then the left; `score` in [0, 1].
+    """
+
+    box_px: tuple[float, float, float, float]
+    eyes_px: Float64[np.ndarray, "2 2"]
+    score: float
+
+    @property
+    def side_px(self) -> float:
+        return max(self.box_px[2] - self.box_px[0], self.box_px[3] - self.box_px[1])
+
+
+class BoxModel:
+    """BlazeFace (Bazarevsky et al., arXiv 1907.05047), for faces near the camera or in the full range."""
+
+    def __init__(self, reach: Literal["near", "full"], lowest_score: float) -> None:
+        with _quiet_stderr():
+            from mediapipe.python.solutions.face_detection import FaceDetection  # noqa: PLC0415
+
+            self._graph: Any = FaceDetection(lowest_score, model_selection=0 if reach == "near" else 1)
+            self._graph.process(_blank(MESH_VIEW_PX))
+
+    def find(self, pixels: Pixels) -> list[FoundFace]:
+        """All faces of a picture, in its px."""
+        height, width = pixels.shape[:2]
+        size = np.array([width, height], np.float64)
+        found = []
+        for detection in self._graph.process(np.ascontiguousarray(pixels)).detections or []:
+            box = detection.location_data.relative_bounding_box
+            left, top = size * [box.xmin, box.ymin]
+            right, bottom = size * [box.xmin + box.width, box.ymin + box.height]
+            eyes = np.array([[k.x, k.y] for k in detection.location_data.relative_keypoints[:2]]) * size
+            found.append(FoundFace((left, top, right, bottom), eyes, float(detection.score[0])))
+        return found
+
+
+class PersonModel:
+    """The selfie segmentation network, square input."""
+
+    def __init__(self) -> None:
+        with _quiet_stderr():
+            from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation  # noqa: PLC0415
+
+            self._graph: Any = SelfieSegmentation(model_selection=0)
+            self._graph.process(_blank(256))
+
+    def matte(self, pixels: Pixels) -> Float32[np.ndarray, "H W"]:
+        """How surely each pixel belongs to a person, in [0, 1], as smooth as the network's 256 px."""
+        return np.array(self._graph.process(np.ascontiguousarray(pixels)).segmentation_mask, np.float32)

@@ -1,0 +1,94 @@
+"""From a video's landmarks to its dynamics: fitted in chunks, so that memory does not grow with its length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import islice
+
+import numpy as np
+from jaxtyping import Float
+
+from faceanime.errors import NoFaceError
+from faceanime.face.fit import FitConfig, fit_coefficients
+from faceanime.face.smooth import SmoothConfig, smooth_dynamics
+from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
+from faceanime.structures.faces import Landmarks
+
+CHUNK_FRAMES = 256
+IDENTITY_FRAMES = 64
+DYNAMICS_SIZE_PX = 256
+
+
+def fit_sequence(
+    landmarks: Iterable[Landmarks | None],
+    frame_rate: Fraction,
+    picture_side_px: int,
+    model: MorphableModel,
+    fit: FitConfig,
+    smooth: SmoothConfig,
+    where: str,
+) -> Dynamics:
+    """The smoothed dynamics of one face; identity from the first chunk that shows it.
+
+    `landmarks` one entry a frame, None where the face is lost; `picture_side_px` the longer side of the
+    frames, which becomes `DYNAMICS_SIZE_PX`; `where` names the video in errors. Raises NoFaceError when no
+    frame shows a face.
+    """
+    identity: Float[np.ndarray, "K_id"] | None = None
+    chunks: list[tuple[np.ndarray, FaceCoefficients | None]] = []
+    for chunk in _chunks(landmarks):
+        valid = np.array([entry is not None for entry in chunk])
+        points = np.array([entry.points_image for entry in chunk if entry is not None], np.float64)
+        if not len(points):
+            chunks.append((valid, None))
+            continue
+        if identity is None:
+            some = np.linspace(0, len(points) - 1, min(len(points), IDENTITY_FRAMES)).astype(int)
+            identity = fit_coefficients(points[np.unique(some)], model, fit).identity[0]
+        chunks.append((valid, fit_coefficients(points, model, fit, identity)))
+    if identity is None:
+        frames = sum(len(valid) for valid, _ in chunks)
+        raise NoFaceError(
+            f"no face in any of the {frames} frames of {where}; use a video that shows a face of 40 px or more"
+        )
+    dynamics = _joined(chunks, identity, frame_rate, DYNAMICS_SIZE_PX / picture_side_px, model)
+    return smooth_dynamics(dynamics, smooth)
+
+
+def _chunks(landmarks: Iterable[Landmarks | None]) -> Iterator[list[Landmarks | None]]:
+    stream = iter(landmarks)
+    while chunk := list(islice(stream, CHUNK_FRAMES)):
+        yield chunk
+
+
+def _joined(
+    chunks: list[tuple[np.ndarray, FaceCoefficients | None]],
+    identity: Float[np.ndarray, "K_id"],
+    frame_rate: Fraction,
+    factor: float,
+    model: MorphableModel,
+) -> Dynamics:
+    """All chunks as one sequence; lost frames repeat the nearest one that is known."""
+    valid = np.concatenate([v for v, _ in chunks])
+    fitted = [c for _, c in chunks if c is not None]
+    known = np.flatnonzero(valid)
+    after = np.clip(np.searchsorted(known, np.arange(len(valid))), 0, len(known) - 1)
+    before = np.maximum(after - 1, 0)
+    frame = np.arange(len(valid))
+    nearest = np.where(np.abs(known[before] - frame) <= np.abs(known[after] - frame), before, after)
+    pose = HeadPose(
+        np.concatenate([c.pose.rotation for c in fitted]),
+        np.concatenate([c.pose.scale for c in fitted]),
+        np.concatenate([c.pose.translation_px for c in fitted]),
+    )
+    return Dynamics(
+        identity=identity,
+        expression=np.concatenate([c.expression for c in fitted])[nearest],
+        pose=pose[nearest].resized(factor),
+        frame_rate=frame_rate,
+        valid=valid,
+        crop_size_px=DYNAMICS_SIZE_PX,
+        model_id=model.id,
+    )

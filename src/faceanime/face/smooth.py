@@ -1,0 +1,217 @@
+"""Taking the jitter out of a tracked face, and filling short gaps, without touching blinks and lip contact.
+
+The default is a Whittaker smoother, x = argmin sum w (x - y)^2 + sum lambda (second difference of x)^2
+(Eilers, Anal. Chem. 75, 2003). It is what the Rauch-Tung-Striebel smoother (Rauch et al., AIAA J. 3, 1965) of
+a constant-velocity model computes, in one banded solve: no lag, and time reversed it gives the same. Its
+stiffness lambda grows step by step, at each frame only as long as what it removes still looks like noise
+(Lepskii's principle, Theory Probab. Appl. 35, 1991); so a blink keeps its depth while a still face is still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+from scipy.linalg import solveh_banded
+from scipy.ndimage import uniform_filter1d
+
+from faceanime.errors import ConfigError, check_shape
+from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
+from faceanime.structures.coefficients import Dynamics, HeadPose
+
+
+@dataclass(frozen=True)
+class SmoothConfig:
+    """How tracked motion is smoothed."""
+
+    method: Literal["zero-phase", "one-euro", "none"] = "zero-phase"
+    """zero-phase looks ahead and has no lag; one-euro is causal, for live use."""
+    still_cutoff_hz: float = 0.8
+    """What is slower than this stays, even in a face at rest."""
+    noise_sigmas: float = 3.0
+    """zero-phase: deviations beyond so many standard errors of the noise are motion and stay."""
+    speed_gain: float = 1.0
+    """one-euro: how much its cutoff rises with speed, Hz per unit and second."""
+    max_gap_s: float = 0.5
+    """Lost stretches up to this long are bridged and count as valid."""
+
+    def __post_init__(self) -> None:
+        if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or min(self.speed_gain, self.max_gap_s) < 0:
+            raise ConfigError("smooth: still_cutoff_hz and noise_sigmas must be positive, the rest not negative")
+
+
+_LOST_WEIGHT = 1e-2  # filled-in frames guide the curve only where nothing better does
+_SPEECH_FRAME_RATE = 25.0
+_STIFFNESS_STEP = 4.0
+_BASE_WINDOW_S = 1.0
+
+# One-Euro needs speeds in comparable units: typical motion of rotation (rad), log scale, translation (crop sides).
+_ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT = 0.1, 0.05, 0.05
+
+
+def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -> Dynamics:
+    """Bridge short gaps and smooth expression and pose.
+
+    Rotations are smoothed as rotation vectors about their running mean, on SO(3); scale as its logarithm.
+    """
+    dynamics = bridge_gaps(dynamics, config.max_gap_s)
+    if config.method == "none":
+        return dynamics
+    pose, expression_count = dynamics.pose, dynamics.expression.shape[1]
+    base = _running_mean(pose.rotation, float(dynamics.frame_rate))
+    turned = vector_from_rotation(np.swapaxes(base, -1, -2) @ pose.rotation)
+    parts = [dynamics.expression, turned, np.log(pose.scale)[:, None], pose.translation_px]
+    units = [1.0, _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT * dynamics.crop_size_px]
+    unit = np.concatenate([np.full(part.shape[1], u) for part, u in zip(parts, units, strict=True)])
+    values = np.concatenate(parts, axis=1) / unit
+    values = smooth_series(values, dynamics.valid, dynamics.frame_rate, config) * unit
+    expression, turned, log_scale, translation = np.split(
+        values, np.cumsum([expression_count, 3, 1]), axis=1
+    )
+    rotation = base @ rotation_from_vector(turned)
+    smoothed = HeadPose(rotation, np.exp(log_scale[:, 0]), translation)
+    return dynamics.replaced(expression=expression.astype(dynamics.expression.dtype), pose=smoothed)
+
+
+def smooth_series(
+    values: Float[np.ndarray, "T C"],
+    valid: Bool[np.ndarray, "T"],
+    frame_rate: Fraction | float,
+    config: SmoothConfig = SmoothConfig(),
+) -> Float64[np.ndarray, "T C"]:
+    """Smooth C channels over T frames; frames that are not `valid` are filled from their neighbours.
+
+    Raises:
+        ShapeError: if `valid` does not fit `values`.
+    """
+    check_shape("values", values, None, None)
+    check_shape("valid", valid, len(values))
+    filled = _filled(np.asarray(values, np.float64), valid)
+    if config.method == "one-euro":
+        return _one_euro(filled, float(frame_rate), config)
+    if config.method == "none" or len(filled) < 3:
+        return filled
+    weight = np.where(valid, 1.0, _LOST_WEIGHT)
+    return np.column_stack([_zero_phase(y, weight, float(frame_rate), config) for y in filled.T])
+
+
+def bridge_gaps(dynamics: Dynamics, max_gap_s: float = 0.5) -> Dynamics:
+    """Fill frames that are not valid from the valid ones beside them.
+
+    Runs up to `max_gap_s` between valid frames become valid; longer ones ease from one side to the other and
+    stay invalid, as do those at either end, which hold the nearest valid frame. Rotations go by slerp.
+    """
+    known = np.flatnonzero(dynamics.valid)
+    if len(known) == 0 or len(known) == len(dynamics):
+        return dynamics
+    frames = np.arange(len(dynamics))
+    after = np.clip(np.searchsorted(known, frames), 0, len(known) - 1)
+    before = np.clip(np.searchsorted(known, frames, side="right") - 1, 0, None)
+    a, b = known[before], known[after]
+    short = (b - a - 1) <= max_gap_s * float(dynamics.frame_rate)
+    inside = (a <= frames) & (frames <= b)
+    u = np.clip((frames - a) / np.maximum(b - a, 1), 0.0, 1.0)
+    u = np.where(short, u, u * u * (3.0 - 2.0 * u))[:, None]
+    pose = dynamics.pose
+    step = vector_from_rotation(np.swapaxes(pose.rotation[a], -1, -2) @ pose.rotation[b])
+    bridged = HeadPose(
+        pose.rotation[a] @ rotation_from_vector(u * step),
+        np.exp(_mix(np.log(pose.scale)[:, None], a, b, u)[:, 0]),
+        _mix(pose.translation_px, a, b, u),
+    )
+    expression = _mix(dynamics.expression, a, b, u).astype(dynamics.expression.dtype)
+    return dynamics.replaced(expression=expression, pose=bridged, valid=short & inside)
+
+
+def _mix(
+    values: Float[np.ndarray, "T C"], a: np.ndarray, b: np.ndarray, u: Float[np.ndarray, "T 1"]
+) -> Float[np.ndarray, "T C"]:
+    return values[a] + u * (values[b] - values[a])
+
+
+def _running_mean(rotation: Float[np.ndarray, "T 3 3"], frame_rate: float) -> Float[np.ndarray, "T 3 3"]:
+    """The chordal mean on SO(3) over about a second."""
+    window = 2 * round(_BASE_WINDOW_S * frame_rate / 2) + 1
+    return nearest_rotation(uniform_filter1d(np.asarray(rotation, np.float64), window, axis=0, mode="nearest"))
+
+
+def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, "T"]) -> Float64[np.ndarray, "T C"]:
+    known = np.flatnonzero(valid)
+    if len(known) == 0:
+        return values.copy()
+    frames = np.arange(len(values))
+    return np.column_stack([np.interp(frames, known, channel[known]) for channel in values.T])
+
+
+def _zero_phase(
+    y: Float64[np.ndarray, "T"], weight: Float64[np.ndarray, "T"], frame_rate: float, config: SmoothConfig
+) -> Float64[np.ndarray, "T"]:
+    """One channel; T >= 3."""
+    noise = _noise_sigma(y)
+    if noise == 0.0:
+        return y
+    # The gain of the smoother at frequency f is 1 / (1 + lambda (2 sin(pi f / rate))^4).
+    stiffest = (2.0 * np.sin(np.pi * min(config.still_cutoff_hz / frame_rate, 0.5))) ** -4
+    beat = max(1, round(frame_rate / _SPEECH_FRAME_RATE))
+    stiffness = np.full(len(y), 0.05)
+    growing = np.ones(len(y), bool)
+    x = _whittaker(y, weight, stiffness)
+    while growing.any():
+        stiffness = np.where(growing, np.minimum(stiffness * _STIFFNESS_STEP, stiffest), stiffness)
+        x = _whittaker(y, weight, stiffness)
+        growing &= _looks_like_noise(y - x, noise, beat, config.noise_sigmas) & (stiffness < stiffest)
+    return x
+
+
+def _noise_sigma(y: Float64[np.ndarray, "T"]) -> float:
+    """The standard deviation of white noise on a smooth curve, from its third differences, robustly."""
+    order = min(3, len(y) - 1)
+    per_sigma = {2: np.sqrt(6.0), 3: np.sqrt(20.0)}[order]
+    return float(np.median(np.abs(np.diff(y, order)))) / (0.6745 * per_sigma)
+
+
+def _looks_like_noise(
+    residual: Float64[np.ndarray, "T"], noise: float, beat: int, sigmas: float
+) -> Bool[np.ndarray, "T"]:
+    """Whether local means of what was removed are as small as means of noise."""
+    fits = np.ones(len(residual), bool)
+    for frames in (1, 2 * beat + 1, 6 * beat + 1):
+        mean = uniform_filter1d(residual, frames, mode="nearest")
+        fits &= np.abs(mean) * np.sqrt(frames) <= sigmas * noise
+    return fits
+
+
+def _whittaker(
+    y: Float64[np.ndarray, "T"], weight: Float64[np.ndarray, "T"], stiffness: Float64[np.ndarray, "T"]
+) -> Float64[np.ndarray, "T"]:
+    """Solve (W + D' diag(stiffness) D) x = W y, D the second differences; pentadiagonal, O(T)."""
+    inner = stiffness[1:-1]
+    band = np.zeros((3, len(y)))
+    band[2] = weight
+    band[2, :-2] += inner
+    band[2, 1:-1] += 4.0 * inner
+    band[2, 2:] += inner
+    band[1, 1:-1] -= 2.0 * inner
+    band[1, 2:] -= 2.0 * inner
+    band[0, 2:] = inner
+    return np.asarray(solveh_banded(band, weight * y))
+
+
+def _one_euro(
+    values: Float64[np.ndarray, "T C"], frame_rate: float, config: SmoothConfig
+) -> Float64[np.ndarray, "T C"]:
+    """Casiez, Roussel and Vogel, CHI 2012."""
+
+    def gain(cutoff_hz: Float64[np.ndarray, "C"] | float) -> Float64[np.ndarray, "C"]:
+        return np.asarray(1.0 / (1.0 + frame_rate / (2.0 * np.pi * np.asarray(cutoff_hz))))
+
+    smoothed = values.copy()
+    speed = np.zeros(values.shape[1])
+    for t in range(1, len(values)):
+        speed += gain(1.0) * ((values[t] - values[t - 1]) * frame_rate - speed)
+        step = gain(config.still_cutoff_hz + config.speed_gain * np.abs(speed))
+        smoothed[t] = smoothed[t - 1] + step * (values[t] - smoothed[t - 1])
+    return smoothed

@@ -1,0 +1,126 @@
+"""Affine maps of the picture plane: a `b_from_a` is (2,3), p_b = b_from_a[:, :2] @ p_a + b_from_a[:, 2].
+
+This module and `flow.py` alone know that OpenCV counts pixel centres at integers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from faceanime.errors import ShapeError, check_shape
+from faceanime.geometry.flow import OPENCV_INTERPOLATION, Interpolation
+
+Border = Literal["edge"] | tuple[int, int, int]
+"""What lies outside a picture: its edge, going on for ever, or one colour, RGB."""
+
+ANTIALIAS_BELOW = 0.7
+"""Above this scale the loss of sharpness would show more than the aliasing does."""
+
+
+def similarity_from_points(
+    a: Float[np.ndarray, "N 2"], b: Float[np.ndarray, "N 2"], weights: Float[np.ndarray, "N"] | None = None
+) -> Float64[np.ndarray, "2 3"]:
+    """The turn, scale and shift `b_from_a` nearest to the pairs of points: least weighted squares in b.
+
+    `weights` are not negative; equal ones when left out. Raises `ShapeError` for wrong shapes or when the
+    weighted points of a coincide. Source: Umeyama, IEEE TPAMI 13(4), 1991; in the plane complex numbers do.
+    """
+    check_shape("a", a, None, 2)
+    check_shape("b", b, len(a), 2)
+    w = np.ones(len(a)) if weights is None else np.asarray(weights, np.float64)
+    check_shape("weights", w, len(a))
+    za, zb = (np.asarray(p, np.float64) @ np.array([1, 1j]) for p in (a, b))
+    if not w.sum() > 0:
+        raise ShapeError("weights must not be negative, and some must be positive")
+    mean_a, mean_b = (w @ za) / w.sum(), (w @ zb) / w.sum()
+    variance = w @ np.abs(za - mean_a) ** 2
+    if not variance > 0:
+        raise ShapeError("the weighted points of a coincide, expected two distinct ones")
+    turn = (w * (za - mean_a).conj()) @ (zb - mean_b) / variance
+    shift = mean_b - turn * mean_a
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def apply_affine(
+    matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "*B 2"]
+) -> Float[np.ndarray, "*B 2"]:
+    """The points, moved.
+
+    >>> apply_affine(np.array([[2.0, 0, 1], [0, 2, 0]]), np.array([1.0, 1.0])).tolist()
+    [3.0, 2.0]
+    """
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
+
+
+def compose_affine(
+    c_from_b: Float[np.ndarray, "2 3"], b_from_a: Float[np.ndarray, "2 3"]
+) -> Float64[np.ndarray, "2 3"]:
+    """c_from_a: first `b_from_a`, then `c_from_b`."""
+    composed = c_from_b[:, :2].astype(np.float64) @ b_from_a
+    composed[:, 2] += c_from_b[:, 2]
+    return composed
+
+
+def invert_affine(b_from_a: Float[np.ndarray, "2 3"]) -> Float64[np.ndarray, "2 3"]:
+    """a_from_b. Raises `ShapeError` when the map flattens the plane."""
+    linear = b_from_a[:, :2].astype(np.float64)
+    if abs(np.linalg.det(linear)) < 1e-12:
+        raise ShapeError("the affine map cannot be inverted: it flattens the plane")
+    inverse = np.linalg.inv(linear)
+    return np.concatenate([inverse, -inverse @ b_from_a[:, 2:]], axis=1)
+
+
+def warp_image(
+    pixels: UInt8[np.ndarray, "H W 3"],
+    target_from_source: Float[np.ndarray, "2 3"],
+    width_px: int,
+    height_px: int,
+    interpolation: Interpolation = "linear",
+    border: Border = "edge",
+) -> UInt8[np.ndarray, "height_px width_px 3"]:
+    """The picture seen through an affine map, in px with centres at +0.5; smoothed first where it shrinks.
+
+    The identity and whole-pixel shifts are bit-exact; else OpenCV rounds the places to 1/32 px. Raises
+    `ShapeError` for wrong shapes or a map that cannot be inverted.
+    """
+    check_shape("pixels", pixels, None, None, 3)
+    check_shape("target_from_source", target_from_source, 2, 3)
+    invert_affine(target_from_source)  # raises
+    pixels, target_from_source = _antialiased(pixels, target_from_source)
+    centre = np.full(2, 0.5)
+    opencv_map = target_from_source.astype(np.float64)
+    opencv_map[:, 2] = apply_affine(opencv_map, centre) - centre
+    return np.asarray(
+        cv2.warpAffine(
+            pixels,
+            opencv_map,
+            (width_px, height_px),
+            flags=OPENCV_INTERPOLATION[interpolation],
+            borderMode=cv2.BORDER_REPLICATE if border == "edge" else cv2.BORDER_CONSTANT,
+            borderValue=(0, 0, 0) if border == "edge" else border,
+        )
+    )
+
+
+def _antialiased(
+    pixels: UInt8[np.ndarray, "H W 3"], target_from_source: Float[np.ndarray, "2 3"]
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "2 3"]]:
+    """A picture without the details that a shrinking map cannot keep, and the map from it to the target."""
+    scale = math.sqrt(abs(np.linalg.det(target_from_source[:, :2])))
+    if scale >= ANTIALIAS_BELOW:
+        return pixels, target_from_source
+    height, width = pixels.shape[:2]
+    # means of whole blocks first, so that the gaussian stays small: a wide one over a large photo is slow
+    block = max(1, math.floor(0.5 / scale))
+    small_size = (max(1, round(width / block)), max(1, round(height / block)))
+    small = cv2.resize(pixels, small_size, interpolation=cv2.INTER_AREA)
+    source_from_small = np.array([[width / small_size[0], 0.0, 0.0], [0.0, height / small_size[1], 0.0]])
+    # a pixel is about as wide as a gaussian of sigma 1/2; widths add in squares
+    sigma = 0.5 * math.sqrt((scale * block) ** -2 - 1)
+    smooth = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(smooth), compose_affine(target_from_source, source_from_small)

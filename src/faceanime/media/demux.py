@@ -1,0 +1,48 @@
+"""Opening media files of others, with care."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from faceanime.errors import MediaError
+
+# Named, so that a playlist or a text file is never taken for a video: those can point to other files.
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,h264,hevc,flv,asf,ogg,"
+    "mp3,wav,flac,aac"
+)
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a video or sound file.
+
+    Raises: MediaError, naming the file, when it is missing, damaged or of another kind.
+    """
+    if not path.is_file():
+        raise MediaError(f"cannot read {path}: {'it is not a file' if path.exists() else 'no such file'}")
+    try:
+        # absolute, so that FFmpeg takes no part of the name for a protocol
+        container = av.open(
+            str(path.absolute()),
+            "r",
+            options={"format_whitelist": DEMUXERS},
+            metadata_errors="replace",  # titles come in any encoding
+        )
+    except FFmpegError as error:
+        raise MediaError(f"cannot read {path}: not a video, or cut short ({error.strerror})") from error
+    with container:
+        yield container
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The first stream of moving pictures; the cover of a record is none."""
+    return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)

@@ -1,0 +1,206 @@
+"""Still pictures: whatever people have on disk in, upright 8-bit sRGB out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from faceanime.errors import MediaError, check_shape
+from faceanime.media.output import atomic_output
+from faceanime.structures.frames import Pixels
+
+MAX_PIXELS = 100_000_000
+JPEG_QUALITY = 95
+
+# What Pillow's decoders raise on damaged files, as found by cutting files and changing their bytes.
+DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+)
+MODES_OF_SPACE = {"RGB": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}}
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+ANIMATED_FORMATS = {"GIF", "WEBP", "PNG"}  # not MPO and TIFF: there, more frames are previews and pages
+IMAGE_SUFFIXES = set(".jpg .jpeg .png .webp .avif .gif .tif .tiff .bmp .heic .heif".split())
+VIDEO_SUFFIXES = set(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv".split())
+WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {
+    ".png": {"format": "PNG"},
+    ".jpg": {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": "4:4:4"},
+    ".jpeg": {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": "4:4:4"},
+    ".webp": {"format": "WEBP", "quality": JPEG_QUALITY},
+}
+
+
+def read_image(path: Path) -> Pixels:
+    """Read a picture as (H,W,3) uint8 sRGB, upright.
+
+    EXIF rotation is obeyed, an embedded colour profile converted to sRGB, 16 bits scaled to 8, and anything
+    transparent laid over white. Of an animation, the first frame.
+
+    Raises: MediaError, naming the file, when it is missing, no picture, damaged or over `MAX_PIXELS`.
+    """
+    with _open_image(path) as image:
+        check_size(path, *image.size)
+        try:
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        except DECODER_ERRORS as error:
+            raise MediaError(f"cannot read {path}: the picture is damaged ({_one_line(error)})") from error
+    return np.array(flatten(_to_srgb(_to_8_bit(path, upright))))
+
+
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Write (H,W,3) uint8 sRGB as .png, .jpg, .jpeg (quality 95, 4:4:4) or .webp, all or nothing.
+
+    Raises: MediaError when the suffix is unknown or the place cannot be written; ShapeError.
+    """
+    check_shape("pixels", pixels, None, None, 3)
+    options = WRITER_OPTIONS.get(path.suffix.lower())
+    if options is None:
+        known = ", ".join(WRITER_OPTIONS)
+        raise MediaError(f"cannot write {path}: unknown picture suffix; use one of {known}")
+    with atomic_output(path) as temporary:
+        Image.fromarray(pixels).save(temporary, **options)  # type: ignore[arg-type]  # one type a key
+
+
+def check_size(path: Path, width_px: int, height_px: int) -> None:
+    """Raise MediaError when a picture of this size is not to be decoded."""
+    if width_px * height_px > MAX_PIXELS:
+        raise MediaError(
+            f"cannot read {path}: {width_px}x{height_px} px, "
+            f"at most {MAX_PIXELS // 1_000_000} megapixels are allowed; scale it down first"
+        )
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether `path` is a file that holds a still picture (by content, else by suffix)."""
+    animated = _sniff_animation(path)
+    if animated is None:
+        return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    return not animated
+
+
+def is_video_file(path: Path) -> bool:
+    """Whether `path` is a file that holds moving pictures: a video or an animated GIF, WebP or PNG."""
+    animated = _sniff_animation(path)
+    if animated is None:
+        return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
+    return animated
+
+
+def _sniff_animation(path: Path) -> bool | None:
+    """Whether Pillow sees an animation; None where it sees no picture."""
+    try:
+        with _open_image(path) as image:
+            return image.format in ANIMATED_FORMATS and bool(getattr(image, "is_animated", False))
+    except MediaError:
+        return None
+
+
+def _open_image(path: Path) -> Image.Image:
+    if not path.exists():
+        raise MediaError(f"cannot read {path}: no such file")
+    if not path.is_file():
+        raise MediaError(f"cannot read {path}: it is not a file")
+    try:
+        if _is_heic(path):
+            _enable_heic(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `check_size` is stricter
+            return Image.open(path)
+    except UnidentifiedImageError as error:
+        raise MediaError(f"cannot read {path}: not a picture of a known format") from error
+    except Image.DecompressionBombError as error:
+        megapixels = MAX_PIXELS // 1_000_000
+        raise MediaError(
+            f"cannot read {path}: at most {megapixels} megapixels are allowed; scale it down first"
+        ) from error
+    except DECODER_ERRORS as error:
+        raise MediaError(f"cannot read {path}: {_one_line(error)}") from error
+
+
+def _is_heic(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS
+
+
+def _enable_heic(path: Path) -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise MediaError(f'cannot read {path}: HEIC needs an extra; pip install "faceanime[heic]"') from error
+    register_heif_opener()
+
+
+def _to_8_bit(path: Path, image: Image.Image) -> Image.Image:
+    """Scale deep grey down to 8 bits; Pillow itself clips it. Deep colour it has scaled already."""
+    if image.mode == "F":
+        raise MediaError(f"cannot read {path}: floating-point pixels; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+    grey = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+    grey.info = image.info
+    return grey
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Convert by the embedded profile to RGB, or RGBA where there is transparency."""
+    target = "RGBA" if image.has_transparency_data else "RGB"
+    profile = _embedded_profile(image)
+    if profile is None:
+        return image.convert(target)
+    space = profile.profile.xcolor_space.strip()
+    mode = target if space == "RGB" and image.mode != "CMYK" else image.mode
+    if mode not in MODES_OF_SPACE.get(space, ()):
+        return image.convert(target)  # a profile of another kind than the picture says nothing about it
+    try:
+        converted = ImageCms.profileToProfile(
+            image.convert(mode),
+            profile,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode=target,
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except ImageCms.PyCMSError:
+        return image.convert(target)  # as browsers do with a damaged profile
+    return cast(Image.Image, converted)
+
+
+def _embedded_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The picture's colour profile; None where there is none, it is damaged, or it is sRGB anyway."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        is_srgb = ImageCms.getProfileDescription(profile).startswith("sRGB")
+    except (*DECODER_ERRORS, ImageCms.PyCMSError):
+        return None
+    return None if is_srgb else profile
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Lay what is transparent in an RGB or RGBA picture over white."""
+    if image.mode == "RGB":
+        return image
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,237 @@
+"""Videos in: upright sRGB frames at a constant, exact rate, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from faceanime.errors import MediaError
+from faceanime.media.animation import is_animated_webp, read_webp_frames, webp_timing
+from faceanime.media.demux import open_media, picture_stream
+from faceanime.media.image import check_size
+from faceanime.media.video_writer import VideoWriter
+from faceanime.structures.frames import Frame, Pixels, VideoInfo
+
+__all__ = ["VideoWriter", "probe_video", "read_frames"]
+
+NTSC_RATES = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
+FALLBACK_RATE = Fraction(25)
+UNSPECIFIED_COLORSPACE = 2
+HD_HEIGHT_PX = 720
+
+Shown = TypeVar("Shown")
+
+
+def probe_video(path: Path) -> VideoInfo:
+    """Say what `read_frames` will yield of this video.
+
+    `frame_count` follows from the duration, so in .mkv and .webm, which give only that of the longest
+    stream, it can be a little high.
+
+    Raises: MediaError when the file is missing, damaged, holds no video, or is over the size limit.
+    """
+    if is_animated_webp(path):
+        return _probe_webp(path)
+    with _open_video(path) as (container, stream):
+        first = next(_decoded(path, container, stream))
+        width, height = _display_size(stream, first, None)
+        if _orientation(first).swapped:
+            width, height = height, width
+        rate = constant_rate(stream)
+        if stream.duration and stream.time_base:
+            duration_s = stream.duration * stream.time_base
+        else:
+            duration_s = Fraction(container.duration or 0, av.time_base)
+        return VideoInfo(width, height, rate, round(duration_s * rate) or None, bool(container.streams.audio))
+
+
+def read_frames(
+    path: Path, *, max_side_px: int | None = None, frame_rate: Fraction | None = None
+) -> Iterator[Frame]:
+    """Yield the frames of a video, upright, at a constant rate, the first at time 0.
+
+    The rate is `frame_rate`, else that of `probe_video`. At each tick the frame is yielded that is shown
+    then, so frames are repeated or left out where the rates differ or the video's own rate varies, and time
+    is kept. With `max_side_px`, larger pictures are scaled down to it. Constant memory.
+
+    Raises: MediaError when nothing can be decoded or, after how many frames, the video breaks off. (A cut
+    .mkv or .webm does not know that it is cut, and just ends.)
+    """
+    if is_animated_webp(path):
+        rate = _probe_webp(path).frame_rate
+        yield from _at_constant_rate(
+            read_webp_frames(path, max_side_px), lambda pixels: pixels, frame_rate or rate, rate
+        )
+        return
+    with _open_video(path) as (container, stream):
+        rate = constant_rate(stream)
+        frames = _lasting(_decoded(path, container, stream), rate)
+        to_pixels = _Converter(path, stream, max_side_px)
+        yield from _at_constant_rate(frames, to_pixels, frame_rate or rate, rate)
+
+
+def constant_rate(stream: VideoStream) -> Fraction:
+    """The stream's average rate in frames per second; a common rate where it is within 0.1 % of one."""
+    return nearest_rate(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
+
+
+def nearest_rate(rate: Fraction) -> Fraction:
+    """The closest whole or NTSC rate when that is within 0.1 %, else `rate` itself."""
+    common = min((Fraction(round(rate) or 1), *NTSC_RATES), key=lambda other: abs(other - rate))
+    return common if abs(common - rate) <= rate / 1000 else rate
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            raise MediaError(f"cannot read {path}: it holds no video stream")
+        if stream.codec_context is None:  # PyAV's annotation leaves this case out
+            raise MediaError(f"cannot read {path}: its video codec is unknown, or the file is cut short")
+        square_width_px = round(stream.codec_context.width * (stream.sample_aspect_ratio or 1))
+        check_size(path, square_width_px, stream.codec_context.height)
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """The frames as they come; MediaError where the file breaks off."""
+    count = 0
+    try:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise MediaError(_broken(path, count, "a packet is cut short"))
+            for frame in packet.decode():
+                yield frame
+                count += 1
+    except FFmpegError as error:
+        raise MediaError(_broken(path, count, error.strerror)) from error
+    if count == 0:
+        raise MediaError(f"cannot read {path}: not one frame can be decoded")
+
+
+def _broken(path: Path, count: int, reason: str | None) -> str:
+    return f"cannot read {path}: damaged or cut short after {count} frames ({reason})"
+
+
+def _lasting(frames: Iterator[VideoFrame], rate: Fraction) -> Iterator[tuple[Fraction, VideoFrame]]:
+    """Each frame with the time, in s from the first one, until which it is shown."""
+    before: VideoFrame | None = None
+    first_s, until_s = Fraction(0), Fraction(0)
+    for frame in frames:
+        tick_s = frame.time_base or Fraction(0)
+        if before is None:
+            first_s = (frame.pts or 0) * tick_s
+        else:
+            # a bare stream, without a container's clock, has no pts
+            yield until_s if frame.pts is None else frame.pts * tick_s - first_s, before
+        appears_s = until_s if frame.pts is None else frame.pts * tick_s - first_s
+        until_s = appears_s + ((frame.duration or 0) * tick_s or 1 / rate)
+        before = frame
+    if before is not None:
+        yield until_s, before
+
+
+def _at_constant_rate(
+    frames: Iterable[tuple[Fraction, Shown]],
+    to_pixels: Callable[[Shown], Pixels],
+    rate: Fraction,
+    source_rate: Fraction,
+) -> Iterator[Frame]:
+    """Yield, for each tick of `rate`, what is shown then.
+
+    Times may be off by half a frame, so that rounded ones (1 ms in .webm, 10 ms in .gif) do not stutter.
+    """
+    slack_s = 1 / (2 * max(rate, source_rate))
+    tick = 0
+    for until_s, shown in frames:
+        pixels: Pixels | None = None  # converted once, however often it is shown, and not if never
+        while tick / rate + slack_s <= until_s:
+            pixels = to_pixels(shown) if pixels is None else pixels
+            yield Frame(pixels, tick / rate)
+            tick += 1
+
+
+class _Converter:
+    """Makes upright sRGB pixels of decoded frames, all of the first one's size."""
+
+    def __init__(self, path: Path, stream: VideoStream, max_side_px: int | None) -> None:
+        self._path = path
+        self._stream = stream
+        self._max_side_px = max_side_px
+        self._size: tuple[int, int] | None = None
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> Pixels:
+        self._size = self._size or _display_size(self._stream, frame, self._max_side_px)
+        untagged = frame.colorspace == UNSPECIFIED_COLORSPACE
+        try:
+            rgb = self._reformatter.reformat(
+                frame,
+                *self._size,
+                "rgb24",
+                # as players do: untagged HD is BT.709; untagged SD is BT.601, as swscale assumes by itself
+                src_colorspace=Colorspace.ITU709 if untagged and frame.height >= HD_HEIGHT_PX else None,
+                dst_color_range=ColorRange.JPEG,
+                interpolation=Interpolation.BICUBIC,
+            )
+        except FFmpegError as error:
+            raise MediaError(
+                f"cannot read {self._path}: its pixels cannot be converted ({error.strerror})"
+            ) from error
+        return _upright(rgb.to_ndarray(), _orientation(frame))
+
+
+def _display_size(stream: VideoStream, frame: VideoFrame, max_side_px: int | None) -> tuple[int, int]:
+    """Width and height with square pixels, scaled down to `max_side_px`, before the rotation."""
+    width = frame.width * (stream.sample_aspect_ratio or Fraction(1))
+    scale = min(Fraction(1), max_side_px / max(width, Fraction(frame.height))) if max_side_px else Fraction(1)
+    return max(1, round(width * scale)), max(1, round(frame.height * scale))
+
+
+class _Orientation(NamedTuple):
+    """How stored pixels become upright ones: rows and columns swapped, then mirrored."""
+
+    swapped: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+
+def _orientation(frame: VideoFrame) -> _Orientation:
+    """Read the display matrix: x' = a x + c y, y' = b x + d y, all of them 0 or of magnitude 1."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return _Orientation()
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(b) > abs(a):
+        return _Orientation(True, c < 0, b < 0)
+    return _Orientation(False, a < 0, d < 0)
+
+
+def _upright(pixels: np.ndarray, orientation: _Orientation) -> Pixels:
+    if orientation.swapped:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation.mirrored_x:
+        pixels = pixels[:, ::-1]
+    if orientation.mirrored_y:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _probe_webp(path: Path) -> VideoInfo:
+    width, height, durations_s = webp_timing(path)
+    rate = nearest_rate(len(durations_s) / sum(durations_s, Fraction(0)))
+    return VideoInfo(width, height, rate, round(sum(durations_s) * rate), has_audio=False)

@@ -1,0 +1,276 @@
+"""Videos out: H.264, VP9, GIF, animated WebP or a folder of PNGs, written frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image
+
+from faceanime.errors import MediaError, ShapeError, check_shape
+from faceanime.media.audio import AudioTrack, carry_audio
+from faceanime.media.output import DISK_FULL, atomic_output
+from faceanime.structures.frames import Pixels
+
+GIF_HIGHEST_RATE = Fraction(50)  # browsers slow anything faster down to 10 frames/s
+
+
+class Encoding(NamedTuple):
+    """How one kind of file is encoded; `has_sound`: whether it can hold any."""
+
+    codec: str
+    pixel_format: str
+    codec_options: dict[str, str]
+    container_options: dict[str, str]
+    has_sound: bool
+
+
+H264 = Encoding("libx264", "yuv420p", {"preset": "veryfast"}, {}, True)
+H264_FASTSTART = H264._replace(container_options={"movflags": "+faststart"})
+VP9 = Encoding(
+    "libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "b": "0"}, {}, True
+)
+GIF = Encoding("gif", "pal8", {}, {"loop": "0"}, False)
+WEBP = Encoding("libwebp_anim", "bgra", {"compression_level": "2"}, {"loop": "0"}, False)
+ENCODINGS = {
+    ".mp4": H264_FASTSTART,
+    ".mov": H264_FASTSTART,
+    ".mkv": H264,
+    ".webm": VP9,
+    ".gif": GIF,
+    ".webp": WEBP,
+}
+FOLDER_SUFFIXES = {"", ".png"}
+
+
+class VideoWriter:
+    """Writes a video frame by frame, in constant memory, all or nothing; a context manager.
+
+    The suffix of `path` decides: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif (256 colours a frame, at most
+    50 frames/s), .webp (animated); a name without suffix, or in .png (which is cut off), is a new folder of
+    000001.png and so on. H.264 needs even sides: the last row or column of an odd size is repeated once.
+
+    `audio_from` is a file whose sound is carried over, if it has any and the format can hold it, cut to the
+    length of the pictures; time 0 is that file's first picture. `crf` is the loss, 0..51, as of H.264;
+    the other encoders get its equivalent.
+
+    Raises: MediaError at once when the suffix is unknown; on entering, writing and leaving when the place
+    cannot be written; ShapeError when a frame has another size. Whatever leaves the block by an exception
+    leaves no output, and an older file untouched.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        frame_rate: Fraction,
+        width_px: int,
+        height_px: int,
+        *,
+        audio_from: Path | None = None,
+        crf: int = 18,
+    ) -> None:
+        suffix = path.suffix.lower()
+        if suffix not in ENCODINGS and suffix not in FOLDER_SUFFIXES:
+            known = ", ".join(ENCODINGS)
+            raise MediaError(
+                f"cannot write {path}: unknown video suffix; use {known}, or none for a folder of PNGs"
+            )
+        self.path = path.with_suffix("") if suffix == ".png" else path
+        self._size = (height_px, width_px)
+        self._count = 0
+        self._opened: AbstractContextManager[Sink] = (
+            _open_folder(self.path)
+            if suffix in FOLDER_SUFFIXES
+            else _open_file(path, ENCODINGS[suffix], frame_rate, width_px, height_px, audio_from, crf)
+        )
+
+    def __enter__(self) -> VideoWriter:
+        self._sink = self._opened.__enter__()
+        return self
+
+    def write(self, pixels: Pixels) -> None:
+        """Append a frame (H,W,3) uint8 sRGB."""
+        check_shape("pixels", pixels, *self._size, 3)
+        if pixels.dtype != np.uint8:
+            raise ShapeError(f"pixels is {pixels.dtype}, expected uint8")
+        self._sink.add(self._count, pixels)
+        self._count += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None or self._count > 0:
+            self._opened.__exit__(kind, error, trace)
+            return
+        empty = MediaError(f"cannot write {self.path}: there was no frame to write")
+        self._opened.__exit__(MediaError, empty, None)
+        raise empty
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where frames go."""
+
+    def add(self, index: int, pixels: Pixels) -> None:
+        """Append frame number `index`."""
+
+
+class FolderSink:
+    """Writes 000001.png, 000002.png and so on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, index: int, pixels: Pixels) -> None:
+        # the fastest level: four times as fast as the usual one, for files a tenth larger
+        Image.fromarray(pixels).save(self._folder / f"{index + 1:06d}.png", compress_level=1)
+
+
+class EncoderSink:
+    """Encodes frames into a container, and the sound beside them."""
+
+    def __init__(
+        self, container: OutputContainer, stream: VideoStream, frame_rate: Fraction, audio: AudioTrack | None
+    ) -> None:
+        self._container = container
+        self._stream = stream
+        self._source_rate = frame_rate
+        self._rate = Fraction(stream.codec_context.framerate)
+        self._audio = audio
+        self._next_pts = 0
+        self._reformatter = VideoReformatter()
+
+    def add(self, index: int, pixels: Pixels) -> None:
+        if index / self._source_rate < self._next_pts / self._rate:
+            return  # faster than the format allows: left out
+        frame = self._to_frame(pixels)
+        frame.pts, frame.time_base = self._next_pts, 1 / self._rate
+        self._next_pts += 1
+        self._container.mux(self._stream.encode(frame))
+        if self._audio:
+            self._audio.advance(self._next_pts / self._rate)
+
+    def finish(self) -> None:
+        self._container.mux(self._stream.encode(None))
+
+    def _to_frame(self, pixels: Pixels) -> VideoFrame:
+        if self._stream.pix_fmt == "pal8":
+            return _to_palette(pixels)
+        missing = (self._stream.height - pixels.shape[0], self._stream.width - pixels.shape[1])
+        if any(missing):
+            pixels = np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        if self._stream.pix_fmt == "bgra":
+            return self._reformatter.reformat(frame, format="bgra")
+        return self._reformatter.reformat(
+            frame,
+            format=self._stream.pix_fmt,
+            dst_colorspace=Colorspace.ITU709,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+        )
+
+
+@contextmanager
+def _open_folder(path: Path) -> Iterator[FolderSink]:
+    with atomic_output(path, folder=True) as temporary:
+        yield FolderSink(temporary)
+
+
+@contextmanager
+def _open_file(
+    path: Path,
+    encoding: Encoding,
+    frame_rate: Fraction,
+    width_px: int,
+    height_px: int,
+    audio_from: Path | None,
+    crf: int,
+) -> Iterator[EncoderSink]:
+    with atomic_output(path) as temporary, _named_errors(path):
+        container = av.open(str(temporary.absolute()), "w", options=encoding.container_options)
+        try:
+            stream = _add_stream(container, encoding, frame_rate, width_px, height_px, crf)
+            source = audio_from if encoding.has_sound else None
+            with carry_audio(source, container, path.suffix.lower()) if source else nullcontext() as audio:
+                sink = EncoderSink(container, stream, frame_rate, audio)
+                yield sink
+                sink.finish()
+                container.close()
+        finally:
+            with suppress(FFmpegError):  # closed already, or of no account after another error
+                container.close()
+
+
+def _add_stream(
+    container: OutputContainer,
+    encoding: Encoding,
+    frame_rate: Fraction,
+    width_px: int,
+    height_px: int,
+    crf: int,
+) -> VideoStream:
+    rate = min(frame_rate, GIF_HIGHEST_RATE) if encoding is GIF else frame_rate
+    even = encoding.codec == "libx264"
+    stream = container.add_stream(
+        encoding.codec, rate=rate, options={**encoding.codec_options, **_quality(encoding, crf)}
+    )
+    assert isinstance(stream, VideoStream)
+    stream.width = width_px + (width_px % 2 if even else 0)
+    stream.height = height_px + (height_px % 2 if even else 0)
+    stream.pix_fmt = encoding.pixel_format
+    if encoding.pixel_format == "yuv420p":
+        stream.colorspace = Colorspace.ITU709
+        stream.color_range = ColorRange.MPEG
+        stream.color_primaries = ColorPrimaries.BT709
+        stream.color_trc = ColorTrc.BT709
+    return stream
+
+
+def _quality(encoding: Encoding, crf: int) -> dict[str, str]:
+    """The encoder's own setting for the loss that `crf` stands for in H.264."""
+    match encoding.codec:
+        case "libx264":
+            return {"crf": str(crf)}
+        case "libvpx-vp9":
+            return {"crf": str(min(crf + 10, 63))}
+        case "libwebp_anim":
+            return {"quality": str(100 - crf)}
+        case _:
+            return {}
+
+
+def _to_palette(pixels: Pixels) -> VideoFrame:
+    """A frame of 256 colours of its own, dithered: a palette for all would need all frames first."""
+    image = Image.fromarray(pixels)
+    palette = image.quantize(256, method=Image.Quantize.FASTOCTREE)
+    dithered = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    colors = np.full((256, 4), 255, np.uint8)
+    rgb = np.array(dithered.getpalette(), np.uint8).reshape(-1, 3)
+    colors[: len(rgb), 1:] = rgb
+    indexed = np.asarray(dithered), colors
+    return VideoFrame.from_ndarray(indexed, format="pal8")  # type: ignore[arg-type]  # a pair, for pal8 only
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FFmpegError as error:
+        if error.errno in DISK_FULL:
+            raise  # `atomic_output` has the words for it
+        raise MediaError(f"cannot write {path}: the encoder failed ({error.strerror})") from error

@@ -1,0 +1,148 @@
+"""The 3D morphable model: S = mean + A_id a_id + A_exp a_exp (arXiv 2105.14678, eq. 1)."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32, Int32
+
+from faceanime.errors import MorphableModelError, check_shape
+from faceanime.weights import bundled, load_weights, save_weights
+
+KIND = "morphable"
+BUNDLED = "morphable.safetensors"
+
+
+class Region(enum.IntEnum):
+    """What a triangle of the mesh shows. The holes are closed by strips between their two contours."""
+
+    SKIN = 0
+    RIGHT_EYE = 1
+    LEFT_EYE = 2
+    MOUTH = 3
+    RING = 4
+
+
+class Part(enum.IntEnum):
+    """What an expression direction moves."""
+
+    RIGHT_EYE = 0
+    LEFT_EYE = 1
+    RIGHT_BROW = 2
+    LEFT_BROW = 3
+    MOUTH = 4
+
+
+EYES = (Part.RIGHT_EYE, Part.LEFT_EYE, Part.RIGHT_BROW, Part.LEFT_BROW)
+
+
+@dataclass(frozen=True, eq=False)
+class MorphableModel:
+    """A linear face: V vertices, of which the first L are the detector's landmarks, the rest a rigid ring.
+
+    `mean` (V,3) in model units; `identity_basis` (V,3,K_id) and `expression_basis` (V,3,K_exp), model
+    units per standard deviation; `triangles` (F,3), counter-clockwise seen from outside; `region` (F,) of
+    `Region`; `fit_weight` (L,), how much a landmark counts in fitting; `rigid_weight` (L,), how much it
+    counts for the pose; `mirror` (V,), each vertex's twin across the face; `part` (K_exp,) of `Part`; `axis_names` name the rows of
+    `axes` (N,K_exp): expressions a person can name, at full strength.
+    """
+
+    mean: Float32[np.ndarray, "V 3"]
+    identity_basis: Float32[np.ndarray, "V 3 K_id"]
+    expression_basis: Float32[np.ndarray, "V 3 K_exp"]
+    triangles: Int32[np.ndarray, "F 3"]
+    region: Int32[np.ndarray, "F"]
+    fit_weight: Float32[np.ndarray, "L"]
+    rigid_weight: Float32[np.ndarray, "L"]
+    mirror: Int32[np.ndarray, "V"]
+    part: Int32[np.ndarray, "K_exp"]
+    axes: Float32[np.ndarray, "N K_exp"]
+    axis_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        vertices = len(self.mean)
+        check_shape("MorphableModel.mean", self.mean, None, 3)
+        check_shape("MorphableModel.identity_basis", self.identity_basis, vertices, 3, None)
+        check_shape("MorphableModel.expression_basis", self.expression_basis, vertices, 3, None)
+        check_shape("MorphableModel.triangles", self.triangles, None, 3)
+        check_shape("MorphableModel.region", self.region, len(self.triangles))
+        check_shape("MorphableModel.rigid_weight", self.rigid_weight, len(self.fit_weight))
+        check_shape("MorphableModel.mirror", self.mirror, vertices)
+        check_shape("MorphableModel.part", self.part, self.expression_count)
+        check_shape("MorphableModel.axes", self.axes, len(self.axis_names), self.expression_count)
+        if self.triangles.min() < 0 or self.triangles.max() >= vertices:
+            raise MorphableModelError(f"the model's triangles point outside its {vertices} vertices")
+
+    @property
+    def identity_count(self) -> int:
+        return int(self.identity_basis.shape[2])
+
+    @property
+    def expression_count(self) -> int:
+        return int(self.expression_basis.shape[2])
+
+    @property
+    def landmark_count(self) -> int:
+        return len(self.fit_weight)
+
+    @cached_property
+    def id(self) -> str:
+        """A short fingerprint of the numbers: coefficients of another model mean nothing here."""
+        digest = hashlib.sha256()
+        for array in (self.mean, self.identity_basis, self.expression_basis):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:12]
+
+    def axis(self, name: str) -> Float32[np.ndarray, "K_exp"]:
+        """The expression of a named axis at full strength. Raises MorphableModelError for an unknown name."""
+        if name not in self.axis_names:
+            raise MorphableModelError(
+                f"no expression axis '{name}' in model {self.id}; it has {', '.join(self.axis_names)}"
+            )
+        return np.asarray(self.axes[self.axis_names.index(name)])
+
+    def vertices(
+        self, identity: Float[np.ndarray, "*#B K_id"], expression: Float[np.ndarray, "*B K_exp"]
+    ) -> Float[np.ndarray, "*B V 3"]:
+        """The shape in model space: mean + A_id a_id + A_exp a_exp; one identity serves many expressions."""
+        check_shape("identity", identity, "*", self.identity_count)
+        check_shape("expression", expression, "*", self.expression_count)
+        flat = (
+            np.asarray(identity, np.float32) @ self.identity_basis.reshape(-1, self.identity_count).T
+            + np.asarray(expression, np.float32)
+            @ self.expression_basis.reshape(-1, self.expression_count).T
+        )
+        return self.mean + flat.reshape(*flat.shape[:-1], len(self.mean), 3)
+
+    def require(self, model_id: str, where: str) -> None:
+        """Raise MorphableModelError unless `where` belongs to this model."""
+        if model_id != self.id:
+            raise MorphableModelError(
+                f"{where} belongs to morphable model {model_id}, this is {self.id}; "
+                "reconstruct it again with this version"
+            )
+
+
+_TENSORS = (
+    "mean identity_basis expression_basis triangles region fit_weight rigid_weight mirror part axes".split()
+)
+
+
+def save_model(model: MorphableModel, path: Path) -> None:
+    """Write a model as safetensors; bases in float32, so that its id survives."""
+    tensors = {name: getattr(model, name) for name in _TENSORS}
+    save_weights(path, tensors, kind=KIND, header={"axis_names": list(model.axis_names)})
+
+
+def load_model(path: Path | None = None) -> MorphableModel:
+    """Read a model; without a path, the one that is bundled. Raises WeightsError."""
+    tensors, header = load_weights(bundled(BUNDLED) if path is None else path, kind=KIND)
+    names = header["axis_names"]
+    if not isinstance(names, list):
+        raise MorphableModelError(f"{path}: axis_names is no list")
+    return MorphableModel(**{name: tensors[name] for name in _TENSORS}, axis_names=tuple(map(str, names)))

@@ -1,0 +1,173 @@
+"""The flow: portrait and motion in, pictures out. The only place where the order of the stages is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from faceanime.composite import Paster
+from faceanime.dynamics.edit import ease_between
+from faceanime.dynamics.motion_file import is_motion_file, load_motion
+from faceanime.dynamics.retarget import RetargetConfig, retarget
+from faceanime.errors import MorphableModelError
+from faceanime.face.detect import DetectConfig, FaceChoice, MediapipeDetector, choose_face
+from faceanime.face.fit import FitConfig, fit_face
+from faceanime.face.segment import segment_person
+from faceanime.face.sequence import fit_sequence
+from faceanime.face.smooth import SmoothConfig
+from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.media.image import is_image_file, read_image
+from faceanime.media.video import probe_video, read_frames
+from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.prior.warp import face_region
+from faceanime.progress import Progress, SilentProgress, watched
+from faceanime.streaming import ahead, in_order
+from faceanime.structures.coefficients import Dynamics, FittedFace
+from faceanime.structures.faces import Landmarks
+from faceanime.structures.frames import Pixels
+
+TRACKING_SIDE_PX = 640
+"""Drivers are tracked at this size at most: landmarks need no more."""
+LARGEST_OUTPUT_PX = 3840
+IMAGE_MOTION_S = Fraction(3, 2)
+IMAGE_MOTION_RATE = Fraction(25)
+
+RendererName = Literal["geometric"]
+
+
+@dataclass(frozen=True)
+class AnimatorConfig:
+    """Settings of all stages."""
+
+    renderer: RendererName = "geometric"
+    """What draws the pictures."""
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
+    smooth: SmoothConfig = field(default_factory=SmoothConfig)
+    retarget: RetargetConfig = field(default_factory=RetargetConfig)
+    geometric: GeometricConfig = field(default_factory=GeometricConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A picture and the 3D face in it.
+
+    `pixels` (H,W,3) uint8; `face` fitted in its px; `matte` (H,W) in [0,1], how surely a pixel is the
+    person's; `others` how many more faces there are.
+    """
+
+    pixels: Pixels
+    landmarks: Landmarks
+    face: FittedFace
+    matte: Float32[np.ndarray, "H W"]
+    others: int
+
+
+class Animator:
+    """Loads what is needed once, then reconstructs, tracks and animates."""
+
+    def __init__(self, config: AnimatorConfig = AnimatorConfig(), model: MorphableModel | None = None) -> None:
+        self.config = config
+        self.model = load_model() if model is None else model
+        self._detector = MediapipeDetector(config.detect)
+
+    def portrait(self, pixels: Pixels, where: str = "the portrait", face: FaceChoice = "largest") -> Portrait:
+        """Find and fit the face of a picture (H,W,3) uint8. Raises NoFaceError."""
+        faces = self._detector.detect(pixels)
+        chosen = choose_face(faces, face, where)
+        fitted = fit_face(chosen.points_image.astype(np.float64), self.model, self.config.fit)
+        matte = _matte_around(pixels, chosen)
+        return Portrait(pixels, chosen, fitted, matte, len(faces) - 1)
+
+    def motion(self, path: Path, progress: Progress | None = None) -> Dynamics:
+        """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError."""
+        progress = progress or SilentProgress()
+        if is_motion_file(path):
+            motion = load_motion(path)
+            if motion.model_id != self.model.id:
+                raise MorphableModelError(
+                    f"{path} belongs to morphable model {motion.model_id}, this is {self.model.id}; "
+                    "reconstruct it again from its video"
+                )
+            return motion
+        if is_image_file(path):
+            return self._motion_of_image(path)
+        return self._motion_of_video(path, progress)
+
+    def retarget(self, portrait: Portrait, motion: Dynamics) -> Dynamics:
+        """The motion on the portrait's own face, in its picture; a single frame is taken as a goal."""
+        source = portrait.face.coefficients
+        if len(motion) > 1:
+            return retarget(source, motion, self.model, self.config.retarget)
+        config = replace(self.config.retarget, motion="absolute", reference=0)
+        return retarget(source, motion, self.model, config)
+
+    def animate(self, portrait: Portrait, motion: Dynamics) -> Iterator[Pixels]:
+        """The pictures (H,W,3) of the portrait moving as `motion`, one by one; does no I/O."""
+        dynamics = self.retarget(portrait, motion)
+        yield from self.render(portrait, dynamics)
+
+    def render(self, portrait: Portrait, dynamics: Dynamics) -> Iterator[Pixels]:
+        """The pictures of a portrait with dynamics that are its own (see `retarget`)."""
+        renderer = GeometricRenderer(
+            portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
+        )
+        paster = Paster(portrait.pixels, renderer.region)
+        faces = (dynamics[t] for t in range(len(dynamics)))
+        yield from in_order(lambda face: paster.paste(renderer.render(face)), faces)
+
+    def eased(self, portrait: Portrait, dynamics: Dynamics) -> Dynamics:
+        """From the portrait's own face to the last frame of its `dynamics`: a still goal becomes a movement."""
+        frames = round(IMAGE_MOTION_S * IMAGE_MOTION_RATE)
+        goal = dynamics[len(dynamics) - 1]
+        return ease_between(portrait.face.coefficients, goal, IMAGE_MOTION_RATE, frames, self.model)
+
+    def _motion_of_image(self, path: Path) -> Dynamics:
+        pixels = read_image(path)
+        chosen = choose_face(self._detector.detect(pixels), self.config.track.face, str(path))
+        return fit_sequence(
+            [chosen], IMAGE_MOTION_RATE, max(pixels.shape[:2]), self.model, self.config.fit,
+            self.config.smooth, str(path),
+        )  # fmt: skip
+
+    def _motion_of_video(self, path: Path, progress: Progress) -> Dynamics:
+        info = probe_video(path)
+        progress.stage(f"tracking {path.name}", info.frame_count)
+        frames = watched(ahead(read_frames(path, max_side_px=TRACKING_SIDE_PX)), progress)
+        landmarks = LandmarkTracker(self.config.track).track(frames)
+        side = min(max(info.width_px, info.height_px), TRACKING_SIDE_PX)
+        return fit_sequence(
+            landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path)
+        )
+
+
+def scaled_portrait(pixels: Pixels, longest_px: int) -> Pixels:
+    """The picture, shrunk or grown so that its longer side is `longest_px`."""
+    height, width = pixels.shape[:2]
+    factor = longest_px / max(height, width)
+    if factor == 1.0:
+        return pixels
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    shrink = factor < 1.0
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC))
+
+
+def _matte_around(pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
+    """The person's matte, seen at the scale at which the network knows people; zero further away."""
+    height, width = pixels.shape[:2]
+    box = face_region(landmarks.points_image, width, height, 3.2)
+    matte = np.zeros((height, width), np.float32)
+    part = np.ascontiguousarray(pixels[box.slices])
+    small = scaled_portrait(part, min(max(part.shape[:2]), 1024))
+    found = segment_person(small)
+    matte[box.slices] = cv2.resize(found, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
+    return matte

@@ -1,0 +1,50 @@
+"""Fill what a picture does not show, smoothly from what it does (pull-push; Gortler et al., "The Lumigraph", 1996)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from faceanime.structures.frames import Pixels
+
+
+def fill_holes(pixels: Pixels, known: Float32[np.ndarray, "H W"]) -> Pixels:
+    """The picture with its unknown parts filled.
+
+    `pixels` (H,W,3) uint8; `known` (H,W) in [0, 1]: how far each pixel may be believed. Where it is 1 the
+    picture is kept as it is.
+    """
+    weight = np.clip(known, 0.0, 1.0)[..., None]
+    filled = _pull_push(pixels.astype(np.float32) * weight, weight)
+    return np.rint(weight * pixels + (1.0 - weight) * filled).clip(0, 255).astype(np.uint8)
+
+
+_GAIN = 3.0
+
+
+def _pull_push(
+    color: Float32[np.ndarray, "h w 3"], weight: Float32[np.ndarray, "h w 1"]
+) -> Float32[np.ndarray, "h w 3"]:
+    """`color` is premultiplied by `weight`; the result is not."""
+    height, width = weight.shape[:2]
+    if min(height, width) <= 2:
+        return np.asarray(color.sum((0, 1)) / max(float(weight.sum()), 1e-6)) + np.zeros_like(color)
+    color_below, weight_below = cv2.pyrDown(color), cv2.pyrDown(weight)[..., None]
+    trust = np.minimum(_GAIN * weight_below, 1.0)  # a pixel that is known in part is known enough
+    coarse = _pull_push(color_below * (trust / np.maximum(weight_below, 1e-6)), trust)
+    below = cv2.pyrUp(coarse, dstsize=(width, height))
+    return np.asarray(color + (1.0 - weight) * below)
+
+
+def soft_polygon(
+    corners: Float32[np.ndarray, "N 2"], height: int, width: int, soft_px: float
+) -> Float32[np.ndarray, "h w"]:
+    """How much of each pixel a closed polygon covers, its edge blurred over `soft_px`; corners in px."""
+    shift = 6  # OpenCV's fixed point
+    mask = np.zeros((height, width), np.uint8)
+    fixed = np.round((corners - 0.5) * (1 << shift)).astype(np.int32)
+    cv2.fillPoly(mask, [fixed], 255, lineType=cv2.LINE_AA, shift=shift)
+    if soft_px > 0.3:
+        mask = cv2.GaussianBlur(mask, (0, 0), soft_px)
+    return mask.astype(np.float32) * np.float32(1 / 255)

@@ -1,0 +1,116 @@
+"""The geometric renderer: the source picture moved by its 3D face alone, no network.
+
+Layers, back to front: a still background plate; the person, carried by the warp sheet; eyeballs and the inside
+of the mouth, seen through the openings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import no_type_check
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+from numba import njit
+
+from faceanime.geometry.flow import sample
+from faceanime.morphable import topology
+from faceanime.morphable.model import MorphableModel
+from faceanime.prior.eyes import EyeLayer
+from faceanime.prior.fill import fill_holes, soft_polygon
+from faceanime.prior.mouth import MouthLayer
+from faceanime.prior.warp import WarpConfig, WarpSheet
+from faceanime.structures.coefficients import FaceCoefficients, FittedFace
+from faceanime.structures.frames import Pixels
+from faceanime.structures.prior import Box
+
+
+@dataclass(frozen=True)
+class GeometricConfig:
+    """The renderer without a network."""
+
+    warp: WarpConfig = field(default_factory=WarpConfig)
+    still_background: bool = True
+    """Separate the person from the background, which then stands still."""
+
+
+class GeometricRenderer:
+    """Everything that can be prepared once for a portrait; then a picture for each target."""
+
+    def __init__(
+        self,
+        source: Pixels,
+        face: FittedFace,
+        matte: Float32[np.ndarray, "H W"] | None,
+        model: MorphableModel,
+        config: GeometricConfig,
+    ) -> None:
+        """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet."""
+        height, width = source.shape[:2]
+        self._sheet = WarpSheet(face, model, width, height, config.warp)
+        self._region_pixels = np.ascontiguousarray(source[self.region.slices])
+        self._background = self._separate(matte) if config.still_background else None
+        points = self._sheet.source_points
+        self._eyes = EyeLayer(source, face, model, points)
+        self._mouth = MouthLayer(source, face, model, points)
+
+    @property
+    def region(self) -> Box:
+        """The part of the picture that moves; all else stays as it is."""
+        return self._sheet.region
+
+    def render(self, target: FaceCoefficients) -> Pixels:
+        """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px."""
+        warp = self._sheet.field(target)
+        canvas = sample(self._region_pixels, warp.flow, "cubic")
+        if self._background is not None:
+            matte, plate = self._background
+            _show_background(canvas, sample(matte[..., None], warp.flow)[..., 0], plate, warp.flow)
+        self._eyes.paint(canvas, warp, target)
+        self._mouth.paint(canvas, warp, target)
+        return canvas
+
+    def _separate(
+        self, matte: Float32[np.ndarray, "H W"] | None
+    ) -> tuple[Float32[np.ndarray, "h w"], Pixels] | None:
+        """The person's matte and the background without the person; None where that makes no sense."""
+        if matte is None:
+            return None
+        person = matte[self.region.slices]
+        origin = np.array([self.region.left, self.region.top])
+        oval = self._sheet.source_points[list(topology.OVAL)] - origin
+        size = float(np.ptp(oval[:, 1]))
+        face = soft_polygon(oval.astype(np.float32), *person.shape, 0.03 * size)
+        if (person * face).sum() < _TRUSTED * face.sum():
+            return None  # a statue, a drawing: the network saw no person in the face itself
+        person = np.maximum(person, np.minimum(1.0, 2.0 * face)).astype(np.float32)
+        grown = cv2.dilate(person, np.ones((2 * round(_GROW * size) + 1,) * 2, np.uint8))
+        plate = fill_holes(self._region_pixels, 1.0 - np.clip((grown - 0.05) / 0.2, 0.0, 1.0))
+        return person, plate
+
+
+_TRUSTED = 0.6
+"""Share of the face that the matte must call a person's to be believed at all."""
+_GROW = 0.025
+"""The person is cut out of the background with a margin of so many face heights."""
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _show_background(
+    canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, flow: np.ndarray
+) -> None:
+    """Blend the plate in where the warped matte is open and the sheet moves (at rest the source shows)."""
+    height, width = matte.shape
+    for y in range(height):
+        for x in range(width):
+            alpha = matte[y, x]
+            if alpha >= 0.996:
+                continue
+            dx, dy = flow[y, x, 0] - (x + 0.5), flow[y, x, 1] - (y + 0.5)
+            moved = min(max((np.sqrt(dx * dx + dy * dy) - 0.2) / 1.3, 0.0), 1.0)
+            weight = (1.0 - alpha) * moved
+            for c in range(3):
+                value = (1.0 - weight) * canvas[y, x, c] + weight * plate[y, x, c]
+                canvas[y, x, c] = np.uint8(value + 0.5)

@@ -1,0 +1,165 @@
+"""Dense flow: the source picture as a rubber sheet pinned to a moving 3D head.
+
+The sheet is one mesh: the fitted face, rigid rings of the model for skull and neck, and further rings that
+fade the head's motion out toward a still border. The mesh is rasterised at the target's geometry, each vertex
+carrying its place in the source: the result is a backward flow at native resolution, and for each pixel the
+part of the face it shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int32
+
+from faceanime.geometry.camera import project, unproject
+from faceanime.geometry.flow import flow_from_mesh
+from faceanime.morphable import topology
+from faceanime.morphable.model import MorphableModel, Region
+from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
+from faceanime.structures.prior import Box, WarpField
+
+Vertices = Float[np.ndarray, "V 3"]
+
+
+@dataclass(frozen=True)
+class WarpConfig:
+    """How the picture around the face follows the head."""
+
+    reach: float = 2.8
+    """Side of the moving region, in sizes of the face; cut at the picture's edge."""
+    rings: int = 6
+    """Rings of vertices between the model's last ring and the still border."""
+    stiff: float = 0.35
+    """Share of the way from the face's outline to the border that moves with the head as if rigid."""
+
+
+class WarpSheet:
+    """The sheet over one source face: made once, then asked for the flow to any target."""
+
+    def __init__(
+        self, face: FittedFace, model: MorphableModel, width_px: int, height_px: int, config: WarpConfig
+    ) -> None:
+        self._model = model
+        self._face = face
+        source = face.coefficients
+        shape = model.vertices(source.identity, source.expression) + face.residual
+        placed = project(shape, source.pose)
+        self.region = face_region(placed[: model.landmark_count], width_px, height_px, config.reach)
+        rays = _Rays(placed, model, self.region, config)
+        self._rings_model = unproject(rays.points, source.pose)
+        self._ring_weight = rays.weight
+        self._source_points = np.concatenate([placed[: model.landmark_count], rays.points])
+        self.triangles, self.triangle_region = _sheet_triangles(model, rays.loops)
+
+    @property
+    def source_points(self) -> Float[np.ndarray, "N 2"]:
+        """The sheet's vertices in the source picture, px; the landmarks come first."""
+        return self._source_points[:, :2]
+
+    def target_points(self, target: FaceCoefficients) -> Float[np.ndarray, "N 3"]:
+        """The sheet's vertices at the target's geometry, px."""
+        count = self._model.landmark_count
+        shape = self._model.vertices(target.identity, target.expression) + self._face.residual
+        face = project(shape[:count], target.pose)
+        rings = project(self._rings_model, target.pose)
+        still = self._source_points[count:]
+        moved = still + self._ring_weight[:, None] * (rings - still)
+        return np.concatenate([face, moved])
+
+    def field(self, target: FaceCoefficients) -> WarpField:
+        """The backward flow inside the region, and what each of its pixels shows."""
+        origin = np.array([self.region.left, self.region.top, 0.0])
+        points = self.target_points(target)
+        flow, triangle = flow_from_mesh(
+            self.source_points - origin[:2],
+            points - origin,
+            self.triangles,
+            self.region.height,
+            self.region.width,
+        )
+        parts = np.append(self.triangle_region, np.int32(Region.RING))[triangle]
+        return WarpField(flow, parts, points.astype(np.float32), self.region)
+
+
+def affine_between(
+    source: HeadPose, target: HeadPose, anchor: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "2 3"]:
+    """How a small plane facing out of the head at `anchor` (model space) maps from source px to target px."""
+    patch = anchor + np.array([[0.0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]])
+    a, b = project(patch, source)[:, :2], project(patch, target)[:, :2]
+    linear = (b[1:] - b[0]).T @ np.linalg.inv((a[1:] - a[0]).T)
+    return np.concatenate([linear, (b[0] - linear @ a[0])[:, None]], axis=1)
+
+
+def face_region(points: Float[np.ndarray, "N 3"], width_px: int, height_px: int, reach: float) -> Box:
+    """The square of `reach` face sizes around a face's points, cut at the picture's edge."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    centre, half = (low + high) / 2, reach * float((high - low).max()) / 2
+    left, top = np.maximum(np.floor(centre - half), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(centre + half), (width_px, height_px)).astype(int)
+    return Box(int(left), int(top), int(right), int(bottom))
+
+
+class _Rays:
+    """Rings of vertices on rays from the face's centre through its oval to the region's border."""
+
+    def __init__(self, placed: Vertices, model: MorphableModel, region: Box, config: WarpConfig) -> None:
+        count = model.landmark_count
+        oval = placed[list(topology.OVAL)]
+        centre = (oval[:, :2].min(axis=0) + oval[:, :2].max(axis=0)) / 2
+        out = oval[:, :2] - centre
+        near = np.linalg.norm(out, axis=1)
+        out = out / near[:, None]
+        border = np.maximum(_distance_to_border(centre, out, region), 1.05 * near)
+        model_rings = placed[count:].reshape(-1, len(oval), 3)
+        shares = [_share(ring, centre, out, near, border) for ring in model_rings]
+        depths = [ring[:, 2] for ring in model_rings]
+        for step in np.linspace(0.0, 1.0, config.rings + 1)[1:]:
+            shares.append(shares[len(model_rings) - 1] * (1 - step) + step)
+            depths.append(depths[len(model_rings) - 1])
+        share = np.stack(shares)
+        distance = near + share * (border - near)
+        xy = centre + distance[..., None] * out
+        self.points = np.concatenate([xy, np.stack(depths)[..., None]], axis=-1).reshape(-1, 3)
+        fade = np.clip((share - config.stiff) / (1.0 - config.stiff), 0.0, 1.0)
+        self.weight = (1.0 - fade**2 * (3.0 - 2.0 * fade)).reshape(-1)
+        self.loops = len(share)
+
+
+def _distance_to_border(
+    centre: Float[np.ndarray, "2"], out: Float[np.ndarray, "R 2"], region: Box
+) -> Float[np.ndarray, "R"]:
+    """Along each ray, the way to the region's edge."""
+    corner = np.where(out > 0, [region.right, region.bottom], [region.left, region.top])
+    with np.errstate(divide="ignore"):
+        ways = (corner - centre) / out
+    return np.asarray(np.where(np.abs(out) < 1e-9, np.inf, ways).min(axis=1))
+
+
+def _share(
+    ring: Float[np.ndarray, "R 3"],
+    centre: Float[np.ndarray, "2"],
+    out: Float[np.ndarray, "R 2"],
+    near: Float[np.ndarray, "R"],
+    border: Float[np.ndarray, "R"],
+) -> Float[np.ndarray, "R"]:
+    """How far along its ray a ring of the model lies, 0 at the oval, 1 at the border; bent to stay below 1."""
+    along = ((ring[:, :2] - centre) * out).sum(axis=1)
+    share = np.maximum((along - near) / (border - near), 0.02)
+    return np.where(share < 0.4, share, 0.4 + 0.5 * np.tanh((share - 0.4) / 0.5))
+
+
+def _sheet_triangles(
+    model: MorphableModel, loops: int
+) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, "F"]]:
+    face = model.region != Region.RING
+    count, n = model.landmark_count, len(topology.OVAL)
+    grid = np.concatenate([[topology.OVAL], count + np.arange(loops * n).reshape(loops, n)])
+    a, b = grid[:-1], np.roll(grid[:-1], -1, axis=1)
+    c, d = np.roll(grid[1:], -1, axis=1), grid[1:]
+    rings = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    triangles = np.concatenate([model.triangles[face], rings]).astype(np.int32)
+    region = np.concatenate([model.region[face], np.full(len(rings), Region.RING)]).astype(np.int32)
+    return triangles, region

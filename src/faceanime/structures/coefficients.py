@@ -1,0 +1,137 @@
+"""The 3D face as numbers: pose, identity, expression, and their course over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from faceanime.errors import ShapeError, check_shape
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        raise ShapeError(f"{name} holds values that are not finite")
+
+
+@dataclass(frozen=True, eq=False)
+class HeadPose:
+    """Scaled-orthographic pose, p = scale * Pi(rotation @ v) + translation; Pi drops z and flips y.
+
+    `rotation` (*B,3,3) on SO(3); `scale` (*B,) px per model unit, > 0; `translation_px` (*B,2), the model
+    origin in the picture.
+    """
+
+    rotation: Float[np.ndarray, "*B 3 3"]
+    scale: Float[np.ndarray, "*B"]
+    translation_px: Float[np.ndarray, "*B 2"]
+
+    def __post_init__(self) -> None:
+        check_shape("HeadPose.rotation", self.rotation, "*", 3, 3)
+        batch = self.rotation.shape[:-2]
+        check_shape("HeadPose.scale", self.scale, *batch)
+        check_shape("HeadPose.translation_px", self.translation_px, *batch, 2)
+        for name in ("rotation", "scale", "translation_px"):
+            _check_finite(f"HeadPose.{name}", getattr(self, name))
+        if (self.scale <= 0).any():
+            raise ShapeError("HeadPose.scale must be positive")
+
+    def __getitem__(self, index: int | slice | np.ndarray) -> HeadPose:
+        return HeadPose(
+            self.rotation[index], np.asarray(self.scale[index]), self.translation_px[index]
+        )
+
+    def resized(self, factor: float, shift_px: tuple[float, float] = (0.0, 0.0)) -> HeadPose:
+        """The same head in a picture whose pixels are p' = factor * p + shift_px."""
+        return HeadPose(
+            self.rotation,
+            np.asarray(self.scale * factor),
+            self.translation_px * factor + np.asarray(shift_px),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCoefficients:
+    """One face, or a batch: `identity` (*B,K_id) and `expression` (*B,K_exp) in standard deviations; `pose`."""
+
+    identity: Float[np.ndarray, "*B K_id"]
+    expression: Float[np.ndarray, "*B K_exp"]
+    pose: HeadPose
+
+    def __post_init__(self) -> None:
+        batch = self.pose.rotation.shape[:-2]
+        check_shape("FaceCoefficients.identity", self.identity, *batch, None)
+        check_shape("FaceCoefficients.expression", self.expression, *batch, None)
+        _check_finite("FaceCoefficients.identity", self.identity)
+        _check_finite("FaceCoefficients.expression", self.expression)
+
+
+@dataclass(frozen=True, eq=False)
+class Dynamics:
+    """A moving 3D face: one identity, an expression and a pose for each of T frames.
+
+    `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a square picture of
+    `crop_size_px`; `valid` (T,), False where the face was lost and the values are filled in;
+    `model_id` names the morphable model that the numbers belong to.
+    """
+
+    identity: Float[np.ndarray, "K_id"]
+    expression: Float[np.ndarray, "T K_exp"]
+    pose: HeadPose
+    frame_rate: Fraction
+    valid: Bool[np.ndarray, "T"]
+    crop_size_px: int
+    model_id: str
+
+    def __post_init__(self) -> None:
+        frames = len(self.expression)
+        check_shape("Dynamics.identity", self.identity, None)
+        check_shape("Dynamics.expression", self.expression, None, None)
+        check_shape("Dynamics.pose.rotation", self.pose.rotation, frames, 3, 3)
+        check_shape("Dynamics.valid", self.valid, frames)
+        _check_finite("Dynamics.identity", self.identity)
+        _check_finite("Dynamics.expression", self.expression)
+        if frames == 0:
+            raise ShapeError("Dynamics holds no frame")
+        if self.frame_rate <= 0:
+            raise ShapeError(f"Dynamics.frame_rate is {self.frame_rate}, must be positive")
+
+    def __len__(self) -> int:
+        return len(self.expression)
+
+    def __getitem__(self, index: int) -> FaceCoefficients:
+        """The face of one frame."""
+        return FaceCoefficients(self.identity, self.expression[index], self.pose[index])
+
+    def replaced(
+        self,
+        *,
+        expression: np.ndarray | None = None,
+        pose: HeadPose | None = None,
+        valid: np.ndarray | None = None,
+    ) -> Dynamics:
+        """A copy with other motion."""
+        return replace(
+            self,
+            expression=self.expression if expression is None else expression,
+            pose=self.pose if pose is None else pose,
+            valid=self.valid if valid is None else valid,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFace:
+    """A face and what the model could not say of it.
+
+    `residual` (V,3), model units, is added to the model's vertices: with it the mesh lies exactly on the
+    detected landmarks, and it turns with the head.
+    """
+
+    coefficients: FaceCoefficients
+    residual: Float[np.ndarray, "V 3"]
+
+    def __post_init__(self) -> None:
+        check_shape("FittedFace.residual", self.residual, None, 3)
+        _check_finite("FittedFace.residual", self.residual)

@@ -1,0 +1,40 @@
+"""Pictures in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import UInt8
+
+from faceanime.errors import ShapeError, check_shape
+
+Pixels = UInt8[np.ndarray, "H W 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a video: `pixels` (H,W,3) uint8 sRGB, shown from `time_s` on."""
+
+    pixels: Pixels
+    time_s: Fraction
+
+    def __post_init__(self) -> None:
+        check_shape("Frame.pixels", self.pixels, None, None, 3)
+        if self.pixels.dtype != np.uint8:
+            raise ShapeError(f"Frame.pixels is {self.pixels.dtype}, expected uint8")
+
+
+@dataclass(frozen=True, eq=False)
+class VideoInfo:
+    """What a video says of itself, upright (after its rotation tag).
+
+    `frame_rate` is exact (30000/1001 stays so); `frame_count` is None where the file does not tell.
+    """
+
+    width_px: int
+    height_px: int
+    frame_rate: Fraction
+    frame_count: int | None
+    has_audio: bool

@@ -1,0 +1,94 @@
+"""Progress as a person at a terminal sees it, and Ctrl-C as the way to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _RateColumn(ProgressColumn):
+    """Steps a second: of the whole stage once it is over, of late while it runs."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:.1f} frames/s", style="progress.data.speed")
+
+
+class TerminalProgress:
+    """A `Progress` on stderr: a bar a stage with frames/s and time left; where no one watches, its name.
+
+    Use it in a `with` block. There the first Ctrl-C sets `cancelled`, for the work to stop at its next step;
+    a second one raises KeyboardInterrupt at once.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._stage: TaskID | None = None
+        self._cancelled = False
+        self._handler_before: signal._HANDLER = None
+
+    def __enter__(self) -> TerminalProgress:
+        if threading.current_thread() is threading.main_thread():  # the only one that may set handlers
+            self._handler_before = signal.signal(signal.SIGINT, self._stop)
+        if self._console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            if error is None:
+                self._finish_stage()
+            self._bars.stop()
+        if self._handler_before is not None:
+            signal.signal(signal.SIGINT, self._handler_before)
+
+    def stage(self, name: str, total: int | None) -> None:
+        if not self._console.is_terminal:
+            self._console.print(name, highlight=False)
+            return
+        self._finish_stage()
+        self._stage = self._bars.add_task(name, total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        if self._stage is not None:
+            self._bars.advance(self._stage, steps)
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def _finish_stage(self) -> None:
+        if self._stage is not None:
+            done = self._bars.tasks[self._stage].completed
+            self._bars.update(self._stage, total=done)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self._cancelled:
+            raise KeyboardInterrupt
+        self._cancelled = True
+        if self._stage is not None:  # drawn by the bars' own thread: a handler must not write
+            self._bars.update(self._stage, description="stopping; Ctrl-C again stops at once")

@@ -1,0 +1,30 @@
+"""Options and fixtures for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of recorded clips; without it, tests marked `data` are skipped",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--data") is None:
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason="needs --data DIR"))
+
+
+@pytest.fixture(scope="session")
+def data_dir(request: pytest.FixtureRequest) -> Path:
+    """The folder given with --data; only for tests marked `data`."""
+    folder: Path | None = request.config.getoption("--data")
+    assert folder is not None, "mark this test with pytest.mark.data"
+    assert folder.is_dir(), f"--data {folder} is no folder"
+    return folder

@@ -1,0 +1,63 @@
+"""Laws of SO(3)."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from faceanime.geometry.rotation import (
+    angle_between,
+    angles_from_rotation,
+    nearest_rotation,
+    rotation_from_angles,
+    rotation_from_vector,
+    vector_from_rotation,
+)
+
+short_vectors = arrays(np.float64, (2, 3), elements=st.floats(-1.7, 1.7))  # norms below pi
+
+
+def assert_on_so3(rotation: np.ndarray) -> None:
+    identity = np.broadcast_to(np.eye(3), rotation.shape)
+    np.testing.assert_allclose(rotation @ np.swapaxes(rotation, -1, -2), identity, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-9)
+
+
+@given(short_vectors)
+def test_vectors_round_trip(vector: np.ndarray) -> None:
+    rotation = rotation_from_vector(vector)
+    assert_on_so3(rotation)
+    np.testing.assert_allclose(vector_from_rotation(rotation), vector, atol=1e-9)
+    still = np.broadcast_to(np.eye(3), rotation.shape)
+    np.testing.assert_allclose(angle_between(still, rotation), np.linalg.norm(vector, axis=-1), atol=1e-9)
+
+
+@given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
+def test_angles_round_trip(yaw: float, pitch: float, roll: float) -> None:
+    rotation = rotation_from_angles(yaw, pitch, roll)
+    assert_on_so3(rotation)
+    np.testing.assert_allclose(angles_from_rotation(rotation), [yaw, pitch, roll], atol=1e-7)
+
+
+def test_angles_turn_the_head_as_the_conventions_say() -> None:
+    nose, crown = np.array([0.0, 0, 1]), np.array([0.0, 1, 0])
+    turn = math.radians(20)
+    assert (rotation_from_angles(turn, 0.0, 0.0) @ nose)[0] > 0, "positive yaw: to the subject's left, +X"
+    assert (rotation_from_angles(0.0, turn, 0.0) @ nose)[1] < 0, "positive pitch: down"
+    assert (rotation_from_angles(0.0, 0.0, turn) @ crown)[0] < 0, "positive roll: to the picture's left"
+
+
+@given(arrays(np.float64, (3, 3), elements=st.floats(-1, 1)), short_vectors)
+def test_the_nearest_rotation_is_one_and_is_nearest(matrix: np.ndarray, vectors: np.ndarray) -> None:
+    nearest = nearest_rotation(matrix)
+    assert_on_so3(nearest)
+    for other in rotation_from_vector(vectors):
+        assert np.linalg.norm(matrix - nearest) <= np.linalg.norm(matrix - other) + 1e-9
+
+
+@given(short_vectors)
+def test_a_rotation_is_nearest_to_itself(vector: np.ndarray) -> None:
+    rotation = rotation_from_vector(vector)
+    np.testing.assert_allclose(nearest_rotation(rotation), rotation, atol=1e-9)

@@ -1,0 +1,170 @@
+"""The command line as a shell sees it: real processes, their output and their status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+import tyro
+
+from faceanime import cli
+from faceanime.errors import Cancelled, MediaError
+
+PROGRAM = Path(sys.executable).with_name("faceanime")
+
+
+def run(*args: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    return subprocess.run(
+        [PROGRAM, *args], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+
+
+def test_help_is_fast_and_lists_the_commands() -> None:
+    started_s = time.monotonic()
+    done = run("--help")
+    assert time.monotonic() - started_s < 2
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert all(name in done.stdout for name in cli.COMMANDS)
+    assert run().stdout == done.stdout
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    done = run(*name.split(), "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: faceanime {name}" in done.stdout
+
+
+def test_heavy_packages_stay_unloaded_until_needed() -> None:
+    heavy = {"torch", "mediapipe", "numba", "cv2", "scipy", "av", "jax"}
+    code = f"import sys, faceanime.cli; print({heavy} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["doctor", "--jsn"], "unknown option --jsn; did you mean --json?"),
+        (["doctor", "--zzz=3"], "unknown option --zzz"),
+        (["docter"], "unknown command docter; did you mean doctor?"),
+        (["--jsn"], "unknown option --jsn"),
+        (["doctor", "extra"], "Unrecognized options: extra"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(args: list[str], message: str, encoding: str) -> None:
+    done = run(*args, encoding=encoding)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"faceanime: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_doctor_speaks_json() -> None:
+    done = run("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["problems"] == []
+    assert report["encoders"]["libx264"]
+    assert report["packages"]["mediapipe"] == "0.10.21"
+    assert report["frames_per_s"]["encode"] > 0
+
+
+def test_the_module_is_the_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "faceanime", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("faceanime 0.")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    code = "import sys, faceanime.cli as cli; sys.exit(cli.main(['--help']))"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    child.stdout.close()
+    assert child.stderr is not None
+    assert child.stderr.read() == ""
+    assert child.wait(60) == 0
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Stands in for any command."""
+
+    portrait: tyro.conf.Positional[Path]
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    motion: Literal["relative", "absolute"] = "relative"
+    size: int = 512
+    side_by_side: bool = False
+
+    def run(self) -> None:
+        failures: dict[str, BaseException] = {
+            "bad.jpg": MediaError("bad.jpg is\nno picture"),
+            "stop.jpg": Cancelled("stopped by the user; nothing was written"),
+            "kill.jpg": KeyboardInterrupt(),
+        }
+        if self.portrait.name in failures:
+            raise failures[self.portrait.name]
+        print(self)
+
+
+@pytest.fixture
+def paint(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.setattr(cli, "COMMANDS", {"paint": lambda: Paint, "train morphable": lambda: Paint})
+    return lambda *args: cli.main(["paint", *args])
+
+
+def test_options_reach_the_command(paint: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert paint("a.jpg", "-o", "b.mp4", "--side-by-side", "--motion", "absolute") == 0
+    expected = Paint(Path("a.jpg"), Path("b.mp4"), motion="absolute", side_by_side=True)
+    assert capsys.readouterr().out.strip() == str(expected)
+    assert cli.main(["train", "morphable", "a.jpg", "-o", "b.mp4"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "message"),
+    [
+        (["bad.jpg", "-o", "b"], 2, "bad.jpg is no picture"),
+        (["stop.jpg", "-o", "b"], 130, "stopped by the user; nothing was written"),
+        (["kill.jpg", "-o", "b"], 130, "stopped by the user"),
+        (["a.jpg", "--outptu", "b"], 2, "unknown option --outptu; did you mean --output?"),
+        (["a.jpg", "-p", "b"], 2, "unknown option -p"),
+        (["a.jpg", "-o", "b", "--motion", "up"], 2, "invalid choice 'up' for argument '--motion'."),
+        (["a.jpg", "-o", "b", "--size", "big"], 2, "Error parsing --size"),
+        (["a.jpg", "-o"], 2, "Missing value for argument '-o/--output'"),
+        (["a.jpg"], 2, "Missing from"),
+        ([], 2, "Missing from"),
+    ],
+)
+def test_failures_are_one_line(
+    paint: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    args: list[str],
+    status: int,
+    message: str,
+) -> None:
+    assert paint(*args) == status
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"faceanime: {message}")
+    assert said.err.count("\n") == 1
+
+
+def test_half_a_command_names_its_other_half(
+    paint: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err == "faceanime: faceanime train needs one more word: train morphable\n"

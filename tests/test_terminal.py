@@ -1,0 +1,64 @@
+"""What a terminal shows, what a pipe gets, and how Ctrl-C stops work."""
+
+from __future__ import annotations
+
+import io
+import signal
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from faceanime.progress import watched
+from faceanime.terminal import TerminalProgress
+
+
+@pytest.fixture(autouse=True)
+def python_handles_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def console(terminal: bool) -> tuple[Console, io.StringIO]:
+    page = io.StringIO()
+    return Console(file=page, force_terminal=terminal, width=100, legacy_windows=False), page
+
+
+def test_a_terminal_sees_the_stage_its_count_and_its_speed() -> None:
+    screen, page = console(terminal=True)
+    with TerminalProgress(screen) as progress:
+        progress.stage("render", 40)
+        list(watched(range(40), progress))
+        progress.stage("write", None)
+        progress.advance(7)
+    shown = page.getvalue()
+    for text in ("render", "40/40", "frames/s", "write", "7/7"):
+        assert text in shown
+
+
+def test_a_pipe_gets_one_line_a_stage() -> None:
+    screen, page = console(terminal=False)
+    with TerminalProgress(screen) as progress:
+        progress.stage("track", 3)
+        list(watched(range(3), progress))
+        progress.stage("render", None)
+        progress.advance()
+    assert page.getvalue() == "track\nrender\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_first_ctrl_c_asks_and_the_second_insists(terminal: bool) -> None:
+    with TerminalProgress(console(terminal)[0]) as progress:
+        progress.stage("render", 2)
+        assert not progress.cancelled
+        signal.raise_signal(signal.SIGINT)
+        assert progress.cancelled
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_is_as_before_outside() -> None:
+    with TerminalProgress(console(terminal=False)[0]):
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
