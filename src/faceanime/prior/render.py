@@ -11,16 +11,17 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from numba import njit
 
+from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.eyes import EyeLayer
 from faceanime.prior.fill import fill_holes, soft_polygon
 from faceanime.prior.mouth import MouthLayer
-from faceanime.prior.warp import WarpConfig, WarpSheet
+from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box
@@ -48,9 +49,12 @@ class GeometricRenderer:
     ) -> None:
         """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet."""
         height, width = source.shape[:2]
-        self._sheet = WarpSheet(face, model, width, height, config.warp)
+        person = None
+        if matte is not None and config.still_background:
+            person = _trusted_person(matte, project(source_shape(face, model), face.coefficients.pose))
+        self._sheet = WarpSheet(face, model, width, height, person, config.warp)
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
-        self._background = self._separate(matte) if config.still_background else None
+        self._background = None if person is None else self._separate(person[self.region.slices])
         points = self._sheet.source_points
         self._eyes = EyeLayer(source, face, model, points)
         self._mouth = MouthLayer(source, face, model, points)
@@ -72,28 +76,30 @@ class GeometricRenderer:
         return canvas
 
     def _separate(
-        self, matte: Float32[np.ndarray, "H W"] | None
-    ) -> tuple[Float32[np.ndarray, "h w"], Pixels] | None:
-        """The person's matte and the background without the person; None where that makes no sense."""
-        if matte is None:
-            return None
-        person = matte[self.region.slices]
-        origin = np.array([self.region.left, self.region.top])
-        oval = self._sheet.source_points[list(topology.OVAL)] - origin
-        size = float(np.ptp(oval[:, 1]))
-        face = soft_polygon(oval.astype(np.float32), *person.shape, 0.03 * size)
-        if (person * face).sum() < _TRUSTED * face.sum():
-            return None  # a statue, a drawing: the network saw no person in the face itself
-        person = np.maximum(person, np.minimum(1.0, 2.0 * face)).astype(np.float32)
-        grown = cv2.dilate(person, np.ones((2 * round(_GROW * size) + 1,) * 2, np.uint8))
+        self, person: Float32[np.ndarray, "h w"]
+    ) -> tuple[Float32[np.ndarray, "h w"], Pixels]:
+        """The person's matte and the background as if nobody stood before it."""
+        size = max(1, round(_GROW * max(person.shape)))
+        grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = fill_holes(self._region_pixels, 1.0 - np.clip((grown - 0.05) / 0.2, 0.0, 1.0))
-        return person, plate
+        return np.ascontiguousarray(person), plate
+
+
+def _trusted_person(
+    matte: Float32[np.ndarray, "H W"], points: Float[np.ndarray, "V 3"]
+) -> Float32[np.ndarray, "H W"] | None:
+    """The matte with the face itself made sure; None where it misses the face (a statue, a drawing)."""
+    oval = points[list(topology.OVAL), :2]
+    face = soft_polygon(oval.astype(np.float32), *matte.shape, 0.03 * float(np.ptp(oval[:, 1])))
+    if (matte * face).sum() < _TRUSTED * face.sum():
+        return None
+    return np.maximum(matte, np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
 _TRUSTED = 0.6
 """Share of the face that the matte must call a person's to be believed at all."""
-_GROW = 0.025
-"""The person is cut out of the background with a margin of so many face heights."""
+_GROW = 0.01
+"""The person is cut out of the background with a margin, in sides of the region."""
 
 
 @njit(cache=True, nogil=True)

@@ -18,6 +18,7 @@ from faceanime.errors import ConfigError, check_shape
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.geometry.rasterize import rasterize
+from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
@@ -28,7 +29,7 @@ BACKGROUND = -1.0
 """What the prior shows where it knows nothing: black."""
 
 ANCHORS = (
-    10, 152, 234, 454,                        # the oval: top, chin, sides
+    *topology.OVAL[::3],                      # the outline, chin and forehead among them
     33, 133, 159, 145, 263, 362, 386, 374,    # the eyes: corners and the middles of the lids
     61, 291, 13, 14,                          # the mouth: corners and the middles of the lips' edges
     1,                                        # the tip of the nose
@@ -37,7 +38,7 @@ ANCHORS = (
 
 _DEPTH_BUFFER_PX = 512
 """The face fills a depth buffer of this size, whatever its size in the picture."""
-_DEPTH_TOLERANCE = 0.012
+_DEPTH_TOLERANCE = 0.03
 """A vertex so much of the face's size behind what the buffer shows still counts as seen: within a pixel a steep
 cheek falls away by as much."""
 
@@ -101,7 +102,7 @@ def sample_texture(
     check_shape("source", source, None, None, 3)
     vertex, triangles = sparse_mesh(model, config.interval)
     points = model_points(face.coefficients, face.residual, model)
-    seen = _unoccluded(points, model.triangles[model.region != Region.RING])[vertex]
+    seen = _unoccluded(points, model.triangles[model.region == Region.SKIN])[vertex]
     places = points[vertex, :2]
     inside = ((places >= 0) & (places <= source.shape[1::-1])).all(axis=1)
     color = sample(source, places[None].astype(np.float32))[0].astype(np.float32) / 127.5 - 1.0
@@ -136,7 +137,7 @@ def _surface_distances(
     An edge counts with the root of its length: where the mesh is fine, as around eyes and mouth, the subset
     stays finer too.
     """
-    a, b = np.concatenate([triangles, np.roll(triangles, -1, axis=1)], axis=1).reshape(-1, 2, 3).swapaxes(0, 1).reshape(2, -1)
+    a, b = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()
     length = np.sqrt(np.linalg.norm(shape[a] - shape[b], axis=1))
     graph = np.zeros((len(shape), len(shape)))
     graph[a, b] = graph[b, a] = length

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int32
+from jaxtyping import Bool, Float, Float32, Int32
+from scipy.ndimage import gaussian_filter1d
 
 from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.flow import flow_from_mesh
@@ -39,15 +40,21 @@ class WarpSheet:
     """The sheet over one source face: made once, then asked for the flow to any target."""
 
     def __init__(
-        self, face: FittedFace, model: MorphableModel, width_px: int, height_px: int, config: WarpConfig
+        self,
+        face: FittedFace,
+        model: MorphableModel,
+        width_px: int,
+        height_px: int,
+        matte: Float32[np.ndarray, "H W"] | None,
+        config: WarpConfig,
     ) -> None:
+        """`matte` (H,W) in [0,1], how surely a pixel is the person's; None where nobody knows."""
         self._model = model
         self._face = face
         source = face.coefficients
-        shape = model.vertices(source.identity, source.expression) + face.residual
-        placed = project(shape, source.pose)
+        placed = project(source_shape(face, model), source.pose)
         self.region = face_region(placed[: model.landmark_count], width_px, height_px, config.reach)
-        rays = _Rays(placed, model, self.region, config)
+        rays = _Rays(placed, model, self.region, (width_px, height_px), matte, config)
         self._rings_model = unproject(rays.points, source.pose)
         self._ring_weight = rays.weight
         self._source_points = np.concatenate([placed[: model.landmark_count], rays.points])
@@ -83,6 +90,12 @@ class WarpSheet:
         return WarpField(flow, parts, points.astype(np.float32), self.region)
 
 
+def source_shape(face: FittedFace, model: MorphableModel) -> Vertices:
+    """The source's own shape in model space, residual included: it projects onto the landmarks exactly."""
+    coefficients = face.coefficients
+    return np.asarray(model.vertices(coefficients.identity, coefficients.expression) + face.residual)
+
+
 def affine_between(
     source: HeadPose, target: HeadPose, anchor: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "2 3"]:
@@ -103,9 +116,22 @@ def face_region(points: Float[np.ndarray, "N 3"], width_px: int, height_px: int,
 
 
 class _Rays:
-    """Rings of vertices on rays from the face's centre through its oval to the region's border."""
+    """Rings of vertices on rays from the face's centre through its oval to the region's border.
 
-    def __init__(self, placed: Vertices, model: MorphableModel, region: Box, config: WarpConfig) -> None:
+    A ray that leaves the person before the border (over hair, into the background) is rigid as far as the
+    person goes; one that does not (over neck and shoulders) fades to the border. Where the picture itself cuts
+    the head off, the ray goes on beyond the picture, so that the cut-off part moves too.
+    """
+
+    def __init__(
+        self,
+        placed: Vertices,
+        model: MorphableModel,
+        region: Box,
+        picture_size: tuple[int, int],
+        matte: Float32[np.ndarray, "H W"] | None,
+        config: WarpConfig,
+    ) -> None:
         count = model.landmark_count
         oval = placed[list(topology.OVAL)]
         centre = (oval[:, :2].min(axis=0) + oval[:, :2].max(axis=0)) / 2
@@ -113,19 +139,66 @@ class _Rays:
         near = np.linalg.norm(out, axis=1)
         out = out / near[:, None]
         border = np.maximum(_distance_to_border(centre, out, region), 1.05 * near)
+        rigid = near + config.stiff * (border - near)
+        if matte is not None:
+            end = _person_end(matte, centre, out, near, border)
+            cut = np.isinf(end) & _ends_at_picture_edge(centre + border[:, None] * out, picture_size)
+            border = np.where(cut, border + _BEYOND * near, border)
+            rigid = np.where(cut, border, np.where(np.isinf(end), rigid, np.minimum(end, 0.97 * border)))
+            rigid = np.maximum(_around(rigid / border), 0.2) * border
         model_rings = placed[count:].reshape(-1, len(oval), 3)
         shares = [_share(ring, centre, out, near, border) for ring in model_rings]
         depths = [ring[:, 2] for ring in model_rings]
         for step in np.linspace(0.0, 1.0, config.rings + 1)[1:]:
             shares.append(shares[len(model_rings) - 1] * (1 - step) + step)
-            depths.append(depths[len(model_rings) - 1])
-        share = np.stack(shares)
-        distance = near + share * (border - near)
+            depths.append(depths[-1] - 0.01 * near)  # where rings fold over, the inner one is seen
+        distance = near + np.stack(shares) * (border - near)
         xy = centre + distance[..., None] * out
         self.points = np.concatenate([xy, np.stack(depths)[..., None]], axis=-1).reshape(-1, 3)
-        fade = np.clip((share - config.stiff) / (1.0 - config.stiff), 0.0, 1.0)
+        fade = np.clip((distance - rigid) / np.maximum(border - rigid, 1e-3), 0.0, 1.0)
         self.weight = (1.0 - fade**2 * (3.0 - 2.0 * fade)).reshape(-1)
-        self.loops = len(share)
+        self.loops = len(shares)
+
+
+_BEYOND = 0.6
+"""How far beyond the picture a cut-off head goes on, in radii of the face."""
+_PERSON = 0.3
+"""A pixel is taken for the person's from this matte on."""
+
+
+def _person_end(
+    matte: Float32[np.ndarray, "H W"],
+    centre: Float[np.ndarray, "2"],
+    out: Float[np.ndarray, "R 2"],
+    near: Float[np.ndarray, "R"],
+    border: Float[np.ndarray, "R"],
+) -> Float[np.ndarray, "R"]:
+    """How far along each ray the person goes, px from the centre; infinite where it reaches the border."""
+    height, width = matte.shape
+    share = np.linspace(0.0, 1.0, 128)
+    along = near[:, None] + share * (border - near)[:, None] - 1.0
+    places = (centre + along[..., None] * out[:, None]).astype(int)
+    x, y = np.clip(places[..., 0], 0, width - 1), np.clip(places[..., 1], 0, height - 1)
+    left = matte[y, x] < _PERSON
+    first = np.argmax(left, axis=1)
+    end = along[np.arange(len(out)), first] + _MARGIN * near
+    return np.asarray(np.where(left.any(axis=1), end, np.inf))
+
+
+_MARGIN = 0.15
+
+
+def _ends_at_picture_edge(
+    ends: Float[np.ndarray, "R 2"], picture_size: tuple[int, int]
+) -> Bool[np.ndarray, "R"]:
+    """Whether a ray meets the picture's own upper or side edge (below, the body goes on anyway)."""
+    x, y = ends.T
+    return np.asarray((y < 1.0) | (((x < 1.0) | (x > picture_size[0] - 1.0)) & (y < 0.6 * picture_size[1])))
+
+
+def _around(values: Float[np.ndarray, "R"]) -> Float[np.ndarray, "R"]:
+    """Smoothed over neighbouring rays."""
+    return np.asarray(gaussian_filter1d(values, 1.5, mode="wrap"))
 
 
 def _distance_to_border(

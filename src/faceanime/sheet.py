@@ -1,0 +1,70 @@
+"""Pictures beside each other: one frame of a side-by-side video, or a contact sheet to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from faceanime.errors import ShapeError
+from faceanime.structures.frames import Pixels
+
+WHITE = 255
+INK = (60, 60, 60)
+
+
+def tile_row(pictures: Sequence[Pixels], height_px: int) -> Pixels:
+    """Pictures (H,W,3) in a row, each scaled to `height_px`, with thin white gaps between them.
+
+    The width is even, as video encoders want it, and depends on the pictures' shapes alone. Raises ShapeError
+    without any picture.
+    """
+    if not pictures:
+        raise ShapeError("no picture to tile")
+    gap = _white(height_px, max(height_px // 128, 2))
+    parts = [_scaled(pictures[0], height_px)]
+    for picture in pictures[1:]:
+        parts += [gap, _scaled(picture, height_px)]
+    odd = sum(part.shape[1] for part in parts) % 2
+    return np.concatenate([*parts, _white(height_px, odd)], axis=1)
+
+
+def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], tile_px: int = 256) -> Pixels:
+    """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
+
+    Raises ShapeError for no rows, an empty row, or not one label a row.
+    """
+    if not rows or len(rows) != len(labels):
+        raise ShapeError(f"a contact sheet of {len(rows)} rows has {len(labels)} labels")
+    margin = max(tile_px // 16, 4)
+    strips = []
+    for pictures, label in zip(rows, labels, strict=True):
+        strip = tile_row(pictures, tile_px)
+        strips += [_caption(label, strip.shape[1], tile_px), strip]
+    widest = max(strip.shape[1] for strip in strips)
+    padded = [np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in strips]
+    edges = ((margin // 2, margin), (margin, margin), (0, 0))  # the first caption brings its own air
+    return np.pad(np.concatenate(padded), edges, constant_values=WHITE)
+
+
+def _white(height: int, width: int) -> Pixels:
+    return np.full((height, width, 3), WHITE, np.uint8)
+
+
+def _scaled(picture: Pixels, height_px: int) -> Pixels:
+    height, width = picture.shape[:2]
+    if height == height_px:
+        return picture
+    size = (max(round(width * height_px / height), 1), height_px)
+    method = cv2.INTER_AREA if height_px < height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
+
+
+def _caption(label: str, width: int, tile_px: int) -> Pixels:
+    size = max(tile_px // 14, 10)
+    canvas = Image.fromarray(_white(2 * size, width))
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(canvas).text((0, 1.55 * size), label, INK, font, anchor="ls")
+    return np.asarray(canvas)
