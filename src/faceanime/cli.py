@@ -29,6 +29,34 @@ class Command(Protocol):
         """Do the work. Raises: FaceAnimeError for what the user can mend."""
 
 
+def _animate() -> type[Command]:
+    """Bring a portrait to life with the motion of a video, a picture or a motion file."""
+    from faceanime.commands.animate import Animate
+
+    return Animate
+
+
+def _reconstruct() -> type[Command]:
+    """Write the 3D face of a picture or video, or its motion, as a file."""
+    from faceanime.commands.reconstruct import Reconstruct
+
+    return Reconstruct
+
+
+def _train_morphable() -> type[Command]:
+    """Learn a morphable model from clips and portraits of many people."""
+    from faceanime.commands.train_morphable import TrainMorphable
+
+    return TrainMorphable
+
+
+def _demo() -> type[Command]:
+    """Animate a public-domain portrait with the bundled motions."""
+    from faceanime.commands.demo import Demo
+
+    return Demo
+
+
 def _doctor() -> type[Command]:
     """Say what this machine has, what it lacks, and how fast it is."""
     from faceanime.commands.doctor import Doctor
@@ -37,6 +65,10 @@ def _doctor() -> type[Command]:
 
 
 COMMANDS: dict[str, Callable[[], type[Command]]] = {
+    "animate": _animate,
+    "reconstruct": _reconstruct,
+    "train morphable": _train_morphable,
+    "demo": _demo,
     "doctor": _doctor,
 }
 

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, repeat
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, save_motion
+from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion, save_motion
 from faceanime.errors import ConfigError, MediaError
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
 from faceanime.face.detect import FaceChoice
 from faceanime.geometry.camera import project
-from faceanime.media.image import is_image_file, read_image, write_image
+from faceanime.media.image import is_image_file, is_video_file, read_image, write_image
 from faceanime.media.mesh import write_mesh
-from faceanime.media.output import check_writable
-from faceanime.media.video import probe_video, read_frames
+from faceanime.media.output import check_output
+from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import Region
 from faceanime.pipeline import LARGEST_OUTPUT_PX, Animator, Portrait, scaled_portrait
-from faceanime.prior.texture import TextureConfig, render_texture, sample_texture
+from faceanime.prior.shade import shade_mesh
+from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
+from faceanime.prior.warp import source_shape
 from faceanime.progress import Progress, watched
-from faceanime.sheet import Sheet, tile_row
+from faceanime.sheet import contact_sheet, tile_row
 from faceanime.streaming import ahead
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.faces import CropTransform
@@ -33,8 +36,10 @@ from faceanime.structures.frames import Pixels
 
 log = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
 MESH_SUFFIXES = {".glb", ".obj"}
+PREVIEW_COLUMNS = 5
+CLAY_SIDE_PX = 512
 
 
 @dataclass(frozen=True)
@@ -62,44 +67,73 @@ def animate_file(
 ) -> None:
     """Animate a portrait by a video, a picture or a motion file, and write the result.
 
-    A suffix of a still picture (.png, .jpg) on `out` with a picture as driver writes one picture. Raises
-    FaceAnimeError; whatever fails or is cancelled leaves no output.
+    With a picture as driver and a still's suffix on `out` (.png, .jpg) one picture is written, else the way
+    there. Raises FaceAnimeError; whatever fails or is cancelled leaves no output.
     """
-    for path in (out, options.preview):
-        if path is not None:
-            check_writable(path)
+    _check_outputs(out, options, still=is_image_file(driving))
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
     motion = animator.motion(driving, progress)
     dynamics = animator.retarget(subject, motion)
-    still = len(motion) == 1
-    if still and out.suffix.lower() in IMAGE_SUFFIXES:
+    if len(motion) == 1 and out.suffix.lower() in STILL_SUFFIXES:
         (pixels,) = animator.render(subject, dynamics)
         write_image(out, _cut(pixels, crop))
         return
-    if still:
+    if len(motion) == 1:
         dynamics = animator.eased(subject, dynamics)
     progress.stage(f"rendering {out.name}", len(dynamics))
     results = (_cut(pixels, crop) for pixels in animator.render(subject, dynamics))
-    views = _views(animator, subject, dynamics, driving, crop, options)
-    is_video = not is_motion_file(driving) and not is_image_file(driving)
-    _write(
-        results, views, _cut(subject.pixels, crop), len(dynamics), dynamics.frame_rate, out,
-        driving if is_video else None, options, progress,
-    )  # fmt: skip
+    sound = driving if is_video_file(driving) else None
+    if not options.side_by_side and options.preview is None:
+        _write(ahead(results), out, dynamics.frame_rate, sound, progress)
+        return
+    shown = _Shown(_cut(subject.pixels, crop), len(dynamics), options)
+    with closing(_driver_pictures(animator, driving, dynamics)) as drivers:
+        views = zip(drivers, _prior_pictures(animator, subject, dynamics, crop), results, strict=False)
+        _write((shown.frame(*view) for view in views), out, dynamics.frame_rate, sound, progress)
+    if options.preview is not None:
+        write_image(options.preview, shown.sheet())
 
 
-def reconstruct_file(animator: Animator, source: Path, out: Path, face: FaceChoice, progress: Progress) -> None:
-    """Write the motion of a video or picture (.motion.safetensors), or the neutral face (.glb, .obj)."""
-    check_writable(out)
+def reconstruct_file(
+    animator: Animator, source: Path, out: Path, face: FaceChoice, progress: Progress
+) -> None:
+    """Write the motion of a video or picture (.motion.safetensors), or its neutral face (.glb, .obj)."""
+    check_output(out)
     if is_motion_file(out):
-        motion = animator.motion(source, progress)
-        save_motion(motion, out, MotionNote(provenance=f"reconstructed from {source.name}"))
+        note = MotionNote(provenance=f"reconstructed from {source.name}")
+        save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
         pixels = read_image(source) if is_image_file(source) else next(read_frames(source)).pixels
-        _write_neutral(animator, animator.portrait(pixels, str(source), face), out)
+        write_neutral_face(animator, animator.portrait(pixels, str(source), face), out)
     else:
         known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
         raise MediaError(f"cannot write {out}: unknown suffix; use {known}")
+
+
+def write_neutral_face(animator: Animator, portrait: Portrait, out: Path) -> None:
+    """The portrait's face without expression or pose, textured by the portrait itself, as .glb or .obj."""
+    model, face = animator.model, portrait.face
+    seen = project(source_shape(face, model), face.coefficients.pose)[:, :2]
+    neutral = model.vertices(face.coefficients.identity, np.zeros(model.expression_count))
+    skin = model.triangles[model.region != Region.RING]
+    height, width = portrait.pixels.shape[:2]
+    uv = np.clip(seen / (width, height), 0.0, 1.0)
+    uv[:, 1] = 1.0 - uv[:, 1]
+    used = np.unique(skin)
+    index = np.zeros(len(neutral), np.int32)
+    index[used] = np.arange(len(used))
+    write_mesh(out, neutral[used], index[skin], uv[used], portrait.pixels)
+
+
+def _check_outputs(out: Path, options: FilmOptions, still: bool) -> None:
+    if not (still and out.suffix.lower() in STILL_SUFFIXES):
+        VideoWriter(out, Fraction(25), 16, 16)  # an unknown suffix is refused before any work
+    if out.suffix:
+        check_output(out)
+    if options.preview is not None:
+        check_output(options.preview)
+        if options.preview.suffix.lower() not in STILL_SUFFIXES:
+            raise MediaError(f"cannot write {options.preview}: a preview is a picture; name it .png")
 
 
 def _prepared(
@@ -107,54 +141,92 @@ def _prepared(
 ) -> tuple[Portrait, CropTransform | None]:
     """The portrait at the size at which it is rendered, and the crop to cut from the result."""
     longest = max(pixels.shape[:2])
-    if options.crop:
-        found = animator.portrait(pixels, where, options.face)
-        crop = crop_around(found.landmarks, (pixels.shape[1], pixels.shape[0]), CropConfig())
-        side = options.size or min(round(crop.size_px / _scale(crop)), LARGEST_OUTPUT_PX)
-        scaled = scaled_portrait(pixels, max(round(longest * side * _scale(crop) / crop.size_px), 16))
+    if not options.crop:
+        scaled = scaled_portrait(pixels, options.size or min(longest, LARGEST_OUTPUT_PX))
         subject = animator.portrait(scaled, where, options.face)
-        size = (scaled.shape[1], scaled.shape[0])
-        return subject, crop_around(subject.landmarks, size, CropConfig(size_px=side))
-    scaled = scaled_portrait(pixels, options.size or min(longest, LARGEST_OUTPUT_PX))
+        _mention_others(subject, where, options)
+        return subject, None
+    found = animator.portrait(pixels, where, options.face)
+    _mention_others(found, where, options)
+    crop = crop_around(found.landmarks, CropConfig())
+    side_px = CropConfig().size_px / float(np.sqrt(np.linalg.det(crop.crop_from_image[:, :2])))
+    side = options.size or min(2 * round(side_px / 2), LARGEST_OUTPUT_PX)
+    scaled = scaled_portrait(pixels, max(round(longest * side / side_px), 16))
     subject = animator.portrait(scaled, where, options.face)
+    return subject, crop_around(subject.landmarks, CropConfig(size_px=side))
+
+
+def _mention_others(subject: Portrait, where: str, options: FilmOptions) -> None:
     if subject.others and options.face == "largest":
-        log.warning("%s shows %d faces; the largest moves (--face INDEX chooses)", where, subject.others + 1)
-    return subject, None
-
-
-def _scale(crop: CropTransform) -> float:
-    return float(np.sqrt(np.linalg.det(crop.crop_from_image[:, :2])))
+        count = subject.others + 1
+        log.warning("%s shows %d faces: the largest is animated (--face INDEX chooses)", where, count)
 
 
 def _cut(pixels: Pixels, crop: CropTransform | None) -> Pixels:
     return pixels if crop is None else crop_pixels(pixels, crop)
 
 
-def _views(
-    animator: Animator,
-    subject: Portrait,
-    dynamics: Dynamics,
-    driving: Path,
-    crop: CropTransform | None,
-    options: FilmOptions,
-) -> Iterator[tuple[Pixels, Pixels]] | None:
-    """Driver and prior of each frame, where somebody wants to see them."""
-    if not options.side_by_side and options.preview is None:
-        return None
-    return zip(
-        _driver_pictures(driving, animator, dynamics),
-        _prior_pictures(animator, subject, dynamics, crop),
-        strict=False,
-    )
+def _write(
+    frames: Iterator[Pixels], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
+) -> None:
+    """Encode while the frames are being made."""
+    first = next(frames)
+    height, width = first.shape[:2]
+    with VideoWriter(out, frame_rate, width, height, audio_from=sound) as writer:
+        for pixels in watched(chain([first], frames), progress):
+            writer.write(pixels)
 
 
-def _driver_pictures(driving: Path, animator: Animator, dynamics: Dynamics) -> Iterator[Pixels]:
+class _Shown:
+    """Collects what a side-by-side video and a contact sheet show."""
+
+    def __init__(self, source: Pixels, frames: int, options: FilmOptions) -> None:
+        self._source = source
+        self._side_by_side = options.side_by_side
+        self._height = min(source.shape[0], 512)
+        self._wanted = set(np.linspace(0, frames - 1, PREVIEW_COLUMNS).round().astype(int).tolist())
+        self._columns: list[tuple[Pixels, Pixels, Pixels]] = []
+        self._index = 0
+
+    def frame(self, driver: Pixels, prior: Pixels, result: Pixels) -> Pixels:
+        """Take note of one frame; returns what the video shows of it."""
+        if self._index in self._wanted:
+            self._columns.append((self._source, driver, result))
+        self._index += 1
+        if not self._side_by_side:
+            return result
+        return tile_row([self._source, driver, prior, result], self._height)
+
+    def sheet(self) -> Pixels:
+        rows = [list(row) for row in zip(*self._columns, strict=True)]
+        return contact_sheet(rows, ("source", "driver", "result"), tile_px=320)
+
+
+def _driver_pictures(animator: Animator, driving: Path, dynamics: Dynamics) -> Generator[Pixels]:
+    """What drives each frame: the video's own frames, the picture, or a motion file's face in clay."""
     if is_motion_file(driving):
-        yield from _mesh_pictures(animator, dynamics)
+        motion, model = load_motion(driving), animator.model
+        skin = model.triangles[(model.region == Region.SKIN) | (model.region == Region.RING)]
+        neutral = np.zeros_like(motion.identity)
+        for t in range(len(motion)):
+            points = project(model.vertices(neutral, motion.expression[t]), motion.pose[t])
+            factor = CLAY_SIDE_PX / motion.crop_size_px
+            yield shade_mesh(points * factor, skin, CLAY_SIDE_PX, CLAY_SIDE_PX)
     elif is_image_file(driving):
-        pixels = read_image(driving)
-        for _ in range(len(dynamics)):
-            yield pixels
+        yield from repeat(read_image(driving), len(dynamics))
     else:
         for frame in read_frames(driving, max_side_px=1024):
             yield frame.pixels
+
+
+def _prior_pictures(
+    animator: Animator, subject: Portrait, dynamics: Dynamics, crop: CropTransform | None
+) -> Iterator[Pixels]:
+    """The sparse texture prior at each target geometry."""
+    model, face = animator.model, subject.face
+    texture = sample_texture(subject.pixels, face, model, TextureConfig())
+    height, width = subject.pixels.shape[:2]
+    for t in range(len(dynamics)):
+        points = model_points(dynamics[t], face.residual, model)
+        prior = render_texture(texture, points, height, width)
+        yield _cut(np.rint((prior + 1.0) * 127.5).astype(np.uint8), crop)

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from faceanime.errors import ShapeError
-from faceanime.structures.frames import Pixels
+
+Picture = UInt8[np.ndarray, "_ _ 3"]  # each of a size of its own
 
 WHITE = 255
 INK = (60, 60, 60)
 
 
-def tile_row(pictures: Sequence[Pixels], height_px: int) -> Pixels:
+def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
     """Pictures (H,W,3) in a row, each scaled to `height_px`, with thin white gaps between them.
 
     The width is even, as video encoders want it, and depends on the pictures' shapes alone. Raises ShapeError
@@ -31,7 +33,7 @@ def tile_row(pictures: Sequence[Pixels], height_px: int) -> Pixels:
     return np.concatenate([*parts, _white(height_px, odd)], axis=1)
 
 
-def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], tile_px: int = 256) -> Pixels:
+def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile_px: int = 256) -> Picture:
     """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
 
     Raises ShapeError for no rows, an empty row, or not one label a row.
@@ -49,11 +51,11 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], tile_
     return np.pad(np.concatenate(padded), edges, constant_values=WHITE)
 
 
-def _white(height: int, width: int) -> Pixels:
+def _white(height: int, width: int) -> Picture:
     return np.full((height, width, 3), WHITE, np.uint8)
 
 
-def _scaled(picture: Pixels, height_px: int) -> Pixels:
+def _scaled(picture: Picture, height_px: int) -> Picture:
     height, width = picture.shape[:2]
     if height == height_px:
         return picture
@@ -62,7 +64,7 @@ def _scaled(picture: Pixels, height_px: int) -> Pixels:
     return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
 
 
-def _caption(label: str, width: int, tile_px: int) -> Pixels:
+def _caption(label: str, width: int, tile_px: int) -> Picture:
     size = max(tile_px // 14, 10)
     canvas = Image.fromarray(_white(2 * size, width))
     font = ImageFont.load_default(size)

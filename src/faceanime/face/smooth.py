@@ -45,7 +45,7 @@ class SmoothConfig:
 
 _LOST_WEIGHT = 1e-2  # filled-in frames guide the curve only where nothing better does
 _SPEECH_FRAME_RATE = 25.0
-_STIFFNESS_STEP = 4.0
+_SOFTEST, _STIFFNESS_STEP = 1e-3, 8.0
 _BASE_WINDOW_S = 1.0
 
 # One-Euro needs speeds in comparable units: typical motion of rotation (rad), log scale, translation (crop sides).
@@ -156,14 +156,14 @@ def _zero_phase(
     # The gain of the smoother at frequency f is 1 / (1 + lambda (2 sin(pi f / rate))^4).
     stiffest = (2.0 * np.sin(np.pi * min(config.still_cutoff_hz / frame_rate, 0.5))) ** -4
     beat = max(1, round(frame_rate / _SPEECH_FRAME_RATE))
-    stiffness = np.full(len(y), 0.05)
+    stiffness = np.full(len(y), _SOFTEST)
     growing = np.ones(len(y), bool)
-    x = _whittaker(y, weight, stiffness)
     while growing.any():
-        stiffness = np.where(growing, np.minimum(stiffness * _STIFFNESS_STEP, stiffest), stiffness)
-        x = _whittaker(y, weight, stiffness)
-        growing &= _looks_like_noise(y - x, noise, beat, config.noise_sigmas) & (stiffness < stiffest)
-    return x
+        stiffer = np.where(growing, np.minimum(stiffness * _STIFFNESS_STEP, stiffest), stiffness)
+        accepted = growing & _looks_like_noise(y - _whittaker(y, weight, stiffer), noise, beat, config)
+        stiffness = np.where(accepted, stiffer, stiffness)
+        growing = accepted & (stiffness < stiffest)
+    return _whittaker(y, weight, stiffness)
 
 
 def _noise_sigma(y: Float64[np.ndarray, "T"]) -> float:
@@ -174,13 +174,13 @@ def _noise_sigma(y: Float64[np.ndarray, "T"]) -> float:
 
 
 def _looks_like_noise(
-    residual: Float64[np.ndarray, "T"], noise: float, beat: int, sigmas: float
+    residual: Float64[np.ndarray, "T"], noise: float, beat: int, config: SmoothConfig
 ) -> Bool[np.ndarray, "T"]:
     """Whether local means of what was removed are as small as means of noise."""
     fits = np.ones(len(residual), bool)
     for frames in (1, 2 * beat + 1, 6 * beat + 1):
         mean = uniform_filter1d(residual, frames, mode="nearest")
-        fits &= np.abs(mean) * np.sqrt(frames) <= sigmas * noise
+        fits &= np.abs(mean) * np.sqrt(frames) <= config.noise_sigmas * noise
     return fits
 
 

@@ -47,6 +47,11 @@ def atomic_output(path: Path, *, folder: bool = False) -> Iterator[Path]:
         _remove(temporary)
 
 
+def check_output(path: Path) -> None:
+    """Raise MediaError now if `path` could not be written to later: before hours of work, not after."""
+    _check_target(path, path.resolve(), folder=False)
+
+
 def _check_target(path: Path, target: Path, folder: bool) -> None:
     if not target.parent.is_dir():
         raise MediaError(f"cannot write {path}: {target.parent} is not a folder; create it first")

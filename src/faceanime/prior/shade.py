@@ -6,10 +6,12 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, Int32
 
 from faceanime.errors import check_shape
 from faceanime.geometry.rasterize import rasterize_attributes
+from faceanime.morphable import topology
+from faceanime.morphable.model import MorphableModel, Region
 from faceanime.structures.frames import Pixels
 
 _OVERSAMPLING = 2
@@ -25,6 +27,10 @@ _AMBIENT = np.array([0.055, 0.06, 0.07])
 _WRAP, _FALL = 0.25, 1.6
 """Light creeps around the terminator, as in a soft material, and falls off toward it."""
 _GLOSS, _GLOSS_EXPONENT = 0.07, 18.0
+_EYE_BRIGHTNESS, _IRIS_BRIGHTNESS, _IRIS_EDGE = 0.92, 0.35, 0.15
+"""Of clay; of the eyeball; the iris's soft rim, in its radii."""
+_INSIDE = np.array([24.0, 20.0, 20.0], np.float32)
+"""The mouth's, sRGB."""
 _BALL_PX = 512
 """The lit ball on which each direction of the surface finds its colour."""
 
@@ -35,18 +41,75 @@ def shade_mesh(
     """A mesh as clay in a warm key light from the upper left and a cool fill light, on a dark backdrop.
 
     `points` (V,3) in px, x right, y down, z toward the viewer; `triangles` (M,3) counter-clockwise seen from
-    outside, without those of openings that should look dark. Returns (H,W,3) uint8. Raises ShapeError.
+    outside. Returns (H,W,3) uint8. Raises ShapeError.
     """
     check_shape("points", points, None, 3)
     check_shape("triangles", triangles, None, 3)
+    normals = _vertex_normals(points, triangles)
+    return _shrunk(_shaded(points, triangles, normals, height_px, width_px)[0])
+
+
+def shade_face(
+    points: Float[np.ndarray, "V 3"], model: MorphableModel, height_px: int, width_px: int
+) -> Pixels:
+    """The model's face as clay, as `shade_mesh`, with eyeballs that look somewhere and a dark mouth.
+
+    `points` (V,3): all vertices of the model in px. Returns (H,W,3) uint8. Raises ShapeError.
+    """
+    check_shape("points", points, len(model.mean), 3)
+    face = model.region != Region.RING
+    triangles, region = model.triangles[face], model.region[face]
+    # the strips in the openings turn as lids and lips do, and must not bend the light on their edges
+    normals = _vertex_normals(points, triangles[region == Region.SKIN])
+    picture, triangle = _shaded(points, triangles, normals, height_px, width_px)
+    shown = np.append(region, np.int32(Region.RING))[triangle]
+    for part, iris in ((Region.RIGHT_EYE, topology.RIGHT_IRIS), (Region.LEFT_EYE, topology.LEFT_IRIS)):
+        lids = points[np.unique(triangles[region == part]), :2]
+        _paint_eyeball(picture, shown == part, lids, points[list(iris), :2])
+    picture[shown == Region.MOUTH] = _INSIDE
+    return _shrunk(picture)
+
+
+def _shaded(
+    points: Float[np.ndarray, "V 3"],
+    triangles: Int[np.ndarray, "M 3"],
+    normals: Float[np.ndarray, "V 3"],
+    height_px: int,
+    width_px: int,
+) -> tuple[Float32[np.ndarray, "h w 3"], Int32[np.ndarray, "h w"]]:
+    """The oversampled picture, and the triangle that each of its pixels shows."""
     height, width = height_px * _OVERSAMPLING, width_px * _OVERSAMPLING
-    normals, triangle = rasterize_attributes(
-        points * float(_OVERSAMPLING), triangles, _vertex_normals(points, triangles), height, width
-    )
+    scaled = points * float(_OVERSAMPLING)
+    directions, triangle = rasterize_attributes(scaled, triangles, normals, height, width)
     covered = triangle >= 0
     picture = _backdrop(height, width).copy()
-    picture[covered] = _looked_up(normals[covered])
-    return np.asarray(cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA), np.uint8)
+    picture[covered] = _looked_up(directions[covered])
+    return picture, triangle
+
+
+def _shrunk(picture: Float32[np.ndarray, "h w 3"]) -> Pixels:
+    height, width = picture.shape[:2]
+    size = (width // _OVERSAMPLING, height // _OVERSAMPLING)
+    return np.rint(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
+
+
+def _paint_eyeball(
+    picture: Float32[np.ndarray, "h w 3"],
+    opening: Bool[np.ndarray, "h w"],
+    lids: Float[np.ndarray, "L 2"],
+    iris: Float[np.ndarray, "5 2"],
+) -> None:
+    """A ball behind the lids, with a dark iris: what of it the opening shows. `iris`: centre, then rim."""
+    row, column = np.nonzero(opening)
+    places = (np.stack([column, row], axis=-1) + 0.5) / _OVERSAMPLING
+    low, high = lids.min(axis=0), lids.max(axis=0)
+    across = (places - (low + high) / 2) / (0.75 * max(float((high - low)[0]), 1.0)) * [1.0, -1.0]
+    toward = np.sqrt(np.clip(1.0 - (across**2).sum(axis=1, keepdims=True), 0.0, 1.0))
+    ball = _EYE_BRIGHTNESS * _looked_up(np.concatenate([across, toward], axis=1).astype(np.float32))
+    radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 0.5)
+    distance = np.linalg.norm(places - iris[0], axis=1) / radius
+    dark = np.clip((1.0 - distance) / _IRIS_EDGE, 0.0, 1.0)[:, None]
+    picture[row, column] = ball * (1.0 - (1.0 - _IRIS_BRIGHTNESS) * dark)
 
 
 def _vertex_normals(

@@ -1,7 +1,7 @@
-"""Sparse texture mapping: the source's skin on a coarse mesh, drawn at any geometry (arXiv 2105.14678, sec. III-B).
+"""Sparse texture mapping: the source's skin on a coarse mesh, at any geometry (arXiv 2105.14678, sec. III-B).
 
-The prior tells a generator where each patch of skin goes, and leaves the detail to it: a subset of the model's
-vertices carries the source's colours, and each triangle between them is drawn flat.
+The prior tells a generator where each patch of skin goes, and leaves the detail to it: a subset of the
+model's vertices carries the source's colours, and each triangle between them is drawn flat.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ ANCHORS = (
 _DEPTH_BUFFER_PX = 512
 """The face fills a depth buffer of this size, whatever its size in the picture."""
 _DEPTH_TOLERANCE = 0.03
-"""A vertex so much of the face's size behind what the buffer shows still counts as seen: within a pixel a steep
-cheek falls away by as much."""
+"""A vertex so little behind what the buffer shows, in sizes of the face, still counts as seen: within a pixel
+a steep cheek falls away by as much."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def sample_texture(
 ) -> SparseTexture:
     """The colours of `source` (H,W,3) at the face's kept vertices, and which of them it shows.
 
-    A vertex is hidden where the fitted mesh itself covers it (a depth test against all of the face) or
-    where it lies outside of the picture. Raises ShapeError.
+    A vertex is hidden where the fitted skin itself covers it, by a depth test, or where it lies outside of
+    the picture. Raises ShapeError.
 
     Source: arXiv 2105.14678, sec. III-B.
     """
@@ -147,7 +147,7 @@ def _surface_distances(
 def _spread(
     distance: Float64[np.ndarray, "S S"], twin: Int[np.ndarray, "S"], anchors: list[int], count: int
 ) -> list[int]:
-    """`count` vertices, or one more: the anchors, then ever the one furthest from all before, with its twin."""
+    """`count` vertices or one more: the anchors, then ever the one furthest from all before, and its twin."""
     kept = list(anchors)
     nearest = distance[kept].min(axis=0)
     while len(kept) < count:
@@ -158,7 +158,9 @@ def _spread(
     return sorted(kept)
 
 
-def _unoccluded(points: Float[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]) -> Bool[np.ndarray, "V"]:
+def _unoccluded(
+    points: Float[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]
+) -> Bool[np.ndarray, "V"]:
     """Which vertices no triangle covers, by a depth buffer."""
     corners = points[np.unique(triangles)]
     low, high = corners.min(axis=0), corners.max(axis=0)

@@ -1,0 +1,40 @@
+"""`faceanime demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.util import find_spec
+from pathlib import Path
+
+from faceanime.dynamics.motions import bundled_motion_path
+from faceanime.errors import MediaError
+from faceanime.film import FilmOptions, animate_file
+from faceanime.media.image import write_image
+from faceanime.pipeline import Animator
+from faceanime.terminal import TerminalProgress
+
+MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
+
+
+@dataclasses.dataclass(frozen=True)
+class Demo:
+    """Animate the public-domain portrait of astronaut Eileen Collins (NASA) with the bundled motions."""
+
+    out: Path = Path("out/demo")
+    """The folder that receives the videos and their contact sheets."""
+
+    def run(self) -> None:
+        if find_spec("skimage") is None:
+            raise MediaError('the demo portrait comes with scikit-image: pip install "faceanime[demo]"')
+        import skimage.data
+
+        self.out.mkdir(parents=True, exist_ok=True)
+        portrait = self.out / "astronaut.png"
+        write_image(portrait, skimage.data.astronaut())
+        animator = Animator()
+        with TerminalProgress() as progress:
+            for name in MOTIONS:
+                video = self.out / f"{name}.mp4"
+                options = FilmOptions(crop=True, size=512, preview=video.with_suffix(".png"))
+                animate_file(animator, portrait, bundled_motion_path(name), video, options, progress)
+                print(video)

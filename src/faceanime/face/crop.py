@@ -1,0 +1,43 @@
+"""The square head crop of the FOMM and VoxCeleb data: upright, the face's box about 1/1.6 of the side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from faceanime.errors import ConfigError
+from faceanime.geometry.similarity import warp_image
+from faceanime.structures.faces import CropTransform, Landmarks
+from faceanime.structures.frames import Pixels
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How the head is cut out."""
+
+    enlarge: float = 1.75
+    """Side of the crop over the longer side of the landmarks' box."""
+    raised: float = 0.06
+    """The crop's centre lies so many of its sides above the box's, to hold the hair."""
+    size_px: int = 256
+    """Side of the crop, px."""
+
+    def __post_init__(self) -> None:
+        if self.enlarge < 1.0 or self.size_px < 1:
+            raise ConfigError("crop: enlarge must be at least 1 and size_px positive")
+
+
+def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
+    """The crop around a face; it may reach beyond the picture."""
+    left, top, right, bottom = landmarks.box_px
+    side = config.enlarge * max(right - left, bottom - top)
+    factor = config.size_px / side
+    centre = np.array([(left + right) / 2, (top + bottom) / 2 - config.raised * side])
+    offset = config.size_px / 2 - factor * centre
+    return CropTransform(np.array([[factor, 0.0, offset[0]], [0.0, factor, offset[1]]]), config.size_px)
+
+
+def crop_pixels(pixels: Pixels, crop: CropTransform) -> Pixels:
+    """The crop (S,S,3) of a picture (H,W,3); beyond the picture its edge goes on."""
+    return warp_image(pixels, crop.crop_from_image, crop.size_px, crop.size_px, "cubic")

@@ -1,0 +1,70 @@
+"""Train the morphable model from folders of clips and portraits."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from faceanime.config import save_config
+from faceanime.errors import ConfigError, MediaError, NoFaceError
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.media.image import read_image
+from faceanime.media.video import read_frames
+from faceanime.morphable.learn import LearnConfig, Person, learn_model
+from faceanime.morphable.model import MorphableModel, save_model
+from faceanime.progress import Progress, watched
+
+TABLES = ("clips.csv", "portraits.csv")
+
+
+def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progress) -> MorphableModel:
+    """Learn a model from the `train` rows of `data`/clips.csv and `data`/portraits.csv and write it to `out`.
+
+    Each table has the columns file, split and person; clips are videos, portraits pictures. `out` receives
+    morphable.safetensors and config.json. Raises ConfigError, MediaError, MorphableModelError.
+    """
+    people = landmarks_of_people(data, "train", progress)
+    progress.stage("learning the model", None)
+    model = learn_model(people, config)
+    out.mkdir(parents=True, exist_ok=True)
+    save_model(model, out / "morphable.safetensors")
+    save_config(config, out / "config.json")
+    return model
+
+
+def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Person]:
+    """All landmarks of a split, by person. Pictures and frames without a face are left out."""
+    rows = [row for table in TABLES for row in _rows(data / table) if row["split"] == split]
+    if not rows:
+        raise ConfigError(f"no row of split {split} in {data}; expected {' or '.join(TABLES)} there")
+    detector = MediapipeDetector()
+    tracker = LandmarkTracker(TrackConfig())
+    found: dict[str, list[np.ndarray]] = defaultdict(list)
+    progress.stage("reading landmarks", len(rows))
+    for row in watched(rows, progress):
+        path = data / row["file"]
+        if not path.is_file():
+            raise MediaError(f"{path} is listed in {data} but does not exist")
+        if path.suffix.lower() == ".mp4":
+            seen = [face.points_image for face in tracker.track(read_frames(path)) if face is not None]
+        else:
+            seen = [face.points_image for face in detector.detect(read_image(path))[:1]]
+        found[row["person"]] += seen
+    people = [Person(name, np.stack(points)) for name, points in found.items() if points]
+    if not people:
+        raise NoFaceError(f"no face in any picture or clip of split {split} in {data}")
+    return people
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if rows and not {"file", "split", "person"} <= rows[0].keys():
+        raise ConfigError(f"{table} lacks a column: expected file, split and person")
+    return rows
