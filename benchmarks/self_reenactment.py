@@ -51,7 +51,9 @@ class Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--sheets", type=Path)
@@ -61,7 +63,9 @@ def main() -> None:
     animator = Animator()
     rows: list[Row] = []
     with (args.data / "clips.csv").open() as table:
-        clips = [r["file"] for r in csv.DictReader(table) if r["split"] == args.split and args.only in r["file"]]
+        clips = [
+            r["file"] for r in csv.DictReader(table) if r["split"] == args.split and args.only in r["file"]
+        ]
     for clip in clips:
         found = list(measured_clip(animator, args.data / clip, args.every, args.sheets))
         rows += found

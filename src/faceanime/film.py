@@ -24,7 +24,7 @@ from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import Region
 from faceanime.pipeline import LARGEST_OUTPUT_PX, Animator, Portrait, scaled_portrait
-from faceanime.prior.shade import shade_mesh
+from faceanime.prior.shade import shade_face
 from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.prior.warp import source_shape
 from faceanime.progress import Progress, watched
@@ -206,12 +206,10 @@ def _driver_pictures(animator: Animator, driving: Path, dynamics: Dynamics) -> G
     """What drives each frame: the video's own frames, the picture, or a motion file's face in clay."""
     if is_motion_file(driving):
         motion, model = load_motion(driving), animator.model
-        skin = model.triangles[(model.region == Region.SKIN) | (model.region == Region.RING)]
-        neutral = np.zeros_like(motion.identity)
+        factor = CLAY_SIDE_PX / motion.crop_size_px
         for t in range(len(motion)):
-            points = project(model.vertices(neutral, motion.expression[t]), motion.pose[t])
-            factor = CLAY_SIDE_PX / motion.crop_size_px
-            yield shade_mesh(points * factor, skin, CLAY_SIDE_PX, CLAY_SIDE_PX)
+            points = project(model.vertices(motion.identity, motion.expression[t]), motion.pose[t])
+            yield shade_face(points * factor, model, CLAY_SIDE_PX, CLAY_SIDE_PX)
     elif is_image_file(driving):
         yield from repeat(read_image(driving), len(dynamics))
     else:

@@ -75,7 +75,9 @@ class Portrait:
 class Animator:
     """Loads what is needed once, then reconstructs, tracks and animates."""
 
-    def __init__(self, config: AnimatorConfig = AnimatorConfig(), model: MorphableModel | None = None) -> None:
+    def __init__(
+        self, config: AnimatorConfig = AnimatorConfig(), model: MorphableModel | None = None
+    ) -> None:
         self.config = config
         self.model = load_model() if model is None else model
         self._detector = MediapipeDetector(config.detect)

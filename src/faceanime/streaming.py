@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -30,10 +31,9 @@ def ahead(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
 
     def put(entry: Item | _End) -> None:
         while not stopped.is_set():
-            try:
-                return line.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                line.put(entry, timeout=0.1)
+                return
 
     def work() -> None:
         try:
@@ -61,9 +61,7 @@ def ahead(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
         thread.join()
 
 
-def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2
-) -> Iterator[Result]:
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, several at once."""
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:

@@ -45,7 +45,9 @@ class Animate:
     """Also write a contact sheet (PNG): source, driver and result at five times."""
     face: FaceChoice = "largest"
     """Which face of the portrait: the largest, or an index in order of size, from 0."""
-    config: tyro.conf.OmitSubcommandPrefixes[AnimatorConfig] = dataclasses.field(default_factory=AnimatorConfig)
+    config: tyro.conf.OmitSubcommandPrefixes[AnimatorConfig] = dataclasses.field(
+        default_factory=AnimatorConfig
+    )
     """Everything else."""
 
     def run(self) -> None:

@@ -30,7 +30,7 @@ class Demo:
 
         self.out.mkdir(parents=True, exist_ok=True)
         portrait = self.out / "astronaut.png"
-        write_image(portrait, skimage.data.astronaut())
+        write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
         animator = Animator()
         with TerminalProgress() as progress:
             for name in MOTIONS:

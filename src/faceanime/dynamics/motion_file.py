@@ -31,6 +31,7 @@ class MotionNote:
 
 
 def is_motion_file(path: Path) -> bool:
+    """Whether a path is named like a motion file."""
     return path.name.endswith(SUFFIX)
 
 
@@ -38,7 +39,7 @@ def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote())
     """Write a motion, whole or not at all. Raises WeightsError."""
     if not is_motion_file(path):
         raise WeightsError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
-    tensors = {
+    tensors: dict[str, np.ndarray] = {
         "identity": np.asarray(dynamics.identity, np.float32),
         "expression": np.asarray(dynamics.expression, np.float32),
         "rotation": np.asarray(dynamics.pose.rotation, np.float64),

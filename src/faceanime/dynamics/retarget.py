@@ -39,9 +39,9 @@ class RetargetConfig:
     """Strength of lids, gaze and brows."""
     head: float = 1.0
     """Strength of the head's turning and shifting."""
-    yaw_limit_deg: float = 36.0
+    yaw_limit_deg: float = 30.0
     """How far from the source's own pose the head may turn sideways; approached smoothly."""
-    pitch_limit_deg: float = 26.0
+    pitch_limit_deg: float = 22.0
     """How far it may nod."""
     shift_limit: float = 0.6
     """How far the head may shift, in distances of the outer eye corners."""
@@ -139,9 +139,7 @@ def _close_lids(
     return np.asarray(closed)
 
 
-def _retarget_pose(
-    source: HeadPose, driver: HeadPose, reference: int, config: RetargetConfig
-) -> HeadPose:
+def _retarget_pose(source: HeadPose, driver: HeadPose, reference: int, config: RetargetConfig) -> HeadPose:
     rest = driver[reference]
     head = config.head if "head" in _SHOWN[config.parts] else 0.0
     limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, 45.0])
@@ -165,7 +163,9 @@ def _log_limits(limit: float) -> tuple[float, float]:
 
 
 def soft_limit(
-    value: Float[np.ndarray, "*B"], knee: float | Float[np.ndarray, "*B"], limit: float | Float[np.ndarray, "*B"]
+    value: Float[np.ndarray, "*B"],
+    knee: float | Float[np.ndarray, "*B"],
+    limit: float | Float[np.ndarray, "*B"],
 ) -> Float[np.ndarray, "*B"]:
     """The identity up to +-`knee`, then bent smoothly toward +-`limit`, which it never passes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 
 from faceanime.errors import ConfigError
 from faceanime.geometry.similarity import warp_image
@@ -38,6 +39,6 @@ def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
     return CropTransform(np.array([[factor, 0.0, offset[0]], [0.0, factor, offset[1]]]), config.size_px)
 
 
-def crop_pixels(pixels: Pixels, crop: CropTransform) -> Pixels:
+def crop_pixels(pixels: Pixels, crop: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
     """The crop (S,S,3) of a picture (H,W,3); beyond the picture its edge goes on."""
     return warp_image(pixels, crop.crop_from_image, crop.size_px, crop.size_px, "cubic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -27,8 +27,10 @@ from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Pixels
 
 FaceChoice = Literal["largest"] | int
+Face = TypeVar("Face", FoundFace, Landmarks)
 
 
+@runtime_checkable
 class FaceDetector(Protocol):
     """Whatever finds faces in a picture."""
 
@@ -46,7 +48,6 @@ class DetectConfig:
     """At most so many faces are reported, the largest first."""
     passes: int = 3
     """How often the landmark view is centred anew before the landmarks are read for good."""
-
     small_faces: bool = True
     """Whether a picture in which nothing is found is searched for tiny faces too, tile by tile (0.2 s)."""
 
@@ -59,9 +60,9 @@ class DetectConfig:
 
 _LOWEST_SCORE = 0.1
 _SEARCH_PX = 256  # the box networks read 128 and 192 px
-_WORK_PX = 512  # landmarks are read from a crop of this side, at whatever place in whatever picture the face is
+_WORK_PX = 512  # landmarks are read from a crop of this side, wherever in the picture the face is
 _WORK_MARGIN = 1.6  # its side over the landmark view's
-_SAME_FACE_OVERLAP = 0.3
+_SAME_FACE_OVERLAP = 0.5
 
 # Slightly different views (shift x, shift y in sides, scale) over which the landmarks of a still picture are
 # averaged: the network's answer sways by some tenths of a pixel with its view.
@@ -71,8 +72,8 @@ _SWAY = [(0.0, 0.0, 1.0), (0.02, 0.0, 1.04), (-0.02, 0.0, 1.04), (0.0, 0.02, 0.9
 class MediapipeDetector:
     """Detection and landmarks by the networks in mediapipe's wheel. Stateless; one thread at a time.
 
-    A picture in which no face is found is searched again with a margin around it (a face may fill it) and then
-    in overlapping tiles (a face may be tiny).
+    A picture in which no face is found is searched again with a margin around it (a face may fill it) and
+    then in overlapping tiles (a face may be tiny).
     """
 
     def __init__(self, config: DetectConfig = DetectConfig()) -> None:
@@ -90,10 +91,11 @@ class MediapipeDetector:
         """
         check_shape("pixels", pixels, None, None, 3)
         least = self._config.threshold if threshold is None else threshold
-        for windows in _searches(*pixels.shape[:2], self._config.small_faces):
+        height, width = pixels.shape[:2]
+        for windows in _searches(height, width, self._config.small_faces):
             candidates = _distinct([face for window in windows for face in self._find(pixels, window)])
             confirmed = [face for found in candidates if (face := self._confirm(pixels, found)) is not None]
-            faces = [face for face in confirmed if face.score >= least]
+            faces = _distinct([face for face in confirmed if face.score >= least])
             if faces:
                 return tuple(_largest_first(faces)[: self._config.max_faces])
         return ()
@@ -146,7 +148,7 @@ def _searches(height: int, width: int, small_faces: bool) -> Iterator[list[Place
         yield [Place(center, tile, 0.0) for center in centers]
 
 
-def _tile_centers(length: float, tile: float) -> list[float]:
+def _tile_centers(length: int, tile: float) -> list[float]:
     """Centres of tiles that cover a length and overlap by at least a quarter."""
     count = max(1, int(np.ceil((length - tile) / (0.75 * tile))) + 1)
     return [length / 2] if count == 1 else np.linspace(tile / 2, length - tile / 2, count).tolist()
@@ -157,9 +159,9 @@ def _swayed(place: Place, x: float, y: float, scale: float) -> Place:
     return replace(place, center_px=center, side_px=scale * place.side_px)
 
 
-def _distinct(found: Sequence[FoundFace]) -> list[FoundFace]:
+def _distinct(found: Sequence[Face]) -> list[Face]:
     """The surest of those that overlap (non-maximum suppression)."""
-    kept: list[FoundFace] = []
+    kept: list[Face] = []
     for face in sorted(found, key=lambda face: -face.score):
         if all(overlap(face.box_px, other.box_px) < _SAME_FACE_OVERLAP for other in kept):
             kept.append(face)
@@ -207,7 +209,8 @@ def detect_face(
     best = max((face.score for face in detector.detect(pixels, 0.0)), default=0.0)
     lower = f"--detect.threshold {int(best * 20) / 20:g} or " if best >= _LOWEST_SCORE else ""
     raise NoFaceError(
-        f"no face in {where} (best score {best:.2f}, need {threshold:.2f}); try {lower}a more frontal portrait"
+        f"no face in {where} (best score {best:.2f}, need {threshold:.2f}); "
+        f"try {lower}a more frontal portrait"
     )
 
 

@@ -141,9 +141,7 @@ class _CoefficientSolver:
         self._identity_ridge = config.identity_ridge * self._weight.sum() / count
         self._expression_ridge = config.expression_ridge * self._weight.sum() / count
 
-    def shape(
-        self, identity: Float[np.ndarray, "K_id"], expression: Float[np.ndarray, "T K_exp"]
-    ) -> Points:
+    def shape(self, identity: Float[np.ndarray, "K_id"], expression: Float[np.ndarray, "T K_exp"]) -> Points:
         k = self._identities
         base = self._mean + self._basis[..., :k] @ identity
         flat = expression @ self._basis[..., k:].reshape(-1, expression.shape[1]).T
@@ -158,7 +156,7 @@ class _CoefficientSolver:
         if identity is None:  # eliminate each frame's expression (Schur complement)
             cross = normal[:, :k, k:]
             gain = np.linalg.solve(expression_block, np.swapaxes(cross, -1, -2))
-            reduced = (normal[:, :k, :k] - cross @ gain).sum(axis=0)
+            reduced: np.ndarray = (normal[:, :k, :k] - cross @ gain).sum(axis=0)
             reduced += self._identity_ridge * np.eye(k)
             right = (target[:, :k] - np.einsum("tke,te->tk", np.swapaxes(gain, 1, 2), target[:, k:])).sum(0)
             identity = np.linalg.solve(reduced, right)

@@ -69,7 +69,7 @@ def require_opencv() -> None:
     To be called before any module that imports it, `faceanime.geometry.similarity` say, is imported.
     """
     try:
-        import cv2  # noqa: F401, PLC0415
+        import cv2  # noqa: F401
     except ImportError as error:
         raise FaceAnimeError(
             f"OpenCV cannot be loaded ({error}); apt install libgl1 libglib2.0-0, or pip install --no-deps "
@@ -82,12 +82,12 @@ def _blank(size_px: int) -> Pixels:
 
 
 class MeshModel:
-    """The 478-point landmark network with attention on lips and eyes (Grishchenko et al., arXiv 2006.10962)."""
+    """The 478-point landmark network, attentive to lips and eyes (Grishchenko et al., arXiv 2006.10962)."""
 
     def __init__(self) -> None:
         with _quiet_stderr():
-            from mediapipe.framework.formats.rect_pb2 import NormalizedRect  # noqa: PLC0415
-            from mediapipe.python.solution_base import SolutionBase  # noqa: PLC0415
+            from mediapipe.framework.formats.rect_pb2 import NormalizedRect
+            from mediapipe.python.solution_base import SolutionBase
 
             self._graph: Any = SolutionBase(graph_config=_MESH_GRAPH, outputs=["landmarks", _PRESENCE])
             self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
@@ -111,7 +111,8 @@ class MeshModel:
 class FoundFace:
     """A face as the box detector sees it.
 
-    `box_px`: left, top, right, bottom; `eyes_px` (2,2): the subject's right eye, then the left; `score` in [0, 1].
+    `box_px`: left, top, right, bottom; `eyes_px` (2,2): the subject's right eye, then the left; `score` in
+    [0, 1].
     """
 
     box_px: tuple[float, float, float, float]
@@ -128,7 +129,7 @@ class BoxModel:
 
     def __init__(self, reach: Literal["near", "full"], lowest_score: float) -> None:
         with _quiet_stderr():
-            from mediapipe.python.solutions.face_detection import FaceDetection  # noqa: PLC0415
+            from mediapipe.python.solutions.face_detection import FaceDetection
 
             self._graph: Any = FaceDetection(lowest_score, model_selection=0 if reach == "near" else 1)
             self._graph.process(_blank(MESH_VIEW_PX))
@@ -152,7 +153,7 @@ class PersonModel:
 
     def __init__(self) -> None:
         with _quiet_stderr():
-            from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation  # noqa: PLC0415
+            from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
             self._graph: Any = SelfieSegmentation(model_selection=0)
             self._graph.process(_blank(256))

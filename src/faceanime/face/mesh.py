@@ -1,7 +1,7 @@
 """Reading the landmark network through a chosen view of a picture.
 
-A view is an upright 192 px square around the head, placed by the rigid points alone: brows, eye corners, nose
-and temples. Were it placed by the box of all points, an opening jaw would enlarge it, and through the network's
+A view is an upright 192 px square around the head, placed by the rigid points alone: eye corners, nose and
+temples. Were it placed by the box of all points, an opening jaw would enlarge it, and through the network's
 small bias toward its frame the head would seem to pump and nod with the speech.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, UInt8
 
 from faceanime.face.mediapipe_models import MESH_VIEW_PX, FoundFace, MeshModel
 from faceanime.geometry.similarity import apply_affine, compose_affine, warp_image
@@ -30,7 +31,7 @@ _RIGID = _EYE_CORNERS + _NOSE_BASE + _TEMPLES + _BRIDGE
 _NOSE_WEIGHT, _TEMPLE_WEIGHT = 0.933, 1.138
 _VIEW_SIDE_PER_SPREAD = 1.5 * 2.957
 
-# The network puts all points this far to the left, in view px: half of what mirrored faces miss one another by.
+# The network puts all points this far to the left, in view px: half of how mirrored faces disagree.
 _BIAS_X_VIEW = 0.15
 
 
@@ -96,16 +97,20 @@ def read_mesh(model: MeshModel, pixels: Pixels, place: Place) -> Reading | None:
     return Reading(points_through(view.image_from_crop, points_view), presence)
 
 
-def look(pixels: Pixels, view: CropTransform) -> Pixels:
+def look(pixels: Pixels, view: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
     """Sample a view of a picture, touching no more of the picture than it shows."""
     height, width = pixels.shape[:2]
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64) * view.size_px
     seen = apply_affine(view.image_from_crop, corners)
-    margin = _MARGIN_VIEW_PX / np.sqrt(abs(np.linalg.det(view.crop_from_image[:, :2])))
+    image_px = 1.0 / np.sqrt(abs(np.linalg.det(view.crop_from_image[:, :2])))  # to one of the view
+    margin = _MARGIN_VIEW_PX * image_px
     low = np.clip(np.floor(seen.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
     high = np.clip(np.ceil(seen.max(axis=0) + margin), low + 1, [width, height]).astype(int)
     part = pixels[low[1] : high[1], low[0] : high[0]]
-    image_from_part = np.column_stack([np.eye(2), low])
+    size = np.maximum((high - low) // max(int(image_px), 1), 1)
+    if image_px >= 2.0:  # means of blocks are the cheapest smoothing
+        part = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    image_from_part = np.column_stack([np.diag((high - low) / size), low])
     view_from_part = compose_affine(view.crop_from_image, image_from_part)
     return warp_image(part, view_from_part, view.size_px, view.size_px)
 
@@ -132,6 +137,6 @@ def area(box: Box) -> float:
 
 
 def overlap(a: Box, b: Box) -> float:
-    """Intersection over union, in [0, 1]."""
+    """The part of the smaller box that lies in the other, in [0, 1]."""
     shared = area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
-    return shared / max(area(a) + area(b) - shared, 1e-9)
+    return shared / max(min(area(a), area(b)), 1e-9)

@@ -9,6 +9,7 @@ stiffness lambda grows step by step, at each frame only as long as what it remov
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -31,7 +32,7 @@ class SmoothConfig:
     """zero-phase looks ahead and has no lag; one-euro is causal, for live use."""
     still_cutoff_hz: float = 0.8
     """What is slower than this stays, even in a face at rest."""
-    noise_sigmas: float = 3.0
+    noise_sigmas: float = 2.0
     """zero-phase: deviations beyond so many standard errors of the noise are motion and stay."""
     speed_gain: float = 1.0
     """one-euro: how much its cutoff rises with speed, Hz per unit and second."""
@@ -40,7 +41,7 @@ class SmoothConfig:
 
     def __post_init__(self) -> None:
         if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or min(self.speed_gain, self.max_gap_s) < 0:
-            raise ConfigError("smooth: still_cutoff_hz and noise_sigmas must be positive, the rest not negative")
+            raise ConfigError("smooth: still_cutoff_hz, noise_sigmas must be positive, the rest not negative")
 
 
 _LOST_WEIGHT = 1e-2  # filled-in frames guide the curve only where nothing better does
@@ -48,7 +49,7 @@ _SPEECH_FRAME_RATE = 25.0
 _SOFTEST, _STIFFNESS_STEP = 1e-3, 8.0
 _BASE_WINDOW_S = 1.0
 
-# One-Euro needs speeds in comparable units: typical motion of rotation (rad), log scale, translation (crop sides).
+# One-Euro needs speeds in comparable units: typical motion in rad, log scale and crop sides.
 _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT = 0.1, 0.05, 0.05
 
 
@@ -68,9 +69,7 @@ def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -
     unit = np.concatenate([np.full(part.shape[1], u) for part, u in zip(parts, units, strict=True)])
     values = np.concatenate(parts, axis=1) / unit
     values = smooth_series(values, dynamics.valid, dynamics.frame_rate, config) * unit
-    expression, turned, log_scale, translation = np.split(
-        values, np.cumsum([expression_count, 3, 1]), axis=1
-    )
+    expression, turned, log_scale, translation = np.split(values, np.cumsum([expression_count, 3, 1]), axis=1)
     rotation = base @ rotation_from_vector(turned)
     smoothed = HeadPose(rotation, np.exp(log_scale[:, 0]), translation)
     return dynamics.replaced(expression=expression.astype(dynamics.expression.dtype), pose=smoothed)
@@ -129,13 +128,14 @@ def bridge_gaps(dynamics: Dynamics, max_gap_s: float = 0.5) -> Dynamics:
 def _mix(
     values: Float[np.ndarray, "T C"], a: np.ndarray, b: np.ndarray, u: Float[np.ndarray, "T 1"]
 ) -> Float[np.ndarray, "T C"]:
-    return values[a] + u * (values[b] - values[a])
+    return np.asarray(values[a] + u * (values[b] - values[a]))
 
 
 def _running_mean(rotation: Float[np.ndarray, "T 3 3"], frame_rate: float) -> Float[np.ndarray, "T 3 3"]:
     """The chordal mean on SO(3) over about a second."""
     window = 2 * round(_BASE_WINDOW_S * frame_rate / 2) + 1
-    return nearest_rotation(uniform_filter1d(np.asarray(rotation, np.float64), window, axis=0, mode="nearest"))
+    mean = uniform_filter1d(np.asarray(rotation, np.float64), window, axis=0, mode="nearest")
+    return nearest_rotation(mean)
 
 
 def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, "T"]) -> Float64[np.ndarray, "T C"]:
@@ -167,10 +167,14 @@ def _zero_phase(
 
 
 def _noise_sigma(y: Float64[np.ndarray, "T"]) -> float:
-    """The standard deviation of white noise on a smooth curve, from its third differences, robustly."""
-    order = min(3, len(y) - 1)
-    per_sigma = {2: np.sqrt(6.0), 3: np.sqrt(20.0)}[order]
-    return float(np.median(np.abs(np.diff(y, order)))) / (0.6745 * per_sigma)
+    """The standard deviation of white noise on a smooth curve, robustly.
+
+    From fifth differences, since lower ones take quick speech (5 Hz at 25 frames/s) for noise, and from their
+    lower quartile, since in a talking face the quiet frames are the fewer.
+    """
+    order = min(5, len(y) - 1)
+    quartile = float(np.quantile(np.abs(np.diff(y, order)), 0.25))
+    return quartile / (0.3186 * math.sqrt(math.comb(2 * order, order)))
 
 
 def _looks_like_noise(
@@ -205,13 +209,14 @@ def _one_euro(
 ) -> Float64[np.ndarray, "T C"]:
     """Casiez, Roussel and Vogel, CHI 2012."""
 
-    def gain(cutoff_hz: Float64[np.ndarray, "C"] | float) -> Float64[np.ndarray, "C"]:
-        return np.asarray(1.0 / (1.0 + frame_rate / (2.0 * np.pi * np.asarray(cutoff_hz))))
+    def gain(cutoff_hz: Float64[np.ndarray, "C"]) -> Float64[np.ndarray, "C"]:
+        return 1.0 / (1.0 + frame_rate / (2.0 * np.pi * cutoff_hz))
 
     smoothed = values.copy()
     speed = np.zeros(values.shape[1])
+    speed_gain = gain(np.ones(values.shape[1]))
     for t in range(1, len(values)):
-        speed += gain(1.0) * ((values[t] - values[t - 1]) * frame_rate - speed)
+        speed += speed_gain * ((values[t] - values[t - 1]) * frame_rate - speed)
         step = gain(config.still_cutoff_hz + config.speed_gain * np.abs(speed))
         smoothed[t] = smoothed[t - 1] + step * (values[t] - smoothed[t - 1])
     return smoothed

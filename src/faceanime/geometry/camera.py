@@ -11,9 +11,7 @@ FLIP_Y = np.array([1.0, -1.0, 1.0])
 """Model space has +Y up, pictures +y down."""
 
 
-def project(
-    vertices: Float[np.ndarray, "*B V 3"], pose: HeadPose
-) -> Float[np.ndarray, "*B V 3"]:
+def project(vertices: Float[np.ndarray, "*B V 3"], pose: HeadPose) -> Float[np.ndarray, "*B V 3"]:
     """Model vertices to the picture: x, y in px, z in px toward the viewer, zero at the model's origin."""
     flipped = FLIP_Y[:, None] * pose.rotation * pose.scale[..., None, None]
     points = vertices @ np.swapaxes(flipped, -1, -2)
@@ -21,9 +19,7 @@ def project(
     return np.asarray(points)
 
 
-def unproject(
-    points: Float[np.ndarray, "*B V 3"], pose: HeadPose
-) -> Float[np.ndarray, "*B V 3"]:
+def unproject(points: Float[np.ndarray, "*B V 3"], pose: HeadPose) -> Float[np.ndarray, "*B V 3"]:
     """The inverse of `project`."""
     centred = points.copy()
     centred[..., :2] -= pose.translation_px[..., None, :]

@@ -52,8 +52,6 @@ def nearest_rotation(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "
     return np.asarray(u @ vt)
 
 
-def angle_between(
-    a: Float[np.ndarray, "*B 3 3"], b: Float[np.ndarray, "*B 3 3"]
-) -> Float[np.ndarray, "*B"]:
+def angle_between(a: Float[np.ndarray, "*B 3 3"], b: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B"]:
     """The geodesic distance on SO(3), radians."""
     return np.asarray(np.linalg.norm(vector_from_rotation(np.swapaxes(a, -1, -2) @ b), axis=-1))

@@ -8,7 +8,9 @@ coefficients of unit variance and measures F a, that is a = F^T (F F^T)^-1 f.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int32
+
+from faceanime.morphable.model import Part
 
 Measure = dict[tuple[int, int], float]
 """Weights of (landmark, coordinate): the measure is the weighted sum of the face's coordinates."""
@@ -52,8 +54,8 @@ MEASURES: dict[str, Measure] = {
     "upper_lip_up": _mean((0, 37, 267), 1),
 }
 
-_EYE = 0.085
-"""Height of an open eye, model units: a full blink closes it."""
+_EYE = 0.0875
+"""Height of the mean face's open eye, model units: a full blink closes it."""
 
 AXES: dict[str, dict[str, float]] = {
     "jaw_open": {"lips_apart": 0.28, "chin_down": 0.24},
@@ -94,20 +96,31 @@ def measure(name: str, shape: Float[np.ndarray, "*B V 3"]) -> Float[np.ndarray, 
     return np.asarray(sum(w * shape[..., p, c] for (p, c), w in MEASURES[name].items()))
 
 
-_EXACT, _LOOSE = 0.03, 0.5
+_ONE_SIDED = {
+    f"{name}_{side.name.partition('_')[0].lower()}": (side,)
+    for name in ("blink", "wide", "squint")
+    for side in (Part.RIGHT_EYE, Part.LEFT_EYE)
+}
+"""Axes that use the directions of one eye alone."""
+
+_CLOSE, _LOOSE = 0.05, 0.5
 """How closely named and other measures are held, in their own standard deviations."""
 
 
 def named_axes(
-    mean: Float[np.ndarray, "V 3"], expression_basis: Float[np.ndarray, "V 3 K"]
+    expression_basis: Float[np.ndarray, "V 3 K"], part: Int32[np.ndarray, "K"]
 ) -> Float[np.ndarray, "N K"]:
-    """The most probable expression of each of `AXES`, in standard deviations."""
+    """The most probable expression of each of `AXES`, in standard deviations; its first measure is exact."""
     response = measure_matrix(expression_basis)
-    scale = np.linalg.norm(response, axis=1)
     names = list(MEASURES)
-    axes = []
-    for changes in AXES.values():
+    axes = np.zeros((len(AXES), response.shape[1]))
+    for axis, (title, changes) in zip(axes, AXES.items(), strict=True):
+        usable = np.isin(part, _ONE_SIDED.get(title, tuple(Part)))
+        own = response[:, usable]
+        scale = np.linalg.norm(own, axis=1).clip(1e-9)
         wanted = np.array([changes.get(name, 0.0) for name in names])
-        slack = np.array([_EXACT if name in changes else _LOOSE for name in names]) * scale
-        axes.append(response.T @ np.linalg.solve(response @ response.T + np.diag(slack**2), wanted))
-    return np.stack(axes)
+        slack = np.array([_CLOSE if name in changes else _LOOSE for name in names]) * scale
+        axis[usable] = own.T @ np.linalg.solve(own @ own.T + np.diag(slack**2), wanted)
+        first, value = next(iter(changes.items()))
+        axis *= value / (response[names.index(first)] @ axis)
+    return axes

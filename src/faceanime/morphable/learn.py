@@ -99,7 +99,7 @@ def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel
         rigid_weight=rigid_weight.astype(np.float32),
         mirror=_mirror_map(everything),
         part=_parts(config),
-        axes=named_axes(mean, expression).astype(np.float32),
+        axes=named_axes(expression, _parts(config)).astype(np.float32),
         axis_names=tuple(AXES),
     )
 
@@ -262,7 +262,7 @@ def _principal(
 
 RING_STEPS = ((1.12, 0.35), (1.28, 0.75), (1.5, 1.0))
 """Rings around the face's oval: distance from its centre as a factor, and how far back toward the skull."""
-SKULL_DEPTH = -0.95
+SKULL_DEPTH = -1.05
 """z of the head's widest outline, model units (about the plane of the ears)."""
 
 
@@ -286,7 +286,7 @@ def _triangles(
 
     skin = topology.triangles_from_edges(FACEMESH_TESSELATION)
     parts = [
-        (skin, Region.SKIN),
+        (skin.tolist(), Region.SKIN),
         (topology.strip_between(topology.RIGHT_EYE_LOWER, topology.RIGHT_EYE_UPPER), Region.RIGHT_EYE),
         (topology.strip_between(topology.LEFT_EYE_LOWER, topology.LEFT_EYE_UPPER), Region.LEFT_EYE),
         (topology.strip_between(topology.INNER_LIPS_LOWER, topology.INNER_LIPS_UPPER), Region.MOUTH),

@@ -48,7 +48,8 @@ class MorphableModel:
     `mean` (V,3) in model units; `identity_basis` (V,3,K_id) and `expression_basis` (V,3,K_exp), model
     units per standard deviation; `triangles` (F,3), counter-clockwise seen from outside; `region` (F,) of
     `Region`; `fit_weight` (L,), how much a landmark counts in fitting; `rigid_weight` (L,), how much it
-    counts for the pose; `mirror` (V,), each vertex's twin across the face; `part` (K_exp,) of `Part`; `axis_names` name the rows of
+    counts for the pose; `mirror` (V,), each vertex's twin across the face; `part` (K_exp,)
+    of `Part`; `axis_names` name the rows of
     `axes` (N,K_exp): expressions a person can name, at full strength.
     """
 
@@ -114,8 +115,7 @@ class MorphableModel:
         check_shape("expression", expression, "*", self.expression_count)
         flat = (
             np.asarray(identity, np.float32) @ self.identity_basis.reshape(-1, self.identity_count).T
-            + np.asarray(expression, np.float32)
-            @ self.expression_basis.reshape(-1, self.expression_count).T
+            + np.asarray(expression, np.float32) @ self.expression_basis.reshape(-1, self.expression_count).T
         )
         return self.mean + flat.reshape(*flat.shape[:-1], len(self.mean), 3)
 

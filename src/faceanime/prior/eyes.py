@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
+from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.fill import fill_holes, soft_polygon
@@ -39,12 +40,12 @@ _FULL_DEPARTURE = 0.035
 class EyeLayer:
     """Both eyes of one source picture."""
 
-    def __init__(self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]) -> None:
+    def __init__(
+        self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
+    ) -> None:
         shape = model.vertices(face.coefficients.identity, face.coefficients.expression) + face.residual
         self._pose = face.coefficients.pose
-        self._eyes = [
-            _Eye.seen(source, points, shape, *_CONTOURS[side]) for side in ("right", "left")
-        ]
+        self._eyes = [_Eye.seen(source, points, shape, *_CONTOURS[side]) for side in ("right", "left")]
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
         """Draw the eyes of `target` into `canvas` (h,w,3), the picture of the field's region, in place."""
@@ -108,8 +109,17 @@ class _Eye:
         high = np.minimum(np.ceil(outline.max(axis=0) - origin) + 3, canvas.shape[1::-1]).astype(int)
         if shown == 0.0 or (high <= low).any():
             return
-        alpha = soft_polygon((outline - origin - low).astype(np.float32), high[1] - low[1], high[0] - low[0], 0.008 * self.width)
-        xy = np.stack(np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1])), axis=-1) + 0.5 + origin
+        alpha = soft_polygon(
+            (outline - origin - low).astype(np.float32),
+            high[1] - low[1],
+            high[0] - low[0],
+            0.008 * self.width,
+        )
+        xy = (
+            np.stack(np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1])), axis=-1)
+            + 0.5
+            + origin
+        )
         back = np.linalg.inv(linear)
         still = (xy - offset) @ back.T
         moved = (xy - offset - gaze) @ back.T
@@ -128,8 +138,7 @@ class _Eye:
         return min(moved / _FULL_DEPARTURE, 1.0)
 
     def _look(self, plate: Pixels, places: Float[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 3"]:
-        where = (places - self.origin - 0.5).astype(np.float32)
-        return cv2.remap(plate, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        return sample(plate, (places - self.origin).astype(np.float32), "cubic").astype(np.float32)
 
 
 def _plates(
@@ -146,8 +155,14 @@ def _plates(
     inside = cv2.GaussianBlur(cv2.erode(inside, kernel), (0, 0), max(0.5 * edge_px, 0.4))
     y, x = np.mgrid[:height, :width] + 0.5
     distance = np.hypot(x - iris[0], y - iris[1]) / radius
-    off_iris = np.clip((distance - 1.05) / 0.15, 0.0, 1.0).astype(np.float32)
-    sclera = fill_holes(patch, inside * off_iris)
+    off_iris = np.clip((distance - 1.12) / 0.15, 0.0, 1.0)
+    light = patch.mean(
+        axis=-1
+    )  # lids shade the sclera beside them: what is uncovered is as bright as the rest
+    bright = (light / max(float((light * inside * off_iris).max()), 1.0)) ** 1.5
+    sclera = fill_holes(patch, np.maximum(inside * off_iris * bright, 1e-4).astype(np.float32))
+    known = (inside * off_iris)[..., None]
+    sclera = np.rint(known * patch + (1.0 - known) * sclera).astype(np.uint8)
     whole_iris = _radial_iris(patch, inside, distance)
     disc = np.clip((1.06 - distance) / 0.1, 0.0, 1.0)[..., None]
     behind = disc * whole_iris + (1.0 - disc) * sclera
@@ -170,4 +185,6 @@ def _radial_iris(
     if not seen.any():
         return patch.astype(np.float32)
     middle = (bins + 0.5 * (bins[1] - bins[0]))[seen]
-    return np.stack([np.interp(distance, middle, profile[seen, c]) for c in range(3)], axis=-1).astype(np.float32)
+    return np.stack([np.interp(distance, middle, profile[seen, c]) for c in range(3)], axis=-1).astype(
+        np.float32
+    )

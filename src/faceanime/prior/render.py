@@ -19,7 +19,7 @@ from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.eyes import EyeLayer
-from faceanime.prior.fill import fill_holes, soft_polygon
+from faceanime.prior.fill import inpaint, soft_polygon
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
@@ -75,25 +75,32 @@ class GeometricRenderer:
         self._mouth.paint(canvas, warp, target)
         return canvas
 
-    def _separate(
-        self, person: Float32[np.ndarray, "h w"]
-    ) -> tuple[Float32[np.ndarray, "h w"], Pixels]:
+    def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "h w"], Pixels]:
         """The person's matte and the background as if nobody stood before it."""
         size = max(1, round(_GROW * max(person.shape)))
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
-        plate = fill_holes(self._region_pixels, 1.0 - np.clip((grown - 0.05) / 0.2, 0.0, 1.0))
+        plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
         return np.ascontiguousarray(person), plate
 
 
 def _trusted_person(
     matte: Float32[np.ndarray, "H W"], points: Float[np.ndarray, "V 3"]
 ) -> Float32[np.ndarray, "H W"] | None:
-    """The matte with the face itself made sure; None where it misses the face (a statue, a drawing)."""
+    """The matte with the face itself made sure; None where it misses the face (a statue, a drawing).
+
+    From the mouth down all counts as the person's: there little moves, and what surrounds a neck (collars,
+    straps, scarves) is often taken for background and would tear off.
+    """
     oval = points[list(topology.OVAL), :2]
-    face = soft_polygon(oval.astype(np.float32), *matte.shape, 0.03 * float(np.ptp(oval[:, 1])))
+    size = float(np.ptp(oval[:, 1]))
+    height, width = matte.shape
+    face = soft_polygon(oval.astype(np.float32), height, width, 0.03 * size)
     if (matte * face).sum() < _TRUSTED * face.sum():
         return None
-    return np.maximum(matte, np.minimum(1.0, 2.0 * face)).astype(np.float32)
+    rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
+    body = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
+    sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
+    return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
 _TRUSTED = 0.6
@@ -104,9 +111,7 @@ _GROW = 0.01
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _show_background(
-    canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, flow: np.ndarray
-) -> None:
+def _show_background(canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, flow: np.ndarray) -> None:
     """Blend the plate in where the warped matte is open and the sheet moves (at rest the source shows)."""
     height, width = matte.shape
     for y in range(height):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int32
+from jaxtyping import Float, Float32, Int, Int32
+from numba import njit
 
 from faceanime.errors import check_shape
 from faceanime.geometry.rasterize import rasterize_attributes
@@ -29,6 +31,8 @@ _WRAP, _FALL = 0.25, 1.6
 _GLOSS, _GLOSS_EXPONENT = 0.07, 18.0
 _EYE_BRIGHTNESS, _IRIS_BRIGHTNESS, _IRIS_EDGE = 0.92, 0.35, 0.15
 """Of clay; of the eyeball; the iris's soft rim, in its radii."""
+_EYE_RADIUS = 0.75
+"""Of the eyeball, in widths of the opening."""
 _INSIDE = np.array([24.0, 20.0, 20.0], np.float32)
 """The mouth's, sRGB."""
 _BALL_PX = 512
@@ -45,8 +49,8 @@ def shade_mesh(
     """
     check_shape("points", points, None, 3)
     check_shape("triangles", triangles, None, 3)
-    normals = _vertex_normals(points, triangles)
-    return _shrunk(_shaded(points, triangles, normals, height_px, width_px)[0])
+    directions, triangle = _faced(points, triangles, _vertex_normals(points, triangles), height_px, width_px)
+    return _shrunk(_lit(directions, triangle))
 
 
 def shade_face(
@@ -61,30 +65,55 @@ def shade_face(
     triangles, region = model.triangles[face], model.region[face]
     # the strips in the openings turn as lids and lips do, and must not bend the light on their edges
     normals = _vertex_normals(points, triangles[region == Region.SKIN])
-    picture, triangle = _shaded(points, triangles, normals, height_px, width_px)
+    directions, triangle = _faced(points, triangles, normals, height_px, width_px)
     shown = np.append(region, np.int32(Region.RING))[triangle]
+    painted = []
     for part, iris in ((Region.RIGHT_EYE, topology.RIGHT_IRIS), (Region.LEFT_EYE, topology.LEFT_IRIS)):
-        lids = points[np.unique(triangles[region == part]), :2]
-        _paint_eyeball(picture, shown == part, lids, points[list(iris), :2])
+        opening = np.nonzero(shown == part)
+        places = (np.stack(opening[::-1], axis=-1) + 0.5) / _OVERSAMPLING
+        directions[opening] = _ball_directions(places, points[np.unique(triangles[region == part]), :2])
+        painted.append((opening, _eye_brightness(places, points[list(iris), :2])))
+    picture = _lit(directions, triangle)
+    for opening, brightness in painted:
+        picture[opening] *= brightness[:, None]
     picture[shown == Region.MOUTH] = _INSIDE
     return _shrunk(picture)
 
 
-def _shaded(
+def _faced(
     points: Float[np.ndarray, "V 3"],
     triangles: Int[np.ndarray, "M 3"],
     normals: Float[np.ndarray, "V 3"],
     height_px: int,
     width_px: int,
 ) -> tuple[Float32[np.ndarray, "h w 3"], Int32[np.ndarray, "h w"]]:
-    """The oversampled picture, and the triangle that each of its pixels shows."""
+    """Oversampled: where the surface in each pixel faces, of any length, and the triangle that it shows."""
     height, width = height_px * _OVERSAMPLING, width_px * _OVERSAMPLING
-    scaled = points * float(_OVERSAMPLING)
-    directions, triangle = rasterize_attributes(scaled, triangles, normals, height, width)
-    covered = triangle >= 0
-    picture = _backdrop(height, width).copy()
-    picture[covered] = _looked_up(directions[covered])
-    return picture, triangle
+    return rasterize_attributes(points * float(_OVERSAMPLING), triangles, normals, height, width)
+
+
+def _lit(
+    directions: Float32[np.ndarray, "h w 3"], triangle: Int32[np.ndarray, "h w"]
+) -> Float32[np.ndarray, "h w 3"]:
+    """Each direction in the colour of the lit ball where it faces the same way; the rest is backdrop."""
+    picture = _backdrop(*triangle.shape).copy()
+    _lay_clay(picture, directions, triangle, _lit_ball())
+    return picture
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _lay_clay(picture: np.ndarray, directions: np.ndarray, triangle: np.ndarray, ball: np.ndarray) -> None:
+    half = 0.5 * (ball.shape[0] - 1)
+    for row in range(triangle.shape[0]):
+        for column in range(triangle.shape[1]):
+            if triangle[row, column] < 0:
+                continue
+            x, y, z = directions[row, column]
+            per_length = 1.0 / max(np.sqrt(x * x + y * y + z * z), 1e-12)
+            at_x, at_y = int((x * per_length + 1.0) * half + 0.5), int((y * per_length + 1.0) * half + 0.5)
+            for i in range(3):
+                picture[row, column, i] = ball[at_y, at_x, i]
 
 
 def _shrunk(picture: Float32[np.ndarray, "h w 3"]) -> Pixels:
@@ -93,23 +122,25 @@ def _shrunk(picture: Float32[np.ndarray, "h w 3"]) -> Pixels:
     return np.rint(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
 
 
-def _paint_eyeball(
-    picture: Float32[np.ndarray, "h w 3"],
-    opening: Bool[np.ndarray, "h w"],
-    lids: Float[np.ndarray, "L 2"],
-    iris: Float[np.ndarray, "5 2"],
-) -> None:
-    """A ball behind the lids, with a dark iris: what of it the opening shows. `iris`: centre, then rim."""
-    row, column = np.nonzero(opening)
-    places = (np.stack([column, row], axis=-1) + 0.5) / _OVERSAMPLING
+def _ball_directions(
+    places: Float[np.ndarray, "P 2"], lids: Float[np.ndarray, "L 2"]
+) -> Float32[np.ndarray, "P 3"]:
+    """Where an eyeball behind the lids faces at places of its opening, px."""
     low, high = lids.min(axis=0), lids.max(axis=0)
-    across = (places - (low + high) / 2) / (0.75 * max(float((high - low)[0]), 1.0)) * [1.0, -1.0]
+    radius = _EYE_RADIUS * max(float((high - low)[0]), 1.0)
+    across = (places - (low + high) / 2) / radius * [1.0, -1.0]
     toward = np.sqrt(np.clip(1.0 - (across**2).sum(axis=1, keepdims=True), 0.0, 1.0))
-    ball = _EYE_BRIGHTNESS * _looked_up(np.concatenate([across, toward], axis=1).astype(np.float32))
+    return np.concatenate([across, toward], axis=1).astype(np.float32)
+
+
+def _eye_brightness(
+    places: Float[np.ndarray, "P 2"], iris: Float[np.ndarray, "5 2"]
+) -> Float32[np.ndarray, "P"]:
+    """Of the eyeball at places of its opening, against clay; `iris` is its centre, then its rim, px."""
     radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 0.5)
     distance = np.linalg.norm(places - iris[0], axis=1) / radius
-    dark = np.clip((1.0 - distance) / _IRIS_EDGE, 0.0, 1.0)[:, None]
-    picture[row, column] = ball * (1.0 - (1.0 - _IRIS_BRIGHTNESS) * dark)
+    dark = np.clip((1.0 - distance) / _IRIS_EDGE, 0.0, 1.0)
+    return (_EYE_BRIGHTNESS * (1.0 - (1.0 - _IRIS_BRIGHTNESS) * dark)).astype(np.float32)
 
 
 def _vertex_normals(
@@ -121,13 +152,6 @@ def _vertex_normals(
     normals = np.zeros((len(points), 3))
     np.add.at(normals, triangles.ravel(), np.repeat(facing, 3, axis=0))
     return _unit(normals)
-
-
-def _looked_up(normals: Float32[np.ndarray, "P 3"]) -> Float32[np.ndarray, "P 3"]:
-    """The colours of directions of the surface: those of the lit ball where it faces the same way."""
-    place = (_unit(normals)[:, :2] + 1.0) * (0.5 * (_BALL_PX - 1))
-    x, y = np.rint(place).astype(np.int64).T
-    return _lit_ball()[y, x]
 
 
 @lru_cache(maxsize=1)

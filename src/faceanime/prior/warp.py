@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 from scipy.ndimage import gaussian_filter1d
 
-from faceanime.geometry.camera import project, unproject
+from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.flow import flow_from_mesh
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
+from faceanime.prior.lashes import LashBand
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.prior import Box, WarpField
 
@@ -32,7 +33,7 @@ class WarpConfig:
     """Side of the moving region, in sizes of the face; cut at the picture's edge."""
     rings: int = 6
     """Rings of vertices between the model's last ring and the still border."""
-    stiff: float = 0.35
+    stiff: float = 0.25
     """Share of the way from the face's outline to the border that moves with the head as if rigid."""
 
 
@@ -52,13 +53,17 @@ class WarpSheet:
         self._model = model
         self._face = face
         source = face.coefficients
+        self._pose = source.pose
         placed = project(source_shape(face, model), source.pose)
         self.region = face_region(placed[: model.landmark_count], width_px, height_px, config.reach)
         rays = _Rays(placed, model, self.region, (width_px, height_px), matte, config)
         self._rings_model = unproject(rays.points, source.pose)
         self._ring_weight = rays.weight
-        self._source_points = np.concatenate([placed[: model.landmark_count], rays.points])
-        self.triangles, self.triangle_region = _sheet_triangles(model, rays.loops)
+        points = np.concatenate([placed[: model.landmark_count], rays.points])
+        triangles, region = _sheet_triangles(model, rays.loops)
+        self._lashes = LashBand(points, triangles, region)
+        self._source_points = np.concatenate([points, self._lashes.source_points])
+        self.triangles, self.triangle_region = self._lashes.triangles, self._lashes.triangle_region
 
     @property
     def source_points(self) -> Float[np.ndarray, "N 2"]:
@@ -71,9 +76,13 @@ class WarpSheet:
         shape = self._model.vertices(target.identity, target.expression) + self._face.residual
         face = project(shape[:count], target.pose)
         rings = project(self._rings_model, target.pose)
-        still = self._source_points[count:]
+        still = self._source_points[count : count + len(rings)]
         moved = still + self._ring_weight[:, None] * (rings - still)
-        return np.concatenate([face, moved])
+        points = np.concatenate([face, moved])
+        turned = (target.pose.rotation * FLIP_Y[:, None]) @ (self._pose.rotation * FLIP_Y[:, None]).T
+        return np.concatenate(
+            [points, self._lashes.at(points, turned * target.pose.scale / self._pose.scale)]
+        )
 
     def field(self, target: FaceCoefficients) -> WarpField:
         """The backward flow inside the region, and what each of its pixels shows."""

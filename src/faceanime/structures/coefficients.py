@@ -39,9 +39,7 @@ class HeadPose:
             raise ShapeError("HeadPose.scale must be positive")
 
     def __getitem__(self, index: int | slice | np.ndarray) -> HeadPose:
-        return HeadPose(
-            self.rotation[index], np.asarray(self.scale[index]), self.translation_px[index]
-        )
+        return HeadPose(self.rotation[index], np.asarray(self.scale[index]), self.translation_px[index])
 
     def resized(self, factor: float, shift_px: tuple[float, float] = (0.0, 0.0)) -> HeadPose:
         """The same head in a picture whose pixels are p' = factor * p + shift_px."""

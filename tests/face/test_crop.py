@@ -1,0 +1,47 @@
+"""Laws of the head crop, the matte and their maps."""
+
+import numpy as np
+import pytest
+from faces import astronaut
+
+from faceanime.face.crop import CropConfig, crop_around, crop_pixels
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.segment import segment_person
+from faceanime.geometry.similarity import apply_affine
+from faceanime.structures.faces import Landmarks
+
+
+@pytest.fixture(scope="module")
+def face() -> Landmarks:
+    return MediapipeDetector().detect(astronaut())[0]
+
+
+def test_a_crop_maps_there_and_back(face: Landmarks) -> None:
+    crop = crop_around(face, CropConfig())
+    points = face.points_image[:, :2].astype(np.float64)
+    there = apply_affine(crop.crop_from_image, points)
+    assert ((there > 0) & (there < crop.size_px)).all()
+    assert np.allclose(apply_affine(crop.image_from_crop, there), points)
+
+
+def test_the_crop_shows_the_face_where_its_map_says(face: Landmarks) -> None:
+    crop = crop_around(face, CropConfig(size_px=320))
+    pixels = crop_pixels(astronaut(), crop)
+    assert pixels.shape == (320, 320, 3)
+    again = MediapipeDetector().detect(pixels)[0].points_image[:, :2]
+    expected = apply_affine(crop.crop_from_image, face.points_image[:, :2].astype(np.float64))
+    assert np.linalg.norm(again - expected, axis=1).mean() < 1.0
+
+
+def test_a_crop_may_reach_beyond_the_picture(face: Landmarks) -> None:
+    pixels = np.ascontiguousarray(astronaut()[60:190, 165:290])
+    inside = Landmarks(face.points_image - np.array([165, 60, 0], np.float32), face.score)
+    assert crop_pixels(pixels, crop_around(inside, CropConfig(enlarge=2.5))).shape == (256, 256, 3)
+
+
+def test_the_matte_holds_the_person_and_not_the_wall() -> None:
+    matte = segment_person(np.ascontiguousarray(astronaut()[:400, 20:420]))
+    assert matte.shape == (400, 400)
+    assert matte.dtype == np.float32
+    assert matte[80:180, 170:240].mean() > 0.95
+    assert matte[20:100, 295:330].mean() < 0.05

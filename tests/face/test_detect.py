@@ -1,0 +1,112 @@
+"""Laws of detection: it moves, mirrors and scales with the picture, and says in words what it misses."""
+
+import numpy as np
+import pytest
+from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
+
+from faceanime.errors import ConfigError, NoFaceError
+from faceanime.face.detect import DetectConfig, MediapipeDetector, choose_face, detect_face, largest_face
+from faceanime.structures.faces import Landmarks
+
+
+@pytest.fixture(scope="module")
+def detector() -> MediapipeDetector:
+    return MediapipeDetector()
+
+
+@pytest.fixture(scope="module")
+def face(detector: MediapipeDetector) -> Landmarks:
+    return largest_face(detector.detect(astronaut()), "astronaut")
+
+
+def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.linalg.norm((a - b)[:, :2], axis=1).mean())
+
+
+def test_the_face_lies_where_it_is(face: Landmarks) -> None:
+    left, _, right, _ = face.box_px
+    assert right - left == pytest.approx(FACE_WIDTH_PX, abs=3)
+    assert face.score > 0.8
+    nose_tip, ears = face.points_image[1, 2], face.points_image[[234, 454], 2]
+    assert nose_tip > ears.max() + 0.2 * FACE_WIDTH_PX
+
+
+def test_same_pixels_same_landmarks_whatever_came_between(
+    detector: MediapipeDetector, face: Landmarks
+) -> None:
+    detector.detect(with_face_of(60, 512))
+    again = detector.detect(astronaut())[0]
+    assert np.array_equal(again.points_image, face.points_image)
+
+
+@pytest.mark.parametrize(("scale", "x", "y"), [(1.0, 7.0, 31.0), (1.0, 0.5, 0.25), (0.85, 40.0, 20.0)])
+def test_landmarks_move_with_the_picture(
+    detector: MediapipeDetector, face: Landmarks, scale: float, x: float, y: float
+) -> None:
+    found = detector.detect(moved(astronaut(), scale, x, y))[0]
+    expected = scale * face.points_image + np.array([x, y, 0.0])
+    assert mean_distance(found.points_image, expected) < 0.004 * FACE_WIDTH_PX
+
+
+def test_landmarks_mirror_without_an_offset(detector: MediapipeDetector, face: Landmarks) -> None:
+    mirrored = detector.detect(np.ascontiguousarray(astronaut()[:, ::-1]))[0]
+    back = astronaut().shape[1] - mirrored.points_image[:, 0]
+    assert abs(back.mean() - face.points_image[:, 0].mean()) < 0.2
+
+
+@pytest.mark.parametrize("width_px", [30, 40, 60])
+def test_a_small_face_in_a_large_picture_is_found(detector: MediapipeDetector, width_px: int) -> None:
+    (found,) = detector.detect(with_face_of(width_px, 1024))
+    left, _, right, _ = found.box_px
+    assert right - left == pytest.approx(width_px, rel=0.05)
+
+
+def test_a_face_that_fills_the_picture_is_found(detector: MediapipeDetector, face: Landmarks) -> None:
+    tight = np.ascontiguousarray(astronaut()[75:175, 177:275])
+    (found,) = detector.detect(tight)
+    assert mean_distance(found.points_image, face.points_image - [177, 75, 0]) < 0.05 * FACE_WIDTH_PX
+
+
+def test_faces_come_by_size(detector: MediapipeDetector) -> None:
+    small = moved(astronaut(), 0.8)
+    faces = detector.detect(np.concatenate([small, astronaut()], axis=1))
+    assert len(faces) == 2
+    assert faces[0].box_px[0] > 512 > faces[1].box_px[2]
+    assert choose_face(faces, 1, "a.jpg") is faces[1]
+    assert choose_face(faces[::-1], "largest", "a.jpg") is faces[0]
+
+
+def test_a_missing_face_is_said_in_words(detector: MediapipeDetector) -> None:
+    with pytest.raises(NoFaceError, match=r"no face in a\.jpg \(best score 0\.00, need 0\.50\)"):
+        detect_face(detector, noise(), "a.jpg")
+    with pytest.raises(NoFaceError, match=r"no face in a\.jpg"):
+        largest_face((), "a.jpg")
+
+
+def test_an_index_beyond_the_faces_is_said_in_words(face: Landmarks) -> None:
+    for index in (1, -1):
+        with pytest.raises(NoFaceError, match=r"no face .* in a\.jpg \(1 face found"):
+            choose_face((face,), index, "a.jpg")
+
+
+def test_a_weak_face_names_a_threshold_that_finds_it(detector: MediapipeDetector, face: Landmarks) -> None:
+    with pytest.raises(NoFaceError, match=r"try --detect\.threshold 0\.9 or") as caught:
+        detect_face(detector, astronaut(), "a.jpg", threshold=0.99)
+    assert f"best score {face.score:.2f}, need 0.99" in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 300), (256, 256)])
+def test_blank_pictures_of_any_shape_hold_no_face(
+    detector: MediapipeDetector, shape: tuple[int, int]
+) -> None:
+    assert detector.detect(np.zeros((*shape, 3), np.uint8)) == ()
+
+
+def test_nothing_of_the_networks_reaches_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    MediapipeDetector().detect(astronaut())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_threshold_out_of_range_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"detect\.threshold"):
+        DetectConfig(threshold=1.5)
