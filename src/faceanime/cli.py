@@ -84,6 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("stopped by the user", 130)
     except FaceAnimeError as error:
         return _fail(str(error), 2)
+    except ImportError as error:
+        if error.name != "cv2" and "libGL" not in str(error):
+            raise
+        return _fail(
+            f"OpenCV cannot be loaded ({error}); apt install libgl1 libglib2.0-0, or pip install --no-deps "
+            "--force-reinstall opencv-contrib-python-headless==4.11.0.86",
+            2,
+        )
     except BrokenPipeError:
         # Whoever read our output has left; what is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,9 +17,9 @@ from faceanime.dynamics.edit import ease_between
 from faceanime.dynamics.motion_file import is_motion_file, load_motion
 from faceanime.dynamics.retarget import RetargetConfig, retarget
 from faceanime.errors import MorphableModelError
-from faceanime.face.detect import DetectConfig, FaceChoice, MediapipeDetector, choose_face
+from faceanime.face.detect import DetectConfig, FaceChoice, MediapipeDetector, choose_face, require_faces
 from faceanime.face.fit import FitConfig, fit_face
-from faceanime.face.segment import segment_person
+from faceanime.face.segment import PersonSegmenter
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import LandmarkTracker, TrackConfig
@@ -81,13 +81,14 @@ class Animator:
         self.config = config
         self.model = load_model() if model is None else model
         self._detector = MediapipeDetector(config.detect)
+        self._segmenter = PersonSegmenter()
 
     def portrait(self, pixels: Pixels, where: str = "the portrait", face: FaceChoice = "largest") -> Portrait:
         """Find and fit the face of a picture (H,W,3) uint8. Raises NoFaceError."""
-        faces = self._detector.detect(pixels)
+        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
         chosen = choose_face(faces, face, where)
         fitted = fit_face(chosen.points_image.astype(np.float64), self.model, self.config.fit)
-        matte = _matte_around(pixels, chosen)
+        matte = _matte_around(pixels, chosen, self._segmenter)
         return Portrait(pixels, chosen, fitted, matte, len(faces) - 1)
 
     def motion(self, path: Path, progress: Progress | None = None) -> Dynamics:
@@ -135,7 +136,8 @@ class Animator:
 
     def _motion_of_image(self, path: Path) -> Dynamics:
         pixels = read_image(path)
-        chosen = choose_face(self._detector.detect(pixels), self.config.track.face, str(path))
+        faces = require_faces(self._detector, pixels, str(path), self.config.detect.threshold)
+        chosen = choose_face(faces, self.config.track.face, str(path))
         return fit_sequence(
             [chosen], IMAGE_MOTION_RATE, max(pixels.shape[:2]), self.model, self.config.fit,
             self.config.smooth, str(path),
@@ -163,13 +165,15 @@ def scaled_portrait(pixels: Pixels, longest_px: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC))
 
 
-def _matte_around(pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
+def _matte_around(
+    pixels: Pixels, landmarks: Landmarks, segmenter: PersonSegmenter
+) -> Float32[np.ndarray, "H W"]:
     """The person's matte, seen at the scale at which the network knows people; zero further away."""
     height, width = pixels.shape[:2]
     box = face_region(landmarks.points_image, width, height, 3.2)
     matte = np.zeros((height, width), np.float32)
     part = np.ascontiguousarray(pixels[box.slices])
     small = scaled_portrait(part, min(max(part.shape[:2]), 1024))
-    found = segment_person(small)
+    found = segmenter.segment(small)
     matte[box.slices] = cv2.resize(found, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
     return matte

@@ -6,7 +6,7 @@ from faces import astronaut
 
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.segment import segment_person
+from faceanime.face.segment import PersonSegmenter
 from faceanime.geometry.similarity import apply_affine
 from faceanime.structures.faces import Landmarks
 
@@ -40,7 +40,7 @@ def test_a_crop_may_reach_beyond_the_picture(face: Landmarks) -> None:
 
 
 def test_the_matte_holds_the_person_and_not_the_wall() -> None:
-    matte = segment_person(np.ascontiguousarray(astronaut()[:400, 20:420]))
+    matte = PersonSegmenter().segment(np.ascontiguousarray(astronaut()[:400, 20:420]))
     assert matte.shape == (400, 400)
     assert matte.dtype == np.float32
     assert matte[80:180, 170:240].mean() > 0.95

@@ -5,7 +5,7 @@ import pytest
 from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
 
 from faceanime.errors import ConfigError, NoFaceError
-from faceanime.face.detect import DetectConfig, MediapipeDetector, choose_face, detect_face, largest_face
+from faceanime.face.detect import DetectConfig, MediapipeDetector, choose_face, largest_face, require_faces
 from faceanime.structures.faces import Landmarks
 
 
@@ -78,7 +78,7 @@ def test_faces_come_by_size(detector: MediapipeDetector) -> None:
 
 def test_a_missing_face_is_said_in_words(detector: MediapipeDetector) -> None:
     with pytest.raises(NoFaceError, match=r"no face in a\.jpg \(best score 0\.00, need 0\.50\)"):
-        detect_face(detector, noise(), "a.jpg")
+        require_faces(detector, noise(), "a.jpg", 0.5)
     with pytest.raises(NoFaceError, match=r"no face in a\.jpg"):
         largest_face((), "a.jpg")
 
@@ -91,7 +91,7 @@ def test_an_index_beyond_the_faces_is_said_in_words(face: Landmarks) -> None:
 
 def test_a_weak_face_names_a_threshold_that_finds_it(detector: MediapipeDetector, face: Landmarks) -> None:
     with pytest.raises(NoFaceError, match=r"try --detect\.threshold 0\.9 or") as caught:
-        detect_face(detector, astronaut(), "a.jpg", threshold=0.99)
+        require_faces(detector, astronaut(), "a.jpg", 0.99)
     assert f"best score {face.score:.2f}, need 0.99" in str(caught.value)
 
 

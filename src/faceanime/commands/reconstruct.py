@@ -8,7 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.face.detect import FaceChoice
+from faceanime.face.detect import DetectConfig, FaceChoice
+from faceanime.face.fit import FitConfig
+from faceanime.face.smooth import SmoothConfig
+from faceanime.face.track import TrackConfig
 from faceanime.film import reconstruct_file
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.terminal import TerminalProgress
@@ -24,12 +27,14 @@ class Reconstruct:
     """X.motion.safetensors for the motion, X.glb or X.obj for the neutral, textured face."""
     face: FaceChoice = "largest"
     """Which face: the largest, or an index in order of size, from 0."""
-    config: AnimatorConfig = dataclasses.field(default_factory=AnimatorConfig)
-    """Everything else."""
+    detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
+    fit: FitConfig = dataclasses.field(default_factory=FitConfig)
+    smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)
 
     def run(self) -> None:
-        track = dataclasses.replace(self.config.track, face=self.face)
+        track = TrackConfig(face=self.face)
+        config = AnimatorConfig(detect=self.detect, fit=self.fit, track=track, smooth=self.smooth)
         with TerminalProgress() as progress:
-            animator = Animator(dataclasses.replace(self.config, track=track))
+            animator = Animator(config)
             reconstruct_file(animator, self.source, self.out, self.face, progress)
         print(self.out)

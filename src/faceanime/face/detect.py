@@ -195,17 +195,17 @@ def choose_face(faces: Sequence[Landmarks], which: FaceChoice, where: str) -> La
     return _largest_first(faces)[index]
 
 
-def detect_face(
-    detector: FaceDetector, pixels: Pixels, where: str, which: FaceChoice = "largest", threshold: float = 0.5
-) -> Landmarks:
-    """One face of a picture (H,W,3); if there is none, the error says how close the best guess came.
+def require_faces(
+    detector: FaceDetector, pixels: Pixels, where: str, threshold: float
+) -> tuple[Landmarks, ...]:
+    """All faces of a picture (H,W,3), the largest first; if there is none, the error says how close it was.
 
     Raises:
-        NoFaceError: if there is no such face; `where` names the picture.
+        NoFaceError: if there is no face; `where` names the picture.
     """
     faces = detector.detect(pixels, threshold)
     if faces:
-        return choose_face(faces, which, where)
+        return faces
     best = max((face.score for face in detector.detect(pixels, 0.0)), default=0.0)
     lower = f"--detect.threshold {int(best * 20) / 20:g} or " if best >= _LOWEST_SCORE else ""
     raise NoFaceError(

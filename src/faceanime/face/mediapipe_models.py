@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from faceanime.errors import FaceAnimeError
 from faceanime.structures.faces import LANDMARK_COUNT
 from faceanime.structures.frames import Pixels
 
@@ -61,20 +60,6 @@ def _quiet_stderr() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(nowhere)
-
-
-def require_opencv() -> None:
-    """Raise a `FaceAnimeError` that says what to install if OpenCV cannot be loaded.
-
-    To be called before any module that imports it, `faceanime.geometry.similarity` say, is imported.
-    """
-    try:
-        import cv2  # noqa: F401
-    except ImportError as error:
-        raise FaceAnimeError(
-            f"OpenCV cannot be loaded ({error}); apt install libgl1 libglib2.0-0, or pip install --no-deps "
-            "--force-reinstall opencv-contrib-python-headless==4.11.0.86"
-        ) from error
 
 
 def _blank(size_px: int) -> Pixels:

@@ -34,8 +34,3 @@ class PersonSegmenter:
         radius = max(1, round(_WINDOW_SHARE * max(pixels.shape[:2])))
         matte = cv2.ximgproc.guidedFilter(pixels, self._model.matte(pixels), radius, _EDGE_CONTRAST**2)
         return np.clip(matte, 0.0, 1.0)
-
-
-def segment_person(pixels: Pixels) -> Float32[np.ndarray, "H W"]:
-    """`PersonSegmenter.segment` for a single picture."""
-    return PersonSegmenter().segment(pixels)

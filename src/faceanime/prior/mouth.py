@@ -37,29 +37,31 @@ _ARCH = 3.0
 """Curvature of the dental arch: z = -_ARCH x^2, 1/units."""
 _BEHIND = 0.05
 """The incisors stand so far behind the line of the lips."""
-_UPPER_EDGE = 0.04
-"""The upper incisors' edge below the resting upper lip."""
-_LIP_SHARE = 0.0
-_OVERBITE = 0.03
-"""The lower incisors' edge above that of the upper ones, jaw at rest."""
+# The following were chosen by search on our validation clips, then looked at.
+_UPPER_EDGE = 0.025
+"""The upper incisors' edge below the upper lip of the neutral face (whose lips part by some 0.05)."""
+_LOWER_EDGE = 0.014
+"""The lower incisors' edge below that of the upper ones, in the same face."""
+_LIP_SHARE = 0.45
+"""Share of the lower lip in the guess of how far the jaw moved; the rest says the chin."""
 _LIP = 0.012
 """Half the width of the seam between lips and inside."""
-_DIM = np.array([0.44, 0.33, 0.34], np.float32)
+_DIM = np.array([0.90, 0.68, 0.70], np.float32)
 """Light on teeth behind lips that hardly part."""
 _TELLING = (0.04, 0.08)
 """A source opened less than the first shows nothing of the inside worth keeping, from the second on all."""
 _FULL_DEPARTURE = 0.03
 """The layer shows fully once the lips have moved so far: at rest the source shows."""
 _TONGUE_SIZE = (0.21, 0.14)
-_TONGUE_DROP = 0.11
+_TONGUE_DROP = 0.09
 """The tongue's middle below the lower incisors' edge."""
-_TONGUE_FOLLOWS = 0.65
+_TONGUE_FOLLOWS = 0.53
 """Share of the jaw's motion that the tongue takes."""
-_LIT_GAP = 0.15
+_LIT_GAP = 0.19
 """Openings of this height let in enough light to see all by."""
 _SIDE_FADE = 0.04
 """Toward the corners of its mouth what the source shows fades out over this width."""
-_LOWER_LIGHT = 0.85
+_LOWER_LIGHT = 0.8
 """Brightness of the lower row in shares of the upper one's."""
 _MIDDLE, _BINS, _DARK = 0.12, 12, 0.5
 """The dark between the rows is sought so far from the middle, in so many steps of height; it has at most this
@@ -87,7 +89,7 @@ class MouthLayer:
         self._rest_chin, self._rest_lip = _chin(rest), rest[len(_UPPER) + len(_LOWER) // 2]
         middle = rest[len(_UPPER) // 2]
         self._upper_origin = middle - np.array([0.0, _UPPER_EDGE, _BEHIND])
-        self._lower_origin = self._upper_origin + np.array([0.0, _OVERBITE, -0.02])
+        self._lower_origin = self._upper_origin + np.array([0.0, -_LOWER_EDGE, -0.02])
         density = min(_DENSITY * float(coefficients.pose.scale), _MAX_DENSITY)
         self._density = density
         behind_upper = _Unrolled(source, coefficients.pose, points, self._upper_origin, density)
@@ -96,7 +98,8 @@ class MouthLayer:
         split = behind_upper.split()
         self._upper_own, self._lower_own = behind_upper.upper_part(split), behind_lower.lower_part(split)
         self._colors = MouthColors.seen(source, points, behind_upper.colors())
-        self._upper = teeth.draw_row(teeth.UPPER, self._colors.teeth, density)
+        unseen = 1.0 - behind_upper.presence()  # beside teeth of one's own, drawn ones would look strange
+        self._upper = unseen * teeth.draw_row(teeth.UPPER, self._colors.teeth, density)
         self._lower = teeth.draw_row(teeth.LOWER, _LOWER_LIGHT * self._colors.teeth, density)
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
@@ -184,6 +187,11 @@ class _Unrolled:
         """The pixels that are surely inside, up to `reach` from the middle sideways."""
         return self._picture[self._surely(reach)]
 
+    def presence(self) -> float:
+        """How much of the inside is seen in the middle: 0 nothing to keep, 1 all."""
+        middle = np.abs(self._xy[0, :, 0]) < _MIDDLE
+        return float(self._gap.trusted()[:, middle].max(axis=0).mean())
+
     def split(self) -> float:
         """Share of the opening's height, from above, where the upper part gives way to the lower one.
 
@@ -212,14 +220,15 @@ class _Unrolled:
         return self._part(chosen, self._gap.below, self._gap.above)
 
     def _part(self, chosen: Image, toward: Image, away: Image) -> Float32[np.ndarray, "h w 4"]:
-        """The chosen part, carried on a little under the lip it comes out from (`away` is counted from there)."""
+        """The chosen part, carried on, as gums, under the lip it comes from (`away` is counted from there)."""
         trusted = self._gap.trusted()
-        weight = chosen * _ramp(toward, 0.5 * _LIP, 1.5 * _LIP) * _ramp(away, -0.12, -0.06)
+        weight = chosen * _ramp(toward, 0.5 * _LIP, 1.5 * _LIP)
         columns = np.repeat(trusted.max(axis=0, keepdims=True), len(weight), axis=0)
         weight *= np.minimum(columns, cv2.blur(columns, (2 * round(_SIDE_FADE * self._density) + 1, 1)))
         if not (weight > 0).any():
             return np.zeros((*weight.shape, 4), np.float32)
-        color = fill_holes(self._picture, trusted).astype(np.float32)
+        gum = _ramp(-away, 0.03, 0.08)[..., None]
+        color = fill_holes(self._picture, trusted) * (1.0 + gum * (teeth.GUM - 1.0))
         return np.dstack([color * weight[..., None], weight]).astype(np.float32)
 
     def _surely(self, reach: float) -> Bool[np.ndarray, "h w"]:
@@ -280,8 +289,8 @@ def _with_tongue(picture: Colors, xy: Float32[np.ndarray, "h w 2"], color: Float
     radius = np.square(xy[..., 0] / _TONGUE_SIZE[0]) + np.square(
         (xy[..., 1] + _TONGUE_DROP) / _TONGUE_SIZE[1]
     )
-    alpha = _ramp(1.2 - radius, 0.0, 0.5)[..., None]
-    shaded = (1.0 - 0.3 * np.minimum(radius, 1.2))[..., None] * color.astype(np.float32)
+    alpha = _ramp(1.4 - radius, 0.0, 0.9)[..., None]
+    shaded = (1.0 - 0.25 * np.minimum(radius, 1.4))[..., None] * color.astype(np.float32)
     return np.asarray(alpha * shaded + (1.0 - alpha) * picture)
 
 

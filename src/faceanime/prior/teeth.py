@@ -43,9 +43,9 @@ LOWER = Row(
     points_up=True,
 )
 
-_CONTACT = 0.003
+_CONTACT = 0.002
 """Neighbours overlap by twice this: only the notches at the biting edge let the dark through."""
-_GUM = np.array([0.80, 0.47, 0.45], np.float32)
+GUM = np.array([0.80, 0.47, 0.45], np.float32)
 """Colour of the gums, in shares of the teeth's."""
 _DIM_AT = 0.30
 """Sideways the row sinks into the shade of the cheeks: half dark about here."""
@@ -73,7 +73,7 @@ def draw_row(row: Row, color: Float[np.ndarray, "3"], density: float) -> Float32
     gums = np.clip((up - 0.6 * row.height) / soft, 0, 1) * np.clip((near - side) / 0.02, 0, 1)
     alpha = np.maximum(crowns, gums)
     shade = 1.0 / (1.0 + (side / _DIM_AT) ** 4)
-    tint = light[..., None] + ((alpha - crowns) * 0.8)[..., None] * _GUM
+    tint = light[..., None] + ((alpha - crowns) * 0.8)[..., None] * GUM
     picture = np.dstack([tint * shade[..., None] * color.astype(np.float32), alpha])
     height, width_px = window(density).shape[:2]
     return np.asarray(cv2.resize(picture, (width_px, height), interpolation=cv2.INTER_AREA), np.float32)
@@ -98,7 +98,7 @@ def _crown(
     gum_line = rise - height * (1.0 - 0.25 * (across / half) ** 2)
     distance = np.maximum(np.maximum(out, neck), gum_line)
     inside = np.clip(0.5 - distance / soft, 0.0, 1.0).astype(np.float32)
-    round_side = 1.0 - 0.22 * np.clip(np.abs(across) / half, 0.0, 1.0) ** 4
+    round_side = 1.0 - 0.3 * np.clip(np.abs(across) / half, 0.0, 1.0) ** 4
     along = np.clip(rise / height, 0.0, 1.0)
     return inside, (round_side * (0.88 + 0.12 * np.sin(np.pi * np.clip(along + 0.15, 0, 1)))).astype(
         np.float32
