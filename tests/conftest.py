@@ -28,3 +28,11 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     assert folder is not None, "mark this test with pytest.mark.data"
     assert folder.is_dir(), f"--data {folder} is no folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def model():  # type: ignore[no-untyped-def]  # imported late: the tests' type checker must come first
+    """The bundled morphable model."""
+    from faceanime.morphable.model import load_model
+
+    return load_model()

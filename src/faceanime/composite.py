@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box
@@ -30,7 +30,7 @@ class Paster:
             (slice(feather, region.height - feather), slice(region.width - feather, None)),
         ]
 
-    def paste(self, pixels: Pixels) -> Pixels:
+    def paste(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Pixels:
         """The full picture (H,W,3) with the region's `pixels` (h,w,3)."""
         result = self._picture.copy()
         inside = result[self._region.slices]

@@ -28,7 +28,7 @@ from faceanime.prior.shade import shade_face
 from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.prior.warp import source_shape
 from faceanime.progress import Progress, watched
-from faceanime.sheet import contact_sheet, tile_row
+from faceanime.sheet import Picture, contact_sheet, tile_row
 from faceanime.streaming import ahead
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.faces import CropTransform
@@ -70,26 +70,24 @@ def animate_file(
     With a picture as driver and a still's suffix on `out` (.png, .jpg) one picture is written, else the way
     there. Raises FaceAnimeError; whatever fails or is cancelled leaves no output.
     """
-    _check_outputs(out, options, still=is_image_file(driving))
+    _check_outputs(out, options, (portrait, driving), still=is_image_file(driving))
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
     motion = animator.motion(driving, progress)
     dynamics = animator.retarget(subject, motion)
-    if len(motion) == 1 and out.suffix.lower() in STILL_SUFFIXES:
-        (pixels,) = animator.render(subject, dynamics)
-        write_image(out, _cut(pixels, crop))
-        return
-    if len(motion) == 1:
+    still = len(motion) == 1 and out.suffix.lower() in STILL_SUFFIXES
+    if len(motion) == 1 and not still:
         dynamics = animator.eased(subject, dynamics)
+    write = _write_still if still else _write
     progress.stage(f"rendering {out.name}", len(dynamics))
     results = (_cut(pixels, crop) for pixels in animator.render(subject, dynamics))
     sound = driving if is_video_file(driving) else None
     if not options.side_by_side and options.preview is None:
-        _write(ahead(results), out, dynamics.frame_rate, sound, progress)
+        write(ahead(results), out, dynamics.frame_rate, sound, progress)
         return
     shown = _Shown(_cut(subject.pixels, crop), len(dynamics), options)
     with closing(_driver_pictures(animator, driving, dynamics)) as drivers:
         views = zip(drivers, _prior_pictures(animator, subject, dynamics, crop), results, strict=False)
-        _write((shown.frame(*view) for view in views), out, dynamics.frame_rate, sound, progress)
+        write((shown.frame(*view) for view in views), out, dynamics.frame_rate, sound, progress)
     if options.preview is not None:
         write_image(options.preview, shown.sheet())
 
@@ -125,7 +123,10 @@ def write_neutral_face(animator: Animator, portrait: Portrait, out: Path) -> Non
     write_mesh(out, neutral[used], index[skin], uv[used], portrait.pixels)
 
 
-def _check_outputs(out: Path, options: FilmOptions, still: bool) -> None:
+def _check_outputs(out: Path, options: FilmOptions, inputs: tuple[Path, ...], still: bool) -> None:
+    for target in (out, options.preview):
+        if target is not None and target.resolve() in [path.resolve() for path in inputs]:
+            raise MediaError(f"cannot write {target}: it is an input; choose another name")
     if not (still and out.suffix.lower() in STILL_SUFFIXES):
         VideoWriter(out, Fraction(25), 16, 16)  # an unknown suffix is refused before any work
     if out.suffix:
@@ -162,12 +163,20 @@ def _mention_others(subject: Portrait, where: str, options: FilmOptions) -> None
         log.warning("%s shows %d faces: the largest is animated (--face INDEX chooses)", where, count)
 
 
-def _cut(pixels: Pixels, crop: CropTransform | None) -> Pixels:
+def _cut(pixels: Pixels, crop: CropTransform | None) -> Picture:
     return pixels if crop is None else crop_pixels(pixels, crop)
 
 
+def _write_still(
+    frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
+) -> None:
+    """The one frame of a still goal."""
+    for pixels in watched(frames, progress):
+        write_image(out, pixels)
+
+
 def _write(
-    frames: Iterator[Pixels], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
+    frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
 ) -> None:
     """Encode while the frames are being made."""
     first = next(frames)
@@ -185,10 +194,10 @@ class _Shown:
         self._side_by_side = options.side_by_side
         self._height = min(source.shape[0], 512)
         self._wanted = set(np.linspace(0, frames - 1, PREVIEW_COLUMNS).round().astype(int).tolist())
-        self._columns: list[tuple[Pixels, Pixels, Pixels]] = []
+        self._columns: list[tuple[Picture, Picture, Picture]] = []
         self._index = 0
 
-    def frame(self, driver: Pixels, prior: Pixels, result: Pixels) -> Pixels:
+    def frame(self, driver: Picture, prior: Picture, result: Picture) -> Picture:
         """Take note of one frame; returns what the video shows of it."""
         if self._index in self._wanted:
             self._columns.append((self._source, driver, result))
@@ -197,12 +206,12 @@ class _Shown:
             return result
         return tile_row([self._source, driver, prior, result], self._height)
 
-    def sheet(self) -> Pixels:
+    def sheet(self) -> Picture:
         rows = [list(row) for row in zip(*self._columns, strict=True)]
         return contact_sheet(rows, ("source", "driver", "result"), tile_px=320)
 
 
-def _driver_pictures(animator: Animator, driving: Path, dynamics: Dynamics) -> Generator[Pixels]:
+def _driver_pictures(animator: Animator, driving: Path, dynamics: Dynamics) -> Generator[Picture]:
     """What drives each frame: the video's own frames, the picture, or a motion file's face in clay."""
     if is_motion_file(driving):
         motion, model = load_motion(driving), animator.model
@@ -219,7 +228,7 @@ def _driver_pictures(animator: Animator, driving: Path, dynamics: Dynamics) -> G
 
 def _prior_pictures(
     animator: Animator, subject: Portrait, dynamics: Dynamics, crop: CropTransform | None
-) -> Iterator[Pixels]:
+) -> Iterator[Picture]:
     """The sparse texture prior at each target geometry."""
     model, face = animator.model, subject.face
     texture = sample_texture(subject.pixels, face, model, TextureConfig())

@@ -10,7 +10,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from faceanime.composite import Paster
 from faceanime.dynamics.edit import ease_between
@@ -154,7 +154,7 @@ class Animator:
         )
 
 
-def scaled_portrait(pixels: Pixels, longest_px: int) -> Pixels:
+def scaled_portrait(pixels: Pixels, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
     """The picture, shrunk or grown so that its longer side is `longest_px`."""
     height, width = pixels.shape[:2]
     factor = longest_px / max(height, width)

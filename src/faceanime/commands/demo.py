@@ -6,12 +6,12 @@ import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
 
+from faceanime.commands.watch import watching_terminal
 from faceanime.dynamics.motions import bundled_motion_path
 from faceanime.errors import MediaError
 from faceanime.film import FilmOptions, animate_file
 from faceanime.media.image import write_image
 from faceanime.pipeline import Animator
-from faceanime.terminal import TerminalProgress
 
 MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 
@@ -22,19 +22,27 @@ class Demo:
 
     out: Path = Path("out/demo")
     """The folder that receives the videos and their contact sheets."""
+    motions: tuple[str, ...] = MOTIONS
+    """Which of the bundled motions."""
 
     def run(self) -> None:
         if find_spec("skimage") is None:
             raise MediaError('the demo portrait comes with scikit-image: pip install "faceanime[demo]"')
         import skimage.data
 
-        self.out.mkdir(parents=True, exist_ok=True)
+        paths = {name: bundled_motion_path(name) for name in self.motions}
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MediaError(
+                f"cannot write to {self.out}: {error.strerror}; choose another folder"
+            ) from error
         portrait = self.out / "astronaut.png"
         write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
         animator = Animator()
-        with TerminalProgress() as progress:
-            for name in MOTIONS:
+        with watching_terminal() as progress:
+            for name, path in paths.items():
                 video = self.out / f"{name}.mp4"
                 options = FilmOptions(crop=True, size=512, preview=video.with_suffix(".png"))
-                animate_file(animator, portrait, bundled_motion_path(name), video, options, progress)
+                animate_file(animator, portrait, path, video, options, progress)
                 print(video)

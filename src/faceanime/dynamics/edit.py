@@ -17,7 +17,8 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPo
 HEAD_AXES = ("yaw_deg", "pitch_deg", "roll_deg", "shift_x", "shift_y", "scale")
 """Tracks of the head: angles, shifts in distances of the outer eye corners (x right, y down), a factor - 1."""
 
-Track = Sequence[tuple[float, float]]
+Number = int | float
+Track = Sequence[tuple[Number, Number]]
 """Keyframes (time in s, value), in order of time."""
 
 

@@ -40,8 +40,8 @@ def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote())
     if not is_motion_file(path):
         raise WeightsError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
     tensors: dict[str, np.ndarray] = {
-        "identity": np.asarray(dynamics.identity, np.float32),
-        "expression": np.asarray(dynamics.expression, np.float32),
+        "identity": dynamics.identity,  # as exact as they are: what is loaded must draw the same pictures
+        "expression": dynamics.expression,
         "rotation": np.asarray(dynamics.pose.rotation, np.float64),
         "scale": np.asarray(dynamics.pose.scale, np.float64),
         "translation_px": np.asarray(dynamics.pose.translation_px, np.float64),

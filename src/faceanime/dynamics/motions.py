@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.dynamics.edit import motion_from_keyframes
+from faceanime.dynamics.edit import Number, motion_from_keyframes
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, load_motion, save_motion
 from faceanime.errors import ConfigError
 from faceanime.morphable.model import MorphableModel, load_model
@@ -21,7 +21,7 @@ from faceanime.structures.coefficients import Dynamics
 FRAME_RATE = Fraction(25)
 NOTE = MotionNote(licence="MIT", provenance="keyframes of the faceanime authors")
 
-Tracks = dict[str, list[tuple[float, float]]]
+Tracks = dict[str, list[tuple[Number, Number]]]
 
 
 def bundled_motions() -> tuple[str, ...]:

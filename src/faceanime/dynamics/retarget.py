@@ -51,6 +51,8 @@ class RetargetConfig:
     def __post_init__(self) -> None:
         if isinstance(self.reference, int) and self.reference < 0:
             raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
+        if min(self.yaw_limit_deg, self.pitch_limit_deg, self.shift_limit) < 0.0:
+            raise ConfigError("yaw-limit-deg, pitch-limit-deg and shift-limit must not be negative")
         if self.scale_limit <= 1.0:
             raise ConfigError(f"scale-limit is {self.scale_limit}, expected more than 1")
 
@@ -112,8 +114,8 @@ def _retarget_expression(
     eyes = np.isin(model.part, EYES)
     strength = np.where(eyes, config.eyes * ("eyes" in shown), config.lips * ("lips" in shown))
     moved = source.expression + strength * (driver.expression - base)
-    if config.motion == "relative" and "eyes" in shown:
-        moved = _close_lids(source, driver, reference, moved, model)
+    if config.motion == "relative" and "eyes" in shown and config.eyes != 0.0:
+        moved = _close_lids(source, driver, reference, moved, model, config.eyes)
     return np.asarray(moved)
 
 
@@ -123,6 +125,7 @@ def _close_lids(
     reference: int,
     expression: Float[np.ndarray, "T K_exp"],
     model: MorphableModel,
+    strength: float,
 ) -> Float[np.ndarray, "T K_exp"]:
     """Let the lids part by the driver's *share* of its open eye: a closed eye closes eyes of any size."""
     theirs = model.vertices(driver.identity, driver.expression)
@@ -131,12 +134,18 @@ def _close_lids(
     closed = expression
     for side in ("right", "left"):
         name = f"lids_apart_{side}"
-        share = measure(name, theirs) / np.maximum(measure(name, theirs)[reference], 0.02)
-        wanted = np.clip(share, 0.0, 1.4) * np.maximum(measure(name, rest), 0.0)
+        apart, rest_apart = measure(name, theirs), measure(name, rest)
+        change = (apart - apart[reference]) / np.maximum(apart[reference], _LEAST_OPEN)
+        change = np.clip(strength * change, -1.0, 0.4)  # none at the reference, -1 where they shut
+        wanted = rest_apart + change * np.maximum(rest_apart, 0.0)
         axis = model.axis(f"blink_{side}")
         per_unit = measure(name, model.expression_basis @ axis)
         closed = closed + ((wanted - measure(name, ours)) / per_unit)[:, None] * axis
     return np.asarray(closed)
+
+
+_LEAST_OPEN = 0.02
+"""An eye that is open less than this (model units) says nothing about shares."""
 
 
 def _retarget_pose(source: HeadPose, driver: HeadPose, reference: int, config: RetargetConfig) -> HeadPose:
@@ -164,14 +173,14 @@ def _log_limits(limit: float) -> tuple[float, float]:
 
 def soft_limit(
     value: Float[np.ndarray, "*B"],
-    knee: float | Float[np.ndarray, "*B"],
-    limit: float | Float[np.ndarray, "*B"],
+    knee: float | Float[np.ndarray, "..."],
+    limit: float | Float[np.ndarray, "..."],
 ) -> Float[np.ndarray, "*B"]:
     """The identity up to +-`knee`, then bent smoothly toward +-`limit`, which it never passes.
 
     >>> soft_limit(np.array([0.5, -0.5]), 1.0, 2.0).tolist()
     [0.5, -0.5]
     """
-    room = limit - np.asarray(knee)
+    room = np.asarray(limit - np.asarray(knee))
     over = np.maximum(np.abs(value) - knee, 0.0)
-    return np.asarray(np.sign(value) * (np.minimum(np.abs(value), knee) + room * np.tanh(over / room)))
+    return np.asarray(np.sign(value) * (np.minimum(np.abs(value), knee) + room * np.tanh(over / np.maximum(room, 1e-12))))

@@ -5,7 +5,7 @@ Minimises, over pose, identity and expression,
     sum_t sum_i w_i | p_ti - (s_t Pi R_t v_i(a_id, a_exp,t) + t_t) |^2  +  ridge (|a_id|^2 + sum_t |a_exp,t|^2)
 
 by alternating two exact steps: the pose of each frame from its *rigid* points alone (so that a moving jaw or
-a blink never moves the head), and all coefficients of all frames jointly for the given poses. Identity is
+a blink never moves the head; see also `MorphableModel.apparent_basis`), and all coefficients of all frames jointly for the given poses. Identity is
 shared by the frames. Deviation from the paper: weights, and the detector's depth counts a little.
 """
 
@@ -125,19 +125,21 @@ class _CoefficientSolver:
     """The exact least-squares coefficients for given poses.
 
     With scaled-orthographic poses the normal matrix of a frame is sum_ij C_ij G_ij with the 3x3 matrix
-    C = R^T diag(1, 1, depth_weight) R and Gram matrices G_ij of the basis that do not depend on the frame.
+    C = R^T diag(1, 1, depth_weight) R and Gram matrices G_ij of the basis that do not depend on the frame; less
+    what the frame's free depth offset takes up.
     """
 
     def __init__(self, model: MorphableModel, config: FitConfig) -> None:
         count = model.landmark_count
         self._mean = model.mean[:count].astype(np.float64)
         self._basis = np.concatenate(
-            [model.identity_basis[:count], model.expression_basis[:count]], axis=2
+            [model.identity_basis[:count], model.apparent_basis], axis=2
         ).astype(np.float64)
         self._weight = model.fit_weight.astype(np.float64)
         self._identities = model.identity_count
         self._metric = np.array([1.0, 1.0, config.depth_weight])
         self._gram = np.einsum("v,vik,vjl->ijkl", self._weight, self._basis, self._basis, optimize=True)
+        self._summed_basis = np.einsum("v,vik->ik", self._weight, self._basis)
         self._identity_ridge = config.identity_ridge * self._weight.sum() / count
         self._expression_ridge = config.expression_ridge * self._weight.sum() / count
 
@@ -169,12 +171,14 @@ class _CoefficientSolver:
         """In model units, so that the ridge means the same for a face of any size."""
         metric = np.swapaxes(pose.rotation, -1, -2) @ (self._metric[:, None] * pose.rotation)
         normal = np.tensordot(metric, self._gram, axes=((1, 2), (0, 1)))
+        depth = pose.rotation[:, 2] @ self._summed_basis
+        normal -= self._metric[2] / self._weight.sum() * depth[:, :, None] * depth[:, None]
         seen = points * FLIP_Y
         seen[..., :2] -= (pose.translation_px * FLIP_Y[:2])[:, None]
         seen /= pose.scale[:, None, None]
         flat = self._mean @ np.swapaxes(pose.rotation, -1, -2)
         error = seen - flat
-        error[..., 2] -= error[..., 2].mean(axis=1, keepdims=True)
+        error[..., 2] -= np.average(error[..., 2], axis=1, weights=self._weight)[:, None]
         pulled = (error * self._metric) @ pose.rotation * self._weight[:, None]
         target = pulled.reshape(len(points), -1) @ self._basis.reshape(-1, self._basis.shape[2])
         return normal, target

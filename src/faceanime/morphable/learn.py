@@ -21,6 +21,7 @@ from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable import topology
 from faceanime.morphable.axes import AXES, named_axes
+from faceanime.morphable.drift import apparent_drift
 from faceanime.morphable.model import MorphableModel, Part, Region
 
 OUTER_EYE_CORNERS = (33, 263)
@@ -83,6 +84,8 @@ def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel
     weight = _fit_weight(config)
     metric = np.sqrt(weight[:, None] * np.array([1.0, 1.0, config.depth_weight]))
     mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config)
+    drift = apparent_drift([p.points for p in people if len(p.points) > 1], mean, expression, metric, rigid_weight)
+    drift = _mirrored_drift(drift, expression, mirror, _parts(config))
     ring = _ring(mean)
     everything = np.concatenate([mean, ring])
     identity_ring = identity[list(topology.OVAL)]
@@ -99,6 +102,7 @@ def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel
         rigid_weight=rigid_weight.astype(np.float32),
         mirror=_mirror_map(everything),
         part=_parts(config),
+        drift=drift.astype(np.float32),
         axes=named_axes(expression, _parts(config)).astype(np.float32),
         axis_names=tuple(AXES),
     )
@@ -168,7 +172,7 @@ def _two_factors(
     mirror: Int32[np.ndarray, "478"],
     metric: Float[np.ndarray, "478 3"],
     config: LearnConfig,
-) -> tuple[Float[np.ndarray, "478 3"], Float[np.ndarray, "478 3 K"], Float[np.ndarray, "478 3 K"]]:
+) -> tuple[Float[np.ndarray, "478 3"], Float[np.ndarray, "478 3 K_id"], Float[np.ndarray, "478 3 K_exp"]]:
     """Alternate: expressions from how filmed people stray from their own face, identities from those faces."""
     neutral = np.stack([s.mean(axis=0) for s in shapes])
     films = [i for i, s in enumerate(shapes) if len(s) > 1]
@@ -232,6 +236,25 @@ def _expressions(
 def _parts(config: LearnConfig) -> Int32[np.ndarray, "K_exp"]:
     counts = [config.eye_expressions] * 2 + [config.brow_expressions] * 2 + [config.mouth_expressions]
     return np.repeat(np.arange(len(Part)), counts).astype(np.int32)
+
+
+def _mirrored_drift(
+    drift: Float[np.ndarray, "K 7"],
+    expression: Float[np.ndarray, "478 3 K"],
+    mirror: Int32[np.ndarray, "478"],
+    part: Int32[np.ndarray, "K"],
+) -> Float[np.ndarray, "K 7"]:
+    """The drift made symmetric: mirrored expressions drift in mirrored ways."""
+    flip = np.array([1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
+    result = drift.copy()
+    for right, left in ((Part.RIGHT_EYE, Part.LEFT_EYE), (Part.RIGHT_BROW, Part.LEFT_BROW)):
+        both = (drift[part == right] + drift[part == left] * flip) / 2
+        result[part == right], result[part == left] = both, both * flip
+    for k in np.flatnonzero(part == Part.MOUTH):
+        twin = expression[mirror, :, k] * MIRROR_X
+        symmetric = np.sign((twin * expression[..., k]).sum())
+        result[k] = (drift[k] + symmetric * drift[k] * flip) / 2
+    return result
 
 
 def _covariance(

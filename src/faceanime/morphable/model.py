@@ -49,7 +49,8 @@ class MorphableModel:
     units per standard deviation; `triangles` (F,3), counter-clockwise seen from outside; `region` (F,) of
     `Region`; `fit_weight` (L,), how much a landmark counts in fitting; `rigid_weight` (L,), how much it
     counts for the pose; `mirror` (V,), each vertex's twin across the face; `part` (K_exp,)
-    of `Part`; `axis_names` name the rows of
+    of `Part`; `drift` (K_exp,7), the head's *apparent* motion with each expression (see `apparent_basis`);
+    `axis_names` name the rows of
     `axes` (N,K_exp): expressions a person can name, at full strength.
     """
 
@@ -62,6 +63,7 @@ class MorphableModel:
     rigid_weight: Float32[np.ndarray, "L"]
     mirror: Int32[np.ndarray, "V"]
     part: Int32[np.ndarray, "K_exp"]
+    drift: Float32[np.ndarray, "K_exp 7"]
     axes: Float32[np.ndarray, "N K_exp"]
     axis_names: tuple[str, ...]
 
@@ -75,6 +77,7 @@ class MorphableModel:
         check_shape("MorphableModel.rigid_weight", self.rigid_weight, len(self.fit_weight))
         check_shape("MorphableModel.mirror", self.mirror, vertices)
         check_shape("MorphableModel.part", self.part, self.expression_count)
+        check_shape("MorphableModel.drift", self.drift, self.expression_count, 7)
         check_shape("MorphableModel.axes", self.axes, len(self.axis_names), self.expression_count)
         if self.triangles.min() < 0 or self.triangles.max() >= vertices:
             raise MorphableModelError(f"the model's triangles point outside its {vertices} vertices")
@@ -119,6 +122,19 @@ class MorphableModel:
         )
         return self.mean + flat.reshape(*flat.shape[:-1], len(self.mean), 3)
 
+    @cached_property
+    def apparent_basis(self) -> Float[np.ndarray, "L 3 K_exp"]:
+        """The expression basis as a landmark detector sees it: with its drift.
+
+        Detectors let the whole face shrink a little in a blink and tilt with the jaw. `drift` holds that per
+        expression, as log scale, rotation vector and translation; fitting must explain it, so that it does not
+        end up in the head's pose, and rendering must leave it out.
+        """
+        shape = self.mean[: self.landmark_count].astype(np.float64)
+        log_scale, turn, shift = np.split(self.drift.astype(np.float64), [1, 4], axis=1)
+        moved = log_scale[:, None] * shape + np.cross(turn[:, None], shape) + shift[:, None]
+        return np.asarray(self.expression_basis[: self.landmark_count] + np.moveaxis(moved, 0, -1))
+
     def require(self, model_id: str, where: str) -> None:
         """Raise MorphableModelError unless `where` belongs to this model."""
         if model_id != self.id:
@@ -129,7 +145,7 @@ class MorphableModel:
 
 
 _TENSORS = (
-    "mean identity_basis expression_basis triangles region fit_weight rigid_weight mirror part axes".split()
+    "mean identity_basis expression_basis triangles region fit_weight rigid_weight mirror part drift axes".split()
 )
 
 

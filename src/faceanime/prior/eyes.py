@@ -111,8 +111,8 @@ class _Eye:
             return
         alpha = soft_polygon(
             (outline - origin - low).astype(np.float32),
-            high[1] - low[1],
-            high[0] - low[0],
+            int(high[1] - low[1]),
+            int(high[0] - low[0]),
             0.008 * self.width,
         )
         xy = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, UInt8
 
 from faceanime.morphable import topology
 from faceanime.prior.fill import soft_polygon
@@ -24,8 +24,6 @@ _EYES = (
 _BACK = np.array([0.39, 0.24, 0.23])
 _FRONT = np.array([0.62, 0.46, 0.50])
 _TONGUE = np.array([0.72, 0.52, 0.56])
-_FRONT_REACH = 0.024
-"""How far (model units) the light reaches over the lower lip."""
 _TEETH_BY_SKIN, _TEETH_BY_WHITE, _TEETH_ALWAYS = 0.64, 0.21, 30.0
 """Brightness of teeth, from that of cheeks and eye white (sRGB 0 to 255): a fit to 28 smiles of the same clips,
 made a tenth dimmer, for teeth that are too bright offend more."""
@@ -57,15 +55,9 @@ class MouthColors:
             teeth = _guessed_teeth(skin, _eye_white(source, points))
         return cls(skin, teeth)
 
-    @property
-    def tongue(self) -> Color:
-        return np.asarray(self.skin * _TONGUE)
-
-    def cavity(self, above: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w 3"]:
-        """The dark of the mouth, `above` (h,w) model units over the lower lip."""
-        lit = np.exp(-np.maximum(above, 0.0) / _FRONT_REACH)[..., None]
-        back, front = (self.skin * _BACK).astype(np.float32), (self.skin * _FRONT).astype(np.float32)
-        return np.asarray(back + lit * (front - back), np.float32)
+    def of_inside(self) -> Float[np.ndarray, "3 3"]:
+        """The cavity's back, its lit front over the lower lip, and the tongue."""
+        return np.stack([self.skin * _BACK, self.skin * _FRONT, self.skin * _TONGUE])
 
 
 def _own_teeth(inside: UInt8[np.ndarray, "n 3"], skin: Color) -> Color | None:
@@ -98,8 +90,9 @@ def _eye_white(source: Pixels, points: Float[np.ndarray, "N 2"]) -> float | None
         if (high - low < 2).any():
             continue
         patch = source[low[1] : high[1], low[0] : high[0]]
-        inside = soft_polygon((outline - low).astype(np.float32), *patch.shape[:2], 0.0)
-        y, x = np.mgrid[: patch.shape[0], : patch.shape[1]] + 0.5
+        height, width = patch.shape[:2]
+        inside = soft_polygon((outline - low).astype(np.float32), height, width, 0.0)
+        y, x = np.mgrid[:height, :width] + 0.5
         centre = points[iris[0]] - low
         radius = np.linalg.norm(points[list(iris[1:])] - points[iris[0]], axis=1).mean()
         white = (cv2.erode(inside, np.ones((3, 3), np.uint8)) > 0.9) & (

@@ -1,0 +1,324 @@
+"""The source does what the driver does, and stays itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceanime.dynamics.retarget import RetargetConfig, reference_frame, retarget, soft_limit
+from faceanime.errors import ConfigError, MorphableModelError
+from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
+from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients
+from heads import axes_of, driver_of, face_of, pose_of, poses_of
+
+SIDES = ("right", "left")
+FRAMES = 12
+AT = 3  # the reference
+
+
+@pytest.fixture(scope="module")
+def source(model: MorphableModel) -> FaceCoefficients:
+    identity = 0.5 * np.random.default_rng(5).normal(size=model.identity_count)
+    expression = axes_of(model, smile=0.3, brow_raise=0.2)
+    return face_of(model, pose_of(6, -3, 2, scale=150, at=(300, 280)), identity, expression)
+
+
+@pytest.fixture(scope="module")
+def driver(model: MorphableModel) -> Dynamics:
+    """A person who talks, blinks, looks about and turns; at rest in frame `AT`."""
+    rng = np.random.default_rng(6)
+    expression = np.stack(
+        [
+            axes_of(model, jaw_open=0.5 * k, blink_left=k, blink_right=k, gaze_left=-k, brow_raise=k)
+            for k in rng.uniform(0.1, 0.9, FRAMES)
+        ]
+    )
+    poses = [
+        pose_of(*rng.uniform(-8, 8, 3), scale=rng.uniform(70, 80), at=tuple(rng.uniform(120, 135, 2)))
+        for _ in range(FRAMES)
+    ]
+    expression[AT], poses[AT] = axes_of(model, smile=0.2), pose_of(2, 1, -1, scale=75)
+    return driver_of(model, poses_of(poses), expression, 0.7 * rng.normal(size=model.identity_count))
+
+
+def config(**changes: object) -> RetargetConfig:
+    return RetargetConfig(reference=AT, **changes)  # type: ignore[arg-type]
+
+
+def assert_pose_is(dynamics: Dynamics, frame: int, face: FaceCoefficients) -> None:
+    np.testing.assert_allclose(dynamics.pose.rotation[frame], face.pose.rotation, atol=1e-9)
+    np.testing.assert_allclose(dynamics.pose.scale[frame], face.pose.scale, rtol=1e-9)
+    np.testing.assert_allclose(dynamics.pose.translation_px[frame], face.pose.translation_px, atol=1e-9)
+
+
+def lids(model: MorphableModel, side: str, dynamics: Dynamics) -> np.ndarray:
+    return measure(f"lids_apart_{side}", model.vertices(dynamics.identity, dynamics.expression))
+
+
+# --- what the reference shows
+
+
+def test_the_reference_frame_gives_the_source_back(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    moved = retarget(source, driver, model, config())
+    assert_pose_is(moved, AT, source)
+    np.testing.assert_allclose(moved.expression[AT], source.expression, atol=1e-5)
+    np.testing.assert_array_equal(moved.identity, source.identity)
+
+
+@pytest.mark.parametrize("shut", ["driver", "source", "both"])
+def test_so_does_a_reference_or_source_with_closed_eyes(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, shut: str
+) -> None:
+    blink = axes_of(model, blink_left=1.1, blink_right=1.1)
+    expression = driver.expression.copy()
+    if shut != "source":
+        expression[AT] = expression[AT] + blink
+    if shut != "driver":
+        source = replace(source, expression=source.expression + blink)
+    moved = retarget(source, driver.replaced(expression=expression), model, config())
+    np.testing.assert_allclose(moved.expression[AT], source.expression, atol=1e-5)
+
+
+def test_a_driver_drives_itself(driver: Dynamics, model: MorphableModel) -> None:
+    moved = retarget(driver[AT], driver, model, config())
+    for t in range(FRAMES):
+        assert_pose_is(moved, t, driver[t])
+    there = model.vertices(driver.identity, driver.expression)
+    again = model.vertices(moved.identity, moved.expression)
+    assert np.abs(again - there).max() < 0.005
+
+
+def test_a_still_driver_gives_a_still_face(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    still = np.full(5, 2)
+    frozen = driver_of(model, driver.pose[still], driver.expression[still], driver.identity)
+    moved = retarget(source, frozen, model, RetargetConfig())
+    for t in range(5):
+        assert_pose_is(moved, t, source)
+        np.testing.assert_allclose(moved.expression[t], source.expression, atol=1e-5)
+
+
+def test_length_rate_and_gaps_are_the_drivers(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    driver = driver.replaced(valid=np.arange(FRAMES) != 5)
+    moved = retarget(source, driver, model, config())
+    assert (len(moved), moved.frame_rate) == (FRAMES, driver.frame_rate)
+    np.testing.assert_array_equal(moved.valid, driver.valid)
+
+
+# --- whose face it is
+
+
+def test_the_drivers_identity_does_not_leak(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    other = np.random.default_rng(7).normal(size=model.identity_count)
+    twin = driver_of(model, driver.pose, driver.expression, other)
+    one, two = (retarget(source, d, model, config()) for d in (driver, twin))
+    not_eyes = ~np.isin(model.part, EYES)
+    np.testing.assert_array_equal(one.expression[:, not_eyes], two.expression[:, not_eyes])
+    np.testing.assert_array_equal(one.pose.rotation, two.pose.rotation)
+    np.testing.assert_array_equal(one.pose.translation_px, two.pose.translation_px)
+    lid_motion = np.array([model.axis(f"blink_{side}") for side in SIDES])
+    change = one.expression - two.expression
+    along_lids = change @ np.linalg.pinv(lid_motion) @ lid_motion
+    np.testing.assert_allclose(change, along_lids, atol=1e-5)
+
+
+def test_nor_does_the_drivers_size(source: FaceCoefficients, driver: Dynamics, model: MorphableModel) -> None:
+    larger = driver.replaced(pose=driver.pose.resized(3.0, (10.0, -20.0)))
+    one, two = (retarget(source, d, model, config()) for d in (driver, larger))
+    np.testing.assert_allclose(one.pose.scale, two.pose.scale)
+    np.testing.assert_allclose(one.pose.translation_px, two.pose.translation_px)
+
+
+# --- parts and strengths
+
+
+def test_the_head_alone(source: FaceCoefficients, driver: Dynamics, model: MorphableModel) -> None:
+    moved = retarget(source, driver, model, config(parts="head"))
+    whole = retarget(source, driver, model, config())
+    assert (moved.expression == source.expression).all()
+    np.testing.assert_array_equal(moved.pose.rotation, whole.pose.rotation)
+
+
+@pytest.mark.parametrize("parts", ["expression", "lips", "eyes"])
+def test_without_the_head_the_pose_is_the_sources(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, parts: str
+) -> None:
+    moved = retarget(source, driver, model, config(parts=parts))
+    assert (moved.pose.rotation == source.pose.rotation).all()
+    assert (moved.pose.scale == source.pose.scale).all()
+    assert (moved.pose.translation_px == source.pose.translation_px).all()
+
+
+@pytest.mark.parametrize(("parts", "switch"), [("lips", {"eyes": 0.0}), ("eyes", {"lips": 0.0})])
+def test_lips_and_eyes_leave_each_other_alone(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, parts: str, switch: dict[str, float]
+) -> None:
+    eyes = np.isin(model.part, EYES)
+    chosen = eyes if parts == "eyes" else ~eyes
+    moved = retarget(source, driver, model, config(parts=parts))
+    whole = retarget(source, driver, model, config(parts="expression"))
+    assert (moved.expression[:, ~chosen] == source.expression[~chosen]).all()
+    np.testing.assert_allclose(moved.expression[:, chosen], whole.expression[:, chosen], atol=1e-3)
+    switched = retarget(source, driver, model, config(parts="expression", **switch))
+    np.testing.assert_array_equal(switched.expression, moved.expression)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.5])
+def test_strengths_scale_the_motion(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, strength: float
+) -> None:
+    whole = retarget(source, driver, model, config())
+    part = retarget(source, driver, model, config(lips=strength, eyes=strength, head=strength))
+    lips = ~np.isin(model.part, EYES)
+    full = whole.expression[:, lips] - source.expression[lips]
+    np.testing.assert_allclose(part.expression[:, lips] - source.expression[lips], strength * full, atol=1e-9)
+    shift = whole.pose.translation_px - source.pose.translation_px
+    np.testing.assert_allclose(part.pose.translation_px - source.pose.translation_px, strength * shift)
+    rest = measure("lids_apart_left", model.vertices(source.identity, source.expression))
+    closed = (lids(model, "left", part) - rest) / np.minimum(lids(model, "left", whole) - rest, -1e-3)
+    not_beyond = lids(model, "left", part) > 0.01 * rest
+    np.testing.assert_allclose(closed[not_beyond & (np.arange(FRAMES) != AT)], strength, atol=0.02)
+
+
+# --- lids
+
+
+@pytest.mark.parametrize("size", [-1.2, 0.0, 1.5])
+@pytest.mark.parametrize("theirs", [-1.2, 0.0, 1.5])
+def test_a_closing_driver_closes_eyes_of_any_size(model: MorphableModel, size: float, theirs: float) -> None:
+    source = face_of(model, pose_of(), expression=axes_of(model, wide_left=size, wide_right=size))
+    closing = np.linspace(0.0, 1.0, 9)
+    resting = axes_of(model, wide_left=theirs, wide_right=theirs)
+    gap = measure("lids_apart_left", model.vertices(source.identity, resting))
+    full = float(gap) / -float(measure("lids_apart_left", model.expression_basis @ model.axis("blink_left")))
+    blink = axes_of(model, blink_left=full, blink_right=full)
+    driver = driver_of(model, poses_of([pose_of()] * 9), resting + closing[:, None] * blink)
+    moved = retarget(source, driver, model, RetargetConfig(reference=0))
+    shapes = model.vertices(moved.identity, moved.expression)
+    for side, pairs in (("left", LEFT_LIDS), ("right", RIGHT_LIDS)):
+        gap = lids(model, side, moved)
+        np.testing.assert_allclose(gap / gap[0], 1.0 - closing, atol=0.06)
+        for upper, lower in pairs:
+            assert (shapes[:, upper, 1] - shapes[:, lower, 1]).min() > -0.012
+
+
+def test_lids_never_close_further_than_shut(source: FaceCoefficients, model: MorphableModel) -> None:
+    blinks = np.outer([0.0, 1.0, 2.0], axes_of(model, blink_left=1.0, blink_right=1.0))
+    driver = driver_of(model, poses_of([pose_of()] * 3), blinks)
+    moved = retarget(source, driver, model, RetargetConfig(reference=0))
+    assert lids(model, "left", moved).min() > -1e-4
+
+
+# --- limits
+
+
+limits = st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 2.0)).map(lambda pair: (pair[0] * pair[1], pair[1]))
+values = st.floats(-1e3, 1e3)
+
+
+@given(values, values, limits)
+def test_soft_limit_is_monotone_odd_and_bounded(a: float, b: float, bounds: tuple[float, float]) -> None:
+    knee, limit = bounds
+    low, high = soft_limit(np.array(sorted([a, b])), knee, limit)
+    assert low <= high + 1e-12
+    assert abs(high) <= limit * (1 + 1e-12)
+    np.testing.assert_array_equal(
+        soft_limit(np.array([-a]), knee, limit), -soft_limit(np.array([a]), knee, limit)
+    )
+
+
+@given(st.floats(-1.0, 1.0), limits)
+def test_soft_limit_changes_nothing_below_the_knee(share: float, bounds: tuple[float, float]) -> None:
+    knee, limit = bounds
+    assert soft_limit(np.array(share * knee), knee, limit) == share * knee
+
+
+def test_a_profile_is_compressed_smoothly(model: MorphableModel) -> None:
+    asked = np.linspace(-70, 70, 141)
+    driver = driver_of(
+        model, poses_of([pose_of(yaw_deg=yaw) for yaw in asked]), np.zeros((141, model.expression_count))
+    )
+    moved = retarget(face_of(model, pose_of(10)), driver, model, RetargetConfig(reference=70))
+    got = np.degrees(angles_from_rotation(moved.pose.rotation)[:, 0]) - 10
+    limit = RetargetConfig().yaw_limit_deg
+    assert np.abs(got).max() < limit
+    assert got[130] > 0.9 * limit
+    assert (np.diff(got) > 0).all()
+    assert np.abs(np.diff(got, 2)).max() < 0.1
+    inside = np.abs(asked) < 0.65 * limit
+    np.testing.assert_allclose(got[inside], asked[inside], atol=1e-9)
+
+
+def test_shift_and_size_are_limited(source: FaceCoefficients, model: MorphableModel) -> None:
+    wild = [pose_of(), pose_of(scale=800, at=(900, 128)), pose_of(scale=8, at=(128, -900))]
+    driver = driver_of(model, poses_of(wild), np.zeros((3, model.expression_count)))
+    moved = retarget(source, driver, model, RetargetConfig(reference=0))
+    ratio = moved.pose.scale / source.pose.scale
+    assert (np.abs(np.log(ratio)) <= np.log(1.35) + 1e-12).all()
+    shift = np.abs(moved.pose.translation_px - source.pose.translation_px) / source.pose.scale
+    assert (shift <= 0.6 + 1e-12).all()
+
+
+def test_a_limit_of_zero_holds_the_head_still(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    moved = retarget(source, driver, model, config(yaw_limit_deg=0.0, shift_limit=0.0))
+    angles = angles_from_rotation(moved.pose.rotation @ source.pose.rotation.T)
+    np.testing.assert_allclose(angles[:, 0], 0.0, atol=1e-9)
+    np.testing.assert_array_equal(moved.pose.translation_px, np.tile(source.pose.translation_px, (FRAMES, 1)))
+
+
+# --- absolute motion, references, errors
+
+
+def test_absolute_motion_takes_the_drivers_face_and_angles(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    moved = retarget(source, driver, model, config(motion="absolute"))
+    np.testing.assert_allclose(moved.expression, driver.expression, atol=1e-9)
+    np.testing.assert_allclose(moved.pose.rotation, driver.pose.rotation, atol=1e-9)
+    np.testing.assert_array_equal(moved.identity, source.identity)
+
+
+def test_the_reference_is_calm_open_eyed_and_frontal(model: MorphableModel) -> None:
+    calm = 5
+    expressions = [axes_of(model, jaw_open=0.6)] * 3 + [axes_of(model, blink_left=0.9, blink_right=0.9)] * 2
+    expressions += [axes_of(model)] + [axes_of(model)] * 3 + [axes_of(model, smile=1.0, brow_raise=1.0)] * 3
+    yaws = [0.0] * 6 + [25.0, -20.0, 15.0] + [0.0] * 3
+    driver = driver_of(model, poses_of([pose_of(yaw) for yaw in yaws]), np.stack(expressions))
+    assert reference_frame(driver, model) == calm
+    lost = driver.replaced(valid=np.arange(12) != calm)
+    assert reference_frame(lost, model) != calm
+
+
+def test_another_models_motion_is_refused(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    with pytest.raises(MorphableModelError, match="driving motion"):
+        retarget(source, replace(driver, model_id="0123"), model, RetargetConfig())
+
+
+def test_a_reference_that_does_not_exist_is_refused(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    with pytest.raises(ConfigError, match=f"{FRAMES} frames"):
+        retarget(source, driver, model, RetargetConfig(reference=FRAMES))
+    with pytest.raises(ConfigError, match="-1"):
+        RetargetConfig(reference=-1)
+
+
+@pytest.mark.parametrize("wrong", [{"scale_limit": 1.0}, {"yaw_limit_deg": -1.0}, {"shift_limit": -0.1}])
+def test_senseless_limits_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="limit"):
+        RetargetConfig(**wrong)  # type: ignore[arg-type]

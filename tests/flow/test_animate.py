@@ -1,0 +1,394 @@
+"""`faceanime animate`: a portrait and a motion in, a video out; and the laws that every result keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import CLICK_S, FRAMES, NTSC
+from program import PROGRAM, Outcome, Program, difference, pictures, run_process
+
+from faceanime.dynamics.motion_file import load_motion, save_motion
+from faceanime.dynamics.motions import bundled_motion, bundled_motions
+from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.media.image import read_image, write_image
+from faceanime.media.video import probe_video
+from faceanime.morphable.model import MorphableModel
+from faceanime.pipeline import Animator, AnimatorConfig, Portrait
+from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.structures.coefficients import Dynamics
+
+MOUTH = slice(137, 157), slice(136, 183)
+RIGHT_EYE = slice(95, 106), slice(129, 151)
+HAIR = slice(33, 63), slice(115, 207)
+
+
+def most_moved(frames: np.ndarray, still: np.ndarray, zone: tuple[slice, slice]) -> float:
+    """How far a zone of any frame is from the picture, in levels of 255."""
+    return max(difference(frame[zone], still[zone]) for frame in frames)
+
+
+def repeated(motion: Dynamics, frame: int, times: int) -> Dynamics:
+    """One frame of a motion, held."""
+    index = np.full(times, frame)
+    return motion.replaced(
+        expression=motion.expression[index], pose=motion.pose[index], valid=motion.valid[index]
+    )
+
+
+def heard_at_s(path: Path) -> float:
+    """When the first loud sound begins."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(container.streams.audio[0]):
+            loud = np.abs(frame.to_ndarray()).max(axis=0) > 0.3
+            if loud.any():
+                return float(frame.pts * frame.time_base) + int(np.argmax(loud)) / frame.sample_rate
+    raise AssertionError(f"no click in {path}")
+
+
+# --- what is written ---------------------------------------------------------------------------------------
+
+
+def test_a_video_drives_a_video_with_its_rate_its_length_and_its_sound(
+    program: Program, portrait_path: Path, driving_path: Path, tmp_path: Path
+) -> None:
+    out = program.makes(tmp_path / "out.mp4", "animate", portrait_path, "--driving", driving_path)
+    info = probe_video(out)
+    assert (info.width_px, info.height_px) == (320, 320)
+    assert info.frame_rate == NTSC
+    assert len(pictures(out)) == FRAMES
+    assert info.has_audio
+    assert heard_at_s(out) == pytest.approx(CLICK_S, abs=0.03)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".webm", ".gif", ".webp"])
+def test_every_kind_of_video_has_the_motion_s_length_and_rate(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = program.makes(
+        tmp_path / f"out{suffix}", "animate", portrait_path, "--driving", motion_path, "--size", "160"
+    )
+    frames = pictures(out)
+    assert frames.shape == (FRAMES, 160, 160, 3)
+    assert probe_video(out).frame_rate == 25
+    assert difference(frames[0], pictures(out)[6]) > 1.0
+
+
+@pytest.mark.parametrize(("name", "folder"), [("frames", "frames"), ("frames.png", "frames")])
+def test_a_name_without_a_suffix_or_in_png_is_a_folder_of_pictures(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str, folder: str
+) -> None:
+    program.makes(tmp_path / name, "animate", portrait_path, "--driving", motion_path)
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+    assert pictures(tmp_path / folder).shape == (FRAMES, 320, 320, 3)
+
+
+def test_a_picture_drives_one_picture(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "mirrored.png", np.ascontiguousarray(astronaut[:, ::-1]))
+    out = program.makes(
+        tmp_path / "out.png", "animate", portrait_path, "--driving", tmp_path / "mirrored.png"
+    )
+    still = read_image(out)
+    assert still.shape == astronaut.shape
+    assert difference(still, astronaut) > 1.0
+
+
+def test_a_picture_drives_a_video_that_goes_from_the_portrait_to_its_expression(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "mirrored.png", np.ascontiguousarray(astronaut[:, ::-1]))
+    driven = ["animate", portrait_path, "--driving", tmp_path / "mirrored.png"]
+    goal = read_image(program.makes(tmp_path / "goal.png", *driven))
+    frames = pictures(program.makes(tmp_path / "way", *driven))
+    assert len(frames) > 10
+    np.testing.assert_array_equal(frames[0], astronaut)
+    assert difference(frames[-1], goal) < 0.1
+
+
+def test_the_size_is_the_longer_side(
+    program: Program, pair_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    out = program.makes(
+        tmp_path / "out.mp4", "animate", pair_path, "--driving", motion_path, "--size", "400", "--face", "0"
+    )
+    assert pictures(out).shape == (FRAMES, 200, 400, 3)
+
+
+def test_the_crop_is_a_square_around_the_head(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    crop = ["animate", portrait_path, "--driving", motion_path, "--crop"]
+    sized = pictures(program.makes(tmp_path / "sized.mp4", *crop, "--size", "96"))
+    assert sized.shape == (FRAMES, 96, 96, 3)
+    _, height, width, _ = pictures(program.makes(tmp_path / "native.mp4", *crop)).shape
+    assert height == width
+    assert 160 < width < 240  # the face is 110 px high
+
+
+def test_side_by_side_shows_source_driver_prior_and_result(
+    program: Program, portrait_path: Path, driving_path: Path, tmp_path: Path
+) -> None:
+    out = program.makes(
+        tmp_path / "row", "animate", portrait_path, "--driving", driving_path, "--side-by-side"
+    )
+    frames = pictures(out)
+    assert frames.shape == (FRAMES, 320, 4 * 320 + 3 * 2, 3)
+    source, driver, prior, result = (frames[:, :, at : at + 320] for at in (0, 322, 644, 966))
+    np.testing.assert_array_equal(source, np.broadcast_to(read_image(portrait_path), source.shape))
+    np.testing.assert_array_equal(driver, pictures(driving_path))
+    assert difference(prior[0], source[0]) > 5.0
+    np.testing.assert_array_equal(
+        result, pictures(program.makes(tmp_path / "alone", "animate", portrait_path, "--driving", driving_path))
+    )
+
+
+def test_the_preview_is_a_sheet_of_five_times_three(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    out = program.makes(
+        tmp_path / "out.mp4", "animate", portrait_path, "--driving", motion_path, "--preview", sheet
+    )
+    assert probe_video(out).width_px == 320  # the video is what it would be without
+    height, width, _ = read_image(sheet).shape
+    assert 5 * 320 < width < 5.2 * 320
+    assert 3 * 320 < height < 3.6 * 320
+
+
+def test_a_still_has_its_preview_too(program: Program, portrait_path: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    program.makes(
+        tmp_path / "out.png", "animate", portrait_path, "--driving", portrait_path, "--preview", sheet
+    )
+    assert read_image(sheet).shape[0] > 3 * 320
+
+
+def test_an_older_output_is_replaced(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.gif").write_text("old")
+    out = program.makes(
+        tmp_path / "out.gif", "animate", portrait_path, "--driving", motion_path, "--size", "64"
+    )
+    assert len(pictures(out)) == FRAMES
+
+
+# --- what moves --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "moving", "still"),
+    [
+        ("all", {"mouth", "eyes", "hair"}, set()),
+        ("expression", {"mouth", "eyes"}, {"hair"}),
+        ("head", {"hair"}, set()),
+        ("lips", {"mouth"}, {"hair", "eyes"}),
+        ("eyes", {"eyes"}, {"hair", "mouth"}),
+    ],
+)
+def test_only_the_parts_asked_for_move(
+    program: Program,
+    portrait_path: Path,
+    motion_path: Path,
+    astronaut: np.ndarray,
+    tmp_path: Path,
+    parts: str,
+    moving: set[str],
+    still: set[str],
+) -> None:
+    out = program.makes(
+        tmp_path / "out", "animate", portrait_path, "--driving", motion_path, "--parts", parts
+    )
+    frames, zones = pictures(out), {"mouth": MOUTH, "eyes": RIGHT_EYE, "hair": HAIR}
+    moved = {name: most_moved(frames, astronaut, zone) for name, zone in zones.items()}
+    assert all(moved[name] > 10.0 for name in moving), moved
+    assert all(moved[name] < 0.1 for name in still), moved
+
+
+@pytest.mark.parametrize(("face", "moving"), [("0", "left"), ("1", "right"), ("largest", "left")])
+def test_only_the_chosen_face_moves(
+    program: Program, pair_path: Path, motion_path: Path, tmp_path: Path, face: str, moving: str
+) -> None:
+    outcome = program("animate", pair_path, "--driving", motion_path, "--face", face, "-o", tmp_path / "out")
+    assert outcome.status == 0
+    frames, source = pictures(tmp_path / "out"), read_image(pair_path)
+    halves = {"left": frames[:, :, :320] - source[:, :320], "right": frames[:, :, 320:] - source[:, 320:]}
+    assert halves.pop(moving).any()
+    (other,) = halves.values()
+    assert not other.any(), "the other face stays bit-exact"
+
+
+def test_of_several_faces_the_largest_is_animated_and_said_so(
+    pair_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.gif"
+    done = run_process("animate", pair_path, "--driving", motion_path, "--size", "320", "-o", out)
+    assert (done.status, done.out) == (0, f"{out}\n")
+    assert done.err == f"{pair_path} shows 2 faces: the largest is animated (--face INDEX chooses)\n"
+
+
+def test_a_driver_that_holds_still_poses_the_portrait_only_when_absolute(
+    program: Program,
+    portrait_path: Path,
+    astronaut: np.ndarray,
+    motion: Dynamics,
+    model: MorphableModel,
+    tmp_path: Path,
+) -> None:
+    held = repeated(motion, 0, 3)
+    grinning = held.replaced(expression=held.expression + 0.7 * model.axis("smile"))
+    save_motion(grinning, tmp_path / "grin.motion.safetensors")
+    driven = ["animate", portrait_path, "--driving", tmp_path / "grin.motion.safetensors", "--motion"]
+    relative = pictures(program.makes(tmp_path / "relative", *driven, "relative"))
+    np.testing.assert_array_equal(relative, np.broadcast_to(astronaut, relative.shape))
+    absolute = pictures(program.makes(tmp_path / "absolute", *driven, "absolute"))
+    assert difference(absolute[0][MOUTH], astronaut[MOUTH]) > 5.0
+    np.testing.assert_array_equal(absolute[1], absolute[0])
+
+
+def test_the_portrait_as_its_own_absolute_driver_stays_itself(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    out = program.makes(
+        tmp_path / "out.png", "animate", portrait_path, "--driving", portrait_path, "--motion", "absolute"
+    )
+    assert difference(read_image(out), astronaut) < 0.5
+
+
+def test_a_frame_of_the_driver_as_portrait_gives_the_driver_back(
+    program: Program, driving_path: Path, tmp_path: Path
+) -> None:
+    driver = pictures(driving_path)
+    portrait_path = tmp_path / "frame2.png"
+    write_image(portrait_path, driver[2])
+    out = program.makes(
+        tmp_path / "out", "animate", portrait_path, "--driving", driving_path, "--reference", "2"
+    )
+    frames = pictures(out)
+    assert difference(frames[2], driver[2]) < 1.0
+    head = slice(20, 200), slice(80, 240)
+    for t in (5, 6, 7):  # the mouth is open, the lids are down, the head is turned
+        error = difference(frames[t][head], driver[t][head])
+        assert error < 0.6 * difference(driver[2][head], driver[t][head])
+
+
+# --- laws of the Python interface --------------------------------------------------------------------------
+
+
+def test_animate_yields_a_picture_a_frame_and_leaves_the_portrait_as_it_was(
+    animator: Animator, astronaut: np.ndarray, motion: Dynamics
+) -> None:
+    before = astronaut.copy()
+    portrait = animator.portrait(astronaut)
+    frames = list(animator.animate(portrait, motion))
+    assert len(frames) == len(motion) == FRAMES
+    assert all(frame.shape == astronaut.shape and frame.dtype == np.uint8 for frame in frames)
+    np.testing.assert_array_equal(astronaut, before)
+
+
+def test_animating_twice_gives_the_same_bits(
+    animator: Animator, portrait: Portrait, motion: Dynamics
+) -> None:
+    first, again = (np.stack(list(animator.animate(portrait, motion))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_a_still_driver_gives_the_still_portrait(
+    animator: Animator, portrait: Portrait, motion: Dynamics
+) -> None:
+    frames = np.stack(list(animator.animate(portrait, repeated(motion, 4, 4))))
+    np.testing.assert_array_equal(frames, np.broadcast_to(portrait.pixels, frames.shape))
+
+
+@pytest.mark.parametrize("name", bundled_motions())
+def test_outside_the_moving_region_every_frame_is_bit_exact(
+    animator: Animator, portrait: Portrait, model: MorphableModel, name: str
+) -> None:
+    motion = bundled_motion(name)
+    index = np.linspace(0, len(motion) - 1, 6).astype(int)
+    few = motion.replaced(
+        expression=motion.expression[index], pose=motion.pose[index], valid=motion.valid[index]
+    )
+    region = GeometricRenderer(
+        portrait.pixels, portrait.face, portrait.matte, model, GeometricConfig()
+    ).region
+    outside = np.ones(portrait.pixels.shape[:2], bool)
+    outside[region.slices] = False
+    assert outside.any()
+    moved = False
+    for frame in animator.animate(portrait, few):
+        np.testing.assert_array_equal(frame[outside], portrait.pixels[outside])
+        moved |= bool((frame != portrait.pixels).any())
+    assert moved
+
+
+def test_the_portrait_driven_by_its_own_motion_is_itself_at_the_reference(
+    model: MorphableModel, portrait: Portrait, motion: Dynamics
+) -> None:
+    config = AnimatorConfig(retarget=RetargetConfig(reference=3))
+    frames = list(Animator(config, model).animate(portrait, motion))
+    np.testing.assert_array_equal(frames[3], portrait.pixels)
+    assert difference(frames[6], portrait.pixels) > 1.0
+
+
+def test_a_motion_from_its_file_draws_the_same_bits(
+    animator: Animator, portrait: Portrait, driving_path: Path, motion: Dynamics, tmp_path: Path
+) -> None:
+    for name, kept in {"made": motion, "tracked": animator.motion(driving_path)}.items():
+        path = tmp_path / f"{name}.motion.safetensors"
+        save_motion(kept, path)
+        direct, loaded = (
+            np.stack(list(animator.animate(portrait, each))) for each in (kept, load_motion(path))
+        )
+        np.testing.assert_array_equal(direct, loaded)
+
+
+def test_a_single_frame_is_taken_as_a_goal(animator: Animator, portrait: Portrait, motion: Dynamics) -> None:
+    (goal,) = animator.animate(portrait, repeated(motion, 6, 1))
+    assert difference(goal[MOUTH], portrait.pixels[MOUTH]) > 5.0
+
+
+# --- the process -------------------------------------------------------------------------------------------
+
+
+def test_the_module_animates_as_the_program_does(
+    portrait_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    done = subprocess.run(
+        [sys.executable, "-m", "faceanime", "animate", portrait_path, "--driving", portrait_path, "-o", out],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert Outcome(done.returncode, done.stdout, done.stderr) == Outcome(0, f"{out}\n", "")
+    assert read_image(out).shape == (320, 320, 3)
+
+
+def test_the_geometric_way_needs_no_torch() -> None:
+    code = "import sys, faceanime.commands.animate; print({'torch', 'mediapipe', 'jax'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.parametrize("kind", ["rendering", "tracking"])
+def test_ctrl_c_leaves_nothing_and_says_so_in_a_line(
+    portrait_path: Path, motion: Dynamics, astronaut: np.ndarray, tmp_path: Path, kind: str
+) -> None:
+    if kind == "rendering":
+        driving = tmp_path / "long.motion.safetensors"
+        save_motion(dataclasses.replace(repeated(motion, 6, 20_000), frame_rate=Fraction(25)), driving)
+    else:
+        driving = tmp_path / "long.gif"
+    out = tmp_path / "out"
+    out.mkdir()
