@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import subprocess
 import sys
+import threading
 import time
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from conftest import CLICK_S, FRAMES, NTSC
 from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
+from conftest import CLICK_S, FRAMES, NTSC
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motions import bundled_motion, bundled_motions
 from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.errors import Cancelled
+from faceanime.film import FilmOptions, animate_file
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
 from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.progress import CallbackProgress
 from faceanime.structures.coefficients import Dynamics
 
 MOUTH = slice(137, 157), slice(136, 183)
@@ -149,7 +151,8 @@ def test_side_by_side_shows_source_driver_prior_and_result(
     np.testing.assert_array_equal(driver, pictures(driving_path))
     assert difference(prior[0], source[0]) > 5.0
     np.testing.assert_array_equal(
-        result, pictures(program.makes(tmp_path / "alone", "animate", portrait_path, "--driving", driving_path))
+        result,
+        pictures(program.makes(tmp_path / "alone", "animate", portrait_path, "--driving", driving_path)),
     )
 
 
@@ -381,14 +384,40 @@ def test_the_geometric_way_needs_no_torch() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
-@pytest.mark.parametrize("kind", ["rendering", "tracking"])
 def test_ctrl_c_leaves_nothing_and_says_so_in_a_line(
-    portrait_path: Path, motion: Dynamics, astronaut: np.ndarray, tmp_path: Path, kind: str
+    portrait_path: Path, motion: Dynamics, tmp_path: Path
 ) -> None:
-    if kind == "rendering":
-        driving = tmp_path / "long.motion.safetensors"
-        save_motion(dataclasses.replace(repeated(motion, 6, 20_000), frame_rate=Fraction(25)), driving)
-    else:
-        driving = tmp_path / "long.gif"
-    out = tmp_path / "out"
-    out.mkdir()
+    driving = tmp_path / "minutes.motion.safetensors"
+    save_motion(repeated(motion, 6, 20_000), driving)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [PROGRAM, "animate", portrait_path, "--driving", driving, "-o", folder / "out.mp4"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not any(folder.iterdir()):  # the draft appears when rendering has begun
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err == "faceanime: stopped by the user; nothing was written\n"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("stage", ["tracking", "rendering"])
+def test_stopping_leaves_nothing_at_any_stage(
+    animator: Animator, portrait_path: Path, driving_path: Path, tmp_path: Path, stage: str
+) -> None:
+    def stop(name: str, fraction: float | None, left_s: float | None) -> None:
+        if name.startswith(stage) and fraction:
+            progress.cancel()
+
+    progress = CallbackProgress(stop)
+    before = set(threading.enumerate())
+    with pytest.raises(Cancelled):
+        animate_file(animator, portrait_path, driving_path, tmp_path / "out.mp4", FilmOptions(), progress)
+    assert list(tmp_path.iterdir()) == []
+    assert set(threading.enumerate()) <= before

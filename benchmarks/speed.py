@@ -1,0 +1,99 @@
+"""Frames per second and memory of `faceanime animate`, decode to encode, as whole processes.
+
+The driver is made from a clip of DIR, repeated and scaled; the portrait from its first frame, 512x512.
+
+    python benchmarks/speed.py --data DIR [--memory]
+
+Without --memory: 10 s of driver at 512 px, the median of several runs, start-up apart (a run of one frame is
+subtracted). With it: peak memory for 10 s and for 2 minutes of 1080p driver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from itertools import cycle, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from faceanime.media.image import write_image
+from faceanime.media.video import read_frames
+from faceanime.media.video_writer import VideoWriter
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    with (args.data / "clips.csv").open() as table:
+        clip = args.data / next(r["file"] for r in csv.DictReader(table) if r["split"] == "test")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        first = next(read_frames(clip)).pixels
+        write_image(work / "portrait.png", cv2.resize(first, (512, 512), interpolation=cv2.INTER_CUBIC))
+        if args.memory:
+            memory(clip, work)
+        else:
+            speed(clip, work, args.runs)
+
+
+def speed(clip: Path, work: Path, runs: int) -> None:
+    made(clip, work / "one.mp4", 512, 512, 1)
+    made(clip, work / "long.mp4", 512, 512, 250)
+    rates = []
+    for _ in range(runs):
+        start_s, _ = run(work, "one.mp4")
+        whole_s, _ = run(work, "long.mp4")
+        rates.append(249 / (whole_s - start_s))
+        print(f"start-up {start_s:.1f} s, 250 frames {whole_s:.1f} s: {rates[-1]:.1f} frames/s", flush=True)
+    print(f"median {statistics.median(rates):.1f} frames/s on {len(os.sched_getaffinity(0))} cores")
+
+
+def memory(clip: Path, work: Path) -> None:
+    peaks = []
+    for name, frames in (("10 s", 250), ("2 min", 3000)):
+        made(clip, work / "driver.mp4", 1920, 1080, frames)
+        took_s, peak_mib = run(work, "driver.mp4")
+        peaks.append(peak_mib)
+        print(f"{name} of 1080p: {took_s:.0f} s, peak {peak_mib:.0f} MiB", flush=True)
+    print(f"difference {peaks[1] - peaks[0]:+.0f} MiB")
+
+
+def made(clip: Path, path: Path, width: int, height: int, frames: int) -> None:
+    """A driver of so many frames: the clip to and fro, centred in a picture of the given size."""
+    shown = [frame.pixels for frame in read_frames(clip)]
+    to_and_fro = cycle(shown + shown[-2:0:-1])
+    side = min(width, height)
+    left = (width - side) // 2
+    with VideoWriter(path, Fraction(25), width, height) as writer:
+        for pixels in islice(to_and_fro, frames):
+            picture = np.zeros((height, width, 3), np.uint8)
+            picture[:, left : left + side] = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_CUBIC)
+            writer.write(picture)
+
+
+def run(work: Path, driver: str) -> tuple[float, float]:
+    """Seconds and peak MiB of one run in a process of its own."""
+    command = [sys.executable, "-m", "faceanime", "animate", work / "portrait.png"]
+    command += ["--driving", work / driver, "-o", work / "out.mp4", "--reference", "0"]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(map(str, command))} failed with status {status}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The renderer gives the source back at rest, and moves the person alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
+
+from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.morphable.model import MorphableModel
+from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.structures.coefficients import FaceCoefficients, HeadPose
+from heads import axes_of, fitted
+
+
+@pytest.fixture(scope="module")
+def picture(model: MorphableModel) -> np.ndarray:
+    return draw_portrait(model)
+
+
+@pytest.fixture(scope="module")
+def renderer(picture: np.ndarray, model: MorphableModel) -> GeometricRenderer:
+    return renderer_of(picture, model, head_matte(model))
+
+
+def renderer_of(
+    picture: np.ndarray,
+    model: MorphableModel,
+    matte: np.ndarray | None,
+    still_background: bool = True,
+) -> GeometricRenderer:
+    config = GeometricConfig(still_background=still_background)
+    return GeometricRenderer(picture, fitted(drawn_face(model), model), matte, model, config)
+
+
+def moved(
+    model: MorphableModel, yaw_deg: float = 0.0, shift: tuple[float, float] = (0.0, 0.0), **axes: float
+) -> FaceCoefficients:
+    source = drawn_face(model)
+    rotation = rotation_from_angles(np.radians(yaw_deg), 0.0, 0.0) @ source.pose.rotation
+    pose = HeadPose(rotation, source.pose.scale, source.pose.translation_px + np.array(shift))
+    return FaceCoefficients(source.identity, axes_of(model, **axes), pose)
+
+
+def targets(model: MorphableModel) -> list[FaceCoefficients]:
+    return [
+        moved(model),
+        moved(model, 12, jaw_open=0.5),
+        moved(model, -15, blink_left=1.0, blink_right=1.0),
+        moved(model, 5, (6, -4), smile=1.0, gaze_left=0.6),
+        moved(model, 20, jaw_open=0.9, brow_raise=1.0),
+        moved(model, 0, (-8, 3), pucker=0.5),
+    ]
+
+
+@pytest.mark.parametrize("with_matte", [False, True])
+def test_at_rest_the_source_comes_back(picture: np.ndarray, model: MorphableModel, with_matte: bool) -> None:
+    renderer = renderer_of(picture, model, head_matte(model) if with_matte else None)
+    np.testing.assert_array_equal(renderer.render(drawn_face(model)), picture[renderer.region.slices])
+
+
+def test_faces_move(renderer: GeometricRenderer, picture: np.ndarray, model: MorphableModel) -> None:
+    still = picture[renderer.region.slices].astype(int)
+    for target in targets(model)[1:]:
+        assert (np.abs(renderer.render(target).astype(int) - still).max(axis=-1) > 20).sum() > 30
+
+
+def test_the_background_stands_still(
+    renderer: GeometricRenderer, picture: np.ndarray, model: MorphableModel
+) -> None:
+    matte = head_matte(model)
+    away = cv2.distanceTransform((matte < 0.01).astype(np.uint8), cv2.DIST_L2, 3) > 30
+    away[230:] = False  # from the mouth down all counts as the person's
+    away = away[renderer.region.slices]
+    assert away.sum() > 5000
+    still = picture[renderer.region.slices].astype(int)
+    carried = renderer_of(picture, model, None)
+    for target in (moved(model, 20), moved(model, -15), moved(model, 0, (8, -5))):
+        held = np.abs(renderer.render(target).astype(int) - still)[away]
+        assert held.mean() < 0.5
+        assert np.percentile(held, 99) <= 12
+        assert np.abs(carried.render(target).astype(int) - still)[away].mean() > 4 * held.mean()
+
+
+def test_the_background_may_move_along(picture: np.ndarray, model: MorphableModel) -> None:
+    carried = renderer_of(picture, model, head_matte(model), still_background=False)
+    without = renderer_of(picture, model, None)
+    np.testing.assert_array_equal(carried.render(targets(model)[1]), without.render(targets(model)[1]))
+
+
+def test_a_matte_that_misses_the_face_is_ignored(picture: np.ndarray, model: MorphableModel) -> None:
+    elsewhere = np.zeros((HEIGHT, WIDTH), np.float32)
+    elsewhere[:60, :60] = 1.0
+    missed, without = renderer_of(picture, model, elsewhere), renderer_of(picture, model, None)
+    for target in targets(model):
+        np.testing.assert_array_equal(missed.render(target), without.render(target))
+
+
+def test_each_picture_depends_on_its_target_alone(renderer: GeometricRenderer, model: MorphableModel) -> None:
+    faces = targets(model)
+    once = [renderer.render(face) for face in faces]
+    order = np.random.default_rng(0).permutation(3 * len(faces)) % len(faces)
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(renderer.render, [faces[i] for i in order]))
+    for i, picture in zip(order, again, strict=True):
+        np.testing.assert_array_equal(picture, once[i])
+
+
+def test_the_source_is_left_as_it_is(picture: np.ndarray, model: MorphableModel) -> None:
+    before, matte = picture.copy(), head_matte(model)
+    renderer = renderer_of(picture, model, matte)
+    renderer.render(targets(model)[4])
+    np.testing.assert_array_equal(picture, before)
+    np.testing.assert_array_equal(matte, head_matte(model))
