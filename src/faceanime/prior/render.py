@@ -55,6 +55,7 @@ class GeometricRenderer:
         self._sheet = WarpSheet(face, model, width, height, person, config.warp)
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
         self._background = None if person is None else self._separate(person[self.region.slices])
+        self._open_rows = 0 if person is None else _open_rows(person[self.region.slices])
         points = self._sheet.source_points
         self._eyes = EyeLayer(source, face, model, points)
         self._mouth = MouthLayer(source, face, model, points)
@@ -70,7 +71,10 @@ class GeometricRenderer:
         canvas = sample(self._region_pixels, warp.flow, "cubic")
         if self._background is not None:
             matte, plate = self._background
-            _show_background(canvas, sample(matte[..., None], warp.flow)[..., 0], plate, warp.flow)
+            shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
+            rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
+            alpha = sample(matte[..., None], warp.flow[rows])[..., 0]
+            _show_background(canvas, alpha, plate, warp.flow)
         self._eyes.paint(canvas, warp, target)
         self._mouth.paint(canvas, warp, target)
         return canvas
@@ -81,6 +85,12 @@ class GeometricRenderer:
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
         return np.ascontiguousarray(person), plate
+
+
+def _open_rows(matte: Float32[np.ndarray, "h w"]) -> int:
+    """How many rows there are above those that are the person's from side to side."""
+    rows = np.flatnonzero((matte < _OPAQUE).any(axis=1))
+    return int(rows[-1]) + 1 if len(rows) else 0
 
 
 def _trusted_person(
@@ -100,12 +110,18 @@ def _trusted_person(
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
     body = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
     sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
+    if sharp[0].sum() < _GRAZED * float(np.ptp(oval[:, 0])):  # hair that only grazes the picture's edge ends there
+        sharp = sharp * np.clip(rows / (0.02 * size) - 0.5, 0.0, 1.0)
     return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
 _TRUSTED = 0.6
 """Share of the face that the matte must call a person's to be believed at all."""
-_GROW = 0.01
+_GRAZED = 0.9
+"""A head cut by the picture's upper edge over less than so many face widths is taken to end there."""
+_OPAQUE = 0.996
+"""From this matte on nothing shines through."""
+_GROW = 0.022
 """The person is cut out of the background with a margin, in sides of the region."""
 
 
@@ -117,7 +133,7 @@ def _show_background(canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, f
     for y in range(height):
         for x in range(width):
             alpha = matte[y, x]
-            if alpha >= 0.996:
+            if alpha >= _OPAQUE:
                 continue
             dx, dy = flow[y, x, 0] - (x + 0.5), flow[y, x, 1] - (y + 0.5)
             moved = min(max((np.sqrt(dx * dx + dy * dy) - 0.2) / 1.3, 0.0), 1.0)

@@ -64,6 +64,7 @@ class WarpSheet:
         self._lashes = LashBand(points, triangles, region)
         self._source_points = np.concatenate([points, self._lashes.source_points])
         self.triangles, self.triangle_region = self._lashes.triangles, self._lashes.triangle_region
+        self._part_shown = np.append(self.triangle_region, np.int32(Region.RING))  # the last where none is seen
 
     @property
     def source_points(self) -> Float[np.ndarray, "N 2"]:
@@ -95,7 +96,7 @@ class WarpSheet:
             self.region.height,
             self.region.width,
         )
-        parts = np.append(self.triangle_region, np.int32(Region.RING))[triangle]
+        parts = self._part_shown.take(triangle, mode="wrap")
         return WarpField(flow, parts, points.astype(np.float32), self.region)
 
 

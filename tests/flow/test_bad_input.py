@@ -1,0 +1,429 @@
+"""What cannot be done is refused in one line, with status 2; nothing is left behind and nothing harmed."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import re
+import resource
+import struct
+import subprocess
+import time
+import zlib
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from program import PROGRAM, Outcome, Program, fingerprint, pictures, run_process
+from safetensors.numpy import save
+
+from conftest import FRAMES
+from faceanime.dynamics.motion_file import save_motion
+from faceanime.errors import MediaError
+from faceanime.media.image import read_image, write_image
+from faceanime.media.video_writer import VideoWriter
+from faceanime.pipeline import Animator
+from faceanime.structures.coefficients import Dynamics
+from faceanime.weights import load_weights, save_weights
+
+Refused = Callable[..., None]
+MIB = 2**20
+
+
+def assert_refused(outcome: Outcome, message: str) -> None:
+    assert (outcome.status, outcome.out) == (2, ""), outcome
+    assert outcome.err.count("\n") == 1, outcome.err
+    assert re.match(f"faceanime: {message}", outcome.err), outcome.err
+
+
+@pytest.fixture
+def refused(program: Program, tmp_path: Path, made: Path) -> Refused:
+    """Run the program; it must refuse with `message`, and no file anywhere may come, go or change."""
+
+    def check(*args: str | Path, message: str, process: bool = False) -> None:
+        before = fingerprint(tmp_path), fingerprint(made)
+        outcome = run_process(*args) if process else program(*args)
+        assert_refused(outcome, message)
+        assert (fingerprint(tmp_path), fingerprint(made)) == before
+
+    return check
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.mp4"
+
+
+def noise(side_px: int = 128) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
+
+
+def record(path: Path, frames: list[np.ndarray], rate: int = 10) -> Path:
+    height, width = frames[0].shape[:2]
+    with VideoWriter(path, Fraction(rate), width, height) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def write_huge_png(path: Path, side_px: int = 20_000) -> Path:
+    """A whole, valid picture of one bit a pixel: 50 kB on disk, 1.2 GB as RGB."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = zlib.compressobj(1)
+    row = bytes(1 + side_px // 8)
+    data = b"".join(rows.compress(row * 100) for _ in range(side_px // 100)) + rows.flush()
+    header = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+# --- the portrait ------------------------------------------------------------------------------------------
+
+
+def test_a_portrait_without_a_face(refused: Refused, motion_path: Path, tmp_path: Path, out: Path) -> None:
+    write_image(tmp_path / "noise.png", noise())
+    refused(
+        "animate", tmp_path / "noise.png", "--driving", motion_path, "-o", out,
+        message=f"no face in {tmp_path / 'noise.png'} .*; try ", process=True,
+    )  # fmt: skip
+
+
+def test_a_portrait_of_one_pixel(refused: Refused, motion_path: Path, tmp_path: Path, out: Path) -> None:
+    write_image(tmp_path / "dot.png", noise(1))
+    for more in ([], ["--crop"], ["--size", "64"]):
+        refused(
+            "animate", tmp_path / "dot.png", "--driving", motion_path, "-o", out, *more,
+            message=f"no face in {tmp_path / 'dot.png'}",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbled", "empty", "text"])
+def test_a_damaged_portrait(
+    refused: Refused, motion_path: Path, astronaut: np.ndarray, tmp_path: Path, out: Path, damage: str
+) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(astronaut).save(buffer, format="JPEG")
+    whole = buffer.getvalue()
+    broken = {
+        "cut": whole[: len(whole) // 2],
+        "garbled": whole[:100] + bytes(200) + whole[300:],
+        "empty": b"",
+        "text": b"a portrait of an astronaut",
+    }
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(broken[damage])
+    refused("animate", path, "--driving", motion_path, "-o", out, message=f"cannot read {path}: ")
+
+
+@pytest.mark.parametrize("what", ["missing", "folder", "video"])
+def test_a_portrait_that_is_no_picture(
+    refused: Refused, motion_path: Path, driving_path: Path, tmp_path: Path, out: Path, what: str
+) -> None:
+    path = {"missing": tmp_path / "missing.png", "folder": tmp_path, "video": driving_path}[what]
+    refused("animate", path, "--driving", motion_path, "-o", out, message=f"cannot read {path}: ")
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, motion_path: Path, out: Path) -> None:
+    huge = write_huge_png(tmp_path / "huge.png")
+    started_s = time.perf_counter()
+    with pytest.raises(MediaError, match="20000x20000 px"):
+        read_image(huge)
+    assert time.perf_counter() - started_s < 0.5
+    process = subprocess.Popen(
+        [PROGRAM, "animate", huge, "--driving", motion_path, "-o", out],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert_refused(Outcome(process.returncode, *said), f"cannot read {huge}: 20000x20000 px, at most 100 ")
+    assert usage.ru_maxrss * 1024 < 800 * MIB  # ru_maxrss is in KiB on Linux
+    assert list(tmp_path.iterdir()) == [huge]
+
+
+# --- the driver --------------------------------------------------------------------------------------------
+
+
+def test_a_driver_that_is_huge_or_tiny_or_without_a_face(
+    refused: Refused, portrait_path: Path, tmp_path: Path, out: Path
+) -> None:
+    huge = write_huge_png(tmp_path / "huge.png")
+    refused("animate", portrait_path, "--driving", huge, "-o", out, message=f"cannot read {huge}: 20000x")
+    for side_px in (1, 128):
+        path = tmp_path / f"{side_px}.png"
+        write_image(path, noise(side_px))
+        refused("animate", portrait_path, "--driving", path, "-o", out, message=f"no face in {path}")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.9])
+def test_a_truncated_video(
+    refused: Refused, portrait_path: Path, driving_path: Path, tmp_path: Path, out: Path, share: float
+) -> None:
+    path, whole = tmp_path / "cut.mp4", driving_path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    refused("animate", portrait_path, "--driving", path, "-o", out, message=f"cannot read .*{path}: ")
+
+
+def test_a_file_of_sound_alone(refused: Refused, portrait_path: Path, sound_path: Path, out: Path) -> None:
+    refused(
+        "animate", portrait_path, "--driving", sound_path, "-o", out,
+        message=f"cannot read {sound_path}: it holds no video stream",
+    )  # fmt: skip
+    refused("animate", sound_path, "--driving", sound_path, "-o", out, message=f"cannot read {sound_path}: ")
+
+
+def test_a_missing_driver(refused: Refused, portrait_path: Path, tmp_path: Path, out: Path) -> None:
+    for name in ("missing.mp4", "missing.motion.safetensors"):
+        refused("animate", portrait_path, "--driving", tmp_path / name, "-o", out, message=f".*{name}")
+
+
+def test_a_video_that_never_shows_a_face(
+    refused: Refused, portrait_path: Path, tmp_path: Path, out: Path
+) -> None:
+    path = record(tmp_path / "noise.mp4", [noise()] * 8)
+    refused(
+        "animate", portrait_path, "--driving", path, "-o", out,
+        message=f"no face in any of the 8 frames of {path}", process=True,
+    )  # fmt: skip
+
+
+def test_a_video_that_shows_a_face_now_and_then_is_no_bad_input(
+    program: Program, animator: Animator, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    nobody = np.full_like(astronaut, 90)
+    path = record(tmp_path / "seldom.mp4", [nobody] * 3 + [astronaut] * 5 + [nobody] * 9 + [astronaut] * 6)
+    valid = animator.motion(path).valid
+    assert valid.tolist() == [False] * 3 + [True] * 5 + [False] * 9 + [True] * 6
+    out = program.makes(tmp_path / "out", "animate", portrait_path, "--driving", path)
+    assert len(pictures(out)) == 23
+
+
+# --- motion files ------------------------------------------------------------------------------------------
+
+
+def test_a_motion_of_another_model(
+    refused: Refused, portrait_path: Path, motion: Dynamics, tmp_path: Path, out: Path
+) -> None:
+    path = tmp_path / "other.motion.safetensors"
+    save_motion(dataclasses.replace(motion, model_id="ffff0000"), path)
+    refused(
+        "animate", portrait_path, "--driving", path, "-o", out,
+        message=f"{path} belongs to morphable model ffff0000, this is {motion.model_id}; ",
+    )  # fmt: skip
+
+
+def test_a_motion_of_a_newer_version(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, out: Path
+) -> None:
+    tensors, header = load_weights(motion_path, "motion")
+    path = tmp_path / "newer.motion.safetensors"
+    save_weights(path, tensors, "motion", header, version=2)
+    refused(
+        "animate", portrait_path, "--driving", path, "-o", out,
+        message=f"{path} has version 2 of motion, this faceanime reads up to 1; update faceanime",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["expression", "scale"])
+def test_a_motion_with_nan_in_it(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, out: Path, name: str
+) -> None:
+    tensors, header = load_weights(motion_path, "motion")
+    tensors[name].reshape(-1)[7] = np.nan
+    path = tmp_path / "nan.motion.safetensors"
+    path.write_bytes(save(tensors, metadata={"faceanime": json.dumps(header)}))
+    refused(
+        "animate", portrait_path, "--driving", path, "-o", out,
+        message=f"{path}: tensor {name} holds NaN or infinity",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("expression", (FRAMES, 5)), ("identity", (3,)), ("scale", (FRAMES - 1,))]
+)
+def test_a_motion_whose_numbers_do_not_fit_together(
+    refused: Refused,
+    portrait_path: Path,
+    motion_path: Path,
+    tmp_path: Path,
+    out: Path,
+    name: str,
+    shape: tuple[int, ...],
+) -> None:
+    tensors, header = load_weights(motion_path, "motion")
+    path = tmp_path / "wrong.motion.safetensors"
+    save_weights(path, tensors | {name: np.ones(shape)}, "motion", header)
+    # in a process: the tests' own type checker would see it first here
+    refused("animate", portrait_path, "--driving", path, "-o", out, message=f"{path} ", process=True)
+
+
+@pytest.mark.parametrize("content", ["cut", "text", "empty"])
+def test_a_damaged_motion(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, out: Path, content: str
+) -> None:
+    whole = motion_path.read_bytes()
+    path = tmp_path / "bad.motion.safetensors"
+    path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"no tensors at all", "empty": b""}[content])
+    refused(
+        "animate", portrait_path, "--driving", path, "-o", out,
+        message=f"{path} is damaged or no safetensors file: ",
+    )  # fmt: skip
+
+
+# --- the options -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", str(FRAMES)], f"reference frame {FRAMES} does not exist: .* {FRAMES} frames"),
+        (["--reference", "-1"], "reference is -1, expected auto or a frame number"),
+        (["--reference", "soon"], ".*reference"),
+        (["--size", "3"], "size is 3, expected 16 to 3840 px"),
+        (["--size", "100000"], "size is 100000, expected 16 to 3840 px"),
+        (["--face", "1"], "no face 1 in .* 1 face found, counted from 0"),
+        (["--parts", "ears"], ".*ears"),
+        (["--motion", "sideways"], ".*sideways"),
+        (["--renderer", "magic"], ".*magic"),
+        (["--side-by-sid"], "unknown option --side-by-sid; did you mean --side-by-side?"),
+        (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
+        (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
+    ],
+)  # fmt: skip
+def test_an_option_that_makes_no_sense(
+    refused: Refused, portrait_path: Path, motion_path: Path, out: Path, options: list[str], message: str
+) -> None:
+    refused("animate", portrait_path, "--driving", motion_path, "-o", out, *options, message=message)
+
+
+def test_without_a_driver_or_an_output(refused: Refused, portrait_path: Path, motion_path: Path) -> None:
+    refused("animate", portrait_path, "--driving", motion_path, message=".*--out")
+    refused("animate", portrait_path, "-o", "out.mp4", message=".*--driving")
+
+
+# --- the target --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["file/out.mp4", "missing/out.mp4", "file/out", "missing/out"])
+def test_a_place_that_cannot_be_written(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / place
+    refused("animate", portrait_path, "--driving", motion_path, "-o", out, message=f"cannot write {out}: ")
+
+
+@pytest.mark.parametrize("name", ["out.avi", "out.motion.safetensors", "out.jpg"])
+def test_an_unknown_kind_of_output(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / name
+    refused(
+        "animate", portrait_path, "--driving", motion_path, "-o", out,
+        message=f"cannot write {out}: unknown video suffix; use .mp4, ",
+    )  # fmt: skip
+
+
+def test_a_folder_with_something_in_it(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious").write_text("keep")
+    refused(
+        "animate", portrait_path, "--driving", motion_path, "-o", tmp_path / "out",
+        message="cannot write .*: it exists and is not an empty folder",
+    )  # fmt: skip
+
+
+def test_an_input_is_never_overwritten(
+    refused: Refused, portrait_path: Path, driving_path: Path, out: Path
+) -> None:
+    animate = ["animate", portrait_path, "--driving", driving_path]
+    refused(*animate, "-o", driving_path, message=f"cannot write {driving_path}: it is an input")
+    refused(*animate, "-o", portrait_path, message=f"cannot write {portrait_path}: it is an input")
+    refused(*animate, "-o", out, "--preview", portrait_path, message="cannot write .*: it is an input")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out.webp", "out"])
+def test_a_full_target(portrait_path: Path, motion: Dynamics, tmp_path: Path, name: str) -> None:
+    index = np.tile(np.arange(len(motion)), 8)  # long enough for any format to overflow
+    driving = tmp_path / "long.motion.safetensors"
+    save_motion(
+        motion.replaced(
+            expression=motion.expression[index], pose=motion.pose[index], valid=motion.valid[index]
+        ),
+        driving,
+    )
+    (tmp_path / "target").mkdir()
+    out = tmp_path / "target" / name
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MIB // 16, MIB // 16))
+
+    outcome = run_process("animate", portrait_path, "--driving", driving, "-o", out, before=limit)
+    assert_refused(outcome, f"cannot write {out}: .*; free some space or choose another disk")
+    assert list(out.parent.iterdir()) == []
+
+
+# --- reconstruct -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("portrait", "out.stl", "cannot write .*out.stl: unknown suffix; use .motion.safetensors, .glb, .obj"),
+        ("portrait", "out.safetensors", "cannot write .*: unknown suffix"),
+        ("portrait", "missing/out.obj", "cannot write .*missing is not a folder"),
+        ("portrait", "missing/out.motion.safetensors", "cannot write .*missing is not a folder"),
+        ("missing", "out.glb", "cannot read .*: no such file"),
+        ("missing", "out.motion.safetensors", "cannot read .*: no such file"),
+        ("sound", "out.glb", "cannot read .*: it holds no video stream"),
+        ("sound", "out.motion.safetensors", "cannot read .*: it holds no video stream"),
+        ("noise", "out.obj", "no face in "),
+        ("noise", "out.motion.safetensors", "no face in "),
+        ("motion", "out.glb", "cannot read .*: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_reconstructed(
+    refused: Refused,
+    portrait_path: Path,
+    sound_path: Path,
+    motion_path: Path,
+    tmp_path: Path,
+    source: str,
+    target: str,
+    message: str,
+) -> None:
+    sources = {
+        "portrait": portrait_path,
+        "sound": sound_path,
+        "motion": motion_path,
+        "missing": tmp_path / "missing.mp4",
+        "noise": tmp_path / "noise.png",
+    }
+    write_image(sources["noise"], noise())
+    refused("reconstruct", sources[source], "-o", tmp_path / target, message=message)
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".glb", ".motion.safetensors"])
+def test_a_full_target_for_a_reconstruction(portrait_path: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"face{suffix}"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
+
+    outcome = run_process("reconstruct", portrait_path, "-o", out, before=limit)
+    assert_refused(outcome, "cannot write .*: ")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,82 @@
+"""`faceanime reconstruct`: a motion file of a video, the neutral face of a picture as a textured mesh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from program import Program
+
+from conftest import FRAMES, NTSC
+from faceanime.dynamics.motion_file import load_motion
+from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import Dynamics
+from faceanime.weights import read_header
+
+
+def test_a_video_becomes_a_motion_that_can_drive(
+    program: Program, driving_path: Path, motion: Dynamics, model: MorphableModel, tmp_path: Path
+) -> None:
+    out = program.makes(tmp_path / "a.motion.safetensors", "reconstruct", driving_path)
+    found = load_motion(out)
+    assert len(found) == FRAMES
+    assert found.frame_rate == NTSC
+    assert found.model_id == model.id
+    assert found.valid.all()
+    turned, told = (angles_from_rotation(each.pose.rotation)[:, 0] for each in (found, motion))
+    assert np.corrcoef(turned, told)[0, 1] > 0.95  # the yaw that the video was made with
+    assert read_header(out)["provenance"] == f"reconstructed from {driving_path.name}"
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_the_same_command_gives_the_same_bytes(program: Program, driving_path: Path, tmp_path: Path) -> None:
+    a, b = (
+        program.makes(tmp_path / f"{name}.motion.safetensors", "reconstruct", driving_path) for name in "ab"
+    )
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_a_picture_becomes_a_motion_of_one_frame(
+    program: Program, portrait_path: Path, tmp_path: Path
+) -> None:
+    out = program.makes(tmp_path / "a.motion.safetensors", "reconstruct", portrait_path)
+    assert len(load_motion(out)) == 1
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".glb"])
+def test_a_picture_becomes_a_textured_face(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path, suffix: str
+) -> None:
+    out = program.makes(tmp_path / f"face{suffix}", "reconstruct", portrait_path)
+    parts = {".obj": ["face.mtl", "face.obj", "face.png"], ".glb": ["face.glb"]}[suffix]
+    assert sorted(path.name for path in tmp_path.iterdir()) == parts
+    mesh = trimesh.load(out, force="mesh", process=False)
+    assert len(mesh.faces) > 800
+    assert mesh.vertices[:, 0].min() < 0 < mesh.vertices[:, 0].max()
+    nose, chin = mesh.vertices[4], mesh.vertices[152]  # mediapipe's numbers
+    assert nose[2] > chin[2], "the nose stands out of the face"
+    assert nose[1] > chin[1], "the chin is below"
+    assert mesh.face_normals[:, 2].mean() > 0.5, "the triangles look outward"
+    material = mesh.visual.material
+    texture = material.baseColorTexture if suffix == ".glb" else material.image
+    np.testing.assert_array_equal(np.asarray(texture.convert("RGB")), astronaut)
+    cheek, iris = mesh.visual.to_color().vertex_colors[[50, 468], :3].astype(int).sum(axis=1)
+    assert cheek > iris + 150, "skin where the cheek is, the dark of the iris where the eye is"
+
+
+def test_a_video_gives_the_face_of_its_first_frame(
+    program: Program, driving_path: Path, tmp_path: Path
+) -> None:
+    out = program.makes(tmp_path / "face.glb", "reconstruct", driving_path)
+    assert len(trimesh.load(out, force="mesh", process=False).faces) > 800
+
+
+def test_the_chosen_face_is_reconstructed(program: Program, pair_path: Path, tmp_path: Path) -> None:
+    places = []
+    for face in ("0", "1"):
+        out = program.makes(tmp_path / f"{face}.motion.safetensors", "reconstruct", pair_path, "--face", face)
+        places.append(load_motion(out).pose.translation_px[0, 0])
+    assert places[0] < 128 < places[1]  # left half, right half
