@@ -1,0 +1,34 @@
+"""One portrait and a motion in, a video out: face animation through an editable 3D face.
+
+`Animator` is the door; what travels through it are `Portrait`, `Dynamics` and pictures (H,W,3) uint8.
+Names load on first use: importing this package alone imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from faceanime.errors import FaceAnimeError as FaceAnimeError
+    from faceanime.media.image import read_image as read_image
+    from faceanime.pipeline import Animator as Animator
+    from faceanime.pipeline import AnimatorConfig as AnimatorConfig
+    from faceanime.pipeline import Portrait as Portrait
+    from faceanime.structures.coefficients import Dynamics as Dynamics
+
+_HOME = {
+    "Animator": "pipeline",
+    "AnimatorConfig": "pipeline",
+    "Dynamics": "structures.coefficients",
+    "FaceAnimeError": "errors",
+    "Portrait": "pipeline",
+    "read_image": "media.image",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'faceanime' has no attribute '{name}'")
+    return getattr(import_module(f"faceanime.{_HOME[name]}"), name)

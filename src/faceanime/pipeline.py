@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -95,13 +96,7 @@ class Animator:
         """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError."""
         progress = progress or SilentProgress()
         if is_motion_file(path):
-            motion = load_motion(path)
-            if motion.model_id != self.model.id:
-                raise MorphableModelError(
-                    f"{path} belongs to morphable model {motion.model_id}, this is {self.model.id}; "
-                    "reconstruct it again from its video"
-                )
-            return motion
+            return self._motion_of_file(path)
         if is_image_file(path):
             return self._motion_of_image(path)
         return self._motion_of_video(path, progress)
@@ -134,6 +129,25 @@ class Animator:
         goal = dynamics[len(dynamics) - 1]
         return ease_between(portrait.face.coefficients, goal, IMAGE_MOTION_RATE, frames, self.model)
 
+    @cached_property
+    def _tracker(self) -> LandmarkTracker:
+        return LandmarkTracker(self.config.track)
+
+    def _motion_of_file(self, path: Path) -> Dynamics:
+        motion, model = load_motion(path), self.model
+        again = "reconstruct it again from its video"
+        if motion.model_id != model.id:
+            raise MorphableModelError(
+                f"{path} belongs to morphable model {motion.model_id}, this is {model.id}; {again}"
+            )
+        found = len(motion.identity), motion.expression.shape[1]
+        expected = model.identity_count, model.expression_count
+        if found != expected:
+            raise MorphableModelError(
+                f"{path} has {found} identity and expression numbers, its model has {expected}; {again}"
+            )
+        return motion
+
     def _motion_of_image(self, path: Path) -> Dynamics:
         pixels = read_image(path)
         faces = require_faces(self._detector, pixels, str(path), self.config.detect.threshold)
@@ -147,7 +161,7 @@ class Animator:
         info = probe_video(path)
         progress.stage(f"tracking {path.name}", info.frame_count)
         frames = watched(ahead(read_frames(path, max_side_px=TRACKING_SIDE_PX)), progress)
-        landmarks = LandmarkTracker(self.config.track).track(frames)
+        landmarks = self._tracker.track(frames)
         side = min(max(info.width_px, info.height_px), TRACKING_SIDE_PX)
         return fit_sequence(
             landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 from safetensors.numpy import save
 
 from faceanime.dynamics.motion_file import MotionNote, is_motion_file, load_motion, save_motion
@@ -131,6 +132,16 @@ def test_a_header_that_makes_no_sense_is_refused(
     save_motion(some_motion(), path)
     change(path, edit)
     with pytest.raises(WeightsError, match=message):
+        load_motion(path)
+
+
+def test_numbers_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    save_motion(some_motion(), path)
+    change(path, lambda tensors, _: tensors.update(scale=np.ones(4)))
+    with pytest.raises(
+        (WeightsError, TypeCheckError)
+    ):  # the second where the tests' type checker comes first
         load_motion(path)
 
 

@@ -79,9 +79,7 @@ def test_the_identity_is_shared(found: FaceCoefficients) -> None:
     assert (found.identity == found.identity[0]).all()
 
 
-def test_a_given_identity_is_kept(
-    points: np.ndarray, faces: FaceCoefficients, model: MorphableModel
-) -> None:
+def test_a_given_identity_is_kept(points: np.ndarray, faces: FaceCoefficients, model: MorphableModel) -> None:
     kept = fit_coefficients(points, model, FitConfig(), faces.identity[0])
     np.testing.assert_array_equal(kept.identity, faces.identity)
     assert turned_deg(kept.pose, faces.pose).max() < 0.5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +27,9 @@ class Outcome:
     err: str
 
 
-def run_process(*args: str | Path, before: Callable[[], None] | None = None) -> Outcome:
-    """Run the installed program; `before` runs in the child first."""
-    done = subprocess.run(
-        [PROGRAM, *args], capture_output=True, text=True, timeout=120, check=False, preexec_fn=before
-    )
+def run_process(*args: str | Path) -> Outcome:
+    """Run the installed program."""
+    done = subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=120, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 

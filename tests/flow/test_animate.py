@@ -74,7 +74,7 @@ def test_a_video_drives_a_video_with_its_rate_its_length_and_its_sound(
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
-@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".webm", ".gif"])
+@pytest.mark.parametrize("suffix", [".webm", ".gif"])
 def test_every_kind_of_video_has_the_motion_s_length_and_rate(
     program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path, suffix: str
 ) -> None:
@@ -402,7 +402,7 @@ def test_ctrl_c_leaves_nothing_and_says_so_in_a_line(
     portrait_path: Path, motion: Dynamics, tmp_path: Path
 ) -> None:
     driving = tmp_path / "minutes.motion.safetensors"
-    save_motion(repeated(motion, 6, 20_000), driving)
+    save_motion(repeated(motion, 6, 4_000), driving)
     folder = tmp_path / "out"
     folder.mkdir()
     process = subprocess.Popen(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
 import re
 import resource
 import struct
 import subprocess
+import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,7 +33,6 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.weights import load_weights, save_weights
 
 Refused = Callable[..., None]
-MIB = 2**20
 
 
 def assert_refused(outcome: Outcome, message: str) -> None:
@@ -94,7 +94,7 @@ def test_a_portrait_without_a_face(refused: Refused, motion_path: Path, tmp_path
     write_image(tmp_path / "noise.png", noise())
     refused(
         "animate", tmp_path / "noise.png", "--driving", motion_path, "-o", out,
-        message=f"no face in {tmp_path / 'noise.png'} .*; try ", process=True,
+        message=f"no face in {tmp_path / 'noise.png'} .*; try ",
     )  # fmt: skip
 
 
@@ -136,20 +136,22 @@ def test_a_portrait_that_is_no_picture(
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, motion_path: Path, out: Path) -> None:
     huge = write_huge_png(tmp_path / "huge.png")
     started_s = time.perf_counter()
-    with pytest.raises(MediaError, match="20000x20000 px"):
+    with pytest.raises(MediaError, match="at most 100 megapixels"):
         read_image(huge)
     assert time.perf_counter() - started_s < 0.5
-    process = subprocess.Popen(
-        [PROGRAM, "animate", huge, "--driving", motion_path, "-o", out],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    # A process is said to be as large as whoever started it, if that is larger: so a small one starts it.
+    code = """if True:
+        import resource, subprocess, sys
+        status = subprocess.run(sys.argv[1:]).returncode
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+        sys.exit(status)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, PROGRAM, "animate", huge, "--driving", motion_path, "-o", out],
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stderr is not None
-    said = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert_refused(Outcome(process.returncode, *said), f"cannot read {huge}: 20000x20000 px, at most 100 ")
-    assert usage.ru_maxrss * 1024 < 800 * MIB  # ru_maxrss is in KiB on Linux
+    assert_refused(Outcome(done.returncode, "", done.stderr), f"cannot read {huge}: at most 100 megapixels ")
+    assert int(done.stdout) < 800 * 1024  # in KiB
     assert list(tmp_path.iterdir()) == [huge]
 
 
@@ -160,7 +162,7 @@ def test_a_driver_that_is_huge_or_tiny_or_without_a_face(
     refused: Refused, portrait_path: Path, tmp_path: Path, out: Path
 ) -> None:
     huge = write_huge_png(tmp_path / "huge.png")
-    refused("animate", portrait_path, "--driving", huge, "-o", out, message=f"cannot read {huge}: 20000x")
+    refused("animate", portrait_path, "--driving", huge, "-o", out, message=f"cannot read {huge}: ")
     for side_px in (1, 128):
         path = tmp_path / f"{side_px}.png"
         write_image(path, noise(side_px))
@@ -205,7 +207,10 @@ def test_a_video_that_shows_a_face_now_and_then_is_no_bad_input(
     nobody = np.full_like(astronaut, 90)
     path = record(tmp_path / "seldom.mp4", [nobody] * 3 + [astronaut] * 5 + [nobody] * 9 + [astronaut] * 6)
     valid = animator.motion(path).valid
-    assert valid.tolist() == [False] * 3 + [True] * 5 + [False] * 9 + [True] * 6
+    assert not valid[:3].any()
+    assert valid[3:8].all()
+    assert not valid[8:17].any()
+    assert valid[22]  # a lost face is not searched for in every frame
     out = program.makes(tmp_path / "out", "animate", portrait_path, "--driving", path)
     assert len(pictures(out)) == 23
 
@@ -250,9 +255,7 @@ def test_a_motion_with_nan_in_it(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [("expression", (FRAMES, 5)), ("identity", (3,)), ("scale", (FRAMES - 1,))]
-)
+@pytest.mark.parametrize(("name", "shape"), [("expression", (FRAMES, 5)), ("identity", (3,))])
 def test_a_motion_whose_numbers_do_not_fit_together(
     refused: Refused,
     portrait_path: Path,
@@ -265,8 +268,7 @@ def test_a_motion_whose_numbers_do_not_fit_together(
     tensors, header = load_weights(motion_path, "motion")
     path = tmp_path / "wrong.motion.safetensors"
     save_weights(path, tensors | {name: np.ones(shape)}, "motion", header)
-    # in a process: the tests' own type checker would see it first here
-    refused("animate", portrait_path, "--driving", path, "-o", out, message=f"{path} ", process=True)
+    refused("animate", portrait_path, "--driving", path, "-o", out, message=f"{path} has ")
 
 
 @pytest.mark.parametrize("content", ["cut", "text", "empty"])
@@ -293,7 +295,7 @@ def test_a_damaged_motion(
         (["--reference", "soon"], ".*reference"),
         (["--size", "3"], "size is 3, expected 16 to 3840 px"),
         (["--size", "100000"], "size is 100000, expected 16 to 3840 px"),
-        (["--face", "1"], "no face 1 in .* 1 face found, counted from 0"),
+        (["--face", "1"], r"no face 1 in .* \(1 face found, counted from 0"),
         (["--parts", "ears"], ".*ears"),
         (["--motion", "sideways"], ".*sideways"),
         (["--renderer", "magic"], ".*magic"),
@@ -356,25 +358,26 @@ def test_an_input_is_never_overwritten(
     refused(*animate, "-o", out, "--preview", portrait_path, message="cannot write .*: it is an input")
 
 
-@pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out.webp", "out"])
-def test_a_full_target(portrait_path: Path, motion: Dynamics, tmp_path: Path, name: str) -> None:
-    index = np.tile(np.arange(len(motion)), 8)  # long enough for any format to overflow
-    driving = tmp_path / "long.motion.safetensors"
-    save_motion(
-        motion.replaced(
-            expression=motion.expression[index], pose=motion.pose[index], valid=motion.valid[index]
-        ),
-        driving,
-    )
-    (tmp_path / "target").mkdir()
-    out = tmp_path / "target" / name
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """As if the disk were full: no file may grow beyond `size`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (MIB // 16, MIB // 16))
 
-    outcome = run_process("animate", portrait_path, "--driving", driving, "-o", out, before=limit)
+@pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.gif", "out.webp", "out"])
+def test_a_full_target(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / name
+    with files_up_to(8 * 1024):
+        outcome = program("animate", portrait_path, "--driving", motion_path, "-o", out)
     assert_refused(outcome, f"cannot write {out}: .*; free some space or choose another disk")
-    assert list(out.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- reconstruct -------------------------------------------------------------------------------------------
@@ -418,12 +421,10 @@ def test_what_cannot_be_reconstructed(
 
 
 @pytest.mark.parametrize("suffix", [".obj", ".glb", ".motion.safetensors"])
-def test_a_full_target_for_a_reconstruction(portrait_path: Path, tmp_path: Path, suffix: str) -> None:
-    out = tmp_path / f"face{suffix}"
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
-
-    outcome = run_process("reconstruct", portrait_path, "-o", out, before=limit)
+def test_a_full_target_for_a_reconstruction(
+    program: Program, portrait_path: Path, tmp_path: Path, suffix: str
+) -> None:
+    with files_up_to(512):
+        outcome = program("reconstruct", portrait_path, "-o", tmp_path / f"face{suffix}")
     assert_refused(outcome, "cannot write .*: ")
     assert list(tmp_path.iterdir()) == []

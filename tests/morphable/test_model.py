@@ -9,8 +9,8 @@ from jaxtyping import TypeCheckError
 
 from faceanime.errors import MorphableModelError, ShapeError, WeightsError
 from faceanime.morphable import topology
-from faceanime.morphable.model import BUNDLED, MorphableModel, Region, load_model, save_model
-from faceanime.weights import bundled
+from faceanime.morphable.model import BUNDLED, KIND, MorphableModel, Region, load_model, save_model
+from faceanime.weights import bundled, save_weights
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first
@@ -30,9 +30,16 @@ def test_a_file_keeps_every_bit(model: MorphableModel, tmp_path: Path) -> None:
     assert first == second == bundled(BUNDLED).read_bytes()
 
 
-def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
     with pytest.raises(WeightsError, match="does not exist"):
-        load_model(tmp_path / "none.safetensors")
+        load_model(path)
+    save_weights(path, {"mean": np.zeros((3, 3))}, kind="motion", header={})
+    with pytest.raises(WeightsError, match="expected morphable"):
+        load_model(path)
+    save_weights(path, {"mean": np.zeros((3, 3))}, kind=KIND, header={"axis_names": []})
+    with pytest.raises(MorphableModelError, match="lacks identity_basis"):
+        load_model(path)
 
 
 def test_the_unit_is_the_distance_of_the_outer_eye_corners(model: MorphableModel) -> None:

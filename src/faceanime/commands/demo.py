@@ -24,12 +24,15 @@ class Demo:
     """The folder that receives the videos and their contact sheets."""
     motions: tuple[str, ...] = MOTIONS
     """Which of the bundled motions."""
+    size: int = 512
+    """Side of the videos, px."""
 
     def run(self) -> None:
         if find_spec("skimage") is None:
             raise MediaError('the demo portrait comes with scikit-image: pip install "faceanime[demo]"')
         import skimage.data
 
+        FilmOptions(size=self.size)  # a size out of range is refused before any work
         paths = {name: bundled_motion_path(name) for name in self.motions}
         try:
             self.out.mkdir(parents=True, exist_ok=True)
@@ -43,6 +46,6 @@ class Demo:
         with watching_terminal() as progress:
             for name, path in paths.items():
                 video = self.out / f"{name}.mp4"
-                options = FilmOptions(crop=True, size=512, preview=video.with_suffix(".png"))
+                options = FilmOptions(crop=True, size=self.size, preview=video.with_suffix(".png"))
                 animate_file(animator, portrait, path, video, options, progress)
                 print(video)

@@ -182,5 +182,6 @@ def soft_limit(
     [0.5, -0.5]
     """
     room = np.asarray(limit - np.asarray(knee))
-    over = np.maximum(np.abs(value) - knee, 0.0)
-    return np.asarray(np.sign(value) * (np.minimum(np.abs(value), knee) + room * np.tanh(over / np.maximum(room, 1e-12))))
+    size = np.abs(value)
+    bent = room * np.tanh(np.maximum(size - knee, 0.0) / np.maximum(room, 1e-12))
+    return np.asarray(np.sign(value) * (np.minimum(size, knee) + bent))

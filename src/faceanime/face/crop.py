@@ -17,9 +17,9 @@ from faceanime.structures.frames import Pixels
 class CropConfig:
     """How the head is cut out."""
 
-    enlarge: float = 1.75
+    enlarge: float = 1.9
     """Side of the crop over the longer side of the landmarks' box."""
-    raised: float = 0.06
+    raised: float = 0.08
     """The crop's centre lies so many of its sides above the box's, to hold the hair."""
     size_px: int = 256
     """Side of the crop, px."""

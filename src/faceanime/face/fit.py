@@ -4,9 +4,10 @@ Minimises, over pose, identity and expression,
 
     sum_t sum_i w_i | p_ti - (s_t Pi R_t v_i(a_id, a_exp,t) + t_t) |^2  +  ridge (|a_id|^2 + sum_t |a_exp,t|^2)
 
-by alternating two exact steps: the pose of each frame from its *rigid* points alone (so that a moving jaw or
-a blink never moves the head; see also `MorphableModel.apparent_basis`), and all coefficients of all frames jointly for the given poses. Identity is
-shared by the frames. Deviation from the paper: weights, and the detector's depth counts a little.
+by alternating two steps: the pose of each frame from its *rigid* points alone (so that a moving jaw or a blink
+never moves the head; see also `MorphableModel.apparent_basis`), and all coefficients of all frames jointly for the
+given poses. Identity is shared by the frames. Deviation from the paper: weights, and the detector's depth counts
+a little.
 """
 
 from __future__ import annotations
@@ -132,9 +133,9 @@ class _CoefficientSolver:
     def __init__(self, model: MorphableModel, config: FitConfig) -> None:
         count = model.landmark_count
         self._mean = model.mean[:count].astype(np.float64)
-        self._basis = np.concatenate(
-            [model.identity_basis[:count], model.apparent_basis], axis=2
-        ).astype(np.float64)
+        self._basis = np.concatenate([model.identity_basis[:count], model.apparent_basis], axis=2).astype(
+            np.float64
+        )
         self._weight = model.fit_weight.astype(np.float64)
         self._identities = model.identity_count
         self._metric = np.array([1.0, 1.0, config.depth_weight])

@@ -40,6 +40,8 @@ def apparent_drift(
     in which the head truly moves count for little.
     """
     changes = [_changes(f, mean, expression, metric, rigid_weight) for f in films if len(f) > STEP_FRAMES]
+    if not changes:
+        return np.zeros((expression.shape[2], len(UNITS)))
     response = measure_matrix(expression)[[list(MEASURES).index(name) for name in CAUSES]]
     causes = np.concatenate([c for c, _ in changes]) @ response.T
     effects = np.concatenate([e for _, e in changes]) / UNITS

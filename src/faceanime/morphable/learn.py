@@ -71,10 +71,10 @@ class Person:
 
 def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel:
     """A model from landmarks. Raises MorphableModelError when there are too few people or shapes."""
-    seen, wanted = sum(len(p.points) for p in people), config.expressions
+    seen, wanted = sum(len(p.points) for p in people if len(p.points) > 1), config.expressions
     if len(people) <= config.identities or seen <= 4 * wanted:
         raise MorphableModelError(
-            f"{len(people)} people with {seen} shapes cannot carry {config.identities} identity and "
+            f"{len(people)} people with {seen} filmed shapes cannot carry {config.identities} identity and "
             f"{wanted} expression directions; give more data"
         )
     rigid_weight = _rigid_weight()
@@ -84,7 +84,9 @@ def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel
     weight = _fit_weight(config)
     metric = np.sqrt(weight[:, None] * np.array([1.0, 1.0, config.depth_weight]))
     mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config)
-    drift = apparent_drift([p.points for p in people if len(p.points) > 1], mean, expression, metric, rigid_weight)
+    drift = apparent_drift(
+        [p.points for p in people if len(p.points) > 1], mean, expression, metric, rigid_weight
+    )
     drift = _mirrored_drift(drift, expression, mirror, _parts(config))
     ring = _ring(mean)
     everything = np.concatenate([mean, ring])

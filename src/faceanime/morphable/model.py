@@ -145,7 +145,8 @@ class MorphableModel:
 
 
 _TENSORS = (
-    "mean identity_basis expression_basis triangles region fit_weight rigid_weight mirror part drift axes".split()
+    *("mean", "identity_basis", "expression_basis", "triangles", "region"),
+    *("fit_weight", "rigid_weight", "mirror", "part", "drift", "axes"),
 )
 
 
@@ -158,7 +159,8 @@ def save_model(model: MorphableModel, path: Path) -> None:
 def load_model(path: Path | None = None) -> MorphableModel:
     """Read a model; without a path, the one that is bundled. Raises WeightsError."""
     tensors, header = load_weights(bundled(BUNDLED) if path is None else path, kind=KIND)
-    names = header["axis_names"]
-    if not isinstance(names, list):
-        raise MorphableModelError(f"{path}: axis_names is no list")
+    names, missing = header.get("axis_names"), [name for name in _TENSORS if name not in tensors]
+    if missing or not isinstance(names, list):
+        lacking = ", ".join(missing) or "axis_names"
+        raise MorphableModelError(f"{path} lacks {lacking}; train it again with this version")
     return MorphableModel(**{name: tensors[name] for name in _TENSORS}, axis_names=tuple(map(str, names)))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from faceanime.geometry.flow import sample
+from faceanime.geometry.flow import identity_flow, sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.fill import fill_holes, soft_polygon
@@ -115,20 +115,16 @@ class _Eye:
             int(high[0] - low[0]),
             0.008 * self.width,
         )
-        xy = (
-            np.stack(np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1])), axis=-1)
-            + 0.5
-            + origin
-        )
+        xy = identity_flow(alpha.shape[0], alpha.shape[1]) + (low + origin - offset)
         back = np.linalg.inv(linear)
-        still = (xy - offset) @ back.T
-        moved = (xy - offset - gaze) @ back.T
+        still = xy @ back.T
+        moved = still - back @ gaze
         distance = np.linalg.norm(moved - self.source_iris, axis=-1) / self.iris_radius
         disc = np.clip((_IRIS_FADED - distance) / (_IRIS_FADED - _IRIS_SOLID), 0.0, 1.0)[..., None]
-        eyeball = disc * self._look(self.ball, moved) + (1.0 - disc) * self._look(self.sclera, still)
+        sclera = self._look(self.sclera, still)
+        eyeball = sclera + disc * (self._look(self.ball, moved) - sclera)
         part = canvas[low[1] : high[1], low[0] : high[0]]
-        weight = shown * alpha[..., None]
-        part[:] = np.rint(weight * eyeball + (1.0 - weight) * part).astype(np.uint8)
+        part[:] = np.rint(part + shown * alpha[..., None] * (eyeball - part)).astype(np.uint8)
 
     def _departure(
         self, lids: Float[np.ndarray, "n 2"], gaze: Float[np.ndarray, "2"], linear: Float[np.ndarray, "2 2"]

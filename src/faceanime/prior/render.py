@@ -56,6 +56,7 @@ class GeometricRenderer:
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
         self._background = None if person is None else self._separate(person[self.region.slices])
         self._open_rows = 0 if person is None else _open_rows(person[self.region.slices])
+        self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
         self._eyes = EyeLayer(source, face, model, points)
         self._mouth = MouthLayer(source, face, model, points)
@@ -69,6 +70,7 @@ class GeometricRenderer:
         """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px."""
         warp = self._sheet.field(target)
         canvas = sample(self._region_pixels, warp.flow, "cubic")
+        _soften_folds(canvas, warp.flow, self._fold_px)
         if self._background is not None:
             matte, plate = self._background
             shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
@@ -110,18 +112,20 @@ def _trusted_person(
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
     body = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
     sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
-    if sharp[0].sum() < _GRAZED * float(np.ptp(oval[:, 0])):  # hair that only grazes the picture's edge ends there
+    if sharp[0].sum() < _GRAZED * float(np.ptp(oval[:, 0])):  # hair that only grazes the edge ends there
         sharp = sharp * np.clip(rows / (0.02 * size) - 0.5, 0.0, 1.0)
     return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
 _TRUSTED = 0.6
 """Share of the face that the matte must call a person's to be believed at all."""
+_FOLD = 0.03
+"""Neighbouring pixels that come from places so far apart (model units) lie on two sides of a fold."""
 _GRAZED = 0.9
 """A head cut by the picture's upper edge over less than so many face widths is taken to end there."""
 _OPAQUE = 0.996
 """From this matte on nothing shines through."""
-_GROW = 0.022
+_GROW = 0.012
 """The person is cut out of the background with a margin, in sides of the region."""
 
 
@@ -141,3 +145,28 @@ def _show_background(canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, f
             for c in range(3):
                 value = (1.0 - weight) * canvas[y, x, c] + weight * plate[y, x, c]
                 canvas[y, x, c] = np.uint8(value + 0.5)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _soften_folds(canvas: np.ndarray, flow: np.ndarray, jump_px: float) -> None:
+    """Blend pixels across edges where one part of the sheet hides another: the rasteriser cuts them hard."""
+    height, width = flow.shape[:2]
+    edge = np.zeros((height, width), np.bool_)
+    for y in range(height - 1):
+        for x in range(width - 1):
+            across = abs(flow[y, x + 1, 0] - flow[y, x, 0] - 1.0) + abs(flow[y, x + 1, 1] - flow[y, x, 1])
+            down = abs(flow[y + 1, x, 0] - flow[y, x, 0]) + abs(flow[y + 1, x, 1] - flow[y, x, 1] - 1.0)
+            if across > jump_px:
+                edge[y, x] = edge[y, x + 1] = True
+            if down > jump_px:
+                edge[y, x] = edge[y + 1, x] = True
+    before = canvas[0].copy()
+    for y in range(1, height - 1):
+        row = canvas[y].copy()
+        for x in range(1, width - 1):
+            if edge[y, x]:
+                for c in range(3):
+                    around = int(before[x, c]) + row[x - 1, c] + row[x + 1, c] + canvas[y + 1, x, c]
+                    canvas[y, x, c] = (4 * int(row[x, c]) + around + 4) // 8
+        before = row

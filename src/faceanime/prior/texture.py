@@ -38,7 +38,7 @@ ANCHORS = (
 
 _DEPTH_BUFFER_PX = 512
 """The face fills a depth buffer of this size, whatever its size in the picture."""
-_DEPTH_TOLERANCE = 0.03
+_DEPTH_TOLERANCE = 0.05
 """A vertex so little behind what the buffer shows, in sizes of the face, still counts as seen: within a pixel
 a steep cheek falls away by as much."""
 

@@ -64,7 +64,7 @@ class WarpSheet:
         self._lashes = LashBand(points, triangles, region)
         self._source_points = np.concatenate([points, self._lashes.source_points])
         self.triangles, self.triangle_region = self._lashes.triangles, self._lashes.triangle_region
-        self._part_shown = np.append(self.triangle_region, np.int32(Region.RING))  # the last where none is seen
+        self._part_shown = np.append(self.triangle_region, np.int32(Region.RING))  # the last for triangle -1
 
     @property
     def source_points(self) -> Float[np.ndarray, "N 2"]:

@@ -1,0 +1,83 @@
+"""Make the pictures of README and docs, all from the public-domain astronaut portrait and our own motions.
+
+    python docs/make_figures.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+
+from faceanime.dynamics.motions import bundled_motion
+from faceanime.face.crop import CropConfig, crop_around, crop_pixels
+from faceanime.media.image import write_image
+from faceanime.media.video_writer import VideoWriter
+from faceanime.pipeline import Animator, Portrait, scaled_portrait
+from faceanime.prior.shade import shade_face
+from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
+from faceanime.sheet import contact_sheet, tile_row
+from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.faces import CropTransform
+from faceanime.structures.frames import Pixels
+
+FIGURES = Path(__file__).parent / "figures"
+SIDE_PX = 320
+HERO = (("talk", 62), ("look-around", 42), ("surprise", 22), ("wink", 21))
+
+
+def main() -> None:
+    """Write all figures."""
+    FIGURES.mkdir(exist_ok=True)
+    animator = Animator()
+    portrait = animator.portrait(scaled_portrait(skimage.data.astronaut(), 1024))
+    crop = crop_around(portrait.landmarks, CropConfig(size_px=SIDE_PX))
+    shots = [crop_pixels(shot(animator, portrait, name, t), crop) for name, t in HERO]
+    write_image(FIGURES / "hero.png", tile_row([crop_pixels(portrait.pixels, crop), *shots], SIDE_PX))
+    film(animator, portrait, crop_around(portrait.landmarks, CropConfig(size_px=256)))
+    stages(animator, portrait, crop)
+
+
+def shot(animator: Animator, portrait: Portrait, name: str, frame: int) -> Pixels:
+    """One frame of a bundled motion."""
+    dynamics = animator.retarget(portrait, bundled_motion(name))
+    return next(animator.render(portrait, one_frame(dynamics, frame)))
+
+
+def one_frame(dynamics: Dynamics, frame: int) -> Dynamics:
+    """The dynamics of a single moment."""
+    part = slice(frame, frame + 1)
+    return dynamics.replaced(
+        expression=dynamics.expression[part], pose=dynamics.pose[part], valid=dynamics.valid[part]
+    )
+
+
+def film(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
+    """The talk, animated."""
+    motion = bundled_motion("talk")
+    with VideoWriter(FIGURES / "talk.webp", motion.frame_rate, crop.size_px, crop.size_px, crf=30) as writer:
+        for pixels in animator.animate(portrait, motion):
+            writer.write(crop_pixels(pixels, crop))
+
+
+def stages(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
+    """Source, its 3D face, the sparse texture prior, the result: at rest and moved."""
+    model, face = animator.model, portrait.face
+    texture = sample_texture(portrait.pixels, face, model, TextureConfig())
+    height, width = portrait.pixels.shape[:2]
+    dynamics = animator.retarget(portrait, bundled_motion("look-around"))
+    rows = []
+    for frame in (0, 42, 90):
+        points = model_points(dynamics[frame], face.residual, model)
+        clay = shade_face(points, model, height, width)
+        prior = np.rint((render_texture(texture, points, height, width) + 1.0) * 127.5).astype(np.uint8)
+        result = next(animator.render(portrait, one_frame(dynamics, frame)))
+        rows.append([crop_pixels(picture, crop) for picture in (portrait.pixels, clay, prior, result)])
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    labels = ("source", "3D face of the motion", "prior: the source's skin at 117 vertices", "result")
+    write_image(FIGURES / "stages.png", contact_sheet(columns, labels, tile_px=240))
+
+
+if __name__ == "__main__":
+    main()
