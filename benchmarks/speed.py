@@ -31,7 +31,9 @@ from faceanime.media.video_writer import VideoWriter
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--runs", type=int, default=3)

@@ -1,6 +1,6 @@
 """Make the pictures of README and docs, all from the public-domain astronaut portrait and our own motions.
 
-    python docs/make_figures.py
+python docs/make_figures.py
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from faceanime.media.mesh import write_mesh
 from faceanime.media.output import check_output
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
-from faceanime.morphable.model import Region
+from faceanime.morphable.model import MorphableModel, Region
 from faceanime.pipeline import LARGEST_OUTPUT_PX, Animator, Portrait, scaled_portrait
 from faceanime.prior.shade import shade_face
 from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
@@ -35,6 +36,9 @@ from faceanime.structures.faces import CropTransform
 from faceanime.structures.frames import Pixels
 
 log = logging.getLogger(__name__)
+
+View = Callable[[], Picture]
+"""A picture that is drawn only if somebody looks."""
 
 STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
 MESH_SUFFIXES = {".glb", ".obj"}
@@ -85,8 +89,8 @@ def animate_file(
         write(ahead(results), out, dynamics.frame_rate, sound, progress)
         return
     shown = _Shown(_cut(subject.pixels, crop), len(dynamics), options)
-    with closing(_driver_pictures(animator, driving, dynamics)) as drivers:
-        views = zip(drivers, _prior_pictures(animator, subject, dynamics, crop), results, strict=False)
+    with closing(_driver_views(animator, driving, dynamics)) as drivers:
+        views = zip(drivers, _prior_views(animator, subject, dynamics, crop), results, strict=False)
         write((shown.frame(*view) for view in views), out, dynamics.frame_rate, sound, progress)
     if options.preview is not None:
         write_image(options.preview, shown.sheet())
@@ -197,43 +201,48 @@ class _Shown:
         self._columns: list[tuple[Picture, Picture, Picture]] = []
         self._index = 0
 
-    def frame(self, driver: Picture, prior: Picture, result: Picture) -> Picture:
-        """Take note of one frame; returns what the video shows of it."""
+    def frame(self, driver: View, prior: View, result: Picture) -> Picture:
+        """Take note of one frame; returns what the video shows of it. Looks only at what is shown."""
         if self._index in self._wanted:
-            self._columns.append((self._source, driver, result))
+            self._columns.append((self._source, driver(), result))
         self._index += 1
         if not self._side_by_side:
             return result
-        return tile_row([self._source, driver, prior, result], self._height)
+        return tile_row([self._source, driver(), prior(), result], self._height)
 
     def sheet(self) -> Picture:
         rows = [list(row) for row in zip(*self._columns, strict=True)]
         return contact_sheet(rows, ("source", "driver", "result"), tile_px=320)
 
 
-def _driver_pictures(animator: Animator, driving: Path, dynamics: Dynamics) -> Generator[Picture]:
+def _driver_views(animator: Animator, driving: Path, dynamics: Dynamics) -> Generator[View]:
     """What drives each frame: the video's own frames, the picture, or a motion file's face in clay."""
     if is_motion_file(driving):
-        motion, model = load_motion(driving), animator.model
-        factor = CLAY_SIDE_PX / motion.crop_size_px
+        motion = load_motion(driving)
         for t in range(len(motion)):
-            points = project(model.vertices(motion.identity, motion.expression[t]), motion.pose[t])
-            yield shade_face(points * factor, model, CLAY_SIDE_PX, CLAY_SIDE_PX)
+            yield partial(_clay, animator.model, motion, t)
     elif is_image_file(driving):
-        yield from repeat(read_image(driving), len(dynamics))
+        pixels = read_image(driving)
+        yield from repeat(lambda: pixels, len(dynamics))
     else:
         for frame in read_frames(driving, max_side_px=1024):
-            yield frame.pixels
+            yield partial(getattr, frame, "pixels")
 
 
-def _prior_pictures(
+def _clay(model: MorphableModel, motion: Dynamics, t: int) -> Picture:
+    points = project(model.vertices(motion.identity, motion.expression[t]), motion.pose[t])
+    return shade_face(points * (CLAY_SIDE_PX / motion.crop_size_px), model, CLAY_SIDE_PX, CLAY_SIDE_PX)
+
+
+def _prior_views(
     animator: Animator, subject: Portrait, dynamics: Dynamics, crop: CropTransform | None
-) -> Iterator[Picture]:
+) -> Iterator[View]:
     """The sparse texture prior at each target geometry."""
-    model, face = animator.model, subject.face
-    texture = sample_texture(subject.pixels, face, model, TextureConfig())
-    height, width = subject.pixels.shape[:2]
-    for t in range(len(dynamics)):
-        points = model_points(dynamics[t], face.residual, model)
-        prior = render_texture(texture, points, height, width)
-        yield _cut(np.rint((prior + 1.0) * 127.5).astype(np.uint8), crop)
+    texture = sample_texture(subject.pixels, subject.face, animator.model, TextureConfig())
+
+    def drawn(t: int) -> Picture:
+        points = model_points(dynamics[t], subject.face.residual, animator.model)
+        prior = render_texture(texture, points, *subject.pixels.shape[:2])
+        return _cut(np.rint((prior + 1.0) * 127.5).astype(np.uint8), crop)
+
+    return (partial(drawn, t) for t in range(len(dynamics)))

@@ -29,7 +29,7 @@ class _RateColumn(ProgressColumn):
 
 
 class TerminalProgress:
-    """A `Progress` on stderr: a bar a stage with frames/s and time left; where no one watches, its name.
+    """A `Progress` on stderr: a bar a stage with frames/s and time left; silent where no one watches.
 
     Use it in a `with` block. There the first Ctrl-C sets `cancelled`, for the work to stop at its next step;
     a second one raises KeyboardInterrupt at once.
@@ -68,7 +68,6 @@ class TerminalProgress:
 
     def stage(self, name: str, total: int | None) -> None:
         if not self._console.is_terminal:
-            self._console.print(name, highlight=False)
             return
         self._finish_stage()
         self._stage = self._bars.add_task(name, total=total)

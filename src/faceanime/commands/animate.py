@@ -8,7 +8,6 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.watch import watching_terminal
 from faceanime.dynamics.retarget import RetargetConfig
 from faceanime.face.detect import DetectConfig
 from faceanime.face.fit import FitConfig
@@ -17,6 +16,7 @@ from faceanime.face.track import TrackConfig
 from faceanime.film import FilmOptions, animate_file
 from faceanime.pipeline import Animator, AnimatorConfig, RendererName
 from faceanime.prior.render import GeometricConfig
+from faceanime.terminal import TerminalProgress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,6 @@ class Animate:
         config = AnimatorConfig(
             self.renderer, self.detect, self.fit, self.track, self.smooth, self.retarget, self.geometric
         )
-        with watching_terminal() as progress:
+        with TerminalProgress() as progress:
             animate_file(Animator(config), self.portrait, self.driving, self.out, self.film, progress)
         print(self.out)

@@ -6,12 +6,12 @@ import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
 
-from faceanime.commands.watch import watching_terminal
 from faceanime.dynamics.motions import bundled_motion_path
 from faceanime.errors import MediaError
 from faceanime.film import FilmOptions, animate_file
 from faceanime.media.image import write_image
 from faceanime.pipeline import Animator
+from faceanime.terminal import TerminalProgress
 
 MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 
@@ -43,7 +43,7 @@ class Demo:
         portrait = self.out / "astronaut.png"
         write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
         animator = Animator()
-        with watching_terminal() as progress:
+        with TerminalProgress() as progress:
             for name, path in paths.items():
                 video = self.out / f"{name}.mp4"
                 options = FilmOptions(crop=True, size=self.size, preview=video.with_suffix(".png"))

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.watch import watching_terminal
 from faceanime.face.detect import DetectConfig, FaceChoice
 from faceanime.face.fit import FitConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
 from faceanime.film import reconstruct_file
 from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.terminal import TerminalProgress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Reconstruct:
     def run(self) -> None:
         track = TrackConfig(face=self.face)
         config = AnimatorConfig(detect=self.detect, fit=self.fit, track=track, smooth=self.smooth)
-        with watching_terminal() as progress:
+        with TerminalProgress() as progress:
             animator = Animator(config)
             reconstruct_file(animator, self.source, self.out, self.face, progress)
         print(self.out)

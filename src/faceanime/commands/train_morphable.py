@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from faceanime.commands.watch import watching_terminal
 from faceanime.morphable.learn import LearnConfig
+from faceanime.terminal import TerminalProgress
 from faceanime.train.morphable import train_morphable
 
 
@@ -22,6 +22,6 @@ class TrainMorphable:
     """How it is learned."""
 
     def run(self) -> None:
-        with watching_terminal() as progress:
+        with TerminalProgress() as progress:
             model = train_morphable(self.data, self.out, self.config, progress)
         print(f"{self.out / 'morphable.safetensors'} (model {model.id})")

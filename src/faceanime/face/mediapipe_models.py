@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import finalize  # a graph holds threads and 20 MiB, and is not freed by itself
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -77,6 +78,7 @@ class MeshModel:
             self._graph: Any = SolutionBase(graph_config=_MESH_GRAPH, outputs=["landmarks", _PRESENCE])
             self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
             self.read(_blank(MESH_VIEW_PX))
+        finalize(self, self._graph.close)
 
     def read(self, view: Pixels) -> tuple[Float64[np.ndarray, "478 3"] | None, float]:
         """Points in px of a 192 px `view` as the network counts them (z away from the viewer), and presence.
@@ -118,6 +120,7 @@ class BoxModel:
 
             self._graph: Any = FaceDetection(lowest_score, model_selection=0 if reach == "near" else 1)
             self._graph.process(_blank(MESH_VIEW_PX))
+        finalize(self, self._graph.close)
 
     def find(self, pixels: Pixels) -> list[FoundFace]:
         """All faces of a picture, in its px."""
@@ -142,6 +145,7 @@ class PersonModel:
 
             self._graph: Any = SelfieSegmentation(model_selection=0)
             self._graph.process(_blank(256))
+        finalize(self, self._graph.close)
 
     def matte(self, pixels: Pixels) -> Float32[np.ndarray, "H W"]:
         """How surely each pixel belongs to a person, in [0, 1], as smooth as the network's 256 px."""
