@@ -54,8 +54,11 @@ class Report:
 
 
 def diagnose() -> Report:
-    """Look at this machine; takes about two seconds, most of them to measure its speed."""
+    """Look at this machine; takes some seconds, most of them to measure its speed."""
     needed, extras = _requirements()
+    opencv = _check_opencv()
+    weights = {path.name: _check_weights(path) for path in _bundled_weights()}
+    usable = opencv == FINE and all(state == FINE for state in weights.values())
     return Report(
         version=importlib.metadata.version("faceanime"),
         python=platform.python_version(),
@@ -64,10 +67,10 @@ def diagnose() -> Report:
         memory_gib=_memory_gib(),
         packages={name: _installed(name) for name in needed},
         extras={extra: all(map(_installed, names)) for extra, names in extras.items()},
-        opencv=_check_opencv(),
-        weights={path.name: _check_weights(path) for path in _bundled_weights()},
+        opencv=opencv,
+        weights=weights,
         encoders={name: _has_encoder(name) for name in ENCODERS},
-        frames_per_s=_video_speed(),
+        frames_per_s=_video_speed() | (_face_speed() if usable else {}),
     )
 
 
@@ -155,6 +158,29 @@ def _video_speed(side_px: int = 512, count: int = 120) -> dict[str, float]:
     return {
         "decode": round(count / (decoded_s - encoded_s), 1),
         "encode": round(count / (encoded_s - started_s), 1),
+    }
+
+
+def _face_speed(side_px: int = 512) -> dict[str, float]:
+    """Frames per second of reading landmarks and of rendering a mean face, turning, one thread of ours each."""
+    from faceanime.face.mediapipe_models import MESH_VIEW_PX, MeshModel
+    from faceanime.morphable.model import load_model
+    from faceanime.prior.render import GeometricConfig, GeometricRenderer
+    from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
+
+    network, view = MeshModel(), np.full((MESH_VIEW_PX, MESH_VIEW_PX, 3), 128, np.uint8)
+    model = load_model()
+    expression = np.zeros(model.expression_count)
+    pose = HeadPose(np.eye(3), np.array(0.25 * side_px), np.full(2, 0.5 * side_px))
+    face = FaceCoefficients(np.zeros(model.identity_count), expression, pose)
+    fitted = FittedFace(face, np.zeros((len(model.mean), 3)))
+    picture = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
+    person = np.ones((side_px, side_px), np.float32)
+    renderer = GeometricRenderer(picture, fitted, person, model, GeometricConfig())
+    talking = FaceCoefficients(face.identity, expression + model.axis("jaw_open") / 2, pose)
+    return {
+        "landmarks": round(frames_per_second(lambda: network.read(view)), 1),
+        "render": round(frames_per_second(lambda: renderer.render(talking)), 1),
     }
 
 
