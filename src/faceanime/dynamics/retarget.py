@@ -136,7 +136,7 @@ def _close_lids(
         name = f"lids_apart_{side}"
         apart, rest_apart = measure(name, theirs), measure(name, rest)
         change = (apart - apart[reference]) / np.maximum(apart[reference], _LEAST_OPEN)
-        change = np.where(change < 0.0, change / _SHUT, change)  # detectors leave a closed eye ajar
+        change = change - _AJAR * np.clip((-0.6 - change) / (0.4 - _AJAR), 0.0, 1.0)
         change = np.clip(strength * change, -1.0, 0.4)  # none at the reference, -1 where they shut
         wanted = rest_apart + change * np.maximum(rest_apart, 0.0)
         axis = model.axis(f"blink_{side}")
@@ -145,8 +145,8 @@ def _close_lids(
     return np.asarray(closed)
 
 
-_SHUT = 0.92
-"""Lids that have closed by so much of their gap are taken for shut."""
+_AJAR = 0.08
+"""Detectors leave a shut eye ajar by this share of its gap; from 0.4 of the gap on down it is taken away."""
 _LEAST_OPEN = 0.02
 """An eye that is open less than this (model units) says nothing about shares."""
 

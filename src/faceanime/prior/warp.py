@@ -33,7 +33,9 @@ class WarpConfig:
     """Side of the moving region, in sizes of the face; cut at the picture's edge."""
     rings: int = 6
     """Rings of vertices between the model's last ring and the still border."""
-    stiff: float = 0.25
+    fade: float = 0.5
+    """Share of the rest of the way over which the motion fades to nothing."""
+    stiff: float = 0.05
     """Share of the way from the face's outline to the border that moves with the head as if rigid."""
 
 
@@ -165,7 +167,8 @@ class _Rays:
         distance = near + np.stack(shares) * (border - near)
         xy = centre + distance[..., None] * out
         self.points = np.concatenate([xy, np.stack(depths)[..., None]], axis=-1).reshape(-1, 3)
-        fade = np.clip((distance - rigid) / np.maximum(border - rigid, 1e-3), 0.0, 1.0)
+        still = rigid + config.fade * (border - rigid)
+        fade = np.clip((distance - rigid) / np.maximum(still - rigid, 1e-3), 0.0, 1.0)
         self.weight = (1.0 - fade**2 * (3.0 - 2.0 * fade)).reshape(-1)
         self.loops = len(shares)
 
