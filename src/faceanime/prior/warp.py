@@ -33,7 +33,7 @@ class WarpConfig:
     """Side of the moving region, in sizes of the face; cut at the picture's edge."""
     rings: int = 6
     """Rings of vertices between the model's last ring and the still border."""
-    fade: float = 0.5
+    fade: float = 0.7
     """Share of the rest of the way over which the motion fades to nothing."""
     stiff: float = 0.05
     """Share of the way from the face's outline to the border that moves with the head as if rigid."""
