@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.dynamics.motions import bundled_motion_path, bundled_motions
 from faceanime.dynamics.retarget import RetargetConfig
 from faceanime.face.detect import DetectConfig
 from faceanime.face.fit import FitConfig
@@ -26,7 +27,8 @@ class Animate:
     portrait: tyro.conf.Positional[Path]
     """The picture to animate. Use it only with the consent of the person it shows."""
     driving: Path
-    """Where the motion comes from: a video, a picture, or a .motion.safetensors file."""
+    """Where the motion comes from: a video, a picture, a .motion.safetensors file, or the name of a bundled
+    motion: look-around, nod, shake, smile, surprise, talk, wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """What to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs, or one picture."""
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
@@ -43,6 +45,8 @@ class Animate:
         config = AnimatorConfig(
             self.renderer, self.detect, self.fit, self.track, self.smooth, self.retarget, self.geometric
         )
+        named = str(self.driving) in bundled_motions() and not self.driving.exists()
+        driving = bundled_motion_path(str(self.driving)) if named else self.driving
         with TerminalProgress() as progress:
-            animate_file(Animator(config), self.portrait, self.driving, self.out, self.film, progress)
+            animate_file(Animator(config), self.portrait, driving, self.out, self.film, progress)
         print(self.out)

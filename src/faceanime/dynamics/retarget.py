@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from faceanime.errors import ConfigError
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
@@ -53,6 +53,8 @@ class RetargetConfig:
             raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
         if min(self.yaw_limit_deg, self.pitch_limit_deg, self.shift_limit) < 0.0:
             raise ConfigError("yaw-limit-deg, pitch-limit-deg and shift-limit must not be negative")
+        if min(self.lips, self.eyes, self.head) < 0.0:
+            raise ConfigError("lips, eyes and head are strengths: expected 0 or more")
         if self.scale_limit <= 1.0:
             raise ConfigError(f"scale-limit is {self.scale_limit}, expected more than 1")
 
@@ -66,13 +68,50 @@ _SHOWN = {
 }
 
 
+@dataclass(frozen=True)
+class Room:
+    """How far a head may shift toward each side of its picture, in distances of the outer eye corners."""
+
+    left: float = np.inf
+    right: float = np.inf
+    up: float = np.inf
+    down: float = np.inf
+
+
+def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float, float, float]) -> Room:
+    """The room of a portrait: what the picture's edge cuts off must not come into view.
+
+    `matte` (H,W) in [0,1], how surely a pixel is the person's; `box_px` left, top, right, bottom of the face.
+    """
+    height, width = matte.shape
+    left, top, right, bottom = (int(v) for v in np.clip(box_px, 0, [width - 1, height - 1] * 2))
+    beside = slice(top, max(bottom, top + 1))
+    return Room(
+        left=_CUT_ROOM if matte[beside, -1].mean() > _CUT_SHARE else np.inf,
+        right=_CUT_ROOM if matte[beside, 0].mean() > _CUT_SHARE else np.inf,
+        up=_NECK_ROOM,
+        down=_CUT_ROOM if matte[0, left : right + 1].mean() > _CUT_SHARE else np.inf,
+    )
+
+
+_CUT_ROOM, _NECK_ROOM = 0.12, 0.4
+"""Toward the side where the rest of a cut-off head would show; and upward, where only the neck can stretch."""
+_CUT_SHARE = 0.5
+"""A head counts as cut where so much of the picture's edge beside the face is the person's."""
+
+
 def retarget(
-    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, config: RetargetConfig
+    source: FaceCoefficients,
+    driver: Dynamics,
+    model: MorphableModel,
+    config: RetargetConfig,
+    room: Room = Room(),
 ) -> Dynamics:
     """The driver's motion on the source's face, in the source's picture.
 
     `source` is one face, its pose in picture px. The result has the source's identity and the driver's
-    length, rate and `valid`. Raises MorphableModelError when the driver belongs to another model, ConfigError
+    length, rate and `valid`; it shifts no further than `room` allows.
+    Raises MorphableModelError when the driver belongs to another model, ConfigError
     when the reference frame does not exist.
     """
     model.require(driver.model_id, "the driving motion")
@@ -83,7 +122,7 @@ def retarget(
     return Dynamics(
         identity=source.identity,
         expression=expression,
-        pose=_retarget_pose(source.pose, driver.pose, reference, config),
+        pose=_retarget_pose(source.pose, driver.pose, reference, room, config),
         frame_rate=driver.frame_rate,
         valid=driver.valid,
         crop_size_px=driver.crop_size_px,
@@ -93,11 +132,15 @@ def retarget(
 
 def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
     """The driver's calmest valid frame: mouth closed, eyes open, facing the viewer, little expression."""
-    shape = model.vertices(np.zeros_like(driver.identity), driver.expression)
+    mean_face = np.zeros_like(driver.identity)
+    lips, right, left = (
+        measured(name, model, mean_face, driver.expression)
+        for name in ("lips_apart", "lids_apart_right", "lids_apart_left")
+    )
     yaw, pitch, _ = angles_from_rotation(driver.pose.rotation).T
-    lids = np.minimum(measure("lids_apart_right", shape), measure("lids_apart_left", shape))
+    lids = np.minimum(right, left)
     cost = (
-        30.0 * np.maximum(measure("lips_apart", shape) - np.percentile(measure("lips_apart", shape), 10), 0)
+        30.0 * np.maximum(lips - np.percentile(lips, 10), 0)
         + 40.0 * np.maximum(np.percentile(lids, 70) - lids, 0)
         + 2.0 * np.abs(yaw)
         + 2.0 * np.abs(pitch - np.median(pitch))
@@ -128,20 +171,21 @@ def _close_lids(
     strength: float,
 ) -> Float[np.ndarray, "T K_exp"]:
     """Let the lids part by the driver's *share* of its open eye: a closed eye closes eyes of any size."""
-    theirs = model.vertices(driver.identity, driver.expression)
-    ours = model.vertices(source.identity, expression)
-    rest = model.vertices(source.identity, source.expression)
     closed = expression
     for side in ("right", "left"):
         name = f"lids_apart_{side}"
-        apart, rest_apart = measure(name, theirs), measure(name, rest)
+        apart = measured(name, model, driver.identity, driver.expression)
+        rest_apart = measured(name, model, source.identity, source.expression)
         change = (apart - apart[reference]) / np.maximum(apart[reference], _LEAST_OPEN)
         change = change - _AJAR * np.clip((-0.6 - change) / (0.4 - _AJAR), 0.0, 1.0)
         change = np.clip(strength * change, -1.0, 0.4)  # none at the reference, -1 where they shut
         wanted = rest_apart + change * np.maximum(rest_apart, 0.0)
         axis = model.axis(f"blink_{side}")
         per_unit = measure(name, model.expression_basis @ axis)
-        closed = closed + ((wanted - measure(name, ours)) / per_unit)[:, None] * axis
+        closed = (
+            closed
+            + ((wanted - measured(name, model, source.identity, expression)) / per_unit)[:, None] * axis
+        )
     return np.asarray(closed)
 
 
@@ -151,7 +195,9 @@ _LEAST_OPEN = 0.02
 """An eye that is open less than this (model units) says nothing about shares."""
 
 
-def _retarget_pose(source: HeadPose, driver: HeadPose, reference: int, config: RetargetConfig) -> HeadPose:
+def _retarget_pose(
+    source: HeadPose, driver: HeadPose, reference: int, room: Room, config: RetargetConfig
+) -> HeadPose:
     rest = driver[reference]
     head = config.head if "head" in _SHOWN[config.parts] else 0.0
     limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, 45.0])
@@ -162,7 +208,9 @@ def _retarget_pose(source: HeadPose, driver: HeadPose, reference: int, config: R
     angles = soft_limit(head * angles, 0.65 * limits, limits)
     ratio = np.exp(soft_limit(head * np.log(driver.scale / rest.scale), *_log_limits(config.scale_limit)))
     shift = head * (driver.translation_px - rest.translation_px) / rest.scale
-    shift = soft_limit(shift, 0.65 * config.shift_limit, config.shift_limit)
+    limit = np.where(shift > 0.0, [room.right, room.down], [room.left, room.up])
+    limit = np.minimum(limit, config.shift_limit)
+    shift = soft_limit(shift, 0.65 * limit, limit)
     return HeadPose(
         rotation=rotation_from_angles(angles[:, 0], angles[:, 1], angles[:, 2]) @ source.rotation,
         scale=source.scale * ratio,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int32
 
-from faceanime.morphable.model import Part
+from faceanime.morphable.model import MorphableModel, Part
 
 Measure = dict[tuple[int, int], float]
 """Weights of (landmark, coordinate): the measure is the weighted sum of the face's coordinates."""
@@ -105,6 +105,18 @@ _ONE_SIDED = {
 
 _CLOSE, _LOOSE = 0.05, 0.5
 """How closely named and other measures are held, in their own standard deviations."""
+
+
+def measured(
+    name: str,
+    model: MorphableModel,
+    identity: Float[np.ndarray, "K_id"],
+    expression: Float[np.ndarray, "*B K_exp"],
+) -> Float[np.ndarray, "*B"]:
+    """One measure of many expressions of a person, model units, without making their shapes."""
+    rest = measure(name, model.vertices(identity, np.zeros(model.expression_count)))
+    change = measure(name, np.moveaxis(model.expression_basis, -1, 0))
+    return np.asarray(rest + expression @ change)
 
 
 def named_axes(

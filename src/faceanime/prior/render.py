@@ -33,7 +33,7 @@ class GeometricConfig:
 
     warp: WarpConfig = field(default_factory=WarpConfig)
     still_background: bool = True
-    """Separate the person from the background, which then stands still."""
+    """Keep the background still: the person is separated from it. Off: it moves along near the head."""
 
 
 class GeometricRenderer:
