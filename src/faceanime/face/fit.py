@@ -12,12 +12,13 @@ a little.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.errors import check_shape
+from faceanime.errors import ConfigError, check_shape
 from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import rotation_from_vector
@@ -39,6 +40,15 @@ class FitConfig:
     """Weight of |expression|^2 against squared landmark distance in model units."""
     depth_weight: float = 0.03
     """How much the detector's depth counts against its x and y."""
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ConfigError(f"fit: iterations is {self.iterations}, expected at least 1")
+        for name in ("identity_ridge", "expression_ridge"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"fit: {name} is {getattr(self, name)}, expected above 0")
+        if not 0 <= self.depth_weight < math.inf:
+            raise ConfigError(f"fit: depth_weight is {self.depth_weight}, expected at least 0")
 
 
 def fit_coefficients(

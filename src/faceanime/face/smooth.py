@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import solveh_banded
 from scipy.ndimage import uniform_filter1d
 
@@ -48,6 +49,7 @@ _LOST_WEIGHT = 1e-2  # filled-in frames guide the curve only where nothing bette
 _SPEECH_FRAME_RATE = 25.0
 _SOFTEST, _STIFFNESS_STEP = 1e-3, 8.0
 _BASE_WINDOW_S = 1.0
+_FEWEST_DIFFERENCES = 4
 
 # One-Euro needs speeds in comparable units: typical motion in rad, log scale and crop sides.
 _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT = 0.1, 0.05, 0.05
@@ -58,6 +60,7 @@ def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -
 
     Rotations are smoothed as rotation vectors about their running mean, on SO(3); scale as its logarithm.
     """
+    seen = dynamics.valid
     dynamics = bridge_gaps(dynamics, config.max_gap_s)
     if config.method == "none":
         return dynamics
@@ -68,7 +71,7 @@ def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -
     units = [1.0, _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT * dynamics.crop_size_px]
     unit = np.concatenate([np.full(part.shape[1], u) for part, u in zip(parts, units, strict=True)])
     values = np.concatenate(parts, axis=1) / unit
-    values = smooth_series(values, dynamics.valid, dynamics.frame_rate, config) * unit
+    values = smooth_series(values, dynamics.valid, dynamics.frame_rate, config, seen) * unit
     expression, turned, log_scale, translation = np.split(values, np.cumsum([expression_count, 3, 1]), axis=1)
     rotation = base @ rotation_from_vector(turned)
     smoothed = HeadPose(rotation, np.exp(log_scale[:, 0]), translation)
@@ -80,21 +83,27 @@ def smooth_series(
     valid: Bool[np.ndarray, "T"],
     frame_rate: Fraction | float,
     config: SmoothConfig = SmoothConfig(),
+    seen: Bool[np.ndarray, "T"] | None = None,
 ) -> Float64[np.ndarray, "T C"]:
     """Smooth C channels over T frames; frames that are not `valid` are filled from their neighbours.
 
+    Only frames that were `seen` tell how strong the noise is: of the valid ones, those not bridged; all by
+    default.
+
     Raises:
-        ShapeError: if `valid` does not fit `values`.
+        ShapeError: if `valid` or `seen` does not fit `values`.
     """
+    seen = valid if seen is None else seen
     check_shape("values", values, None, None)
     check_shape("valid", valid, len(values))
+    check_shape("seen", seen, len(values))
     filled = _filled(np.asarray(values, np.float64), valid)
     if config.method == "one-euro":
         return _one_euro(filled, float(frame_rate), config)
     if config.method == "none" or len(filled) < 3:
         return filled
     weight = np.where(valid, 1.0, _LOST_WEIGHT)
-    return np.column_stack([_zero_phase(y, weight, float(frame_rate), config) for y in filled.T])
+    return np.column_stack([_zero_phase(y, weight, seen, float(frame_rate), config) for y in filled.T])
 
 
 def bridge_gaps(dynamics: Dynamics, max_gap_s: float = 0.5) -> Dynamics:
@@ -147,10 +156,14 @@ def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, "T"]) ->
 
 
 def _zero_phase(
-    y: Float64[np.ndarray, "T"], weight: Float64[np.ndarray, "T"], frame_rate: float, config: SmoothConfig
+    y: Float64[np.ndarray, "T"],
+    weight: Float64[np.ndarray, "T"],
+    seen: Bool[np.ndarray, "T"],
+    frame_rate: float,
+    config: SmoothConfig,
 ) -> Float64[np.ndarray, "T"]:
     """One channel; T >= 3."""
-    noise = _noise_sigma(y)
+    noise = _noise_sigma(y, seen)
     if noise == 0.0:
         return y
     # The gain of the smoother at frequency f is 1 / (1 + lambda (2 sin(pi f / rate))^4).
@@ -166,15 +179,19 @@ def _zero_phase(
     return _whittaker(y, weight, stiffness)
 
 
-def _noise_sigma(y: Float64[np.ndarray, "T"]) -> float:
+def _noise_sigma(y: Float64[np.ndarray, "T"], seen: Bool[np.ndarray, "T"]) -> float:
     """The standard deviation of white noise on a smooth curve, robustly.
 
     From fifth differences, since lower ones take quick speech (5 Hz at 25 frames/s) for noise, and from their
-    lower quartile, since in a talking face the quiet frames are the fewer.
+    lower quartile, since in a talking face the quiet frames are the fewer. Filled-in frames have no noise: only
+    runs of `seen` frames count, with lower differences where they are short, and 0 where there are none.
     """
-    order = min(5, len(y) - 1)
-    quartile = float(np.quantile(np.abs(np.diff(y, order)), 0.25))
-    return quartile / (0.3186 * math.sqrt(math.comb(2 * order, order)))
+    for order in range(min(5, len(y) - 1), 1, -1):
+        difference = np.diff(y, order)[sliding_window_view(seen, order + 1).all(axis=-1)]
+        if len(difference) >= min(_FEWEST_DIFFERENCES, len(y) - order):
+            quartile = float(np.quantile(np.abs(difference), 0.25))
+            return quartile / (0.3186 * math.sqrt(math.comb(2 * order, order)))
+    return 0.0
 
 
 def _looks_like_noise(

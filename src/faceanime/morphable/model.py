@@ -150,15 +150,22 @@ _TENSORS = (
 )
 
 
-def save_model(model: MorphableModel, path: Path) -> None:
-    """Write a model as safetensors; bases in float32, so that its id survives."""
+def save_model(model: MorphableModel, path: Path, licence: str = "", provenance: str = "") -> None:
+    """Write a model as safetensors; bases in float32, so that its id survives.
+
+    `licence`, under which it may be used, and `provenance`, where it came from, stand in the file's header
+    unless empty.
+    """
     tensors = {name: getattr(model, name) for name in _TENSORS}
-    save_weights(path, tensors, kind=KIND, header={"axis_names": list(model.axis_names)})
+    notes = {"licence": licence, "provenance": provenance}
+    header = {"axis_names": list(model.axis_names)} | {key: note for key, note in notes.items() if note}
+    save_weights(path, tensors, kind=KIND, header=header)
 
 
 def load_model(path: Path | None = None) -> MorphableModel:
-    """Read a model; without a path, the one that is bundled. Raises WeightsError."""
-    tensors, header = load_weights(bundled(BUNDLED) if path is None else path, kind=KIND)
+    """Read a model; without a path, the one that is bundled. Raises WeightsError, MorphableModelError."""
+    path = bundled(BUNDLED) if path is None else path
+    tensors, header = load_weights(path, kind=KIND)
     names, missing = header.get("axis_names"), [name for name in _TENSORS if name not in tensors]
     if missing or not isinstance(names, list):
         lacking = ", ".join(missing) or "axis_names"

@@ -38,14 +38,15 @@ _FULL_DEPARTURE = 0.035
 
 
 class EyeLayer:
-    """Both eyes of one source picture."""
+    """The eyes of one source picture that lie wholly in it."""
 
     def __init__(
         self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
     ) -> None:
         shape = model.vertices(face.coefficients.identity, face.coefficients.expression) + face.residual
         self._pose = face.coefficients.pose
-        self._eyes = [_Eye.seen(source, points, shape, *_CONTOURS[side]) for side in ("right", "left")]
+        seen = (_Eye.seen(source, points, shape, *_CONTOURS[side]) for side in ("right", "left"))
+        self._eyes = [eye for eye in seen if eye is not None]
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
         """Draw the eyes of `target` into `canvas` (h,w,3), the picture of the field's region, in place."""
@@ -76,13 +77,16 @@ class _Eye:
         lower: tuple[int, ...],
         upper: tuple[int, ...],
         iris: tuple[int, ...],
-    ) -> _Eye:
+    ) -> _Eye | None:
+        """An eye as the source shows it; none where the picture's edge cuts its opening."""
         opening = lower + upper[-2:0:-1]
-        outline = points[list(opening)]
+        outline, size_px = points[list(opening)], np.array(source.shape[1::-1])
+        if (outline < 0).any() or (outline > size_px).any():
+            return None
         corners = points[[lower[0], lower[-1]]]
         width = float(np.linalg.norm(corners[1] - corners[0]))
         low = np.maximum(np.floor(outline.min(axis=0) - _MARGIN * width), 0).astype(int)
-        high = np.ceil(outline.max(axis=0) + _MARGIN * width).astype(int)
+        high = np.minimum(np.ceil(outline.max(axis=0) + _MARGIN * width), size_px).astype(int)
         patch = source[low[1] : high[1], low[0] : high[0]]
         centre = points[iris[0]]
         radius = float(np.linalg.norm(points[list(iris[1:])] - centre, axis=1).mean())

@@ -20,6 +20,7 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.eyes import EyeLayer
 from faceanime.prior.fill import inpaint, soft_polygon
+from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
@@ -58,6 +59,7 @@ class GeometricRenderer:
         self._open_rows = 0 if person is None else _open_rows(person[self.region.slices])
         self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
+        self._lids = LidLayer(source, points)
         self._eyes = EyeLayer(source, face, model, points)
         self._mouth = MouthLayer(source, face, model, points)
 
@@ -77,6 +79,7 @@ class GeometricRenderer:
             rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
             alpha = sample(matte[..., None], warp.flow[rows])[..., 0]
             _show_background(canvas, alpha, plate, warp.flow)
+        self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
         self._mouth.paint(canvas, warp, target)
         return canvas

@@ -11,9 +11,21 @@ from jaxtyping import Bool, Float
 from faceanime.errors import ShapeError, check_shape
 
 
+_IDENTITY = np.eye(3)
+_ROTATION_TOLERANCE = 1e-3
+_MAX_FRAME_RATE = 1000
+
+
 def _check_finite(name: str, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         raise ShapeError(f"{name} holds values that are not finite")
+
+
+def _check_rotation(name: str, matrix: Float[np.ndarray, "*B 3 3"]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        orthogonal = (np.abs(matrix.swapaxes(-1, -2) @ matrix - _IDENTITY) <= _ROTATION_TOLERANCE).all()
+    if not orthogonal or (np.linalg.det(matrix) < 0).any():
+        raise ShapeError(f"{name} holds matrices that are no rotations")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +49,7 @@ class HeadPose:
             _check_finite(f"HeadPose.{name}", getattr(self, name))
         if (self.scale <= 0).any():
             raise ShapeError("HeadPose.scale must be positive")
+        _check_rotation("HeadPose.rotation", self.rotation)
 
     def __getitem__(self, index: int | slice | np.ndarray) -> HeadPose:
         return HeadPose(self.rotation[index], np.asarray(self.scale[index]), self.translation_px[index])
@@ -93,8 +106,12 @@ class Dynamics:
         _check_finite("Dynamics.expression", self.expression)
         if frames == 0:
             raise ShapeError("Dynamics holds no frame")
-        if self.frame_rate <= 0:
-            raise ShapeError(f"Dynamics.frame_rate is {self.frame_rate}, must be positive")
+        if not 0 < self.frame_rate <= _MAX_FRAME_RATE:
+            raise ShapeError(
+                f"Dynamics.frame_rate is {self.frame_rate}, expected above 0 and at most {_MAX_FRAME_RATE}"
+            )
+        if self.crop_size_px < 1:
+            raise ShapeError(f"Dynamics.crop_size_px is {self.crop_size_px}, expected at least 1")
 
     def __len__(self) -> int:
         return len(self.expression)
