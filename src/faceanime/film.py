@@ -8,31 +8,31 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, repeat, takewhile
 from pathlib import Path
 
 import numpy as np
 
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion, save_motion
-from faceanime.errors import ConfigError, MediaError
-from faceanime.face.crop import CropConfig, crop_around, crop_pixels
+from faceanime.errors import ConfigError, MediaError, NoFaceError
+from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import FaceChoice
 from faceanime.geometry.camera import project
-from faceanime.media.image import is_image_file, is_video_file, read_image, write_image
+from faceanime.media.image import is_image_file, read_image, write_image
 from faceanime.media.mesh import write_mesh
 from faceanime.media.output import check_output
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.pipeline import LARGEST_OUTPUT_PX, Animator, Portrait, scaled_portrait
+from faceanime.pipeline import LARGEST_OUTPUT_PX, MATTE_REACH, Animator, Portrait, scaled_portrait
 from faceanime.prior.shade import shade_face
 from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
-from faceanime.prior.warp import source_shape
+from faceanime.prior.warp import face_region, source_shape
 from faceanime.progress import Progress, watched
 from faceanime.sheet import Picture, contact_sheet, tile_row
 from faceanime.streaming import ahead
 from faceanime.structures.coefficients import Dynamics
-from faceanime.structures.faces import CropTransform
+from faceanime.structures.faces import CropTransform, Landmarks
 from faceanime.structures.frames import Pixels
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,11 @@ STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
 MESH_SUFFIXES = {".glb", ".obj"}
 PREVIEW_COLUMNS = 5
 CLAY_SIDE_PX = 512
+CUT_MARGIN = 2.2
+"""With --crop, side of what is kept of the picture, in sides of the head crop."""
+SEARCHED_S = 10
+SEARCH_RATE = Fraction(5)
+"""A video's face is looked for in its first seconds, so many times a second."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def animate_file(
     write = _write_still if still else _write
     progress.stage(f"rendering {out.name}", len(dynamics))
     results = (_cut(pixels, crop) for pixels in animator.render(subject, dynamics))
-    sound = driving if is_video_file(driving) else None
+    sound = None if is_motion_file(driving) or is_image_file(driving) else driving
     if not options.side_by_side and options.preview is None:
         write(ahead(results), out, dynamics.frame_rate, sound, progress)
         return
@@ -105,11 +110,30 @@ def reconstruct_file(
         note = MotionNote(provenance=f"reconstructed from {source.name}")
         save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
-        pixels = read_image(source) if is_image_file(source) else next(read_frames(source)).pixels
-        write_neutral_face(animator, animator.portrait(pixels, str(source), face), out)
+        if is_image_file(source):
+            portrait = animator.portrait(read_image(source), str(source), face)
+        else:
+            portrait = _first_portrait(animator, source, face, progress)
+        write_neutral_face(animator, portrait, out)
     else:
         known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
         raise MediaError(f"cannot write {out}: unknown suffix; use {known}")
+
+
+def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress: Progress) -> Portrait:
+    """The first look at a video that shows the face."""
+    progress.stage(f"looking for a face in {source.name}", None)
+    frames = read_frames(source, frame_rate=SEARCH_RATE)
+    for frame in watched(takewhile(lambda frame: frame.time_s < SEARCHED_S, frames), progress):
+        try:
+            return animator.portrait(frame.pixels, str(source), face)
+        except NoFaceError:
+            continue
+    which = "face" if face == "largest" else f"face {face}"
+    raise NoFaceError(
+        f"no {which} in the first {SEARCHED_S} s of {source}; "
+        "try a lower --detect.threshold or a part that shows the face"
+    )
 
 
 def write_neutral_face(animator: Animator, portrait: Portrait, out: Path) -> None:
@@ -145,26 +169,37 @@ def _prepared(
     animator: Animator, pixels: Pixels, options: FilmOptions, where: str
 ) -> tuple[Portrait, CropTransform | None]:
     """The portrait at the size at which it is rendered, and the crop to cut from the result."""
+    found, others = animator.find(pixels, where, options.face)
+    if others and options.face == "largest":
+        log.warning("%s shows %d faces: the largest is animated (--face INDEX chooses)", where, others + 1)
     longest = max(pixels.shape[:2])
     if not options.crop:
-        scaled = scaled_portrait(pixels, options.size or min(longest, LARGEST_OUTPUT_PX))
-        subject = animator.portrait(scaled, where, options.face)
-        _mention_others(subject, where, options)
-        return subject, None
-    found = animator.portrait(pixels, where, options.face)
-    _mention_others(found, where, options)
-    crop = crop_around(found.landmarks, CropConfig())
+        size = options.size or min(longest, LARGEST_OUTPUT_PX)
+        return animator.fitted(*_scaled(pixels, found, size), others), None
+    crop = crop_around(found, CropConfig())
     side_px = CropConfig().size_px / float(np.sqrt(np.linalg.det(crop.crop_from_image[:, :2])))
     side = options.size or min(2 * round(side_px / 2), LARGEST_OUTPUT_PX)
-    scaled = scaled_portrait(pixels, max(round(longest * side / side_px), 16))
-    subject = animator.portrait(scaled, where, options.face)
+    pixels, found = _cut_out(pixels, found, MATTE_REACH * animator.config.geometric.warp.reach)
+    size = max(round(max(pixels.shape[:2]) * side / side_px), 16)
+    subject = animator.fitted(*_scaled(pixels, found, size), others)
     return subject, crop_around(subject.landmarks, CropConfig(size_px=side))
 
 
-def _mention_others(subject: Portrait, where: str, options: FilmOptions) -> None:
-    if subject.others and options.face == "largest":
-        count = subject.others + 1
-        log.warning("%s shows %d faces: the largest is animated (--face INDEX chooses)", where, count)
+def _cut_out(pixels: Pixels, landmarks: Landmarks, moving: float) -> tuple[Picture, Landmarks]:
+    """The part of a picture that a head crop can show or that moves it: `moving` face sizes at least."""
+    height, width = pixels.shape[:2]
+    reach = max(CUT_MARGIN * CropConfig().enlarge, moving)
+    box = face_region(landmarks.points_image, width, height, reach)
+    part_from_picture = np.array([[1.0, 0.0, -box.left], [0.0, 1.0, -box.top]])
+    return np.ascontiguousarray(pixels[box.slices]), moved_landmarks(landmarks, part_from_picture)
+
+
+def _scaled(pixels: Pixels, landmarks: Landmarks, longest_px: int) -> tuple[Picture, Landmarks]:
+    """A picture and its landmarks at another size."""
+    scaled = scaled_portrait(pixels, longest_px)
+    (height, width), (new_height, new_width) = pixels.shape[:2], scaled.shape[:2]
+    scaled_from_picture = np.array([[new_width / width, 0.0, 0.0], [0.0, new_height / height, 0.0]])
+    return scaled, moved_landmarks(landmarks, scaled_from_picture)
 
 
 def _cut(pixels: Pixels, crop: CropTransform | None) -> Picture:

@@ -38,6 +38,8 @@ from faceanime.structures.frames import Pixels
 TRACKING_SIDE_PX = 640
 """Drivers are tracked at this size at most: landmarks need no more."""
 LARGEST_OUTPUT_PX = 3840
+MATTE_REACH = 1.15
+"""Side of the part of a portrait that is segmented, in sides of the moving region."""
 IMAGE_MOTION_S = Fraction(3, 2)
 IMAGE_MOTION_RATE = Fraction(25)
 
@@ -86,11 +88,19 @@ class Animator:
 
     def portrait(self, pixels: Pixels, where: str = "the portrait", face: FaceChoice = "largest") -> Portrait:
         """Find and fit the face of a picture (H,W,3) uint8. Raises NoFaceError."""
+        return self.fitted(pixels, *self.find(pixels, where, face))
+
+    def find(self, pixels: Pixels, where: str, face: FaceChoice) -> tuple[Landmarks, int]:
+        """The chosen face of a picture (H,W,3) uint8, and how many more there are. Raises NoFaceError."""
         faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
-        chosen = choose_face(faces, face, where)
-        fitted = fit_face(chosen.points_image.astype(np.float64), self.model, self.config.fit)
-        matte = _matte_around(pixels, chosen, self._segmenter)
-        return Portrait(pixels, chosen, fitted, matte, len(faces) - 1)
+        return choose_face(faces, face, where), len(faces) - 1
+
+    def fitted(self, pixels: Pixels, landmarks: Landmarks, others: int = 0) -> Portrait:
+        """The portrait of a picture (H,W,3) uint8 whose face is known: `landmarks` are in its px."""
+        face = fit_face(landmarks.points_image.astype(np.float64), self.model, self.config.fit)
+        reach = MATTE_REACH * self.config.geometric.warp.reach
+        matte = _matte_around(pixels, landmarks, reach, self._segmenter)
+        return Portrait(pixels, landmarks, face, matte, others)
 
     def motion(self, path: Path, progress: Progress | None = None) -> Dynamics:
         """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError."""
@@ -102,7 +112,11 @@ class Animator:
         return self._motion_of_video(path, progress)
 
     def retarget(self, portrait: Portrait, motion: Dynamics) -> Dynamics:
-        """The motion on the portrait's own face, in its picture; a single frame is taken as a goal."""
+        """The motion on the portrait's own face, in its picture.
+
+        A single frame is taken as a goal: the portrait gets its expression and head angles as they are,
+        whatever `config.retarget` says of `motion` and `reference`.
+        """
         source = portrait.face.coefficients
         if len(motion) > 1:
             return retarget(source, motion, self.model, self.config.retarget)
@@ -135,16 +149,13 @@ class Animator:
 
     def _motion_of_file(self, path: Path) -> Dynamics:
         motion, model = load_motion(path), self.model
-        again = "reconstruct it again from its video"
-        if motion.model_id != model.id:
-            raise MorphableModelError(
-                f"{path} belongs to morphable model {motion.model_id}, this is {model.id}; {again}"
-            )
+        model.require(motion.model_id, str(path))
         found = len(motion.identity), motion.expression.shape[1]
         expected = model.identity_count, model.expression_count
         if found != expected:
             raise MorphableModelError(
-                f"{path} has {found} identity and expression numbers, its model has {expected}; {again}"
+                f"{path} has {found} identity and expression numbers, its model has {expected}; "
+                "reconstruct it again from its video"
             )
         return motion
 
@@ -180,11 +191,11 @@ def scaled_portrait(pixels: Pixels, longest_px: int) -> UInt8[np.ndarray, "h w 3
 
 
 def _matte_around(
-    pixels: Pixels, landmarks: Landmarks, segmenter: PersonSegmenter
+    pixels: Pixels, landmarks: Landmarks, reach: float, segmenter: PersonSegmenter
 ) -> Float32[np.ndarray, "H W"]:
     """The person's matte, seen at the scale at which the network knows people; zero further away."""
     height, width = pixels.shape[:2]
-    box = face_region(landmarks.points_image, width, height, 3.2)
+    box = face_region(landmarks.points_image, width, height, reach)
     matte = np.zeros((height, width), np.float32)
     part = np.ascontiguousarray(pixels[box.slices])
     small = scaled_portrait(part, min(max(part.shape[:2]), 1024))

@@ -118,9 +118,12 @@ def set_header(key: str, value: object) -> Callable[[dict[str, np.ndarray], dict
         (set_header("kind", "morphable model"), "holds morphable model, expected motion"),
         (set_header("frame_rate", [25, 0]), "damaged"),
         (set_header("frame_rate", [-25, 1]), "damaged"),
+        (set_header("frame_rate", [1_000_000, 1]), "damaged: Dynamics.frame_rate is 1000000, expected"),
         (set_header("frame_rate", "fast"), "damaged"),
         (set_header("frame_rate", None), "damaged"),
         (set_header("crop_size_px", "large"), "damaged"),
+        (set_header("crop_size_px", 0), "damaged: Dynamics.crop_size_px is 0, expected"),
+        (set_header("crop_size_px", -256), "damaged: Dynamics.crop_size_px is -256, expected"),
         (lambda _, header: header.pop("model_id"), "damaged"),
         (lambda tensors, _: tensors.pop("scale"), "damaged"),
     ],
@@ -133,6 +136,34 @@ def test_a_header_that_makes_no_sense_is_refused(
     change(path, edit)
     with pytest.raises(WeightsError, match=message):
         load_motion(path)
+
+
+NO_ROTATIONS = {
+    "zero": np.zeros((3, 3)),
+    "twice": 2 * np.eye(3),
+    "mirror": np.diag([-1.0, 1.0, 1.0]),
+    "sheared": np.eye(3) + 0.01 * np.eye(3, k=1),
+    "huge": np.full((3, 3), 1e300),
+    "both signs": 1e300 * np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, 1.0], [1.0, 1.0, -1.0]]),
+}
+
+
+@pytest.mark.parametrize("name", NO_ROTATIONS)
+@pytest.mark.filterwarnings("error")
+def test_matrices_that_are_no_rotations_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / NAME
+    save_motion(some_motion(), path)
+    change(path, lambda tensors, _: tensors["rotation"].__setitem__(3, NO_ROTATIONS[name]))
+    with pytest.raises(WeightsError, match=r"damaged: HeadPose\.rotation .* no rotations") as caught:
+        load_motion(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_single_precision_rotations_are_rotations(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    save_motion(some_motion(), path)
+    change(path, lambda tensors, _: tensors.update(rotation=tensors["rotation"].astype(np.float32)))
+    assert len(load_motion(path)) == 5
 
 
 def test_numbers_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:

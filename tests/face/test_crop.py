@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from faces import astronaut
 
-from faceanime.face.crop import CropConfig, crop_around, crop_pixels
+from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.segment import PersonSegmenter
 from faceanime.geometry.similarity import apply_affine
@@ -31,6 +31,14 @@ def test_the_crop_shows_the_face_where_its_map_says(face: Landmarks) -> None:
     again = MediapipeDetector().detect(pixels)[0].points_image[:, :2]
     expected = apply_affine(crop.crop_from_image, face.points_image[:, :2].astype(np.float64))
     assert np.linalg.norm(again - expected, axis=1).mean() < 1.0
+
+
+def test_landmarks_move_with_the_picture_and_keep_their_depth_s_scale(face: Landmarks) -> None:
+    moved = moved_landmarks(face, np.array([[2.0, 0.0, -100.0], [0.0, 2.0, 30.0]]))
+    np.testing.assert_allclose(moved.points_image, 2 * face.points_image + [-100, 30, 0], rtol=1e-5)
+    assert moved.score == face.score
+    same = moved_landmarks(face, np.eye(2, 3))
+    np.testing.assert_array_equal(same.points_image, face.points_image)
 
 
 def test_a_crop_may_reach_beyond_the_picture(face: Landmarks) -> None:

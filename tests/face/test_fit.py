@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from faceanime.errors import ShapeError
+from faceanime.errors import ConfigError, ShapeError
 from faceanime.face.fit import FitConfig, fit_coefficients, fit_face
 from faceanime.geometry.camera import FLIP_Y, project
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
@@ -181,3 +181,19 @@ def test_the_depth_that_detectors_guess_counts_little(
 def test_other_shapes_are_refused(model: MorphableModel) -> None:
     with pytest.raises(WRONG_SHAPE):
         fit_coefficients(np.zeros((2, 68, 3)), model, FitConfig())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("iterations", 0), ("identity_ridge", 0.0), ("identity_ridge", np.inf)),
+        *(("expression_ridge", -1e-4), ("expression_ridge", np.nan), ("depth_weight", -0.1)),
+    ],
+)
+def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"^fit: {name} is {value}, expected .*$"):
+        FitConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_the_depth_may_count_nothing() -> None:
+    assert FitConfig(iterations=1, depth_weight=0.0).depth_weight == 0.0

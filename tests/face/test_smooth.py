@@ -53,6 +53,40 @@ def test_a_still_face_stops_jittering() -> None:
     assert np.std(smoothed(still)) < 0.5 * NOISE
 
 
+def with_lost(values: np.ndarray, lost: slice) -> tuple[Dynamics, np.ndarray]:
+    """Expressions of a still head, lost for a while; and where second differences are of seen frames alone."""
+    frames = len(values)
+    pose = HeadPose(np.tile(np.eye(3), (frames, 1, 1)), np.ones(frames), np.zeros((frames, 2)))
+    dynamics = Dynamics(np.zeros(3), values, pose, Fraction(25), np.ones(frames, bool), 256, "m")
+    dynamics = gap(dynamics, lost)
+    seen = dynamics.valid
+    return dynamics, seen[:-2] & seen[1:-1] & seen[2:]
+
+
+@pytest.mark.parametrize("frames_lost", [10, 12, 13, 40, 60, 75, 100, 150])
+@pytest.mark.parametrize("place", [0.0, 0.05, 0.4, 1.0])
+def test_lost_frames_do_not_keep_the_jitter_in_the_others(frames_lost: int, place: float) -> None:
+    start = round(place * (300 - frames_lost))
+    raw, inside = with_lost(noisy(np.zeros((300, 8))), slice(start, start + frames_lost))
+    before, after = (np.diff(d.expression, 2, axis=0)[inside].std() for d in (raw, smooth_dynamics(raw)))
+    assert after < 0.1 * before
+
+
+@pytest.mark.parametrize("frames_lost", [10, 60, 150])
+def test_a_blink_beside_lost_frames_keeps_its_depth(frames_lost: int) -> None:
+    blink = np.clip(1 - np.abs(np.arange(300) - 240) / 2, 0, None)
+    values = noisy(np.tile(blink[:, None], 10))
+    raw, _ = with_lost(values, slice(60, 60 + frames_lost))
+    assert np.mean(smooth_dynamics(raw).expression[240] / values[240]) >= 0.95
+
+
+def test_frames_lost_at_regular_intervals_leave_noise_to_see() -> None:
+    valid = np.arange(300) % 5 != 0
+    values = noisy(np.zeros((300, 8)))
+    found = smooth_series(values, valid, 25.0)
+    assert np.std(found) < 0.5 * NOISE
+
+
 @pytest.mark.parametrize("hertz", [0.5, 1.0, 2.0, 4.0])
 def test_motion_keeps_its_size_and_does_not_lag(hertz: float) -> None:
     angle = 2 * np.pi * hertz * np.arange(500) / 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from program import PROGRAM, Outcome, Program, difference, pictures, run_process
@@ -72,6 +74,16 @@ def test_a_video_drives_a_video_with_its_rate_its_length_and_its_sound(
     assert info.has_audio
     assert heard_at_s(out) == pytest.approx(CLICK_S, abs=0.03)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_driver_s_name_does_not_cost_its_sound(
+    program: Program, portrait_path: Path, driving_path: Path, tmp_path: Path
+) -> None:
+    shutil.copy(driving_path, tmp_path / "driving.f4v")
+    out = program.makes(
+        tmp_path / "out.mp4", "animate", portrait_path, "--driving", tmp_path / "driving.f4v", "--size", "64"
+    )
+    assert probe_video(out).has_audio
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".gif"])
@@ -150,6 +162,43 @@ def test_the_crop_is_a_square_around_the_head(
     _, height, width, _ = pictures(program.makes(tmp_path / "native.mp4", *crop)).shape
     assert height == width
     assert 160 < width < 240  # the face is 110 px high
+
+
+def test_a_small_face_of_a_large_picture_is_cut_out_before_it_is_scaled(
+    program: Program,
+    astronaut: np.ndarray,
+    motion_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sides: list[int] = []
+
+    class Watched(GeometricRenderer):
+        def __init__(self, pixels: np.ndarray, *args: object) -> None:
+            sides.append(max(pixels.shape[:2]))
+            super().__init__(pixels, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("faceanime.pipeline.GeometricRenderer", Watched)
+    wide = np.pad(astronaut, ((400, 500), (900, 600), (0, 0)), mode="edge")
+    write_image(tmp_path / "wide.png", wide)
+    write_image(tmp_path / "near.png", astronaut)
+    crop = ["--driving", motion_path, "--crop", "--size", "256"]
+    far, near = (
+        pictures(program.makes(tmp_path / name, "animate", tmp_path / f"{name}.png", *crop))
+        for name in ("wide", "near")
+    )
+    assert max(sides) < 2.3 * 256
+    assert difference(far[6], near[6]) < 4.0
+
+
+@pytest.mark.parametrize("face", ["0", "1"])
+def test_the_chosen_face_stays_the_same_in_a_tiny_crop(
+    program: Program, pair_path: Path, motion_path: Path, tmp_path: Path, face: str
+) -> None:
+    driven = ["animate", pair_path, "--driving", motion_path, "--face", face, "--crop", "--size"]
+    small, large = (pictures(program.makes(tmp_path / size, *driven, size))[6] for size in ("32", "320"))
+    shrunk = cv2.resize(large, (32, 32), interpolation=cv2.INTER_AREA)
+    assert difference(small, shrunk) < 6.0
 
 
 def test_side_by_side_shows_source_driver_prior_and_result(

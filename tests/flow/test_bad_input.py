@@ -271,6 +271,23 @@ def test_a_motion_whose_numbers_do_not_fit_together(
     refused("animate", portrait_path, "--driving", path, "-o", out, message=f"{path} has ")
 
 
+def test_a_motion_whose_numbers_mean_nothing(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, out: Path
+) -> None:
+    tensors, header = load_weights(motion_path, "motion")
+    path = tmp_path / "odd.motion.safetensors"
+    for rotation, changed, message in (
+        (np.zeros_like(tensors["rotation"]), {}, "HeadPose.rotation holds matrices that are no rotations"),
+        (-tensors["rotation"], {}, "HeadPose.rotation holds matrices that are no rotations"),
+        (tensors["rotation"], {"crop_size_px": 0}, "Dynamics.crop_size_px is 0"),
+        (tensors["rotation"], {"frame_rate": [100_000, 1]}, "Dynamics.frame_rate is 100000"),
+    ):
+        save_weights(path, tensors | {"rotation": rotation}, "motion", header | changed)
+        refused(
+            "animate", portrait_path, "--driving", path, "-o", out, message=f"{path} is damaged: {message}"
+        )
+
+
 @pytest.mark.parametrize("content", ["cut", "text", "empty"])
 def test_a_damaged_motion(
     refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, out: Path, content: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from program import Program
 from conftest import FRAMES, NTSC
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Portrait
 from faceanime.structures.coefficients import Dynamics
@@ -79,6 +81,26 @@ def test_a_video_gives_the_face_of_its_first_frame(
 ) -> None:
     out = program.makes(tmp_path / "face.glb", "reconstruct", driving_path)
     assert len(trimesh.load(out, force="mesh", process=False).faces) > 800
+
+
+def test_a_video_that_begins_without_a_face_gives_the_first_face_it_shows(
+    program: Program, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    with VideoWriter(tmp_path / "late.mp4", Fraction(5), 320, 320) as writer:
+        for pixels in (np.zeros_like(astronaut), np.zeros_like(astronaut), astronaut):
+            writer.write(pixels)
+    out = program.makes(tmp_path / "face.glb", "reconstruct", tmp_path / "late.mp4")
+    assert len(trimesh.load(out, force="mesh", process=False).faces) > 800
+
+
+def test_a_video_without_a_face_gives_no_mesh(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "none.mp4"
+    with VideoWriter(path, Fraction(5), 64, 64) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    done = program("reconstruct", path, "-o", tmp_path / "face.glb")
+    assert done.status == 2
+    assert f"no face in the first 10 s of {path}; try " in done.err
+    assert [each.name for each in tmp_path.iterdir()] == ["none.mp4"]
 
 
 def test_the_chosen_face_is_reconstructed(program: Program, pair_path: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.errors import MorphableModelError
+from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.learn import LearnConfig, Person, learn_model
@@ -104,3 +104,16 @@ def test_too_few_people_are_refused(people: list[Person]) -> None:
     stills = [Person(f"{p.name}, {t}", p.points[t : t + 1]) for p in people for t in (0, 9, 18)]
     with pytest.raises(MorphableModelError, match=r"0 filmed shapes .* give more data"):
         learn_model(stills, CONFIG)  # expressions are what one and the same person does
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 0) for name in ("identities", "eye_expressions", "brow_expressions", "mouth_expressions")),
+        *(("rounds", 0), ("frames_per_person", -1), ("max_yaw_deg", 0.0)),
+        *(("lid_weight", 0.0), ("lip_weight", -1.0), ("iris_weight", np.nan), ("depth_weight", 0.0)),
+    ],
+)
+def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"^learn: {name} is {value}, expected .*$"):
+        LearnConfig(**{name: value})  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from jaxtyping import TypeCheckError
 from faceanime.errors import MorphableModelError, ShapeError, WeightsError
 from faceanime.morphable import topology
 from faceanime.morphable.model import BUNDLED, KIND, MorphableModel, Region, load_model, save_model
-from faceanime.weights import bundled, save_weights
+from faceanime.weights import bundled, load_weights, read_header, save_weights
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first
@@ -22,12 +22,40 @@ def rng() -> np.random.Generator:
 
 
 def test_a_file_keeps_every_bit(model: MorphableModel, tmp_path: Path) -> None:
-    save_model(model, tmp_path / "first.safetensors")
+    header = read_header(bundled(BUNDLED))
+    notes = {key: header.get(key, "") for key in ("licence", "provenance")}
+    save_model(model, tmp_path / "first.safetensors", **notes)
     again = load_model(tmp_path / "first.safetensors")
-    save_model(again, tmp_path / "second.safetensors")
+    save_model(again, tmp_path / "second.safetensors", **notes)
     assert again.id == model.id
     first, second = ((tmp_path / f"{name}.safetensors").read_bytes() for name in ("first", "second"))
     assert first == second == bundled(BUNDLED).read_bytes()
+
+
+def test_a_file_says_whose_it_is_without_changing_the_model(model: MorphableModel, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(model, path, licence="CC BY 4.0", provenance="drawn, seed 0")
+    assert read_header(path).items() >= {"licence": "CC BY 4.0", "provenance": "drawn, seed 0"}.items()
+    assert load_model(path).id == model.id
+
+
+def test_a_damaged_bundled_file_is_named(
+    model: MorphableModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "installed.safetensors"
+    monkeypatch.setattr("faceanime.morphable.model.bundled", lambda name: path)
+    save_weights(path, {"mean": model.mean}, kind=KIND, header={"axis_names": []})
+    with pytest.raises(MorphableModelError, match=f"^{path} lacks identity_basis"):
+        load_model()
+    tensors, header = _saved(model, path)
+    save_weights(path, tensors | {"triangles": tensors["triangles"] + 9}, kind=KIND, header=header)
+    with pytest.raises(MorphableModelError, match=f"^{path} is damaged: .* outside its "):
+        load_model()
+
+
+def _saved(model: MorphableModel, path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    save_model(model, path)
+    return load_weights(path, KIND)
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from heads_drawn import draw_portrait, drawn_face, eye_outline
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.eyes import EyeLayer
+from faceanime.prior.render import GeometricConfig, GeometricRenderer
 from faceanime.prior.warp import WarpConfig, WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.prior import WarpField
@@ -19,9 +20,11 @@ DARK = 100
 class Stage:
     """The drawn portrait, its sheet and its eyes."""
 
-    def __init__(self, model: MorphableModel) -> None:
-        self.model, self.source = model, drawn_face(model)
-        self.picture = draw_portrait(model)
+    def __init__(self, model: MorphableModel, crop: slice = slice(None)) -> None:
+        face = drawn_face(model)
+        pose = face.pose.resized(1.0, (-float(crop.start or 0), 0.0))
+        self.model, self.source = model, FaceCoefficients(face.identity, face.expression, pose)
+        self.picture = np.ascontiguousarray(draw_portrait(model)[:, crop])
         face = fitted(self.source, model)
         height, width = self.picture.shape[:2]
         self.sheet = WarpSheet(face, model, width, height, None, WarpConfig())
@@ -126,3 +129,32 @@ def test_eyes_beyond_the_region_are_left_out(stage: Stage) -> None:
     before, _ = stage.warped(target)
     after, _ = stage.painted(target)
     np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("where", ["through the iris", "through the corner", "beyond the eye"])
+@pytest.mark.parametrize("lost", EYES)
+def test_an_eye_cut_by_the_pictures_edge_is_left_out_and_the_other_moves(
+    stage: Stage, model: MorphableModel, lost: int, where: str
+) -> None:
+    """The picture's left edge cuts the right eye, its right edge the left eye."""
+    x = np.sort(eye_outline(stage.sheet.source_points, lost)[:, 0])
+    inner, outer = (x[-1], x[0]) if lost == 0 else (x[0], x[-1])
+    share = {"through the iris": 0.5, "through the corner": 0.9, "beyond the eye": -0.1}[where]
+    edge = round(float(inner + share * (outer - inner)))
+    cut = Stage(model, slice(edge, None) if lost == 0 else slice(edge))
+    target = cut.target(gaze_left=0.7, blink_left=0.4, blink_right=0.4)
+    before, field = cut.warped(target)
+    after, _ = cut.painted(target)
+    changed = (before != after).any(axis=-1)
+    kept = 1 - lost
+    assert changed[box_of(field, kept, 2)].any()
+    changed[box_of(field, kept, 2)] = False
+    assert not changed.any()
+    whole, whole_field = stage.painted(stage.target(gaze_left=0.7, blink_left=0.4, blink_right=0.4))
+    np.testing.assert_allclose(
+        after[box_of(field, kept, 0)].astype(int),
+        whole[box_of(whole_field, kept, 0)].astype(int),
+        atol=8,
+    )
+    renderer = GeometricRenderer(cut.picture, fitted(cut.source, model), None, model, GeometricConfig())
+    assert renderer.render(target).any()

@@ -14,7 +14,9 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import Region, load_model
+from faceanime.prior import teeth
 from faceanime.prior.mouth import MouthLayer
+from faceanime.prior.mouth_arch import SourceInside
 from faceanime.prior.warp import WarpConfig, WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 
@@ -161,6 +163,46 @@ def test_drawn_teeth_follow_the_light():
 
     levels = [teeth((SKIN * light).astype(int)) for light in (0.3, 0.6, 1.0)]
     assert levels[0] < levels[1] < levels[2] < 230
+
+
+@pytest.mark.parametrize("expression", [CLOSED, axis("lips_part", 1.2)])
+@pytest.mark.parametrize("inside", [60, 210])
+def test_a_grey_source_gives_a_grey_mouth(expression, inside):
+    portrait = Portrait(expression, skin=np.full(3, 165), inside=np.full(3, inside))
+    for strength in (0.1, 0.5, 1.2):
+        canvas, _ = portrait.paint(face(axis("jaw_open", strength)))
+        assert np.ptp(canvas.astype(int), axis=-1).max() <= 2
+
+
+def inside_of(*levels):
+    """What a mouth shows whose brightness runs through the levels from the upper lip to the lower."""
+    side = teeth.window(200.0)[..., 1]
+    below = (0.08 - side).astype(np.float32)
+    above = (side + 0.08).astype(np.float32)
+    light = np.array(levels)[np.clip((below / 0.16 * len(levels)).astype(int), 0, len(levels) - 1)]
+    return SourceInside(np.repeat(light[..., None], 3, axis=2).astype(np.uint8), below, above, 200.0)
+
+
+@pytest.mark.parametrize(
+    ("levels", "low", "high"),
+    [
+        ((75, 111, 177, 208, 215, 200, 170, 125), 2.0, 2.0),  # a smile, with the lip's shadow over it
+        ((79, 110, 138, 160, 160, 145, 100, 77), 2.0, 2.0),
+        ((150, 190, 200, 180, 70, 150, 170, 160), 0.5, 0.65),  # two rows
+        ((90, 190, 200, 180, 160, 120, 150, 160), 0.6, 0.75),
+        ((150, 190, 60, 20, 15, 15, 15, 15), 2.0, 2.0),  # open, an upper row
+        ((12, 8, 12, 15, 18, 29, 57, 98), 0.6, 0.9),  # open, a lower one
+    ],
+)
+def test_the_rows_part_at_the_gap_between_them(levels, low, high):
+    assert low <= inside_of(*levels).split() <= high
+
+
+def test_the_dark_of_an_open_mouth_moves_with_neither_row():
+    inside, gum = inside_of(12, 8, 12, 15, 18, 29, 57, 98), np.ones(3)
+    assert inside.cavity() is not None
+    for part in (inside.upper_part(inside.split(), gum), inside.lower_part(inside.split(), gum)):
+        assert part[inside.picture.mean(axis=-1) < 20, 3].max() == 0.0
 
 
 def test_a_slight_opening_is_darker_than_teeth(closed):

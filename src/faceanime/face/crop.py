@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
 from faceanime.errors import ConfigError
-from faceanime.geometry.similarity import warp_image
+from faceanime.geometry.similarity import apply_affine, warp_image
 from faceanime.structures.faces import CropTransform, Landmarks
 from faceanime.structures.frames import Pixels
 
@@ -42,3 +42,11 @@ def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
 def crop_pixels(pixels: Pixels, crop: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
     """The crop (S,S,3) of a picture (H,W,3); beyond the picture its edge goes on."""
     return warp_image(pixels, crop.crop_from_image, crop.size_px, crop.size_px, "cubic")
+
+
+def moved_landmarks(landmarks: Landmarks, b_from_a: Float64[np.ndarray, "2 3"]) -> Landmarks:
+    """The landmarks where an affine map of the picture takes them; depth keeps the scale of x and y."""
+    scale = np.sqrt(abs(np.linalg.det(b_from_a[:, :2])))
+    places = apply_affine(b_from_a, landmarks.points_image[:, :2])
+    points = np.column_stack([places, scale * landmarks.points_image[:, 2]])
+    return Landmarks(points.astype(np.float32), landmarks.score)

@@ -34,7 +34,6 @@ MODES_OF_SPACE = {"RGB": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}}
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 ANIMATED_FORMATS = {"GIF", "WEBP", "PNG"}  # not MPO and TIFF: there, more frames are previews and pages
 IMAGE_SUFFIXES = set(".jpg .jpeg .png .webp .avif .gif .tif .tiff .bmp .heic .heif".split())
-VIDEO_SUFFIXES = set(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv".split())
 WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {
     ".png": {"format": "PNG"},
     ".jpg": {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": "4:4:4"},
@@ -90,14 +89,6 @@ def is_image_file(path: Path) -> bool:
     if animated is None:
         return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
     return not animated
-
-
-def is_video_file(path: Path) -> bool:
-    """Whether `path` is a file that holds moving pictures: a video or an animated GIF, WebP or PNG."""
-    animated = _sniff_animation(path)
-    if animated is None:
-        return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
-    return animated
 
 
 def _sniff_animation(path: Path) -> bool | None:

@@ -8,6 +8,7 @@ are principal directions under the weights of the fit, learned on every shape an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int32
 from scipy.linalg import eigh
 
-from faceanime.errors import MorphableModelError
+from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.geometry.camera import FLIP_Y
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import angles_from_rotation
@@ -54,6 +55,17 @@ class LearnConfig:
     """Shapes turned further are left out: the detector guesses their far side."""
     frames_per_person: int = 240
     """At most so many frames of a person, evenly taken, so that long clips do not rule."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            *("identities", "eye_expressions", "brow_expressions", "mouth_expressions"),
+            *("rounds", "frames_per_person"),
+        ):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"learn: {name} is {getattr(self, name)}, expected at least 1")
+        for name in ("lid_weight", "lip_weight", "iris_weight", "depth_weight", "max_yaw_deg"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"learn: {name} is {getattr(self, name)}, expected above 0")
 
     @property
     def expressions(self) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from faceanime.errors import MorphableModelError, check_shape
+from faceanime.errors import MorphableModelError, ShapeError, check_shape
 from faceanime.weights import bundled, load_weights, save_weights
 
 KIND = "morphable"
@@ -170,4 +170,7 @@ def load_model(path: Path | None = None) -> MorphableModel:
     if missing or not isinstance(names, list):
         lacking = ", ".join(missing) or "axis_names"
         raise MorphableModelError(f"{path} lacks {lacking}; train it again with this version")
-    return MorphableModel(**{name: tensors[name] for name in _TENSORS}, axis_names=tuple(map(str, names)))
+    try:
+        return MorphableModel(**{name: tensors[name] for name in _TENSORS}, axis_names=tuple(map(str, names)))
+    except (ShapeError, MorphableModelError) as error:
+        raise MorphableModelError(f"{path} is damaged: {error}; train it again") from error

@@ -1,8 +1,8 @@
 """The skin of a closing upper lid.
 
-What is seen of an open eye's upper lid is a thin fold full of lashes; stretched over the closed eye it would be a smear.
-As the lid comes down, the stretched part is replaced by skin filled in from around the eye; the lash line itself
-(see `prior/lashes.py`) stays.
+What is seen of an open eye's upper lid is a thin fold full of lashes; stretched over the closed eye it would be a
+smear. As the lid comes down, the stretched part is replaced by skin filled in from around the eye; the lash line
+itself (see `prior/lashes.py`) stays.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class _Lid:
             return None
         patch = source[low[1] : high[1], low[0] : high[0]]
         eye = points[list(lower + fold[::-1])] - low
-        hole = soft_polygon(eye.astype(np.float32), *patch.shape[:2], 0.0)
+        height, across = patch.shape[:2]
+        hole = soft_polygon(eye.astype(np.float32), height, across, 0.0)
         reach = (
             2 * max(round(0.06 * width), 1) + 1
         )  # lashes stand out beyond the fold and below the lower lid
@@ -83,7 +84,8 @@ class _Lid:
         return cls(upper, lower, fold, _gap(points, upper, lower), skin, low.astype(np.float64))
 
     def paint(self, canvas: Pixels, field: WarpField) -> None:
-        points = field.target_points[:, :2] - np.array([field.region.left, field.region.top], np.float32)
+        corner = np.array([field.region.left, field.region.top], np.float32)
+        points = np.asarray(field.target_points[:, :2] - corner, np.float32)
         closed = 1.0 - _gap(points, self.upper, self.lower) / max(self.gap, 1e-3)
         shown = np.clip((closed - _SHOWS_FROM) / (_SHOWS_FULLY - _SHOWS_FROM), 0.0, 1.0)
         outline = self._outline(points)
@@ -93,10 +95,9 @@ class _Lid:
             return
         box = slice(low[1], high[1]), slice(low[0], high[0])
         width = float(np.linalg.norm(points[self.upper[-1]] - points[self.upper[0]]))
-        size = int(high[1] - low[1]), int(high[0] - low[0])
-        mask = soft_polygon((outline - low).astype(np.float32), *size, 0.03 * width)
-        place = np.array([field.region.left, field.region.top]) - self.origin
-        skin = sample(self.skin, field.flow[box] + place.astype(np.float32))
+        height, across = int(high[1] - low[1]), int(high[0] - low[0])
+        mask = soft_polygon((outline - low).astype(np.float32), height, across, 0.03 * width)
+        skin = sample(self.skin, field.flow[box] + (corner - self.origin).astype(np.float32))
         weight = (shown * mask)[..., None]
         canvas[box] = np.rint(weight * skin + (1.0 - weight) * canvas[box]).astype(np.uint8)
 

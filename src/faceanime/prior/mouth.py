@@ -33,13 +33,14 @@ _OUTLINE = UPPER_LIP + LOWER_LIP[-2:0:-1]
 # opened mouths of 9 people (validation) and 70 (training), with those of `mouth_paint`, then looked at.
 _UPPER_EDGE = 0.015
 """The upper incisors' edge below the upper lip of the neutral face (whose lips part by some 0.05)."""
-_LOWER_EDGE = 0.014
+_LOWER_EDGE = 0.02
 """The lower incisors' edge below that of the upper ones, in the same face."""
 _UPPER_BEHIND, _LOWER_BEHIND = 0.05, 0.07
 """How far the incisors stand behind the line of the lips."""
-_LIP_SHARE = 0.6
-"""Share of the lower lip in the guess of how far the jaw moved; the rest says the chin."""
-_LOWER_LIGHT = np.array([0.94, 0.85, 0.81])
+_LIP_SHARE = 0.25
+"""Share of the lower lip in the guess of how far the jaw moved; the rest says the chin: in a grin
+the lips part and the jaw stays."""
+_LOWER_LIGHT = np.array([0.91, 0.82, 0.79])
 """Colour of the lower row in shares of the upper one's: deeper in the mouth, amid red tongue and lips."""
 _FULL_DEPARTURE = 0.03
 """The layer shows fully once the lips have moved so far: at rest the source shows."""
@@ -76,7 +77,7 @@ class MouthLayer:
             for origin in (self._upper_origin, self._lower_origin + jaw)
         )
         colors = MouthColors.seen(source, points, upper.colors())
-        self._colors = colors.of_inside()
+        self._colors = colors.of_inside(upper.cavity())
         self._pictures = _pictures(upper, lower, colors, self._density)
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
@@ -139,13 +140,15 @@ def _opening(
 def _pictures(
     upper: SourceInside, lower: SourceInside, colors: MouthColors, density: float
 ) -> Float32[np.ndarray, "4 h w 4"]:
-    split = upper.split()
+    split, gum = upper.split(), colors.muted(teeth.GUM)
     pictures = [np.empty(0, np.float32)] * len(paint_order.PICTURES)
     # beside teeth of one's own, drawn ones look strange
     pictures[paint_order.UPPER] = (1.0 - upper.presence()) * teeth.draw_row(
-        teeth.UPPER, colors.teeth, density
+        teeth.UPPER, colors.muted(colors.teeth), gum, density
     )
-    pictures[paint_order.LOWER] = teeth.draw_row(teeth.LOWER, _LOWER_LIGHT * colors.teeth, density)
-    pictures[paint_order.UPPER_OWN] = upper.upper_part(split)
-    pictures[paint_order.LOWER_OWN] = lower.lower_part(split)
+    pictures[paint_order.LOWER] = teeth.draw_row(
+        teeth.LOWER, colors.muted(_LOWER_LIGHT * colors.teeth), gum, density
+    )
+    pictures[paint_order.UPPER_OWN] = upper.upper_part(split, gum)
+    pictures[paint_order.LOWER_OWN] = lower.lower_part(split, gum)
     return np.stack(pictures).astype(np.float32)

@@ -18,6 +18,7 @@ from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.frames import Pixels
 
 Image = Float32[np.ndarray, "h w"]
+Gum = Float[np.ndarray, "3"]
 
 UPPER_LIP = list(topology.INNER_LIPS_UPPER)
 LOWER_LIP = list(topology.INNER_LIPS_LOWER)
@@ -29,9 +30,12 @@ _TELLING = (0.06, 0.10)
 """A source opened less than the first shows nothing of the inside worth keeping, from the second on all."""
 _SIDE_FADE = 0.04
 """Toward the corners of its mouth what the source shows fades out over this width."""
-_MIDDLE, _BINS, _DARK = 0.12, 12, 0.5
-"""The dark between the rows is sought so far from the middle, in so many steps of height; it has at most this
-share of the brightness below it."""
+_MIDDLE, _BINS = 0.12, 12
+"""The dark between the rows is sought so far from the middle, in so many steps of height."""
+_CLEARLY = 1.15
+"""So many times brighter than the gap between them is either row."""
+_BRIGHT = 0.5
+"""Teeth have at least this share of the greatest brightness in the opening; less than it is dark."""
 _GUM_FROM, _GUM_AT = 0.03, 0.08
 """Carried on under the lip, teeth turn to gums over these heights."""
 
@@ -100,38 +104,62 @@ class SourceInside:
     def split(self) -> float:
         """Share of the opening's height, from above, where the upper part gives way to the lower one.
 
-        That is the dark between the rows; 2 (all is upper) where no such dark is followed by something bright.
+        That is the gap between two rows, bright on both sides; without one all is upper (2), but for a mouth that
+        stands open on the dark with something bright only below.
         """
+        height, light = self._profile()
+        gaps = [
+            min(light[:i].max(), light[i + 1 :].max()) / max(light[i], 1.0)
+            if min(light[:i].max(), light[i + 1 :].max()) > _BRIGHT * light.max()
+            else 0.0
+            for i in range(1, len(light) - 1)
+        ]
+        if gaps and max(gaps) >= _CLEARLY:
+            return float(height[1 + int(np.argmax(gaps))])
+        dark = light < _BRIGHT * light.max(initial=0.0)
+        only_lower = self.cavity() is not None and dark[: len(dark) // 2].all()
+        return float(height[dark].max()) if only_lower else 2.0
+
+    def cavity(self) -> float | None:
+        """The brightness of the dark, 0 to 255, of a mouth that stands open on it; None for one full of teeth."""
+        _, light = self._profile()
+        if len(light) == 0:
+            return None
+        dark = light[light < _BRIGHT * light.max()]
+        return float(dark.mean()) if len(dark) > len(light) / 2 else None
+
+    def upper_part(self, split: float, gum: Gum) -> Float32[np.ndarray, "h w 4"]:
+        """What moves with the skull, premultiplied RGBA; `gum`: the colour of gums in shares of the teeth's."""
+        return self._part(ramp(split - self._share, -0.06, 0.06), self.above, self.below, gum)
+
+    def lower_part(self, split: float, gum: Gum) -> Float32[np.ndarray, "h w 4"]:
+        """What moves with the jaw; it goes on behind the upper part, so that both together hide the rest."""
+        return self._part(ramp(self._share - split, -0.18, -0.06), self.below, self.above, gum)
+
+    def _profile(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+        """Heights (shares, from above) in the middle of the mouth and the brightness there; empty if too few."""
         sure = (self._trusted() > 0.5) & self._middle
         bins = np.clip((self._share[sure] * _BINS).astype(int), 0, _BINS - 1)
         count = np.bincount(bins, minlength=_BINS)
         seen = np.flatnonzero(count)
         if len(seen) < _BINS // 3:
-            return 2.0
-        profile = np.bincount(bins, self.picture[sure].mean(axis=-1), _BINS)[seen] / count[seen]
-        darkest = int(profile.argmin())
-        if profile[darkest] > _DARK * profile[darkest:].max():
-            return 2.0
-        return float((seen[darkest] + 0.5) / _BINS)
+            return np.empty(0), np.empty(0)
+        light = np.bincount(bins, self.picture[sure].mean(axis=-1), _BINS)[seen] / count[seen]
+        return (seen + 0.5) / _BINS, light
 
-    def upper_part(self, split: float) -> Float32[np.ndarray, "h w 4"]:
-        """What moves with the skull, premultiplied RGBA."""
-        return self._part(ramp(split - self._share, -0.06, 0.06), self.above, self.below)
-
-    def lower_part(self, split: float) -> Float32[np.ndarray, "h w 4"]:
-        """What moves with the jaw; it goes on behind the upper part, so that both together hide the rest."""
-        return self._part(ramp(self._share - split, -0.18, -0.06), self.below, self.above)
-
-    def _part(self, chosen: Image, toward: Image, away: Image) -> Float32[np.ndarray, "h w 4"]:
+    def _part(self, chosen: Image, toward: Image, away: Image, gum: Gum) -> Float32[np.ndarray, "h w 4"]:
         """The chosen part, carried on, as gums, under the lip it comes from (`away` is counted from there)."""
         trusted = self._trusted()
         columns = np.repeat(trusted.max(axis=0, keepdims=True), len(trusted), axis=0)
         columns = np.minimum(columns, cv2.blur(columns, (2 * round(_SIDE_FADE * self.density) + 1, 1)))
         weight = self.presence() * chosen * columns * ramp(toward, *_SEAM)
+        if self.cavity() is not None:  # the dark is no thing that moves
+            least = _BRIGHT * self._profile()[1].max()
+            weight *= ramp(self.picture.mean(axis=-1), 0.5 * least, least)
         if not (weight > 0).any():
             return np.zeros((*weight.shape, 4), np.float32)
-        gum = ramp(-away, _GUM_FROM, _GUM_AT)[..., None]
-        color = fill_holes(self.picture, trusted) * (1.0 + gum * (teeth.GUM - 1.0))
+        under = ramp(-away, _GUM_FROM, _GUM_AT)[..., None]
+        color = fill_holes(self.picture, trusted) * (1.0 + under * (gum - 1.0))
         return np.dstack([color * weight[..., None], weight]).astype(np.float32)
 
     def _trusted(self) -> Image:

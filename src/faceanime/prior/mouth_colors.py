@@ -15,6 +15,7 @@ from faceanime.structures.frames import Pixels
 Color = Float[np.ndarray, "3"]
 
 _CHEEKS = [50, 280, 205, 425, 101, 330, 36, 266]
+_LIPS = [0, 17, 37, 267, 84, 314]
 _EYES = (
     (topology.RIGHT_EYE_LOWER, topology.RIGHT_EYE_UPPER, topology.RIGHT_IRIS),
     (topology.LEFT_EYE_LOWER, topology.LEFT_EYE_UPPER, topology.LEFT_IRIS),
@@ -31,16 +32,21 @@ _WHITE_BY_SKIN = 0.9
 _BRIGHTEST = 225.0
 _PALE = 0.8
 """Teeth are pale: their green is at least this share of their red; tongue and gums are redder."""
+_DIM = np.array([0.90, 0.68, 0.70])
+"""Light on teeth behind lips that hardly part: it comes through the lips, so it is redder."""
+_GREY, _COLOURED = 0.02, 0.12
+"""A picture whose cheeks and lips are less saturated than the first is grey, from the second on it is coloured."""
 _LEAST_PX, _LEAST_SHARE = 30, 0.2
 """Own teeth are believed from so many pixels on, and this share of the opening."""
 
 
 @dataclass(frozen=True, eq=False)
 class MouthColors:
-    """Mean colours (3,), sRGB 0 to 255, of cheeks and teeth."""
+    """Mean colours (3,), sRGB 0 to 255, of cheeks and teeth; `chroma`: 0 for a grey picture, 1 for a coloured."""
 
     skin: Color
     teeth: Color
+    chroma: float
 
     @classmethod
     def seen(
@@ -48,16 +54,33 @@ class MouthColors:
     ) -> MouthColors:
         """From a source picture (H,W,3), its landmarks (N,2) px and the pixels (n,3) between its lips."""
         height, width = source.shape[:2]
-        x, y = points[_CHEEKS].astype(int).T
-        skin = np.median(source[y.clip(0, height - 1), x.clip(0, width - 1)], axis=0)
+
+        def median(places: list[int]) -> Color:
+            x, y = points[places].astype(int).T
+            return np.asarray(np.median(source[y.clip(0, height - 1), x.clip(0, width - 1)], axis=0))
+
+        skin = median(_CHEEKS)
+        saturation = max(float(np.ptp(c)) / max(float(c.max()), 1.0) for c in (skin, median(_LIPS)))
+        chroma = float(np.clip((saturation - _GREY) / (_COLOURED - _GREY), 0.0, 1.0))
         teeth = _own_teeth(inside, skin)
         if teeth is None:
             teeth = _guessed_teeth(skin, _eye_white(source, points))
-        return cls(skin, teeth)
+        return cls(skin, teeth, chroma)
 
-    def of_inside(self) -> Float[np.ndarray, "3 3"]:
-        """The cavity's back, its lit front over the lower lip, and the tongue."""
-        return np.stack([self.skin * _BACK, self.skin * _FRONT, self.skin * _TONGUE])
+    def of_inside(self, cavity: float | None) -> Float[np.ndarray, "4 3"]:
+        """The cavity's back, its lit front over the lower lip, the tongue, and the light through the lips.
+
+        `cavity`: the brightness of the dark that the source itself shows.
+        """
+        inside = self.skin * np.stack([_BACK, _FRONT, _TONGUE])
+        if cavity is not None:
+            inside *= min(cavity / max(float(inside[0].mean()), 1.0), 1.0)
+        return self.muted(np.concatenate([inside, _DIM[None]]))
+
+    def muted(self, colors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Colours as saturated as the picture is."""
+        grey = colors.mean(axis=-1, keepdims=True)
+        return np.asarray(grey + self.chroma * (colors - grey))
 
 
 def _own_teeth(inside: UInt8[np.ndarray, "n 3"], skin: Color) -> Color | None:

@@ -20,7 +20,8 @@ LIP_STEPS = 128
 """Samples of a lip's height over x, from -ARCH_END to ARCH_END."""
 PICTURES = UPPER, UPPER_OWN, LOWER, LOWER_OWN = 0, 1, 2, 3
 """The order of the rows' pictures: drawn teeth and what the source shows, of either jaw."""
-COLORS = BACK, FRONT, TONGUE = 0, 1, 2
+COLORS = BACK, FRONT, TONGUE, DIM = 0, 1, 2, 3
+"""The order of the colours; DIM is the light (shares) on teeth behind lips that hardly part."""
 
 _FRONT_REACH = 0.024
 """How far over the lower lip the light reaches into the cavity."""
@@ -31,8 +32,6 @@ _TONGUE_LAGS = 0.47
 """Share of the jaw's motion that the tongue does not take."""
 _LIT_GAP = 0.19
 """Openings of this height let in enough light to see all by."""
-_DIM = np.array([0.90, 0.68, 0.70])
-"""Light (RGB) on teeth behind lips that hardly part: it comes through the lips, so it is redder."""
 _UPPER_SHADOW, _UPPER_SHADOW_REACH = 0.35, 0.022
 _LOWER_SHADOW, _LOWER_SHADOW_REACH = 0.15, 0.015
 
@@ -65,7 +64,7 @@ def paint_inside(canvas, weight, left, top, upper_view, lower_view, lips, jaw, p
     """Blend the inside into `canvas` (h,w,3) uint8 by `weight` (h,w) in [0, 1].
 
     `left`, `top`: the canvas's corner in the picture, px; `*_view` (4,2); `lips` (2,LIP_STEPS), heights of the
-    upper and lower lip; `jaw` (3,), its displacement from rest; `pictures` (4,H,W,4) premultiplied; `colors` (3,3).
+    upper and lower lip; `jaw` (3,), its displacement from rest; `pictures` (4,H,W,4) premultiplied; `colors` (4,3).
     """
     color = np.empty(3)
     light = np.empty(3)
@@ -80,7 +79,7 @@ def paint_inside(canvas, weight, left, top, upper_view, lower_view, lips, jaw, p
             below = height_over(lips[0], upper_x) - upper_y
             above = upper_y - height_over(lips[1], upper_x)
             lit = _ramp((below + above) / _LIT_GAP)
-            light[:] = _DIM + lit * (1.0 - _DIM)
+            light[:] = colors[DIM] + lit * (1.0 - colors[DIM])
             front = np.exp(-max(above, 0.0) / _FRONT_REACH)
             color[:] = colors[BACK] + front * (colors[FRONT] - colors[BACK])
             _lay_tongue(
@@ -122,9 +121,9 @@ def _lay(color, picture, x, y, density, light):
 def _lay_tongue(color, tongue, x, y):
     """A soft mound around (0, -_TONGUE_DROP)."""
     radius = (x / _TONGUE_WIDTH) ** 2 + ((y + _TONGUE_DROP) / _TONGUE_HEIGHT) ** 2
-    alpha = _ramp((1.4 - radius) / 0.9)
+    alpha = _ramp((1.5 - radius) / 1.2)
     for c in range(3):
-        color[c] += alpha * ((1.0 - 0.25 * min(radius, 1.4)) * tongue[c] - color[c])
+        color[c] += alpha * ((1.05 - 0.3 * min(radius, 1.5)) * tongue[c] - color[c])
 
 
 @njit(cache=True, nogil=True)

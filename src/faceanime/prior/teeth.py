@@ -28,6 +28,11 @@ class Row:
     """Of the first crown."""
     points_up: bool
     """Whether biting edges look up (the lower row)."""
+    relief: float
+    """How much darker a crown is at its sides."""
+    dim_at: float
+    """Sideways the row sinks into the shade of the cheeks: half dark about here."""
+    blur: float
 
 
 UPPER = Row(
@@ -35,20 +40,24 @@ UPPER = Row(
     edges=(0.0, 0.008, 0.001, 0.012, 0.018, 0.026),
     height=0.115,
     points_up=False,
+    relief=0.3,
+    dim_at=0.30,
+    blur=0.0,
 )
 LOWER = Row(
     widths=(0.056, 0.060, 0.060, 0.048, 0.042, 0.032),
     edges=(0.0, 0.0, 0.004, -0.008, -0.014, -0.02),
     height=0.095,
     points_up=True,
+    relief=0.15,
+    dim_at=0.20,
+    blur=0.003,
 )
 
 _CONTACT = 0.002
 """Neighbours overlap by twice this: only the notches at the biting edge let the dark through."""
 GUM = np.array([0.80, 0.47, 0.45], np.float32)
 """Colour of the gums, in shares of the teeth's."""
-_DIM_AT = 0.30
-"""Sideways the row sinks into the shade of the cheeks: half dark about here."""
 
 
 def window(density: float) -> Float32[np.ndarray, "h w 2"]:
@@ -58,8 +67,13 @@ def window(density: float) -> Float32[np.ndarray, "h w 2"]:
     return np.stack(np.meshgrid(x, y), axis=-1)
 
 
-def draw_row(row: Row, color: Float[np.ndarray, "3"], density: float) -> Float32[np.ndarray, "h w 4"]:
-    """The row as premultiplied RGBA, 0 to 255 and alpha 0 to 1, the first edge's height at y = 0."""
+def draw_row(
+    row: Row, color: Float[np.ndarray, "3"], gum: Float[np.ndarray, "3"], density: float
+) -> Float32[np.ndarray, "h w 4"]:
+    """The row as premultiplied RGBA, 0 to 255 and alpha 0 to 1, the first edge's height at y = 0.
+
+    `color` of the teeth; `gum`: that of the gums in shares of it.
+    """
     fine = window(density * _SUPERSAMPLING)
     soft = 0.5 / density
     side, up = np.abs(fine[..., 0]), fine[..., 1] if not row.points_up else -fine[..., 1]
@@ -67,23 +81,25 @@ def draw_row(row: Row, color: Float[np.ndarray, "3"], density: float) -> Float32
     crowns, light = np.zeros(side.shape, np.float32), np.zeros(side.shape, np.float32)
     near = 0.0
     for index, (width, edge) in enumerate(zip(row.widths, edges, strict=True)):
-        inside, shine = _crown(side - near - width / 2, up - edge, width, row.height, soft, index == 2)
+        inside, shine = _crown(row, side - near - width / 2, up - edge, width, soft, index == 2)
         crowns, light = np.maximum(crowns, inside), np.maximum(light, inside * shine)
         near += width
     gums = np.clip((up - 0.6 * row.height) / soft, 0, 1) * np.clip((near - side) / 0.02, 0, 1)
     alpha = np.maximum(crowns, gums)
-    shade = 1.0 / (1.0 + (side / _DIM_AT) ** 4)
-    tint = light[..., None] + ((alpha - crowns) * 0.8)[..., None] * GUM
+    shade = 1.0 / (1.0 + (side / row.dim_at) ** 4)
+    tint = light[..., None] + ((alpha - crowns) * 0.8)[..., None] * gum.astype(np.float32)
     picture = np.dstack([tint * shade[..., None] * color.astype(np.float32), alpha])
+    if row.blur > 0.0:
+        picture = cv2.GaussianBlur(picture, (0, 0), row.blur * density * _SUPERSAMPLING)
     height, width_px = window(density).shape[:2]
     return np.asarray(cv2.resize(picture, (width_px, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _crown(
+    row: Row,
     across: Float32[np.ndarray, "h w"],
     up: Float32[np.ndarray, "h w"],
     width: float,
-    height: float,
     soft: float,
     pointed: bool,
 ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
@@ -94,12 +110,12 @@ def _crown(
     out = (
         np.hypot(np.maximum(np.abs(across) - half + radius, 0.0), np.maximum(radius - rise, 0.0)) - radius
     )  # a rounded corner at the biting edge
-    neck = np.abs(across) - half * (1.0 - 0.18 * np.clip(rise / height, 0.0, 1.0) ** 2)
-    gum_line = rise - height * (1.0 - 0.25 * (across / half) ** 2)
+    neck = np.abs(across) - half * (1.0 - 0.18 * np.clip(rise / row.height, 0.0, 1.0) ** 2)
+    gum_line = rise - row.height * (1.0 - 0.25 * (across / half) ** 2)
     distance = np.maximum(np.maximum(out, neck), gum_line)
     inside = np.clip(0.5 - distance / soft, 0.0, 1.0).astype(np.float32)
-    round_side = 1.0 - 0.3 * np.clip(np.abs(across) / half, 0.0, 1.0) ** 4
-    along = np.clip(rise / height, 0.0, 1.0)
+    round_side = 1.0 - row.relief * np.clip(np.abs(across) / half, 0.0, 1.0) ** 4
+    along = np.clip(rise / row.height, 0.0, 1.0)
     return inside, (round_side * (0.88 + 0.12 * np.sin(np.pi * np.clip(along + 0.15, 0, 1)))).astype(
         np.float32
     )

@@ -12,7 +12,7 @@ from faceanime.config import save_config
 from faceanime.errors import ConfigError, MediaError, NoFaceError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.track import LandmarkTracker, TrackConfig
-from faceanime.media.image import read_image
+from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
 from faceanime.morphable.learn import LearnConfig, Person, learn_model
 from faceanime.morphable.model import MorphableModel, save_model
@@ -31,7 +31,8 @@ def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progre
     progress.stage("learning the model", None)
     model = learn_model(people, config)
     out.mkdir(parents=True, exist_ok=True)
-    save_model(model, out / "morphable.safetensors")
+    provenance = f"faceanime train morphable, {len(people)} people"
+    save_model(model, out / "morphable.safetensors", provenance=provenance)
     save_config(config, out / "config.json")
     return model
 
@@ -49,10 +50,10 @@ def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Pers
         path = data / row["file"]
         if not path.is_file():
             raise MediaError(f"{path} is listed in {data} but does not exist")
-        if path.suffix.lower() == ".mp4":
-            seen = [face.points_image for face in tracker.track(read_frames(path)) if face is not None]
-        else:
+        if is_image_file(path):
             seen = [face.points_image for face in detector.detect(read_image(path))[:1]]
+        else:
+            seen = [face.points_image for face in tracker.track(read_frames(path)) if face is not None]
         found[row["person"]] += seen
     people = [Person(name, np.stack(points)) for name, points in found.items() if points]
     if not people:
