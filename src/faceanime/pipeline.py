@@ -16,7 +16,7 @@ from jaxtyping import Float32, UInt8
 from faceanime.composite import Paster
 from faceanime.dynamics.edit import ease_between
 from faceanime.dynamics.motion_file import is_motion_file, load_motion
-from faceanime.dynamics.retarget import RetargetConfig, retarget
+from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
 from faceanime.errors import MorphableModelError
 from faceanime.face.detect import DetectConfig, FaceChoice, MediapipeDetector, choose_face, require_faces
 from faceanime.face.fit import FitConfig, fit_face
@@ -117,11 +117,11 @@ class Animator:
         A single frame is taken as a goal: the portrait gets its expression and head angles as they are,
         whatever `config.retarget` says of `motion` and `reference`.
         """
-        source = portrait.face.coefficients
-        if len(motion) > 1:
-            return retarget(source, motion, self.model, self.config.retarget)
-        config = replace(self.config.retarget, motion="absolute", reference=0)
-        return retarget(source, motion, self.model, config)
+        source, config = portrait.face.coefficients, self.config.retarget
+        if len(motion) == 1:
+            config = replace(config, motion="absolute", reference=0)
+        room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
+        return retarget(source, motion, self.model, config, room)
 
     def animate(self, portrait: Portrait, motion: Dynamics) -> Iterator[Pixels]:
         """The pictures (H,W,3) of the portrait moving as `motion`, one by one; does no I/O."""

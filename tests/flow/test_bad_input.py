@@ -169,7 +169,7 @@ def test_a_driver_that_is_huge_or_tiny_or_without_a_face(
         refused("animate", portrait_path, "--driving", path, "-o", out, message=f"no face in {path}")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.7])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.7, 0.9])
 def test_a_truncated_video(
     refused: Refused, portrait_path: Path, driving_path: Path, tmp_path: Path, out: Path, share: float
 ) -> None:

@@ -121,6 +121,12 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
         raise MediaError(_broken(path, count, error.strerror)) from error
     if count == 0:
         raise MediaError(f"cannot read {path}: not one frame can be decoded")
+    if count < stream.frames - _HIDDEN_FRAMES:  # cut cleanly between two packets; only MP4 and MOV can tell
+        raise MediaError(_broken(path, count, f"its index lists {stream.frames}"))
+
+
+_HIDDEN_FRAMES = 2
+"""An edit list may hide so many of the frames that an index counts."""
 
 
 def _broken(path: Path, count: int, reason: str | None) -> str:
