@@ -1,0 +1,77 @@
+"""What only recorded clips can show; runs with `pytest --data DIR` (clips.csv and clips/ in it)."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceanime import Animator
+from faceanime.face.fit import FitConfig, fit_coefficients
+from faceanime.face.track import LandmarkTracker
+from faceanime.geometry.camera import project
+from faceanime.geometry.rotation import vector_from_rotation
+from faceanime.media.video import read_frames
+from faceanime.morphable.axes import RIGHT_LIDS, measure
+from faceanime.morphable.model import MorphableModel
+
+pytestmark = pytest.mark.data
+
+
+def clips(data_dir: Path, holding: str) -> list[Path]:
+    with (data_dir / "clips.csv").open(encoding="utf-8") as table:
+        rows = [row["file"] for row in csv.DictReader(table) if row["split"] == "test"]
+    return [data_dir / file for file in rows if holding in file]
+
+
+def seen(clip: Path) -> np.ndarray:
+    found = LandmarkTracker().track(read_frames(clip))
+    return np.stack([face.points_image for face in found if face is not None]).astype(np.float64)
+
+
+def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> None:
+    for clip in clips(data_dir, "talkvid_4"):
+        points = seen(clip)
+        face = fit_coefficients(points, model, FitConfig())
+        count = model.landmark_count
+        shape = model.vertices(face.identity, np.zeros_like(face.expression))[:, :count].astype(np.float64)
+        shape += np.einsum("vck,tk->tvc", model.apparent_basis, face.expression)
+        landed = project(shape, face.pose)
+        assert np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean() <= 0.45
+
+        def gap(at: np.ndarray) -> np.ndarray:
+            return np.mean(
+                [np.linalg.norm(at[:, a, :2] - at[:, b, :2], axis=-1) for a, b in RIGHT_LIDS], axis=0
+            )
+
+        assert np.corrcoef(gap(landed), gap(points))[0, 1] >= 0.99
+
+
+def test_a_talking_jaw_hardly_moves_a_still_head(data_dir: Path, model: MorphableModel) -> None:
+    for clip in clips(data_dir, "grid_"):
+        face = fit_coefficients(seen(clip), model, FitConfig())
+        lips = measure("lips_apart", model.vertices(face.identity, face.expression))
+        turn = np.degrees(vector_from_rotation(face.pose.rotation @ face.pose.rotation[0].T))
+        moved = np.column_stack([turn, 100 * np.log(face.pose.scale)])
+        change = (lips[5:] - lips[:-5])[:, None]
+        slope = np.linalg.lstsq(change, moved[5:] - moved[:-5], rcond=None)[0][0]
+        over_its_range = slope * (np.percentile(lips, 95) - np.percentile(lips, 5))
+        assert np.abs(over_its_range[:3]).max() <= 1.5, clip.name
+        assert abs(over_its_range[3]) <= 0.7, clip.name
+
+
+def test_a_driver_is_reproduced_better_than_by_a_still(data_dir: Path) -> None:
+    (clip,) = clips(data_dir, "talkvid_zh")
+    frames = [frame.pixels for frame in read_frames(clip)]
+    animator = Animator()
+    animator.config = replace(animator.config, retarget=replace(animator.config.retarget, reference=0))
+    portrait = animator.portrait(frames[0])
+    results = list(animator.animate(portrait, animator.motion(clip)))
+    left, top, right, bottom = (int(v) for v in portrait.landmarks.box_px)
+    face = slice(top, bottom), slice(left, right)
+    ours = np.mean(
+        [np.abs(r[face].astype(int) - f[face]).mean() for r, f in zip(results, frames, strict=True)]
+    )
+    still = np.mean([np.abs(frames[0][face].astype(int) - f[face]).mean() for f in frames])
+    assert ours < 0.5 * still
