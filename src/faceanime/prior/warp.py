@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.flow import flow_from_mesh
@@ -131,8 +131,8 @@ class _Rays:
     """Rings of vertices on rays from the face's centre through its oval to the region's border.
 
     A ray that leaves the person before the border (over hair, into the background) is rigid as far as the
-    person goes; one that does not (over neck and shoulders) fades to the border. Where the picture itself cuts
-    the head off, the ray goes on beyond the picture, so that the cut-off part moves too.
+    person goes; one that does not (over neck and shoulders) fades to the border. Where a ray meets the picture's
+    own edge it goes on beyond, so that nothing is stretched toward that edge and a cut-off head moves whole.
     """
 
     def __init__(
@@ -154,10 +154,10 @@ class _Rays:
         rigid = near + config.stiff * (border - near)
         if matte is not None:
             end = _person_end(matte, centre, out, near, border)
-            cut = np.isinf(end) & _ends_at_picture_edge(centre + border[:, None] * out, picture_size)
+            cut = _ends_at_picture_edge(centre + border[:, None] * out, picture_size)
             border = np.where(cut, border + _BEYOND * near, border)
             rigid = np.where(cut, border, np.where(np.isinf(end), rigid, np.minimum(end, 0.97 * border)))
-            rigid = np.maximum(_around(rigid / border), 0.2) * border
+            rigid = np.maximum(_around(maximum_filter1d(rigid / border, 3, mode="wrap")), 0.2) * border
         model_rings = placed[count:].reshape(-1, len(oval), 3)
         shares = [_share(ring, centre, out, near, border) for ring in model_rings]
         depths = [ring[:, 2] for ring in model_rings]
