@@ -179,10 +179,15 @@ class _Converter:
         self._stream = stream
         self._max_side_px = max_side_px
         self._size: tuple[int, int] | None = None
+        self._orientation = _Orientation()
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> Pixels:
-        self._size = self._size or _display_size(self._stream, frame, self._max_side_px)
+        if self._size is None:
+            self._size = _display_size(self._stream, frame, self._max_side_px)
+            # Of the first frame alone: PyAV ties a frame whose side data are looked at to itself, and it stays
+            # in memory until the garbage collector comes by.
+            self._orientation = _orientation(frame)
         untagged = frame.colorspace == UNSPECIFIED_COLORSPACE
         try:
             rgb = self._reformatter.reformat(
@@ -198,7 +203,7 @@ class _Converter:
             raise MediaError(
                 f"cannot read {self._path}: its pixels cannot be converted ({error.strerror})"
             ) from error
-        return _upright(rgb.to_ndarray(), _orientation(frame))
+        return _upright(rgb.to_ndarray(), self._orientation)
 
 
 def _display_size(stream: VideoStream, frame: VideoFrame, max_side_px: int | None) -> tuple[int, int]:
