@@ -1,41 +1,90 @@
-"""A file is whole or not there."""
-
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from faceanime.files import written_whole
+from faceanime.errors import OutputError
+from faceanime.files import atomic_output
 
 
-def test_the_draft_takes_the_place_of_the_target(tmp_path: Path) -> None:
+def test_success_replaces_the_target_and_leaves_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "a.mp4"
     target.write_text("old")
-    with written_whole(target) as draft:
-        draft.write_text("new")
+    with atomic_output(target) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".mp4"
+        assert temporary.name.startswith(".")
+        temporary.write_text("new")
         assert target.read_text() == "old"
-        assert draft.suffix == ".mp4"
     assert target.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [target]
+    assert os.listdir(tmp_path) == ["a.mp4"]  # noqa: PTH208  # hidden names, too
 
 
-@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt])
-def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, stop: type[BaseException]) -> None:
-    target = tmp_path / "a.mp4"
-    target.write_text("old")
-
-    def write_half() -> None:
-        with written_whole(target) as draft:
-            draft.write_text("half")
-            raise stop
-
-    with pytest.raises(stop):
-        write_half()
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, OutputError, GeneratorExit])
+@pytest.mark.parametrize("folder", [False, True])
+def test_failure_keeps_the_old_target(tmp_path: Path, failure: type[BaseException], folder: bool) -> None:
+    kept = tmp_path / "a.mp4"
+    kept.write_text("old")
+    target = tmp_path / "frames" if folder else kept
+    with pytest.raises(failure), atomic_output(target, folder=folder) as temporary:
+        (temporary / "1.png" if folder else temporary).write_text("half")
+        raise failure
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert kept.read_text() == "old"
 
 
-def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    (tmp_path / "usual").touch()
-    with written_whole(tmp_path / "ours") as draft:
-        draft.touch()
-    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    with atomic_output(tmp_path / "frames", folder=True) as temporary:
+        (temporary / "1.png").write_text("x")
+        assert not (tmp_path / "frames").exists()
+    assert (tmp_path / "frames" / "1.png").read_text() == "x"
+
+
+def test_a_folder_that_holds_something_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(OutputError, match="not an empty folder"), atomic_output(tmp_path, folder=True):
+        pass
+    assert (tmp_path / "mine").exists()
+
+
+def test_target_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for target, words in [
+        (tmp_path / "none" / "a.mp4", "create it first"),
+        (tmp_path / "file" / "a.mp4", "is not a folder"),
+        (tmp_path, "it is a folder"),
+        (Path("/dev/null"), "not a regular file"),
+        (Path("/proc/a.mp4"), "choose another place"),
+    ]:
+        with pytest.raises(OutputError, match=words) as caught, atomic_output(target):
+            pass
+        assert "\n" not in str(caught.value)
+        assert str(target) in str(caught.value)
+
+
+def test_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a\.mp4: no space left"), atomic_output(tmp_path / "a.mp4"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_system_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError), atomic_output(tmp_path / "a.mp4"):
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+
+def test_writes_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    with atomic_output(tmp_path / "link.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_new_file_has_ordinary_rights(tmp_path: Path) -> None:
+    with atomic_output(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    (tmp_path / "b.txt").touch()
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from faceanime.errors import WeightsError
+from faceanime.errors import OutputError, WeightsError
 from faceanime.weights import bundled, load_weights, read_header, save_weights
 
 TENSORS = {
@@ -61,7 +61,7 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(WeightsError, match="No space left"):
+    with pytest.raises(OutputError, match="no space left"):
         save_weights(path, {}, "morphable", {})
     monkeypatch.undo()
     assert path.read_bytes() == before
@@ -105,7 +105,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_target_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         save_weights(tmp_path / "no" / "folder", TENSORS, "morphable", {})
 
 

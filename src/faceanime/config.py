@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from faceanime.errors import ConfigError
-from faceanime.files import written_whole
+from faceanime.files import atomic_output
 
 Config = TypeVar("Config")
 
@@ -57,13 +57,9 @@ def load_config(cls: type[Config], path: Path) -> Config:
 
 
 def save_config(config: object, path: Path) -> None:
-    """Write settings to a JSON file, whole or not at all. Raises: ConfigError."""
-    text = to_json(config)
-    try:
-        with written_whole(path) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write the settings to {path}: {_reason(error)}") from error
+    """Write settings to a JSON file, whole or not at all. Raises: OutputError."""
+    with atomic_output(path) as draft:
+        draft.write_text(to_json(config), encoding="utf-8")
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -18,6 +18,10 @@ class MediaError(FaceAnimeError):
     """A picture or video cannot be read or written."""
 
 
+class OutputError(FaceAnimeError):
+    """A file cannot be written where it should go."""
+
+
 class NoFaceError(FaceAnimeError):
     """No usable face where one is needed."""
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion, save_motion
-from faceanime.errors import ConfigError, MediaError, NoFaceError
+from faceanime.errors import ConfigError, NoFaceError, OutputError
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import FaceChoice
+from faceanime.files import check_output
 from faceanime.geometry.camera import project
 from faceanime.media.image import is_image_file, read_image, write_image
 from faceanime.media.mesh import write_mesh
-from faceanime.media.output import check_output
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, Region
@@ -117,7 +117,7 @@ def reconstruct_file(
         write_neutral_face(animator, portrait, out)
     else:
         known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
-        raise MediaError(f"cannot write {out}: unknown suffix; use {known}")
+        raise OutputError(f"cannot write {out}: unknown suffix; use {known}")
 
 
 def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress: Progress) -> Portrait:
@@ -154,7 +154,7 @@ def write_neutral_face(animator: Animator, portrait: Portrait, out: Path) -> Non
 def _check_outputs(out: Path, options: FilmOptions, inputs: tuple[Path, ...], still: bool) -> None:
     for target in (out, options.preview):
         if target is not None and target.resolve() in [path.resolve() for path in inputs]:
-            raise MediaError(f"cannot write {target}: it is an input; choose another name")
+            raise OutputError(f"cannot write {target}: it is an input; choose another name")
     if not (still and out.suffix.lower() in STILL_SUFFIXES):
         VideoWriter(out, Fraction(25), 16, 16)  # an unknown suffix is refused before any work
     if out.suffix:
@@ -162,7 +162,7 @@ def _check_outputs(out: Path, options: FilmOptions, inputs: tuple[Path, ...], st
     if options.preview is not None:
         check_output(options.preview)
         if options.preview.suffix.lower() not in STILL_SUFFIXES:
-            raise MediaError(f"cannot write {options.preview}: a preview is a picture; name it .png")
+            raise OutputError(f"cannot write {options.preview}: a preview is a picture; name it .png")
 
 
 def _prepared(

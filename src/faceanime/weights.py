@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from faceanime.errors import WeightsError
-from faceanime.files import written_whole
+from faceanime.files import atomic_output
 
 Header: TypeAlias = dict[str, Any]  # of JSON values
 Tensors: TypeAlias = dict[str, np.ndarray]
@@ -35,7 +35,7 @@ def save_weights(
 ) -> None:
     """Write tensors and header, whole or not at all; `format`, `kind` and `version` are put into the header.
 
-    Raises: WeightsError for numbers that are not finite, or a path that cannot be written.
+    Raises: WeightsError for numbers that are not finite, OutputError for a path that cannot be written.
     """
     full = {**header, "format": FORMAT, "kind": kind, "version": version}
     # Row-major copies: a transposed view would be written in the order of its memory.
@@ -43,11 +43,8 @@ def save_weights(
     for name, tensor in ordered.items():
         _check_finite(path, name, tensor)
     text = json.dumps(full, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    try:
-        with written_whole(path) as draft:
-            draft.write_bytes(save(ordered, metadata={_KEY: text}))
-    except OSError as error:
-        raise WeightsError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_output(path) as draft:
+        draft.write_bytes(save(ordered, metadata={_KEY: text}))
 
 
 def load_weights(path: Path, kind: str, newest: int = 1) -> tuple[Tensors, Header]:

@@ -17,7 +17,7 @@ from jaxtyping import TypeCheckError
 from safetensors.numpy import save
 
 from faceanime.dynamics.motion_file import MotionNote, is_motion_file, load_motion, save_motion
-from faceanime.errors import WeightsError
+from faceanime.errors import OutputError, WeightsError
 from faceanime.geometry.rotation import rotation_from_vector
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.weights import load_weights, read_header
@@ -92,7 +92,7 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
 def test_only_its_own_suffix_is_a_motion_file(tmp_path: Path) -> None:
     assert is_motion_file(Path("x/smile.motion.safetensors"))
     assert not is_motion_file(Path("x/smile.safetensors"))
-    with pytest.raises(WeightsError, match=r"ends in \.motion\.safetensors"):
+    with pytest.raises(OutputError, match=r"ends in \.motion\.safetensors"):
         save_motion(some_motion(), tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -202,7 +202,7 @@ def test_an_older_file_survives_a_failed_write(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in ("file", "missing"):
-        with pytest.raises(WeightsError, match=f"cannot write .*{folder}"):
+        with pytest.raises(OutputError, match=f"cannot write .*{folder}"):
             save_motion(some_motion(), tmp_path / folder / NAME)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import TypeCheckError
 from PIL import Image, ImageCms
 from recordings import record
 
-from faceanime.errors import MediaError, ShapeError
+from faceanime.errors import MediaError, OutputError, ShapeError
 from faceanime.media.image import is_image_file, read_image, write_image
 
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first
@@ -236,7 +236,7 @@ def test_damaged_pictures_give_a_media_error_or_a_picture(tmp_path: Path, suffix
 
 
 def test_unknown_suffix_and_shape_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"use one of \.png"):
+    with pytest.raises(OutputError, match=r"use one of \.png"):
         write_image(tmp_path / "a.xyz", corners())
     with pytest.raises(WRONG_SHAPE):
         write_image(tmp_path / "a.png", corners()[..., 0])

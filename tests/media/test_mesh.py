@@ -6,7 +6,7 @@ import pytest
 from jaxtyping import TypeCheckError
 from PIL import Image
 
-from faceanime.errors import MediaError, ShapeError
+from faceanime.errors import OutputError, ShapeError
 from faceanime.media.image import read_image
 from faceanime.media.mesh import write_mesh
 
@@ -46,20 +46,20 @@ def test_obj_names_its_parts_without_a_folder(tmp_path: Path) -> None:
 
 def test_all_or_nothing(tmp_path: Path) -> None:
     (tmp_path / "face.png").mkdir()
-    with pytest.raises(MediaError, match=r"face\.png"):
+    with pytest.raises(OutputError, match=r"face\.png"):
         write_mesh(tmp_path / "face.obj", VERTICES, TRIANGLES, UV, TEXTURE)
     assert [p.name for p in tmp_path.iterdir()] == ["face.png"]
 
 
 def test_missing_extra_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trimesh", None)
-    with pytest.raises(MediaError, match=r'pip install "faceanime\[export\]"'):
+    with pytest.raises(OutputError, match=r'pip install "faceanime\[export\]"'):
         write_mesh(tmp_path / "face.glb", VERTICES, TRIANGLES, UV, TEXTURE)
     write_mesh(tmp_path / "face.obj", VERTICES, TRIANGLES, UV, TEXTURE)
 
 
 def test_wrong_input_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"use one of \.obj, \.glb"):
+    with pytest.raises(OutputError, match=r"use one of \.obj, \.glb"):
         write_mesh(tmp_path / "face.stl", VERTICES, TRIANGLES, UV, TEXTURE)
     with pytest.raises(WRONG_SHAPE):
         write_mesh(tmp_path / "face.obj", VERTICES, TRIANGLES + 1, UV, TEXTURE)

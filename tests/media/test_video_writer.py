@@ -20,7 +20,7 @@ from recordings import (
     sound_seconds,
 )
 
-from faceanime.errors import Cancelled, MediaError, ShapeError
+from faceanime.errors import Cancelled, MediaError, OutputError, ShapeError
 from faceanime.media.image import read_image
 from faceanime.media.video import VideoWriter, probe_video, read_frames
 
@@ -173,7 +173,7 @@ def test_failure_leaves_nothing(
 @pytest.mark.parametrize("suffix", [".mp4", ".webp", ""])
 def test_no_frame_is_an_error(tmp_path: Path, suffix: str) -> None:
     with (
-        pytest.raises(MediaError, match="no frame"),
+        pytest.raises(OutputError, match="no frame"),
         VideoWriter(tmp_path / f"a{suffix}", Fraction(25), 8, 8),
     ):
         pass
@@ -181,7 +181,7 @@ def test_no_frame_is_an_error(tmp_path: Path, suffix: str) -> None:
 
 
 def test_unknown_suffix_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"\.mp4, \.mov, \.mkv, \.webm, \.gif, \.webp"):
+    with pytest.raises(OutputError, match=r"\.mp4, \.mov, \.mkv, \.webm, \.gif, \.webp"):
         VideoWriter(tmp_path / "a.xyz", Fraction(25), 8, 8)
 
 
@@ -208,7 +208,7 @@ def test_full_disk_is_told_and_leaves_nothing(tmp_path: Path, small_files: None,
     rng = np.random.default_rng(0)
     path = tmp_path / f"a{suffix}"
     with (
-        pytest.raises(MediaError, match="free some space") as caught,
+        pytest.raises(OutputError, match="free some space") as caught,
         VideoWriter(path, Fraction(25), 128, 128) as writer,
     ):
         for _ in range(40):

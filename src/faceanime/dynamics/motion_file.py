@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.errors import ShapeError, WeightsError
+from faceanime.errors import OutputError, ShapeError, WeightsError
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.weights import load_weights, save_weights
 
@@ -36,9 +36,9 @@ def is_motion_file(path: Path) -> bool:
 
 
 def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
-    """Write a motion, whole or not at all. Raises WeightsError."""
+    """Write a motion, whole or not at all. Raises OutputError."""
     if not is_motion_file(path):
-        raise WeightsError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
+        raise OutputError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
     tensors: dict[str, np.ndarray] = {
         "identity": dynamics.identity,  # as exact as they are: what is loaded must draw the same pictures
         "expression": dynamics.expression,

@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from faceanime.errors import MediaError, check_shape
-from faceanime.media.output import atomic_output
+from faceanime.errors import MediaError, OutputError, check_shape
+from faceanime.files import atomic_output
 from faceanime.structures.frames import Pixels
 
 MAX_PIXELS = 100_000_000
@@ -63,13 +63,13 @@ def read_image(path: Path) -> Pixels:
 def write_image(path: Path, pixels: Pixels) -> None:
     """Write (H,W,3) uint8 sRGB as .png, .jpg, .jpeg (quality 95, 4:4:4) or .webp, all or nothing.
 
-    Raises: MediaError when the suffix is unknown or the place cannot be written; ShapeError.
+    Raises: OutputError when the suffix is unknown or the place cannot be written; ShapeError.
     """
     check_shape("pixels", pixels, None, None, 3)
     options = WRITER_OPTIONS.get(path.suffix.lower())
     if options is None:
         known = ", ".join(WRITER_OPTIONS)
-        raise MediaError(f"cannot write {path}: unknown picture suffix; use one of {known}")
+        raise OutputError(f"cannot write {path}: unknown picture suffix; use one of {known}")
     with atomic_output(path) as temporary:
         Image.fromarray(pixels).save(temporary, **options)  # type: ignore[arg-type]  # one type a key
 

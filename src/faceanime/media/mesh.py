@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from PIL import Image
 
-from faceanime.errors import MediaError, ShapeError, check_shape
-from faceanime.media.output import atomic_output
+from faceanime.errors import OutputError, ShapeError, check_shape
+from faceanime.files import atomic_output
 from faceanime.structures.frames import Pixels
 
 MATERIAL = "newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
@@ -29,7 +29,7 @@ def write_mesh(
     `vertices` (V,3) in model space; `triangles` (F,3) indices, counter-clockwise seen from outside; `uv`
     (V,2) in [0, 1] with v up; `texture` (H,W,3) uint8 sRGB, its first row at v = 1.
 
-    Raises: MediaError when the suffix is unknown, the place cannot be written, or the extra is missing;
+    Raises: OutputError when the suffix is unknown, the place cannot be written, or the extra is missing;
     ShapeError.
     """
     check_shape("vertices", vertices, None, 3)
@@ -44,7 +44,7 @@ def write_mesh(
     elif suffix == ".glb":
         _write_glb(path, vertices, triangles, uv, texture)
     else:
-        raise MediaError(f"cannot write {path}: unknown mesh suffix; use one of .obj, .glb")
+        raise OutputError(f"cannot write {path}: unknown mesh suffix; use one of .obj, .glb")
 
 
 def _write_obj(
@@ -71,7 +71,7 @@ def _write_glb(
     try:
         import trimesh
     except ImportError as error:
-        raise MediaError(f'cannot write {path}: pip install "faceanime[export]"') from error
+        raise OutputError(f'cannot write {path}: pip install "faceanime[export]"') from error
     png = io.BytesIO()
     Image.fromarray(texture).save(png, format="PNG")
     material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]  # trimesh is partly untyped

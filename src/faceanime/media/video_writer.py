@@ -18,9 +18,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from PIL import Image
 
-from faceanime.errors import MediaError, ShapeError, check_shape
+from faceanime.errors import OutputError, ShapeError, check_shape
+from faceanime.files import DISK_FULL, atomic_output
 from faceanime.media.audio import AudioTrack, carry_audio
-from faceanime.media.output import DISK_FULL, atomic_output
 from faceanime.structures.frames import Pixels
 
 GIF_HIGHEST_RATE = Fraction(50)  # browsers slow anything faster down to 10 frames/s
@@ -65,7 +65,7 @@ class VideoWriter:
     length of the pictures; time 0 is that file's first picture. `crf` is the loss, 0..51, as of H.264;
     the other encoders get its equivalent.
 
-    Raises: MediaError at once when the suffix is unknown; on entering, writing and leaving when the place
+    Raises: OutputError at once when the suffix is unknown; on entering, writing and leaving when the place
     cannot be written; ShapeError when a frame has another size. Whatever leaves the block by an exception
     leaves no output, and an older file untouched.
     """
@@ -83,7 +83,7 @@ class VideoWriter:
         suffix = path.suffix.lower()
         if suffix not in ENCODINGS and suffix not in FOLDER_SUFFIXES:
             known = ", ".join(ENCODINGS)
-            raise MediaError(
+            raise OutputError(
                 f"cannot write {path}: unknown video suffix; use {known}, or none for a folder of PNGs"
             )
         self.path = path.with_suffix("") if suffix == ".png" else path
@@ -116,8 +116,8 @@ class VideoWriter:
         if kind is not None or self._count > 0:
             self._opened.__exit__(kind, error, trace)
             return
-        empty = MediaError(f"cannot write {self.path}: there was no frame to write")
-        self._opened.__exit__(MediaError, empty, None)
+        empty = OutputError(f"cannot write {self.path}: there was no frame to write")
+        self._opened.__exit__(OutputError, empty, None)
         raise empty
 
 
@@ -273,4 +273,4 @@ def _named_errors(path: Path) -> Iterator[None]:
     except FFmpegError as error:
         if error.errno in DISK_FULL:
             raise  # `atomic_output` has the words for it
-        raise MediaError(f"cannot write {path}: the encoder failed ({error.strerror})") from error
+        raise OutputError(f"cannot write {path}: the encoder failed ({error.strerror})") from error
