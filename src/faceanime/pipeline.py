@@ -121,7 +121,7 @@ class Animator:
         if len(motion) == 1:
             config = replace(config, motion="absolute", reference=0)
         room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
-        return retarget(source, motion, self.model, config, room)
+        return retarget(source, motion, self.model, config, room, max(portrait.pixels.shape[:2]))
 
     def animate(self, portrait: Portrait, motion: Dynamics) -> Iterator[Pixels]:
         """The pictures (H,W,3) of the portrait moving as `motion`, one by one; does no I/O."""
@@ -140,8 +140,8 @@ class Animator:
     def eased(self, portrait: Portrait, dynamics: Dynamics) -> Dynamics:
         """From the portrait's own face to the last frame of its `dynamics`: a still goal becomes a movement."""
         frames = round(IMAGE_MOTION_S * IMAGE_MOTION_RATE)
-        goal = dynamics[len(dynamics) - 1]
-        return ease_between(portrait.face.coefficients, goal, IMAGE_MOTION_RATE, frames, self.model)
+        start, goal = portrait.face.coefficients, dynamics[len(dynamics) - 1]
+        return ease_between(start, goal, IMAGE_MOTION_RATE, frames, dynamics.crop_size_px, self.model)
 
     @cached_property
     def _tracker(self) -> LandmarkTracker:

@@ -83,7 +83,8 @@ def test_easing_goes_softly_from_start_to_goal(model: MorphableModel) -> None:
         pose_of(20, -10, 5, scale=100, at=(150, 120)),
         expression=axes_of(model, smile=1.0, jaw_open=0.4),
     )
-    motion = ease_between(start, end, RATE, 30, model)
+    motion = ease_between(start, end, RATE, 30, 640, model)
+    assert motion.crop_size_px == 640
     np.testing.assert_array_equal(motion.expression[0], start.expression)
     for t in range(20, 30):
         np.testing.assert_allclose(motion.expression[t], end.expression, atol=1e-9)

@@ -66,9 +66,17 @@ def _curve(name: str, track: Track, times: Float[np.ndarray, "T"]) -> Float[np.n
 
 
 def ease_between(
-    start: FaceCoefficients, end: FaceCoefficients, frame_rate: Fraction, frames: int, model: MorphableModel
+    start: FaceCoefficients,
+    end: FaceCoefficients,
+    frame_rate: Fraction,
+    frames: int,
+    picture_side_px: int,
+    model: MorphableModel,
 ) -> Dynamics:
-    """From one face to another of the same person, softly; the last third rests at the end."""
+    """From one face to another of the same person, softly; the last third rests at the end.
+
+    Both poses are in px of a picture whose longer side is `picture_side_px`.
+    """
     phase = np.clip(np.arange(frames) / max(round(frames * 2 / 3), 1), 0.0, 1.0)
     share = phase**2 * (3.0 - 2.0 * phase)
     turn = vector_from_rotation(start.pose.rotation.T @ end.pose.rotation)
@@ -85,6 +93,6 @@ def ease_between(
         pose=pose,
         frame_rate=frame_rate,
         valid=np.ones(frames, bool),
-        crop_size_px=256,
+        crop_size_px=picture_side_px,
         model_id=model.id,
     )

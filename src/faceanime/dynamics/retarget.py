@@ -106,11 +106,13 @@ def retarget(
     model: MorphableModel,
     config: RetargetConfig,
     room: Room = Room(),
+    picture_side_px: int | None = None,
 ) -> Dynamics:
     """The driver's motion on the source's face, in the source's picture.
 
-    `source` is one face, its pose in picture px. The result has the source's identity and the driver's
-    length, rate and `valid`; it shifts no further than `room` allows.
+    `source` is one face, its pose in px of a picture whose longer side is `picture_side_px` (by default as
+    long as the driver's). The result has the source's identity and the driver's length, rate and `valid`; it
+    shifts no further than `room` allows.
     Raises MorphableModelError when the driver belongs to another model, ConfigError
     when the reference frame does not exist.
     """
@@ -125,7 +127,7 @@ def retarget(
         pose=_retarget_pose(source.pose, driver.pose, reference, room, config),
         frame_rate=driver.frame_rate,
         valid=driver.valid,
-        crop_size_px=driver.crop_size_px,
+        crop_size_px=picture_side_px or driver.crop_size_px,
         model_id=driver.model_id,
     )
 

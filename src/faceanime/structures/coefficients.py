@@ -82,8 +82,8 @@ class FaceCoefficients:
 class Dynamics:
     """A moving 3D face: one identity, an expression and a pose for each of T frames.
 
-    `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a square picture of
-    `crop_size_px`; `valid` (T,), False where the face was lost and the values are filled in;
+    `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a picture whose
+    longer side is `crop_size_px`; `valid` (T,), False where the face was lost and the values are filled in;
     `model_id` names the morphable model that the numbers belong to.
     """
 
