@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.prior.fill import fill_holes, inpaint, soft_polygon
+from faceanime.prior.fill import crown_above, fill_holes, inpaint, soft_polygon
 
 
 @pytest.fixture
@@ -87,3 +87,22 @@ def test_softness_keeps_the_area_and_widens_the_edge() -> None:
 def test_a_polygon_may_reach_beyond_the_picture() -> None:
     mask = soft_polygon(square(-20, -20, 40.0), 60, 70, 0.0)
     assert mask.sum() == pytest.approx(400, rel=0.002)
+
+
+def test_a_cut_off_head_is_closed_by_half_an_ellipse() -> None:
+    person = np.zeros((20, 100), np.float32)
+    person[:, 30:70] = 1.0
+    crown = crown_above(person)
+    assert crown.shape[1] == 100
+    height = crown[:, 50].sum()
+    assert 0.25 * 40 < height < 0.35 * 40
+    assert crown[-1, 33:67].min() > 0.9, "it stands on the cut without a gap"
+    assert crown[:, 35].sum() < 0.8 * height
+    assert crown[:, :25].max() < 0.01
+    np.testing.assert_allclose(crown, crown[:, ::-1], atol=1e-6)
+
+
+def test_a_head_that_is_whole_needs_no_crown() -> None:
+    person = np.zeros((20, 100), np.float32)
+    person[5:, 30:70] = 1.0
+    assert crown_above(person).max() == 0.0

@@ -94,7 +94,7 @@ def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float,
     )
 
 
-_CUT_ROOM, _NECK_ROOM = 0.22, 0.5
+_CUT_ROOM, _NECK_ROOM = 0.4, 0.5
 """Toward the side where the rest of a cut-off head would show; and upward, where only the neck can stretch."""
 _CUT_SHARE = 0.5
 """A head counts as cut where so much of the picture's edge beside the face is the person's."""

@@ -60,6 +60,25 @@ def inpaint(pixels: Pixels, hole: Float32[np.ndarray, "H W"]) -> Pixels:
 _INPAINT_PX = 448
 
 
+def crown_above(person: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "c w"]:
+    """The matte above a picture whose upper edge cuts a head off: what is cut off is closed by half an ellipse."""
+    width = person.shape[1]
+    cut = np.concatenate([[False], person[0] > 0.5, [False]])
+    starts, ends = np.flatnonzero(np.diff(cut.astype(np.int8))).reshape(-1, 2).T
+    crown = np.zeros((max(round(_CROWN * float((ends - starts).max(initial=0))), 1), width), np.float32)
+    above = len(crown) - np.arange(len(crown))[:, None] - 0.5
+    across = np.arange(width) + 0.5
+    for left, right in zip(starts, ends, strict=True):
+        radius = (right - left) / 2
+        tall = _CROWN * 2 * radius * np.sqrt(np.maximum(1.0 - ((across - left) / radius - 1.0) ** 2, 0.0))
+        crown = np.maximum(crown, np.clip(tall - above + 0.5, 0.0, 1.0))
+    return cv2.GaussianBlur(crown, (0, 0), 1.0).astype(np.float32)
+
+
+_CROWN = 0.3
+"""Height of what the picture's edge cuts off a head, in widths of the cut."""
+
+
 def soft_polygon(
     corners: Float32[np.ndarray, "N 2"], height: int, width: int, soft_px: float
 ) -> Float32[np.ndarray, "h w"]:

@@ -19,7 +19,7 @@ from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.eyes import EyeLayer
-from faceanime.prior.fill import inpaint, soft_polygon
+from faceanime.prior.fill import crown_above, inpaint, soft_polygon
 from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
@@ -71,25 +71,26 @@ class GeometricRenderer:
     def render(self, target: FaceCoefficients) -> Pixels:
         """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px."""
         warp = self._sheet.field(target)
-        canvas = sample(self._region_pixels, warp.flow, "cubic")
+        canvas = sample(self._region_pixels, warp.flow, "cubic", "mirror")
         _soften_folds(canvas, warp.flow, self._fold_px)
         if self._background is not None:
-            matte, plate = self._background
+            matte, crown, plate = self._background
             shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
             rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
-            alpha = sample(matte[..., None], warp.flow[rows])[..., 0]
+            alpha = sample(matte[..., None], warp.flow[rows] + np.array([0, crown], np.float32))[..., 0]
             _show_background(canvas, alpha, plate, warp.flow)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
         self._mouth.paint(canvas, warp, target)
         return canvas
 
-    def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "h w"], Pixels]:
-        """The person's matte and the background as if nobody stood before it."""
+    def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "M w"], int, Pixels]:
+        """The person's matte, how many rows of it lie above the picture, and the background without a person."""
         size = max(1, round(_GROW * max(person.shape)))
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
-        return np.ascontiguousarray(person), plate
+        crown = crown_above(person) if self.region.top == 0 else np.zeros((0, person.shape[1]), np.float32)
+        return np.concatenate([crown, person]), len(crown), plate
 
 
 def _open_rows(matte: Float32[np.ndarray, "h w"]) -> int:
@@ -115,8 +116,6 @@ def _trusted_person(
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
     body = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
     sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
-    if sharp[0].sum() < _GRAZED * float(np.ptp(oval[:, 0])):  # hair that only grazes the edge ends there
-        sharp = sharp * np.clip(rows / (0.02 * size) - 0.5, 0.0, 1.0)
     return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
@@ -124,8 +123,6 @@ _TRUSTED = 0.6
 """Share of the face that the matte must call a person's to be believed at all."""
 _FOLD = 0.03
 """Neighbouring pixels that come from places so far apart (model units) lie on two sides of a fold."""
-_GRAZED = 0.9
-"""A head cut by the picture's upper edge over less than so many face widths is taken to end there."""
 _OPAQUE = 0.996
 """From this matte on nothing shines through."""
 _GROW = 0.012
