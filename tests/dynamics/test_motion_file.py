@@ -122,6 +122,7 @@ def set_header(key: str, value: object) -> Callable[[dict[str, np.ndarray], dict
         (set_header("frame_rate", "fast"), "damaged"),
         (set_header("frame_rate", None), "damaged"),
         (set_header("crop_size_px", "large"), "damaged"),
+        (set_header("crop_size_px", 1e999), "damaged"),
         (set_header("crop_size_px", 0), "damaged: Dynamics.crop_size_px is 0, expected"),
         (set_header("crop_size_px", -256), "damaged: Dynamics.crop_size_px is -256, expected"),
         (lambda _, header: header.pop("model_id"), "damaged"),

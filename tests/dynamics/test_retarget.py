@@ -323,3 +323,9 @@ def test_a_reference_that_does_not_exist_is_refused(
 def test_senseless_limits_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="limit"):
         RetargetConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"lips": -0.1}, {"eyes": 1e9}, {"head": float("nan")}])
+def test_senseless_strengths_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="strengths: expected 0 to 4"):
+        RetargetConfig(**wrong)  # type: ignore[arg-type]

@@ -35,10 +35,13 @@ def one_line(error: pytest.ExceptionInfo[MediaError], path: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "loss"), [(".png", 0), (".bmp", 0), (".tif", 0), (".webp", 0), (".jpg", 6), (".avif", 8)]
+    ("suffix", "loss"),
+    [(".png", 0), (".bmp", 0), (".tif", 0), (".webp", 0), (".jpg", 6), (".avif", 8), (".heic", 8)],
 )
 def test_reads_common_formats(tmp_path: Path, suffix: str, loss: int) -> None:
     path = tmp_path / f"a{suffix}"
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     lossless = {"lossless": True} if suffix == ".webp" else {}
     Image.fromarray(corners()).save(path, **lossless)
     pixels = read_image(path)

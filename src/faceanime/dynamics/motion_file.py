@@ -70,5 +70,5 @@ def load_motion(path: Path) -> Dynamics:
             crop_size_px=int(header["crop_size_px"]),
             model_id=str(header["model_id"]),
         )
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, ShapeError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, ShapeError) as error:
         raise WeightsError(f"{path} is damaged: {error}; reconstruct it again") from error

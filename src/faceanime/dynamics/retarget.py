@@ -53,12 +53,14 @@ class RetargetConfig:
             raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
         if min(self.yaw_limit_deg, self.pitch_limit_deg, self.shift_limit) < 0.0:
             raise ConfigError("yaw-limit-deg, pitch-limit-deg and shift-limit must not be negative")
-        if min(self.lips, self.eyes, self.head) < 0.0:
-            raise ConfigError("lips, eyes and head are strengths: expected 0 or more")
+        strengths = self.lips, self.eyes, self.head
+        if not all(0.0 <= strength <= _STRONGEST for strength in strengths):
+            raise ConfigError(f"lips, eyes and head are strengths: expected 0 to {_STRONGEST:g}")
         if self.scale_limit <= 1.0:
             raise ConfigError(f"scale-limit is {self.scale_limit}, expected more than 1")
 
 
+_STRONGEST = 4.0
 _SHOWN = {
     "all": {"lips", "eyes", "head"},
     "expression": {"lips", "eyes"},
