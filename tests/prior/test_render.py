@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
 
+from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
+from faceanime.prior.fill import soft_polygon
 from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.prior.warp import source_shape
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
 
@@ -113,3 +117,22 @@ def test_the_source_is_left_as_it_is(picture: np.ndarray, model: MorphableModel)
     renderer.render(targets(model)[4])
     np.testing.assert_array_equal(picture, before)
     np.testing.assert_array_equal(matte, head_matte(model))
+
+
+def test_a_cheek_beyond_the_persons_edge_shows_skin(picture: np.ndarray, model: MorphableModel) -> None:
+    """Landmarks of a cheek seen edge-on reach into the background, here green: that must not come to view."""
+    outline = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
+    outline = outline[list(topology.OVAL), :2]
+    centre = outline.mean(axis=0)
+    inner = centre + 0.94 * (outline - centre)
+    rim = soft_polygon(outline.astype(np.float32), HEIGHT, WIDTH, 0.0) > 0.5
+    rim &= soft_polygon(inner.astype(np.float32), HEIGHT, WIDTH, 0.0) < 0.5
+    rim[:, : int(centre[0])] = False
+    edge_on, matte = picture.copy(), head_matte(model)
+    edge_on[rim], matte[rim] = (0, 255, 0), 0.0
+
+    def green(renderer: GeometricRenderer) -> int:
+        drawn = renderer.render(moved(model, -20)).astype(int)
+        return int((drawn[..., 1] - np.maximum(drawn[..., 0], drawn[..., 2]) > 100).sum())
+
+    assert green(renderer_of(edge_on, model, matte)) < 0.2 * green(renderer_of(edge_on, model, None))

@@ -17,15 +17,15 @@ from numba import njit
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
-from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.model import MorphableModel, Region
 from faceanime.prior.eyes import EyeLayer
-from faceanime.prior.fill import crown_above, inpaint, soft_polygon
+from faceanime.prior.fill import crown_above, fill_holes, inpaint, soft_polygon
 from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
-from faceanime.structures.prior import Box
+from faceanime.structures.prior import Box, WarpField
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class GeometricRenderer:
         self._sheet = WarpSheet(face, model, width, height, person, config.warp)
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
         self._background = None if person is None else self._separate(person[self.region.slices])
+        self._skin = None if person is None or matte is None else self._beyond_the_cheek(matte)
         self._open_rows = 0 if person is None else _open_rows(person[self.region.slices])
         self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
@@ -72,17 +73,33 @@ class GeometricRenderer:
         """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px."""
         warp = self._sheet.field(target)
         canvas = sample(self._region_pixels, warp.flow, "cubic", "mirror")
-        _soften_folds(canvas, warp.flow, self._fold_px)
-        if self._background is not None:
-            matte, crown, plate = self._background
-            shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
-            rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
-            alpha = sample(matte[..., None], warp.flow[rows] + np.array([0, crown], np.float32))[..., 0]
-            _show_background(canvas, alpha, plate, warp.flow)
+        cheek = self._paint_cheek(canvas, warp)
+        _soften_folds(canvas, warp.flow, self._fold_px, cheek)
+        self._paint_background(canvas, warp, cheek)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
         self._mouth.paint(canvas, warp, target)
         return canvas
+
+    def _paint_cheek(self, canvas: Pixels, warp: WarpField) -> Float32[np.ndarray, "h w"]:
+        """Put skin where the face would show background; returns how much of it each pixel shows."""
+        shown = np.zeros(warp.part.shape, np.float32)
+        if self._skin is not None:
+            known, skin = self._skin
+            if _show_skin(canvas, shown, known, skin, warp.flow, warp.part, int(Region.RING)):
+                return np.asarray(cv2.GaussianBlur(shown, (0, 0), _CHEEK_BLUR_PX), np.float32)
+        return shown
+
+    def _paint_background(self, canvas: Pixels, warp: WarpField, cheek: Float32[np.ndarray, "h w"]) -> None:
+        """Let the still background show around the moved person."""
+        if self._background is None:
+            return
+        matte, crown, plate = self._background
+        shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
+        rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
+        places = warp.flow[rows] + np.array([0.0, crown], np.float32)
+        alpha = sample(matte[..., None], places.astype(np.float32))[..., 0]
+        _show_background(canvas, np.maximum(alpha, cheek[rows]), plate, warp.flow)
 
     def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "M w"], int, Pixels]:
         """The person's matte, how many rows of it lie above the picture, and the background without a person."""
@@ -91,6 +108,24 @@ class GeometricRenderer:
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
         crown = crown_above(person) if self.region.top == 0 else np.zeros((0, person.shape[1]), np.float32)
         return np.concatenate([crown, person]), len(crown), plate
+
+    def _beyond_the_cheek(
+        self, matte: Float32[np.ndarray, "H W"]
+    ) -> tuple[Float32[np.ndarray, "h w"], Pixels]:
+        """Which of the region's pixels can be the face's, and the region with skin wherever they cannot.
+
+        A cheek that the source shows edge-on is landmarked on, or beyond, the person's edge: turned to the viewer
+        it would show what is behind the person.
+        """
+        height, width = self._region_pixels.shape[:2]
+        oval = self._sheet.source_points[list(topology.OVAL)] - (self.region.left, self.region.top)
+        centre, size = oval.mean(axis=0), float(np.ptp(oval[:, 1]))
+        inner = (centre + _SURE_FACE * (oval - centre)).astype(np.float32)
+        sure = soft_polygon(inner, height, width, 0.02 * size)
+        rim_px = 2 * max(round(_RIM * size), 1) + 1
+        person = cv2.erode(matte[self.region.slices], np.ones((rim_px, rim_px), np.uint8))
+        known = np.maximum(np.clip((person - 0.5) / 0.4, 0.0, 1.0), sure).astype(np.float32)
+        return known, fill_holes(self._region_pixels, known)
 
 
 def _open_rows(matte: Float32[np.ndarray, "h w"]) -> int:
@@ -119,6 +154,12 @@ def _trusted_person(
     return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
+_SURE_FACE = 0.85
+"""A face's outline shrunk to this is the face, whatever the matte says."""
+_RIM = 0.008
+"""A person's edge is mixed with the background for so much of the face's height."""
+_CHEEK_BLUR_PX = 0.8
+_CHEEK_EDGE = 0.2
 _TRUSTED = 0.6
 """Share of the face that the matte must call a person's to be believed at all."""
 _FOLD = 0.03
@@ -149,17 +190,44 @@ def _show_background(canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, f
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _soften_folds(canvas: np.ndarray, flow: np.ndarray, jump_px: float) -> None:
-    """Blend pixels across edges where one part of the sheet hides another: the rasteriser cuts them hard."""
+def _show_skin(canvas, shown, known, skin, flow, part, ring) -> bool:
+    """Show skin where the face reads what is not the person's and the sheet moves.
+
+    Writes into `canvas` and, how much of it, into `shown` (h,w), which must be 0; says whether there was any.
+    """
+    height, width = part.shape
+    any_shown = False
+    for y in range(height):
+        for x in range(width):
+            if part[y, x] == ring:
+                continue
+            fx, fy = flow[y, x]
+            u, v = min(max(int(fx), 0), width - 1), min(max(int(fy), 0), height - 1)
+            if known[v, u] >= _OPAQUE:
+                continue
+            dx, dy = fx - (x + 0.5), fy - (y + 0.5)
+            moved = min(max((np.sqrt(dx * dx + dy * dy) - 0.2) / 1.3, 0.0), 1.0)
+            weight = (1.0 - known[v, u]) * moved
+            shown[y, x] = weight
+            any_shown = True
+            for c in range(3):
+                canvas[y, x, c] = np.uint8((1.0 - weight) * canvas[y, x, c] + weight * skin[v, u, c] + 0.5)
+    return any_shown
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _soften_folds(canvas: np.ndarray, flow: np.ndarray, jump_px: float, cheek: np.ndarray) -> None:
+    """Blend pixels across edges where one part of the sheet hides another, or invented skin ends: they are hard."""
     height, width = flow.shape[:2]
     edge = np.zeros((height, width), np.bool_)
     for y in range(height - 1):
         for x in range(width - 1):
             across = abs(flow[y, x + 1, 0] - flow[y, x, 0] - 1.0) + abs(flow[y, x + 1, 1] - flow[y, x, 1])
             down = abs(flow[y + 1, x, 0] - flow[y, x, 0]) + abs(flow[y + 1, x, 1] - flow[y, x, 1] - 1.0)
-            if across > jump_px:
+            if across > jump_px or abs(cheek[y, x + 1] - cheek[y, x]) > _CHEEK_EDGE:
                 edge[y, x] = edge[y, x + 1] = True
-            if down > jump_px:
+            if down > jump_px or abs(cheek[y + 1, x] - cheek[y, x]) > _CHEEK_EDGE:
                 edge[y, x] = edge[y + 1, x] = True
     before = canvas[0].copy()
     for y in range(1, height - 1):
