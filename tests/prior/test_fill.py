@@ -105,4 +105,4 @@ def test_a_cut_off_head_is_closed_by_half_an_ellipse() -> None:
 def test_a_head_that_is_whole_needs_no_crown() -> None:
     person = np.zeros((20, 100), np.float32)
     person[5:, 30:70] = 1.0
-    assert crown_above(person).max() == 0.0
+    assert crown_above(person).shape == (0, 100)

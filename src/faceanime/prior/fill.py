@@ -61,11 +61,16 @@ _INPAINT_PX = 448
 
 
 def crown_above(person: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "c w"]:
-    """The matte above a picture whose upper edge cuts a head off: what is cut off is closed by half an ellipse."""
+    """The matte above a picture whose upper edge cuts a head off: what is cut off is closed by half an ellipse.
+
+    No rows where nothing is cut off.
+    """
     width = person.shape[1]
     cut = np.concatenate([[False], person[0] > 0.5, [False]])
     starts, ends = np.flatnonzero(np.diff(cut.astype(np.int8))).reshape(-1, 2).T
-    crown = np.zeros((max(round(_CROWN * float((ends - starts).max(initial=0))), 1), width), np.float32)
+    crown = np.zeros((int(np.ceil(_CROWN * float((ends - starts).max(initial=0)))), width), np.float32)
+    if not len(crown):
+        return crown
     above = len(crown) - np.arange(len(crown))[:, None] - 0.5
     across = np.arange(width) + 0.5
     for left, right in zip(starts, ends, strict=True):

@@ -97,16 +97,18 @@ class GeometricRenderer:
         matte, crown, plate = self._background
         shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
         rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
-        places = warp.flow[rows] + np.array([0.0, crown], np.float32)
-        alpha = sample(matte[..., None], places.astype(np.float32))[..., 0]
-        _show_background(canvas, np.maximum(alpha, cheek[rows]), plate, warp.flow)
+        places = warp.flow[rows]
+        if crown:
+            places = places + np.array([0.0, crown], np.float32)
+        alpha = sample(matte[..., None], places)[..., 0]
+        _show_background(canvas, alpha, cheek, plate, warp.flow)
 
     def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "M w"], int, Pixels]:
         """The person's matte, how many rows of it lie above the picture, and the background without a person."""
         size = max(1, round(_GROW * max(person.shape)))
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
-        crown = crown_above(person) if self.region.top == 0 else np.zeros((0, person.shape[1]), np.float32)
+        crown = crown_above(person) if self.region.top == 0 else person[:0]
         return np.concatenate([crown, person]), len(crown), plate
 
     def _beyond_the_cheek(
@@ -172,12 +174,15 @@ _GROW = 0.012
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _show_background(canvas: np.ndarray, matte: np.ndarray, plate: np.ndarray, flow: np.ndarray) -> None:
-    """Blend the plate in where the warped matte is open and the sheet moves (at rest the source shows)."""
+def _show_background(canvas, matte, cheek, plate, flow):
+    """Blend the plate in where the warped matte is open and the sheet moves (at rest the source shows).
+
+    What `cheek` (h,w) covers stays.
+    """
     height, width = matte.shape
     for y in range(height):
         for x in range(width):
-            alpha = matte[y, x]
+            alpha = max(matte[y, x], cheek[y, x])
             if alpha >= _OPAQUE:
                 continue
             dx, dy = flow[y, x, 0] - (x + 0.5), flow[y, x, 1] - (y + 0.5)
