@@ -13,7 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion, save_motion
+from faceanime.config import to_json
+from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.motion_file import (
+    SUFFIX,
+    MotionNote,
+    check_motion_path,
+    is_motion_file,
+    load_motion,
+    save_motion,
+)
 from faceanime.errors import ConfigError, NoFaceError, OutputError
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import FaceChoice
@@ -86,15 +95,61 @@ def animate_file(
     still = len(motion) == 1 and out.suffix.lower() in STILL_SUFFIXES
     if len(motion) == 1 and not still:
         dynamics = animator.eased(subject, dynamics)
+    sound = None if is_motion_file(driving) or is_image_file(driving) else driving
+    drivers = _driver_views(animator, driving, dynamics)
+    _film(animator, subject, crop, dynamics, drivers, sound, out, options, progress, still)
+
+
+def predict_file(
+    animator: Animator,
+    portrait: Path,
+    target: Path | None,
+    out: Path,
+    future: FutureConfig,
+    options: FilmOptions,
+    motion_out: Path | None,
+    progress: Progress,
+) -> None:
+    """Imagine a future of a portrait, or its way to the face of another picture, and write it as a video.
+
+    `motion_out` also receives the motion: `animate` with `--reference 0` makes the same video of it. Raises
+    FaceAnimeError; whatever fails or is cancelled leaves no output.
+    """
+    _check_outputs(out, options, tuple(p for p in (portrait, target) if p is not None), still=False)
+    if motion_out is not None:
+        check_motion_path(motion_out)
+    subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
+    goal = None if target is None else animator.portrait(read_image(target), str(target)).face.coefficients
+    motion = animator.imagine(subject, future, goal)
+    if motion_out is not None:
+        toward = "" if target is None else f" toward {target.name}"
+        note = MotionNote(provenance=f"imagined from {portrait.name}{toward}: {to_json(future)}")
+        save_motion(motion, motion_out, note)
+    drivers = (partial(_clay, animator.model, motion, t) for t in range(len(motion)))
+    _film(animator, subject, crop, animator.own(subject, motion), drivers, None, out, options, progress)
+
+
+def _film(
+    animator: Animator,
+    subject: Portrait,
+    crop: CropTransform | None,
+    dynamics: Dynamics,
+    drivers: Generator[View],
+    sound: Path | None,
+    out: Path,
+    options: FilmOptions,
+    progress: Progress,
+    still: bool = False,
+) -> None:
+    """Render and write; the contact sheet last."""
     write = _write_still if still else _write
     progress.stage(f"rendering {out.name}", len(dynamics))
     results = (_cut(pixels, crop) for pixels in animator.render(subject, dynamics))
-    sound = None if is_motion_file(driving) or is_image_file(driving) else driving
-    if not options.side_by_side and options.preview is None:
-        write(ahead(results), out, dynamics.frame_rate, sound, progress)
-        return
-    shown = _Shown(_cut(subject.pixels, crop), len(dynamics), options)
-    with closing(_driver_views(animator, driving, dynamics)) as drivers:
+    with closing(drivers):
+        if not options.side_by_side and options.preview is None:
+            write(ahead(results), out, dynamics.frame_rate, sound, progress)
+            return
+        shown = _Shown(_cut(subject.pixels, crop), len(dynamics), options)
         views = zip(drivers, _prior_views(animator, subject, dynamics, crop), results, strict=False)
         write((shown.frame(*view) for view in views), out, dynamics.frame_rate, sound, progress)
     if options.preview is not None:

@@ -15,9 +15,10 @@ from jaxtyping import Float32, UInt8
 
 from faceanime.composite import Paster
 from faceanime.dynamics.edit import ease_between
+from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.motion_file import is_motion_file, load_motion
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
-from faceanime.errors import MorphableModelError
+from faceanime.errors import MorphableModelError, WeightsError
 from faceanime.face.detect import DetectConfig, FaceChoice, MediapipeDetector, choose_face, require_faces
 from faceanime.face.fit import FitConfig, fit_face
 from faceanime.face.segment import PersonSegmenter
@@ -31,9 +32,10 @@ from faceanime.prior.render import GeometricConfig, GeometricRenderer
 from faceanime.prior.warp import face_region
 from faceanime.progress import Progress, SilentProgress, watched
 from faceanime.streaming import ahead, in_order
-from faceanime.structures.coefficients import Dynamics, FittedFace
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Pixels
+from faceanime.weights import bundled
 
 TRACKING_SIDE_PX = 640
 """Drivers are tracked at this size at most: landmarks need no more."""
@@ -52,6 +54,8 @@ class AnimatorConfig:
 
     renderer: RendererName = "geometric"
     """What draws the pictures."""
+    predictor: Path | None = None
+    """Weights of the predictor, instead of those that come along."""
     detect: DetectConfig = field(default_factory=DetectConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -122,6 +126,34 @@ class Animator:
             config = replace(config, motion="absolute", reference=0)
         room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
         return retarget(source, motion, self.model, config, room, max(portrait.pixels.shape[:2]))
+
+    def imagine(
+        self, portrait: Portrait, future: FutureConfig, target: FaceCoefficients | None = None
+    ) -> Dynamics:
+        """A motion of the portrait that nobody filmed, on its own face, or its way to a target face.
+
+        Raises FaceAnimeError.
+        """
+        from faceanime.dynamics.predictor import FlowPredictor  # torch is slow to import
+        from faceanime.dynamics.predictor_file import load_predictor
+        from faceanime.dynamics.rollout import imagine
+
+        path = bundled("dynamics.safetensors") if self.config.predictor is None else self.config.predictor
+        predictor = load_predictor(path, self.model)[0]
+        if not isinstance(predictor, FlowPredictor):
+            raise WeightsError(
+                f"{path} holds the paper's predictor, which knows one future alone; expected flow"
+            )
+        side_px = max(portrait.pixels.shape[:2])
+        return imagine(predictor, portrait.face.coefficients, side_px, future, self.model, target)
+
+    def own(self, portrait: Portrait, motion: Dynamics) -> Dynamics:
+        """A motion that was imagined for the portrait, kept within what can be drawn."""
+        config = replace(self.config.retarget, motion="relative", reference=0)
+        room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
+        return retarget(
+            portrait.face.coefficients, motion, self.model, config, room, max(portrait.pixels.shape[:2])
+        )
 
     def animate(self, portrait: Portrait, motion: Dynamics) -> Iterator[Pixels]:
         """The pictures (H,W,3) of the portrait moving as `motion`, one by one; does no I/O."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from faceanime.errors import OutputError, ShapeError, WeightsError
+from faceanime.files import check_output
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.weights import load_weights, save_weights
 
@@ -35,10 +36,16 @@ def is_motion_file(path: Path) -> bool:
     return path.name.endswith(SUFFIX)
 
 
-def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
-    """Write a motion, whole or not at all. Raises OutputError."""
+def check_motion_path(path: Path) -> None:
+    """Raise OutputError unless a motion could be written there."""
     if not is_motion_file(path):
         raise OutputError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
+    check_output(path)
+
+
+def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
+    """Write a motion, whole or not at all. Raises OutputError."""
+    check_motion_path(path)
     tensors: dict[str, np.ndarray] = {
         "identity": dynamics.identity,  # as exact as they are: what is loaded must draw the same pictures
         "expression": dynamics.expression,

@@ -23,10 +23,9 @@ from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable import topology
 from faceanime.morphable.axes import AXES, named_axes
 from faceanime.morphable.drift import apparent_drift
-from faceanime.morphable.model import MorphableModel, Part, Region
+from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region
 
 OUTER_EYE_CORNERS = (33, 263)
-MIRROR_X = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)

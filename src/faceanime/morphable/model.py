@@ -39,6 +39,8 @@ class Part(enum.IntEnum):
 
 
 EYES = (Part.RIGHT_EYE, Part.LEFT_EYE, Part.RIGHT_BROW, Part.LEFT_BROW)
+MIRROR_X = np.array([-1.0, 1.0, 1.0])
+"""Left and right swapped, in model space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +123,22 @@ class MorphableModel:
             + np.asarray(expression, np.float32) @ self.expression_basis.reshape(-1, self.expression_count).T
         )
         return self.mean + flat.reshape(*flat.shape[:-1], len(self.mean), 3)
+
+    @cached_property
+    def identity_mirror(self) -> Float[np.ndarray, "K_id K_id"]:
+        """Makes of a person's identity the one whose face is the mirror image: mirrored = M @ identity."""
+        return self._mirror_of(self.identity_basis)
+
+    @cached_property
+    def expression_mirror(self) -> Float[np.ndarray, "K_exp K_exp"]:
+        """Makes of an expression its mirror image: mirrored = M @ expression."""
+        return self._mirror_of(self.expression_basis)
+
+    def _mirror_of(self, basis: Float[np.ndarray, "V 3 K"]) -> Float[np.ndarray, "K K"]:
+        """The M with basis @ M = the mirrored basis; exact for a model learned on both sides of each face."""
+        twin = basis[self.mirror].astype(np.float64) * MIRROR_X[:, None]
+        flat = basis.reshape(-1, basis.shape[2]).astype(np.float64)
+        return np.asarray(np.linalg.lstsq(flat, twin.reshape(flat.shape), rcond=None)[0])
 
     @cached_property
     def apparent_basis(self) -> Float[np.ndarray, "L 3 K_exp"]:

@@ -1,0 +1,37 @@
+"""Which future of a face is to be imagined: the settings of `rollout.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from faceanime.errors import ConfigError
+
+Style = Literal["any", "talk", "idle", "look-around"]
+SHORTEST_S, LONGEST_S = 0.2, 600
+
+
+@dataclass(frozen=True)
+class FutureConfig:
+    """Which future is drawn."""
+
+    seconds: float = 4.0
+    """How long it is."""
+    seed: int = 0
+    """Another seed, another future; the same seed, the same one."""
+    loop: bool = False
+    """Let its end flow into its beginning."""
+    style: Style = "any"
+    """any: as lively as some clip of those that it learned from; which one depends on the seed."""
+    energy: float = 1.0
+    """How much livelier than that: a factor on the speed of mouth, eyes and head."""
+    steps: int = 6
+    """Steps from noise to motion."""
+
+    def __post_init__(self) -> None:
+        if not SHORTEST_S <= self.seconds <= LONGEST_S:
+            raise ConfigError(f"seconds is {self.seconds}, expected {SHORTEST_S} to {LONGEST_S}")
+        if not 0.2 <= self.energy <= 3.0:
+            raise ConfigError(f"energy is {self.energy}, expected 0.2 to 3")
+        if not 1 <= self.steps <= 100:
+            raise ConfigError(f"steps is {self.steps}, expected 1 to 100")

@@ -1,0 +1,173 @@
+"""From one face to a motion: predicted, or predicted toward a target (3DDP; arXiv 2105.14678, sec. III-B).
+
+A motion longer than the predictor's window is drawn window by window, each beginning with the last frames of the one
+before. All of it is counted from the face that it starts from, so that it does not drift away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.predictor import STYLES, FlowPredictor, LstmPredictor
+from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, dynamics_of, state_of
+from faceanime.errors import ConfigError
+from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients
+
+CONTEXT = 16
+"""Frames of the window before that a window is shown."""
+_STYLES: dict[str, tuple[float, float, float]] = {
+    "talk": (0.7, 0.1, 0.1),
+    "idle": (-1.6, -0.4, -0.8),
+    "look-around": (-1.2, 0.8, 1.2),
+}
+"""Liveliness of mouth, eyes and head, in deviations from the mean clip's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What of the T frames to come, and before, is known: `states` (T,D) count where `known` (T,)."""
+
+    states: Float[np.ndarray, "T D"]
+    known: Bool[np.ndarray, "T"]
+
+
+def imagine(
+    predictor: FlowPredictor,
+    face: FaceCoefficients,
+    crop_size_px: int,
+    config: FutureConfig,
+    model: MorphableModel,
+    target: FaceCoefficients | None = None,
+) -> Dynamics:
+    """A motion of a face, from how it is now; its last frame has the expression and head angles of `target`.
+
+    `face` stands in a picture whose longer side is `crop_size_px`. The target may be of another person: nothing of
+    its identity, size or place is used. Raises ConfigError for a loop that is too short, or has a target.
+    """
+    frames = max(round(config.seconds * FRAME_RATE), 2)
+    states = np.zeros((frames, model.expression_count + HEAD_NUMBERS))
+    states[0] = state_of(face)
+    known = np.arange(frames) == 0
+    if target is not None:
+        if config.loop:
+            raise ConfigError("a loop ends where it begins: it cannot end at a target")
+        states[-1], known[-1] = state_of(target), True
+    given = Given(states, known)
+    drawn = (
+        draw_loop(predictor, given, config)
+        if config.loop
+        else draw_future(predictor, given, config, torch.Generator().manual_seed(config.seed))
+    )
+    return dynamics_of(drawn, face, crop_size_px, model.id)
+
+
+def draw_future(
+    predictor: FlowPredictor, given: Given, config: FutureConfig, generator: torch.Generator
+) -> Float[np.ndarray, "T D"]:
+    """One of many motions, of as many frames as `given`, whose first must be known: it is the anchor.
+
+    What is known stays as it is. The same state of the generator gives the same bits on the same machine.
+    """
+    style = _style(predictor, config, generator)[None]
+    styled = torch.ones(1, dtype=torch.bool)
+    times = torch.linspace(0.0, 1.0, config.steps + 1)
+
+    def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
+        state = torch.randn(window.shape, generator=generator)
+        for now, then in zip(times[:-1], times[1:], strict=True):
+            clean = predictor(state, now[None], window, known, anchor, style, styled)
+            state = state + (then - now) / (1.0 - now) * (clean - state)
+        return state
+
+    return _rolled(predictor, given, fill)
+
+
+def draw_loop(predictor: FlowPredictor, given: Given, config: FutureConfig) -> Float[np.ndarray, "T D"]:
+    """A motion whose last frame flows on into its first: the way back leads to how it began."""
+    frames, numbers = given.states.shape
+    half = frames // 2
+    if half < CONTEXT:
+        raise ConfigError(f"a loop of {frames} frames is too short: expected {2 * CONTEXT} or more")
+    generator = torch.Generator().manual_seed(config.seed)
+    begun = draw_future(predictor, Given(given.states[:half], given.known[:half]), config, generator)
+    states, known = np.zeros((frames + CONTEXT, numbers)), np.zeros(frames + CONTEXT, bool)
+    states[:half], known[:half] = begun, True
+    states[frames:], known[frames:] = begun[:CONTEXT], True
+    generator.manual_seed(config.seed)  # the same liveliness
+    return draw_future(predictor, Given(states, known), config, generator)[:frames]
+
+
+def mean_future(predictor: FlowPredictor, given: Given) -> Float[np.ndarray, "T D"]:
+    """The mean of all futures: what a predictor says that must not err far, and never moves much."""
+    nothing, no_style, unstyled = torch.zeros(1), torch.zeros(1, STYLES), torch.zeros(1, dtype=torch.bool)
+
+    def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
+        clean: Tensor = predictor(
+            torch.zeros_like(window), nothing, window, known, anchor, no_style, unstyled
+        )
+        return clean
+
+    return _rolled(predictor, given, fill)
+
+
+def lstm_future(predictor: LstmPredictor, given: Given) -> Float[np.ndarray, "T D"]:
+    """The one future of the paper's predictor; if the last frame is known, it is the target."""
+    normal = predictor.normaliser.normal(torch.tensor(given.states, dtype=torch.float32))[None]
+    observed = int(np.argmin(given.known))
+    target = normal[:, -1] if given.known[-1] else None
+    with torch.inference_mode():
+        future = predictor(normal[:, :observed], len(given.known) - observed, target)
+        states = predictor.normaliser.plain(future)[0].numpy()
+    return np.concatenate([given.states[:observed], states])
+
+
+def _style(predictor: FlowPredictor, config: FutureConfig, generator: torch.Generator) -> Float[Tensor, "S"]:
+    """How lively, in the predictor's own independent numbers."""
+    drawn = torch.randn(STYLES, generator=generator)
+    factor = predictor.style_factor
+    if config.style != "any":
+        deviation = factor.pow(2).sum(dim=1).sqrt()
+        wanted = deviation * torch.tensor(_STYLES[config.style])
+        drawn = 0.3 * drawn + torch.linalg.solve_triangular(factor, wanted[:, None], upper=False)[:, 0]
+    livelier = torch.full((STYLES, 1), float(np.log(config.energy)))
+    return drawn + torch.linalg.solve_triangular(factor, livelier, upper=False)[:, 0]
+
+
+Fill = Callable[[Float[Tensor, "1 W D"], Bool[Tensor, "1 W"], Float[Tensor, "1 D"]], Float[Tensor, "1 W D"]]
+
+
+def _rolled(predictor: FlowPredictor, given: Given, fill: Fill) -> Float[np.ndarray, "T D"]:
+    """Complete window after window with `fill`; all of them draw about as many frames."""
+    window = predictor.config.window
+    begin = int(np.argmin(given.known))
+    unknown = int(np.flatnonzero(~given.known)[-1]) + 1 - begin
+    bounds = begin + np.linspace(0, unknown, _windows(given, begin, unknown, window) + 1).round().astype(int)
+    states = predictor.normaliser.normal(torch.tensor(given.states, dtype=torch.float32))
+    known = torch.tensor(given.known)
+    anchor = states[:1].clone()
+    with torch.inference_mode():
+        for begins, ends in pairwise(bounds.tolist()):
+            start = max(begins - CONTEXT, 0)
+            seen = min(start + window, len(states))
+            part, shown = torch.zeros(1, window, states.shape[1]), torch.zeros(1, window, dtype=torch.bool)
+            part[0, : seen - start], shown[0, : seen - start] = states[start:seen], known[start:seen]
+            shown[0, : begins - start] = True
+            states[begins:ends] = fill(part, shown, anchor)[0, begins - start : ends - start]
+    drawn = predictor.normaliser.plain(states).numpy().astype(np.float64)
+    return np.where(given.known[:, None], given.states, drawn)
+
+
+def _windows(given: Given, begin: int, unknown: int, window: int) -> int:
+    """How many windows it takes; what is known after the unknown frames is to be seen by the last."""
+    after = min(len(given.known) - begin - unknown, CONTEXT)
+    return max(math.ceil((unknown + after) / (window - CONTEXT)), 1)

@@ -1,0 +1,66 @@
+"""A moving face as vectors: what the predictors of `predictor.py` read and write.
+
+One frame is one *state* of K_exp + 6 numbers: the expression; the head's rotation vector (radians, from facing
+the camera); the logarithm of its scale and its place (distances of the outer eye corners), both counted from
+the *anchor*, the frame that the sequence starts from. So a state says nothing of the picture's size or of where
+in it the head stands, and nothing of who it is.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Float
+
+from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotation
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
+
+ROTATION = slice(-6, -3)
+LOG_SCALE = -3
+PLACE = slice(-2, None)
+HEAD = slice(-6, None)
+HEAD_NUMBERS = 6
+FRAME_RATE = Fraction(25)
+"""The predictors know motion at this rate alone."""
+
+
+def states_of(
+    expression: Float[np.ndarray, "T K_exp"], pose: HeadPose, anchor: HeadPose
+) -> Float[np.ndarray, "T D"]:
+    """The states of T frames; `anchor` is the pose of one frame."""
+    return np.concatenate(
+        [
+            expression,
+            vector_from_rotation(pose.rotation),
+            np.log(pose.scale / anchor.scale)[:, None],
+            (pose.translation_px - anchor.translation_px) / anchor.scale,
+        ],
+        axis=1,
+    )
+
+
+def dynamics_of(
+    states: Float[np.ndarray, "T D"], face: FaceCoefficients, crop_size_px: int, model_id: str
+) -> Dynamics:
+    """The dynamics of T states on a face, whose pose is the anchor; the inverse of `states_of`."""
+    pose = HeadPose(
+        rotation_from_vector(states[:, ROTATION]),
+        face.pose.scale * np.exp(states[:, LOG_SCALE]),
+        face.pose.translation_px + face.pose.scale * states[:, PLACE],
+    )
+    return Dynamics(
+        identity=face.identity,
+        expression=states[:, :-HEAD_NUMBERS],
+        pose=pose,
+        frame_rate=FRAME_RATE,
+        valid=np.ones(len(states), bool),
+        crop_size_px=crop_size_px,
+        model_id=model_id,
+    )
+
+
+def state_of(face: FaceCoefficients) -> Float[np.ndarray, "D"]:
+    """The state of one face that is its own anchor."""
+    rotation = vector_from_rotation(face.pose.rotation)
+    return np.concatenate([face.expression, rotation, np.zeros(3)])

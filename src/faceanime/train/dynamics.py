@@ -1,0 +1,407 @@
+"""Train the predictors of `dynamics/predictor.py` on clips that `faceanime prepare` has made.
+
+Every step draws its batch and its noise from a seed of its own, (seed, step): a run that was stopped goes on from its
+checkpoint as if it had not been, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from faceanime.config import save_config
+from faceanime.dynamics.predictor import (
+    FlowConfig,
+    FlowPredictor,
+    LstmConfig,
+    LstmPredictor,
+    Normaliser,
+)
+from faceanime.dynamics.predictor_file import load_predictor, save_predictor
+from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.errors import ConfigError
+from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.progress import Progress, watched
+from faceanime.structures.coefficients import Dynamics
+from faceanime.train.losses import VertexDistance
+from faceanime.weights import load_weights, save_weights
+
+Predictor: TypeAlias = LstmPredictor | FlowPredictor
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """How a predictor is trained."""
+
+    kind: Literal["flow", "lstm"] = "flow"
+    """flow: draws one of many futures; lstm: the paper's, which knows one."""
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    lstm: LstmConfig = field(default_factory=LstmConfig)
+    steps: int = 6000
+    batch: int = 64
+    learning_rate: float = 5e-4
+    warm_up: int = 200
+    """Steps over which the learning rate rises; after them it falls as a cosine."""
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    """Share of the running average of the weights that a step keeps."""
+    vertex_weight: float = 0.2
+    """Of the squared distance of the posed vertices, in (0.1 eye distances)^2."""
+    speed_weight: float = 5.0
+    """Of the squared error of the change from frame to frame; flow only."""
+    observed: int = 25
+    """Most frames that are given at the start; at least one is."""
+    future: int = 50
+    """Frames that the lstm rolls out."""
+    slowest: float = 0.8
+    """Clips are slowed and quickened by up to this factor."""
+    seed: int = 0
+    validate_every: int = 500
+
+    def __post_init__(self) -> None:
+        counts = (self.steps, self.batch, self.observed, self.future, self.validate_every)
+        if min(counts) < 1:
+            raise ConfigError("steps, batch, observed, future and validate_every must be at least 1")
+        if not 0.0 < self.slowest <= 1.0 or not 0.0 <= self.ema < 1.0:
+            raise ConfigError("slowest must be in (0, 1], ema in [0, 1)")
+
+
+PAPER = DynamicsConfig(kind="lstm", steps=3000, batch=32, ema=0.998, speed_weight=0.0, slowest=1.0)
+"""Squared coefficient distance and squared vertex distance, an LSTM, one future (arXiv 2105.14678, sec. III-B)."""
+
+
+class Clips:
+    """The states of many clips, each relative to its own first frame."""
+
+    def __init__(self, dynamics: Sequence[Dynamics], model: MorphableModel) -> None:
+        self.states = [
+            states_of(d.expression, d.pose, d.pose[0]).astype(np.float32) for d in dynamics if len(d) > 1
+        ]
+        if not self.states:
+            raise ConfigError("no clip of two frames or more to learn from")
+        self._mirror = _mirror_of(model)
+        share = np.sqrt([len(states) for states in self.states])
+        self._share = share / share.sum()
+
+    def draw(
+        self, rng: np.random.Generator, count: int, frames: int, slowest: float, mirrored: bool = True
+    ) -> tuple[Float[np.ndarray, "B T D"], Bool[np.ndarray, "B T"], Float[np.ndarray, "B D"]]:
+        """Windows of clips: their states, which frames there are, and the anchors' states.
+
+        The anchor is a frame at or before the window's start, the states are relative to it.
+        """
+        numbers = self.states[0].shape[1]
+        windows = np.zeros((count, frames, numbers), np.float32)
+        there = np.zeros((count, frames), bool)
+        anchors = np.zeros((count, numbers), np.float32)
+        for window, valid, anchor in zip(windows, there, anchors, strict=True):
+            clip = self.states[rng.choice(len(self.states), p=self._share)]
+            speed = float(np.exp(rng.uniform(math.log(slowest), -math.log(slowest)))) if slowest < 1 else 1.0
+            spare = len(clip) - 1 - speed * (frames - 1)
+            start = rng.uniform(0.0, spare) if spare > 0 else 0.0
+            times = start + speed * np.arange(frames)
+            valid[:] = times <= len(clip) - 1
+            window[:] = _at(clip, times)
+            anchor[:] = _at(clip, np.array([rng.uniform(0.0, start) if rng.random() < 0.5 else start]))[0]
+            _re_anchor(window, anchor)
+            if mirrored and rng.random() < 0.5:
+                window[:], anchor[:] = window @ self._mirror, anchor @ self._mirror
+        return windows, there, anchors
+
+
+def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T D"]:
+    """A clip between its frames; beyond its end the last one stays."""
+    times = np.clip(times, 0, len(clip) - 1)
+    before = np.minimum(times.astype(int), len(clip) - 2)
+    share = (times - before)[:, None].astype(np.float32)
+    return np.asarray(clip[before] + share * (clip[before + 1] - clip[before]))
+
+
+def _re_anchor(window: Float[np.ndarray, "T D"], anchor: Float[np.ndarray, "D"]) -> None:
+    """Count scale and place from the anchor, in both."""
+    window[:, LOG_SCALE] -= anchor[LOG_SCALE]
+    window[:, PLACE] = (window[:, PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])
+    anchor[LOG_SCALE] = 0.0
+    anchor[PLACE] = 0.0
+
+
+def _mirror_of(model: MorphableModel) -> Float[np.ndarray, "D D"]:
+    """States times this matrix are those of the mirrored face."""
+    numbers = model.expression_count + HEAD_NUMBERS
+    mirror = np.zeros((numbers, numbers), np.float32)
+    mirror[: model.expression_count, : model.expression_count] = model.expression_mirror.T
+    mirror[model.expression_count :, model.expression_count :] = np.diag([1, -1, -1, 1, -1, 1])
+    return mirror
+
+
+def style_of(
+    states: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], model: MorphableModel
+) -> Float[np.ndarray, "B S"]:
+    """How lively mouth, eyes and head are: logarithms of their mean changes from frame to frame."""
+    moved = np.abs(np.diff(states, axis=1))
+    both = (there[:, 1:] & there[:, :-1])[..., None]
+    mean = (moved * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    eyes = np.isin(model.part, EYES)
+    face = mean[:, :-HEAD_NUMBERS]
+    liveliness = [
+        face[:, ~eyes].mean(axis=1),
+        face[:, eyes].mean(axis=1),
+        10.0 * mean[:, ROTATION].mean(axis=1),
+    ]
+    return np.log(np.stack(liveliness, axis=1) + 1e-3)
+
+
+def new_predictor(config: DynamicsConfig, clips: Clips, model: MorphableModel) -> Predictor:
+    """An untrained predictor that knows the training set's means and deviations."""
+    torch.manual_seed(config.seed)
+    numbers = model.expression_count + HEAD_NUMBERS
+    rng = np.random.default_rng(config.seed)
+    states, there, _ = clips.draw(rng, 2048, config.flow.window, config.slowest)
+    predictor: Predictor
+    if config.kind == "lstm":
+        predictor = LstmPredictor(numbers, config.lstm)
+    else:
+        predictor = FlowPredictor(numbers, config.flow)
+        styles = style_of(states, there, model)
+        predictor.style_mean.copy_(torch.tensor(styles.mean(axis=0)))
+        predictor.style_factor.copy_(torch.tensor(np.linalg.cholesky(np.cov(styles.T))))
+    normaliser: Normaliser = predictor.normaliser
+    normaliser.mean.copy_(torch.tensor(states[there].mean(axis=0)))
+    normaliser.deviation.copy_(torch.tensor(states[there].std(axis=0)))
+    return predictor
+
+
+class DynamicsTrainer:
+    """One predictor, its optimiser, its averaged weights, and the step that it has come to."""
+
+    def __init__(
+        self, config: DynamicsConfig, train: Clips, validation: Clips, model: MorphableModel
+    ) -> None:
+        self.config, self.train, self.validation, self.model = config, train, validation, model
+        self.predictor = new_predictor(config, train, model)
+        self.average = new_predictor(config, train, model)
+        self.average.eval()
+        self.optimiser = torch.optim.AdamW(
+            self.predictor.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._distance = VertexDistance(model)
+        self.step = 0
+
+    def advance(self) -> dict[str, float]:
+        """One step; returns the losses."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, self.step])
+        torch.manual_seed(int(rng.integers(2**31)))
+        self.predictor.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        losses = self._losses(self.predictor, self.train, rng)
+        total = torch.stack(list(losses.values())).sum()
+        self.optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, value in zip(self.average.parameters(), self.predictor.parameters(), strict=True):
+                mean.lerp_(value, 1.0 - keep)
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def validate(self, batches: int = 4) -> float:
+        """The averaged weights' loss on the validation clips; always on the same windows and noise."""
+        torch.manual_seed(self.config.seed)
+        rng = np.random.default_rng(self.config.seed)
+        with torch.no_grad():
+            totals = [
+                sum(float(loss) for loss in self._losses(self.average, self.validation, rng).values())
+                for _ in range(batches)
+            ]
+        return float(np.mean(totals))
+
+    def _learning_rate(self) -> float:
+        config = self.config
+        rise = min(1.0, (self.step + 1) / max(config.warm_up, 1))
+        fall = 0.5 * (1.0 + math.cos(math.pi * min(self.step / config.steps, 1.0)))
+        return config.learning_rate * rise * (0.02 + 0.98 * fall)
+
+    def _losses(self, predictor: Predictor, clips: Clips, rng: np.random.Generator) -> dict[str, Tensor]:
+        if isinstance(predictor, LstmPredictor):
+            return self._lstm_losses(predictor, clips, rng)
+        return self._flow_losses(predictor, clips, rng)
+
+    def _lstm_losses(
+        self, predictor: LstmPredictor, clips: Clips, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Squared coefficient distance and squared vertex distance (arXiv 2105.14678, sec. III-B)."""
+        config = self.config
+        observed = int(rng.integers(1, config.observed + 1))
+        states, there, _ = clips.draw(rng, config.batch, observed + config.future, config.slowest)
+        normal = predictor.normaliser.normal(torch.tensor(states))
+        target = normal[:, -1] if rng.random() < 0.5 else None
+        future = predictor(normal[:, :observed], config.future, target)
+        weight = torch.tensor(there[:, observed:], dtype=future.dtype)
+        weight = weight / weight.sum().clamp_min(1.0)
+        truth = normal[:, observed:]
+        coefficients = ((future - truth) ** 2).mean(dim=-1)
+        losses = {"coefficients": (weight * coefficients).sum()}
+        if config.vertex_weight:
+            plain = predictor.normaliser.plain
+            losses["vertices"] = (
+                config.vertex_weight * (weight * self._distance(plain(future), plain(truth))).sum()
+            )
+        return losses
+
+    def _flow_losses(
+        self, predictor: FlowPredictor, clips: Clips, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Conditional flow matching on the unknown frames, with the clean frames as the network's answer."""
+        config = self.config
+        frames = predictor.config.window
+        states, there, anchors = clips.draw(rng, config.batch, frames, config.slowest)
+        known = _known_frames(rng, there, config.observed)
+        truth = predictor.normaliser.normal(torch.tensor(states))
+        flow_time = torch.rand(config.batch)
+        noise = torch.randn_like(truth)
+        mean_only = torch.rand(config.batch) < _MEAN_SHARE  # answers with the mean of all futures
+        flow_time = torch.where(mean_only, torch.zeros_like(flow_time), flow_time)
+        noise = torch.where(mean_only[:, None, None], torch.zeros_like(noise), noise)
+        share = flow_time[:, None, None]
+        styles = whitened(predictor, torch.tensor(style_of(states, there, self.model)).float())
+        clean = predictor(
+            (1.0 - share) * noise + share * truth,
+            flow_time,
+            truth,
+            torch.tensor(known),
+            predictor.normaliser.normal(torch.tensor(anchors)),
+            styles,
+            (torch.rand(config.batch) < _STYLED_SHARE) & ~mean_only,
+        )
+        asked = torch.tensor(there & ~known, dtype=clean.dtype)
+        asked = asked / asked.sum().clamp_min(1.0)
+        losses = {"coefficients": (asked * ((clean - truth) ** 2).mean(dim=-1)).sum()}
+        if config.speed_weight:
+            strayed = ((clean - truth)[:, 1:] - (clean - truth)[:, :-1]).pow(2).mean(dim=-1)
+            losses["speed"] = config.speed_weight * (asked[:, 1:] * strayed).sum()
+        if config.vertex_weight:
+            plain = predictor.normaliser.plain
+            losses["vertices"] = (
+                config.vertex_weight * (asked * self._distance(plain(clean), plain(truth))).sum()
+            )
+        return losses
+
+    def save(self, path: Path) -> None:
+        """Everything that the next step depends on."""
+        tensors = {f"predictor.{k}": v for k, v in self.predictor.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+        arrays = {name: value.detach().numpy() for name, value in tensors.items()}
+        save_weights(path, arrays, kind=CHECKPOINT, header={"step": self.step})
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
+        arrays, header = load_weights(path, CHECKPOINT)
+        tensors = {name: torch.tensor(value) for name, value in arrays.items()}
+        try:
+            for name, network in (("predictor", self.predictor), ("average", self.average)):
+                network.load_state_dict(_under(tensors, name))
+        except RuntimeError as error:
+            raise ConfigError(
+                f"{path} is of a predictor of another size; use the settings it began with"
+            ) from error
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under(tensors, "optimiser").items():
+            index, _, entry = name.partition(".")
+            states.setdefault(int(index), {})[entry] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": states, "param_groups": groups})
+        self.step = int(header["step"])
+
+
+CHECKPOINT = "dynamics-checkpoint"
+_MEAN_SHARE, _STYLED_SHARE = 0.15, 0.7
+
+
+def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+
+def whitened(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
+    """Styles as independent numbers of unit deviation."""
+    centred = (styles - predictor.style_mean).T
+    return torch.linalg.solve_triangular(predictor.style_factor, centred, upper=False).T
+
+
+def _known_frames(
+    rng: np.random.Generator, there: Bool[np.ndarray, "B T"], observed: int
+) -> Bool[np.ndarray, "B T"]:
+    """Which frames a window gives: some at its start, and in half of the cases one or some later on."""
+    known = np.zeros_like(there)
+    for row, valid in zip(known, there, strict=True):
+        start = 1 if rng.random() < 0.35 else int(rng.integers(1, observed + 1))
+        row[:start] = True
+        last = int(valid.sum()) - 1
+        kind = rng.random()
+        if kind < 0.35 and last > start:
+            row[int(rng.integers(start + 1, last + 1))] = True
+        elif kind < 0.5 and last > start + observed:
+            end = int(rng.integers(start + observed, last + 1))
+            row[end - int(rng.integers(1, observed)) : end + 1] = True
+        row &= valid
+    return known
+
+
+def train_dynamics(
+    config: DynamicsConfig,
+    train: Sequence[Dynamics],
+    validation: Sequence[Dynamics],
+    model: MorphableModel,
+    out: Path,
+    progress: Progress,
+    resume: bool = False,
+    note: Callable[[int, dict[str, float]], None] = lambda step, numbers: None,
+) -> Path:
+    """Train, keep the best weights by validation, and return their path, `out`/dynamics.safetensors.
+
+    `note` is told the losses every `validate_every` steps. `out` also receives config.json and checkpoint.safetensors,
+    from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint, best_path = out / "checkpoint.safetensors", out / "dynamics.safetensors"
+    if checkpoint.exists() and not resume:
+        raise ConfigError(f"{out} holds a run already; go on with --resume, or choose another --out")
+    trainer = DynamicsTrainer(config, Clips(train, model), Clips(validation, model), model)
+    best = math.inf
+    if resume and checkpoint.exists():
+        trainer.load(checkpoint)
+        if best_path.exists():
+            best = float(load_predictor(best_path, model)[1]["validation_loss"])
+    save_config(config, out / "config.json")
+    progress.stage("training the predictor", config.steps - trainer.step)
+    sums: dict[str, float] = {}
+    started, begun = time.monotonic(), trainer.step
+    for _ in watched(range(trainer.step, config.steps), progress):
+        for name, value in trainer.advance().items():
+            sums[name] = sums.get(name, 0.0) + value
+        if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
+            loss = trainer.validate()
+            means = {name: value / config.validate_every for name, value in sums.items()}
+            per_s = (trainer.step - begun) / (time.monotonic() - started)
+            note(trainer.step, {**means, "validation": loss, "steps_per_s": per_s})
+            sums = {}
+            if loss < best:
+                best = loss
+                header = {"step": trainer.step, "validation_loss": loss}
+                save_predictor(best_path, trainer.average, model, header)
+            trainer.save(checkpoint)
+    return best_path
