@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from faceanime.errors import ShapeError
-from faceanime.geometry.flow import Edge, Interpolation, area_ratio, flow_from_mesh, identity_flow, sample
+from faceanime.geometry.flow import Interpolation, area_ratio, flow_from_mesh, identity_flow, sample
 from faceanime.geometry.flow_torch import sample_torch
 
 Mesh = tuple[np.ndarray, np.ndarray]
@@ -31,12 +31,6 @@ def test_whole_steps_shift_and_the_edge_goes_on(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(moved[0, :-3], picture[0, 3:])
 
 
-def test_beyond_the_edge_the_picture_can_be_mirrored(picture: np.ndarray) -> None:
-    moved = sample(picture, identity_flow(40, 50) + np.float32([-4, 0]), edge="mirror")
-    np.testing.assert_array_equal(moved[:, 4:], picture[:, :-4])
-    np.testing.assert_array_equal(moved[:, :4], picture[:, 3::-1])
-
-
 def test_half_a_step_is_the_mean_of_neighbours(picture: np.ndarray) -> None:
     source = picture.astype(np.float32)
     moved = sample(source, identity_flow(40, 50) + np.float32([0.5, 0]))
@@ -44,15 +38,14 @@ def test_half_a_step_is_the_mean_of_neighbours(picture: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "cubic"])
-@pytest.mark.parametrize("edge", ["extend", "mirror"])
-def test_torch_samples_the_same(interpolation: Interpolation, edge: Edge) -> None:
+def test_torch_samples_the_same(interpolation: Interpolation) -> None:
     rng = np.random.default_rng(0)
     source = rng.random((40, 50, 3), np.float32)
     flow = rng.uniform(-5, 60, (30, 20, 2)).astype(np.float32)
     on_opencv_grid = np.round(flow * 32) / 32 + np.float32(1e-6)
     np.testing.assert_allclose(
-        torch_sample(source, on_opencv_grid, interpolation, edge),
-        sample(source, on_opencv_grid, interpolation, edge),
+        torch_sample(source, on_opencv_grid, interpolation),
+        sample(source, on_opencv_grid, interpolation),
         atol=1e-3,
     )
 
@@ -64,11 +57,8 @@ def test_opencv_rounds_places_by_a_64th_at_most() -> None:
     np.testing.assert_allclose(torch_sample(ramp, flow, "linear"), flow, atol=1e-4)
 
 
-def torch_sample(
-    source: np.ndarray, flow: np.ndarray, interpolation: Interpolation, edge: Edge = "extend"
-) -> np.ndarray:
-    planes = torch.tensor(source).permute(2, 0, 1)[None]
-    drawn = sample_torch(planes, torch.tensor(flow)[None], interpolation, edge)
+def torch_sample(source: np.ndarray, flow: np.ndarray, interpolation: Interpolation) -> np.ndarray:
+    drawn = sample_torch(torch.tensor(source).permute(2, 0, 1)[None], torch.tensor(flow)[None], interpolation)
     return drawn[0].permute(1, 2, 0).numpy()
 
 

@@ -89,20 +89,19 @@ def test_a_polygon_may_reach_beyond_the_picture() -> None:
     assert mask.sum() == pytest.approx(400, rel=0.002)
 
 
-def test_a_cut_off_head_is_closed_by_half_an_ellipse() -> None:
+@pytest.mark.parametrize("radius_px", [25.0, 40.0, 5.0])
+def test_a_cut_off_head_is_closed_by_the_cap_of_a_circle(radius_px: float) -> None:
     person = np.zeros((20, 100), np.float32)
     person[:, 30:70] = 1.0
-    crown = crown_above(person)
-    assert crown.shape[1] == 100
-    height = crown[:, 50].sum()
-    assert 0.25 * 40 < height < 0.35 * 40
+    crown = crown_above(person, radius_px)
+    radius = max(radius_px, 21.0)
+    assert crown[:, 50].sum() == pytest.approx(radius - np.sqrt(radius**2 - 20**2), abs=0.5)
     assert crown[-1, 33:67].min() > 0.9, "it stands on the cut without a gap"
-    assert crown[:, 35].sum() < 0.8 * height
-    assert crown[:, :25].max() < 0.01
+    assert crown[:, :30].max() == crown[:, 70:].max() == 0.0
     np.testing.assert_allclose(crown, crown[:, ::-1], atol=1e-6)
 
 
 def test_a_head_that_is_whole_needs_no_crown() -> None:
     person = np.zeros((20, 100), np.float32)
     person[5:, 30:70] = 1.0
-    assert crown_above(person).shape == (0, 100)
+    assert crown_above(person, 30.0).shape == (0, 100)

@@ -43,7 +43,13 @@ class Animate:
 
     def run(self) -> None:
         config = AnimatorConfig(
-            self.renderer, self.detect, self.fit, self.track, self.smooth, self.retarget, self.geometric
+            renderer=self.renderer,
+            detect=self.detect,
+            fit=self.fit,
+            track=self.track,
+            smooth=self.smooth,
+            retarget=self.retarget,
+            geometric=self.geometric,
         )
         named = str(self.driving) in bundled_motions() and not self.driving.exists()
         driving = bundled_motion_path(str(self.driving)) if named else self.driving

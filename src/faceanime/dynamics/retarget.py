@@ -51,13 +51,14 @@ class RetargetConfig:
     def __post_init__(self) -> None:
         if isinstance(self.reference, int) and self.reference < 0:
             raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
-        if min(self.yaw_limit_deg, self.pitch_limit_deg, self.shift_limit) < 0.0:
-            raise ConfigError("yaw-limit-deg, pitch-limit-deg and shift-limit must not be negative")
-        strengths = self.lips, self.eyes, self.head
-        if not all(0.0 <= strength <= _STRONGEST for strength in strengths):
-            raise ConfigError(f"lips, eyes and head are strengths: expected 0 to {_STRONGEST:g}")
-        if self.scale_limit <= 1.0:
-            raise ConfigError(f"scale-limit is {self.scale_limit}, expected more than 1")
+        for name in ("lips", "eyes", "head"):
+            if not 0.0 <= (strength := getattr(self, name)) <= _STRONGEST:
+                raise ConfigError(f"{name} is {strength}, a strength: expected 0 to {_STRONGEST:g}")
+        for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
+            if not 0.0 <= (limit := getattr(self, name)) < np.inf:
+                raise ConfigError(f"{name.replace('_', '-')} is {limit}, expected a number from 0 on")
+        if not 1.0 < self.scale_limit < np.inf:
+            raise ConfigError(f"scale-limit is {self.scale_limit}, expected a number above 1")
 
 
 _STRONGEST = 4.0
@@ -88,11 +89,17 @@ def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float,
     height, width = matte.shape
     left, top, right, bottom = (int(v) for v in np.clip(box_px, 0, [width - 1, height - 1] * 2))
     beside = slice(top, max(bottom, top + 1))
+    unit = max(_EYES_PER_FACE * (right - left), 1.0)
+
+    def toward(seen: Float[np.ndarray, "N"], margin_px: int) -> float:
+        """What is mirrored at an edge must be hair, not face: no more than lies between face and edge."""
+        return min(_CUT_ROOM, margin_px / unit) if seen.mean() > _CUT_SHARE else np.inf
+
     return Room(
-        left=_CUT_ROOM if matte[beside, -1].mean() > _CUT_SHARE else np.inf,
-        right=_CUT_ROOM if matte[beside, 0].mean() > _CUT_SHARE else np.inf,
+        left=toward(matte[beside, -1], width - 1 - right),
+        right=toward(matte[beside, 0], left),
         up=_NECK_ROOM,
-        down=_CUT_ROOM if matte[0, left : right + 1].mean() > _CUT_SHARE else np.inf,
+        down=toward(matte[0, left : right + 1], top),
     )
 
 
@@ -100,6 +107,8 @@ _CUT_ROOM, _NECK_ROOM = 0.4, 0.5
 """Toward the side where the rest of a cut-off head would show; and upward, where only the neck can stretch."""
 _CUT_SHARE = 0.5
 """A head counts as cut where so much of the picture's edge beside the face is the person's."""
+_EYES_PER_FACE = 0.66
+"""Distance of the outer eye corners in widths of the face."""
 
 
 def retarget(

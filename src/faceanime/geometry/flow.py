@@ -15,10 +15,7 @@ from faceanime.errors import ShapeError, check_shape
 from faceanime.geometry.rasterize import rasterize_attributes
 
 Interpolation = Literal["linear", "cubic"]
-Edge = Literal["extend", "mirror"]
-"""What lies beyond a picture: its outermost pixels for ever, or the picture again, mirrored at its edge."""
 OPENCV_INTERPOLATION = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
-OPENCV_BORDER = {"extend": cv2.BORDER_REPLICATE, "mirror": cv2.BORDER_REFLECT}
 SMALLEST_AREA_PX = 1e-6
 
 
@@ -38,9 +35,8 @@ def sample(
     source: Shaped[np.ndarray, "H W C"],
     source_from_target: Float32[np.ndarray, "h w 2"],
     interpolation: Interpolation = "linear",
-    edge: Edge = "extend",
 ) -> Shaped[np.ndarray, "h w C"]:
-    """The target (h,w,C), of the type of `source` (H,W,C), uint8 or float32; `edge` says what is beyond it.
+    """The target (h,w,C), of the type of `source` (H,W,C), uint8 or float32; its edge goes on for ever.
 
     OpenCV rounds the places to 1/32 px. Raises `ShapeError` for wrong shapes or types.
     """
@@ -53,7 +49,7 @@ def sample(
         source_from_target - np.float32(0.5),
         None,  # type: ignore[call-overload]  # OpenCV's stubs do not know that the second map may be absent
         OPENCV_INTERPOLATION[interpolation],
-        borderMode=OPENCV_BORDER[edge],
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return sampled.reshape(*source_from_target.shape[:2], source.shape[2])  # OpenCV drops a single channel
 

@@ -8,19 +8,17 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from faceanime.errors import check_shape
-from faceanime.geometry.flow import Edge, Interpolation
+from faceanime.geometry.flow import Interpolation
 
 GRID_SAMPLE_MODE = {"linear": "bilinear", "cubic": "bicubic"}
-GRID_SAMPLE_PADDING = {"extend": "border", "mirror": "reflection"}
 
 
 def sample_torch(
     source: Float[Tensor, "B C H W"],
     source_from_target: Float[Tensor, "B h w 2"],
     interpolation: Interpolation = "linear",
-    edge: Edge = "extend",
 ) -> Float[Tensor, "B C h w"]:
-    """The targets, read from `source` at the flow's places (px, centres at +0.5); `edge` says what is beyond it.
+    """The targets, read from `source` at the flow's places (px, centres at +0.5); the edge goes on for ever.
 
     Differentiable in both. Exact places, where OpenCV rounds them to 1/32 px. Raises `ShapeError`.
     """
@@ -32,6 +30,6 @@ def sample_torch(
         source,
         source_from_target * 2 / size - 1,
         mode=GRID_SAMPLE_MODE[interpolation],
-        padding_mode=GRID_SAMPLE_PADDING[edge],
+        padding_mode="border",
         align_corners=False,
     )

@@ -60,28 +60,22 @@ def inpaint(pixels: Pixels, hole: Float32[np.ndarray, "H W"]) -> Pixels:
 _INPAINT_PX = 448
 
 
-def crown_above(person: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "c w"]:
-    """The matte above a picture whose upper edge cuts a head off: what is cut off is closed by half an ellipse.
+def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
+    """The matte above a picture whose upper edge cuts a head off: the caps of circles of `radius_px` or more.
 
     No rows where nothing is cut off.
     """
-    width = person.shape[1]
     cut = np.concatenate([[False], person[0] > 0.5, [False]])
     starts, ends = np.flatnonzero(np.diff(cut.astype(np.int8))).reshape(-1, 2).T
-    crown = np.zeros((int(np.ceil(_CROWN * float((ends - starts).max(initial=0)))), width), np.float32)
-    if not len(crown):
-        return crown
-    above = len(crown) - np.arange(len(crown))[:, None] - 0.5
-    across = np.arange(width) + 0.5
+    across = np.arange(person.shape[1]) + 0.5
+    height = np.zeros(person.shape[1])
     for left, right in zip(starts, ends, strict=True):
-        radius = (right - left) / 2
-        tall = _CROWN * 2 * radius * np.sqrt(np.maximum(1.0 - ((across - left) / radius - 1.0) ** 2, 0.0))
-        crown = np.maximum(crown, np.clip(tall - above + 0.5, 0.0, 1.0))
-    return cv2.GaussianBlur(crown, (0, 0), 1.0).astype(np.float32)
-
-
-_CROWN = 0.3
-"""Height of what the picture's edge cuts off a head, in widths of the cut."""
+        half = (right - left) / 2
+        radius = max(radius_px, 1.05 * half)
+        circle = np.sqrt(np.maximum(radius**2 - (across - (left + right) / 2) ** 2, 0.0))
+        height = np.maximum(height, circle - np.sqrt(radius**2 - half**2))
+    above = np.arange(int(np.ceil(height.max(initial=0.0))), 0, -1)[:, None] - 0.5
+    return np.clip(height - above + 0.5, 0.0, 1.0).astype(np.float32)
 
 
 def soft_polygon(

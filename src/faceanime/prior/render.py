@@ -60,6 +60,7 @@ class GeometricRenderer:
         self._open_rows = 0 if person is None else _open_rows(person[self.region.slices])
         self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
+        self._margin = _hair_margin(points[list(topology.OVAL)], self.region)
         self._lids = LidLayer(source, points)
         self._eyes = EyeLayer(source, face, model, points)
         self._mouth = MouthLayer(source, face, model, points)
@@ -72,14 +73,23 @@ class GeometricRenderer:
     def render(self, target: FaceCoefficients) -> Pixels:
         """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px."""
         warp = self._sheet.field(target)
-        canvas = sample(self._region_pixels, warp.flow, "cubic", "mirror")
+        canvas = sample(self._region_pixels, self._folded(warp.flow), "cubic")
         cheek = self._paint_cheek(canvas, warp)
-        _soften_folds(canvas, warp.flow, self._fold_px, cheek)
         self._paint_background(canvas, warp, cheek)
+        _soften_folds(canvas, warp.flow, self._fold_px, cheek)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
         self._mouth.paint(canvas, warp, target)
         return canvas
+
+    def _folded(self, flow: Float32[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 2"]:
+        """The flow with places beyond the picture folded back into the strip of hair along its edge.
+
+        What a picture cuts off a head goes on as that strip, mirrored at the edge, again and again if need be.
+        """
+        folded = flow.copy()
+        _fold(folded, self._margin)
+        return folded
 
     def _paint_cheek(self, canvas: Pixels, warp: WarpField) -> Float32[np.ndarray, "h w"]:
         """Put skin where the face would show background; returns how much of it each pixel shows."""
@@ -108,7 +118,8 @@ class GeometricRenderer:
         size = max(1, round(_GROW * max(person.shape)))
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
-        crown = crown_above(person) if self.region.top == 0 else person[:0]
+        width = float(np.ptp(self._sheet.source_points[list(topology.OVAL), 0]))
+        crown = crown_above(person, _HEAD_RADIUS * width) if self.region.top == 0 else person[:0]
         return np.concatenate([crown, person]), len(crown), plate
 
     def _beyond_the_cheek(
@@ -128,6 +139,19 @@ class GeometricRenderer:
         person = cv2.erode(matte[self.region.slices], np.ones((rim_px, rim_px), np.uint8))
         known = np.maximum(np.clip((person - 0.5) / 0.4, 0.0, 1.0), sure).astype(np.float32)
         return known, fill_holes(self._region_pixels, known)
+
+
+def _hair_margin(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarray, "4"]:
+    """How far into the picture a strip along its left, top, right and lower edge is free of face, px; 1 at least."""
+    (left, top), (right, bottom) = oval.min(axis=0), oval.max(axis=0)
+    gaps = np.array([left - region.left, top - region.top, region.right - right, region.bottom - bottom])
+    return np.maximum(_FREE_OF_FACE * gaps, 1.0)
+
+
+_FREE_OF_FACE = 0.2
+"""Share of the way from the picture's edge to the face's outline without skin (the forehead reaches up)."""
+_HEAD_RADIUS = 0.62
+"""Radius of a head with its hair, in widths of the face."""
 
 
 def _open_rows(matte: Float32[np.ndarray, "h w"]) -> int:
@@ -153,9 +177,12 @@ def _trusted_person(
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
     body = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
     sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
+    edge = min(max(round(_EDGE * size), 1), height - 1)
+    sharp[:edge] = np.maximum(sharp[:edge], sharp[edge])  # networks miss hair in the outermost rows
     return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
 
 
+_EDGE = 0.02
 _SURE_FACE = 0.85
 """A face's outline shrunk to this is the face, whatever the matte says."""
 _RIM = 0.008
@@ -218,6 +245,24 @@ def _show_skin(canvas, shown, known, skin, flow, part, ring) -> bool:
             for c in range(3):
                 canvas[y, x, c] = np.uint8((1.0 - weight) * canvas[y, x, c] + weight * skin[v, u, c] + 0.5)
     return any_shown
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _fold(flow, margin):
+    """Mirror places outside (0, w) x (0, h) back and forth within `margin` of the edge they passed; in place."""
+    height, width = flow.shape[:2]
+    for y in range(height):
+        for x in range(width):
+            u, v = flow[y, x]
+            if u < 0.0:
+                flow[y, x, 0] = margin[0] - abs(-u % (2.0 * margin[0]) - margin[0])
+            elif u > width:
+                flow[y, x, 0] = width - (margin[2] - abs((u - width) % (2.0 * margin[2]) - margin[2]))
+            if v < 0.0:
+                flow[y, x, 1] = margin[1] - abs(-v % (2.0 * margin[1]) - margin[1])
+            elif v > height:
+                flow[y, x, 1] = height - (margin[3] - abs((v - height) % (2.0 * margin[3]) - margin[3]))
 
 
 @njit(cache=True, nogil=True)
