@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.morphable import topology
@@ -31,6 +31,8 @@ _MARGIN = 0.5
 """The plate around an eye, in widths of the eye, on each side."""
 _LID_EDGE = 0.02
 """Along the opening's edge so much (in widths of the eye) belongs to the lashes."""
+_SHADE_GOES_ON = 6.0
+"""How far beyond what is seen of the eyeball its shade goes on, in widths of that edge."""
 _IRIS_SOLID, _IRIS_FADED = 1.08, 1.3
 """The moving disc in iris radii: solid up to the first, gone at the second."""
 _FULL_DEPARTURE = 0.035
@@ -161,13 +163,29 @@ def _plates(
     )  # lids shade the sclera beside them: what is uncovered is as bright as the rest
     bright = (light / max(float((light * inside * off_iris).max()), 1.0)) ** 1.5
     sclera = fill_holes(patch, np.maximum(inside * off_iris * bright, 1e-4).astype(np.float32))
-    known = (inside * off_iris)[..., None]
+    known = inside * off_iris
+    way, nearby = _nearest(patch, known > 0.5)
+    beyond = np.clip(way / (_SHADE_GOES_ON * edge_px), 0.0, 1.0)[..., None]
+    sclera = nearby + beyond * (sclera.astype(np.float32) - nearby)  # else a bright line runs along the lids
+    known = known[..., None]
     sclera = np.rint(known * patch + (1.0 - known) * sclera).astype(np.uint8)
     whole_iris = _radial_iris(patch, inside, distance)
     disc = np.clip((1.06 - distance) / 0.1, 0.0, 1.0)[..., None]
     behind = disc * whole_iris + (1.0 - disc) * sclera
     ball = inside[..., None] * patch + (1.0 - inside[..., None]) * behind
     return sclera, np.rint(ball).astype(np.uint8)
+
+
+def _nearest(
+    patch: Pixels, known: Bool[np.ndarray, "h w"]
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"]]:
+    """How far the nearest known pixel is from each, px, and its colour."""
+    way, label = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colors = np.zeros((int(label.max()) + 1, 3), np.float32)
+    colors[label[known]] = patch[known]
+    return way, colors[label]
 
 
 def _radial_iris(
