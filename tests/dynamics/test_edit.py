@@ -1,19 +1,32 @@
-"""Motions from keyframes go where the keys say, and nowhere else."""
+"""Motions go where their keys say, and nowhere else; mirrored and amplified they are what the words mean."""
 
+import json
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceanime.dynamics.edit import HEAD_AXES, ease_between, motion_from_keyframes
+from faceanime.dynamics.blinks import SIDES, lids_apart
+from faceanime.dynamics.edit import (
+    HEAD_AXES,
+    amplify,
+    ease_between,
+    load_tracks,
+    mirror,
+    motion_from_keyframes,
+    with_axes,
+)
 from faceanime.dynamics.motions import bundled_motion, bundled_motions, make_motions
 from faceanime.errors import ConfigError, MorphableModelError
+from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angle_between, angles_from_rotation
-from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel
 from faceanime.structures.coefficients import Dynamics
-from heads import axes_of, face_of, pose_of
+from heads import axes_of, driver_of, face_of, pose_of, random_poses
 
 RATE = Fraction(25)
 
@@ -72,6 +85,8 @@ def test_senseless_tracks_are_refused(model: MorphableModel) -> None:
         motion_from_keyframes({"smile": []}, 1.0, RATE, model)
     with pytest.raises(ConfigError, match="times must grow"):
         motion_from_keyframes({"yaw_deg": [(0.5, 1), (0.5, 2)]}, 1.0, RATE, model)
+    with pytest.raises(ConfigError, match="smile holds a number that is not finite"):
+        motion_from_keyframes({"smile": [(0, 0), (1, float("inf"))]}, 1.0, RATE, model)
     with pytest.raises(MorphableModelError, match="grin"):
         motion_from_keyframes({"grin": [(0, 1)]}, 1.0, RATE, model)
 
@@ -133,3 +148,153 @@ def test_an_unknown_motion_is_named() -> None:
 
 def test_the_models_axes_and_the_heads_do_not_clash(model: MorphableModel) -> None:
     assert not set(HEAD_AXES) & set(model.axis_names)
+
+
+def wild(model: MorphableModel, seed: int = 0, frames: int = 12) -> Dynamics:
+    """Somebody, doing anything."""
+    rng = np.random.default_rng(seed)
+    expression = rng.normal(size=(frames, model.expression_count))
+    return driver_of(model, random_poses(rng, frames), expression, rng.normal(size=model.identity_count))
+
+
+def test_added_axes_add_up_with_what_is_there(model: MorphableModel) -> None:
+    before = wild(model)
+    after = with_axes(
+        before, model, {"smile": [(0, 0.0), (0.2, 1.0)], "yaw_deg": [(0, 10)], "shift_y": [(0, 0.1)]}
+    )
+    np.testing.assert_allclose(after.expression[0], before.expression[0])
+    np.testing.assert_allclose(after.expression[5:], before.expression[5:] + model.axis("smile"), atol=1e-6)
+    turned = np.degrees(angles_from_rotation(after.pose.rotation @ np.swapaxes(before.pose.rotation, 1, 2)))
+    np.testing.assert_allclose(turned, np.tile([10.0, 0.0, 0.0], (12, 1)), atol=1e-6)
+    shifted = (after.pose.translation_px - before.pose.translation_px) / before.pose.scale[:, None]
+    np.testing.assert_allclose(shifted, np.tile([0.0, 0.1], (12, 1)), atol=1e-9)
+    nothing = with_axes(before, model, {})
+    np.testing.assert_array_equal(nothing.expression, before.expression)
+    np.testing.assert_allclose(nothing.pose.rotation, before.pose.rotation, atol=1e-12)
+
+
+def test_keyframes_are_read_from_json(model: MorphableModel, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 3.5]]}), encoding="utf-8")
+    assert load_tracks(path, model) == {"smile": ((0.0, 0.0), (0.5, 1.0)), "yaw_deg": ((0.0, 3.5),)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"smle": [[0, 1]]}', r"smle; did you mean smile\?"),
+        ('{"yaw": [[0, 1]]}', r"yaw; did you mean yaw_deg\?"),
+        ('{"smile": [[0]]}', "a list of 2"),
+        ('{"smile": [0, 1]}', "expected a list"),
+        ('{"smile": [["0", 1]]}', "expected float"),
+        ('{"smile": null}', "expected a list"),
+        ('{"smile": [[0, NaN]]}', "NaN is no JSON number"),
+        ('{"smile": [[0, 1]], "smile": [[0, 2]]}', "stands there twice"),
+        ("[]", "expected an object"),
+        ("{", "not valid JSON"),
+        ('{"smile": []}', "no keyframe"),
+        ('{"smile": [[0, 1], [0, 2]]}', "must grow"),
+        ('{"smile": [[0, 1e999]]}', "not finite"),
+    ],
+)
+def test_broken_keyframes_are_named(model: MorphableModel, tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        with_axes(wild(model), model, load_tracks(path, model))
+
+
+def test_an_unknown_axis_names_its_neighbour(model: MorphableModel) -> None:
+    with pytest.raises(MorphableModelError, match=r"'jaw_opn'; did you mean jaw_open\?"):
+        with_axes(wild(model), model, {"jaw_opn": [(0, 1)]})
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000))
+def test_mirrored_vertices_are_mirror_images(model: MorphableModel, seed: int) -> None:
+    before = wild(model, seed)
+    after = mirror(before, model)
+    straight, mirrored = (model.vertices(m.identity, m.expression) for m in (before, after))
+    np.testing.assert_allclose(mirrored, straight[:, model.mirror] * MIRROR_X, atol=1e-5)
+    seen, reflected = (
+        project(v.astype(np.float64), m.pose) for v, m in ((straight, before), (mirrored, after))
+    )
+    seen = seen[:, model.mirror]
+    np.testing.assert_allclose(reflected[..., 0], before.crop_size_px - seen[..., 0], atol=5e-3)
+    np.testing.assert_allclose(reflected[..., 1:], seen[..., 1:], atol=5e-3)
+
+
+def test_mirrored_twice_is_the_motion(model: MorphableModel) -> None:
+    before = wild(model)
+    after = mirror(mirror(before, model), model)
+    np.testing.assert_allclose(after.identity, before.identity, atol=1e-9)
+    np.testing.assert_allclose(after.expression, before.expression, atol=1e-9)
+    np.testing.assert_array_equal(after.pose.rotation, before.pose.rotation)
+    np.testing.assert_allclose(after.pose.translation_px, before.pose.translation_px)
+
+
+def test_a_mirrored_wink_is_the_other_eyes(model: MorphableModel) -> None:
+    before = motion_from_keyframes(
+        {"blink_left": [(0, 1)], "yaw_deg": [(0, 9)], "pitch_deg": [(0, 4)]}, 1.0, RATE, model
+    )
+    after = mirror(before, model)
+    np.testing.assert_allclose(after.expression[0], model.axis("blink_right"), atol=1e-5)
+    np.testing.assert_allclose(
+        np.degrees(angles_from_rotation(after.pose.rotation[0])), [-9, 4, 0], atol=1e-9
+    )
+
+
+def test_a_strength_of_one_keeps_every_bit(model: MorphableModel) -> None:
+    before = wild(model)
+    after = amplify(before, model, 3)
+    np.testing.assert_array_equal(after.expression, before.expression)
+    np.testing.assert_array_equal(after.pose.rotation, before.pose.rotation)
+
+
+@pytest.mark.parametrize("part", ["lips", "eyes", "head"])
+def test_a_strength_of_nought_freezes_that_part_alone(model: MorphableModel, part: str) -> None:
+    before = wild(model)
+    after = amplify(before, model, 3, **{part: 0.0})
+    eyes = np.isin(model.part, EYES)
+    rest = {"lips": ~eyes, "eyes": eyes, "head": np.zeros_like(eyes)}[part]
+    still = np.tile(before.expression[3], (len(before), 1))
+    np.testing.assert_allclose(after.expression[:, rest], still[:, rest], atol=1e-12)
+    np.testing.assert_array_equal(after.expression[:, ~rest], before.expression[:, ~rest])
+    if part == "head":
+        np.testing.assert_allclose(
+            after.pose.rotation, np.tile(before.pose.rotation[3], (12, 1, 1)), atol=1e-12
+        )
+        np.testing.assert_allclose(after.pose.scale, before.pose.scale[3])
+    else:
+        np.testing.assert_array_equal(after.pose.rotation, before.pose.rotation)
+
+
+def test_a_head_turns_twice_as_far(model: MorphableModel) -> None:
+    before = wild(model)
+    after = amplify(before, model, 0, head=2.0)
+    rest = np.tile(before.pose.rotation[0], (12, 1, 1))
+    once, twice = (angle_between(rest, m.pose.rotation) for m in (before, after))
+    np.testing.assert_allclose(twice, np.minimum(2 * once, 2 * np.pi - 2 * once), atol=1e-6)
+    np.testing.assert_allclose(after.pose.scale / before.pose.scale, before.pose.scale / before.pose.scale[0])
+
+
+def test_amplified_lids_shut_but_never_cross(model: MorphableModel) -> None:
+    before = bundled_motion("talk")
+    after = amplify(before, model, eyes=3.0)
+    for side in SIDES:
+        least = min(float(lids_apart(before, side, model).min()), 0.0)
+        assert lids_apart(after, side, model).min() >= least - 1e-6
+        np.testing.assert_array_equal(
+            after.expression[:, ~np.isin(model.part, EYES)], before.expression[:, ~np.isin(model.part, EYES)]
+        )
+
+
+def test_senseless_strengths_and_references_are_refused(model: MorphableModel) -> None:
+    before = wild(model)
+    for strength in (-1.0, 5.0, float("nan")):
+        with pytest.raises(ConfigError, match="strength of lips"):
+            amplify(before, model, lips=strength)
+    with pytest.raises(ConfigError, match="reference frame 12"):
+        amplify(before, model, reference=12)
+    with pytest.raises(MorphableModelError):
+        mirror(replace(before, model_id="0123"), model)

@@ -1,5 +1,6 @@
 """The source does what the driver does, and stays itself."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -319,13 +320,20 @@ def test_a_reference_that_does_not_exist_is_refused(
         RetargetConfig(reference=-1)
 
 
-@pytest.mark.parametrize("wrong", [{"scale_limit": 1.0}, {"yaw_limit_deg": -1.0}, {"shift_limit": -0.1}])
-def test_senseless_limits_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="limit"):
-        RetargetConfig(**wrong)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["yaw_limit_deg", "pitch_limit_deg", "shift_limit", "scale_limit"])
+@pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf")])
+def test_senseless_limits_are_refused_by_name(name: str, wrong: float) -> None:
+    with pytest.raises(ConfigError, match=f"^{name.replace('_', '-')} is {wrong}, expected a number"):
+        RetargetConfig(**{name: wrong})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"lips": -0.1}, {"eyes": 1e9}, {"head": float("nan")}])
-def test_senseless_strengths_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="strengths: expected 0 to 4"):
-        RetargetConfig(**wrong)  # type: ignore[arg-type]
+def test_a_head_that_may_not_grow_at_all_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^scale-limit is 1\.0, expected a number above 1"):
+        RetargetConfig(scale_limit=1.0)
+
+
+@pytest.mark.parametrize("name", ["lips", "eyes", "head"])
+@pytest.mark.parametrize("wrong", [-0.1, 1e9, float("nan"), float("inf")])
+def test_senseless_strengths_are_refused_by_name(name: str, wrong: float) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} is {re.escape(str(wrong))}, .*expected 0 to 4"):
+        RetargetConfig(**{name: wrong})  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from numba import njit
 
 from faceanime.geometry.camera import project
@@ -124,7 +124,7 @@ class GeometricRenderer:
 
     def _beyond_the_cheek(
         self, matte: Float32[np.ndarray, "H W"]
-    ) -> tuple[Float32[np.ndarray, "h w"], Pixels]:
+    ) -> tuple[Float32[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"]]:
         """Which of the region's pixels can be the face's, and the region with skin wherever they cannot.
 
         A cheek that the source shows edge-on is landmarked on, or beyond, the person's edge: turned to the viewer

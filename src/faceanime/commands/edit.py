@@ -1,0 +1,153 @@
+"""`faceanime edit`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from faceanime.dynamics.blinks import add_blinks
+from faceanime.dynamics.edit import amplify, load_tracks, mirror, with_axes
+from faceanime.dynamics.gaze import hold_gaze
+from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion, save_motion
+from faceanime.dynamics.motions import bundled_motion_path, bundled_motions
+from faceanime.dynamics.timeline import blend, concatenate, cut, loop, retime
+from faceanime.errors import ConfigError, MorphableModelError
+from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.structures.coefficients import Dynamics
+from faceanime.weights import read_header
+
+Step = tuple[str, Callable[[Dynamics], Dynamics]]
+"""What an edit does, in words, and the edit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """Change a motion. The edits apply in this order, whatever the order of the options: append, cut, retime,
+    mirror, amplify, blend, axes, hold gaze, blinks, loop."""
+
+    motion: tyro.conf.Positional[Path]
+    """A .motion.safetensors file, or the name of a bundled motion (see animate --help)."""
+    append: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """More motions, to follow one after the other."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = dataclasses.field(kw_only=True)
+    """What to write: X.motion.safetensors."""
+    start: float | None = None
+    """Cut: where to begin, s."""
+    end: float | None = None
+    """Cut: where to end, s."""
+    speed: float = 1.0
+    """Retime: 2 is twice as fast, 0.5 half as fast."""
+    frame_rate: str | None = None
+    """Retime: frames a second of the result, such as 30 or 30000/1001."""
+    mirror: bool = False
+    """Swap left and right."""
+    amplify_lips: float = 1.0
+    """Strength of mouth and jaw, 0 to 4; 1 leaves them, 0 freezes them as in a calm frame."""
+    amplify_eyes: float = 1.0
+    """Strength of lids, gaze and brows."""
+    amplify_head: float = 1.0
+    """Strength of the head's turning and shifting."""
+    blend_with: Path | None = None
+    """Blend: another motion, mixed in frame by frame."""
+    share: float = 0.5
+    """Blend: how much of the other motion, 0 to 1."""
+    axes: Path | None = None
+    """Add named axes: a JSON file of keyframes, {"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 10]]}, times in s."""
+    hold_gaze: bool = False
+    """Keep the eyes on the camera while the head turns."""
+    blinks: float = 0.0
+    """Add so many blinks a minute; people have some 15."""
+    seed: int = 0
+    """When they blink: the same seed gives the same blinks."""
+    loop: bool = False
+    """Let the last frame flow into the first; the motion becomes shorter by the blend."""
+    blend_s: float = 0.2
+    """How long appended motions and the loop's ends take to pass over into each other, s."""
+
+    def run(self) -> None:
+        model = load_model()
+        paths = [_path_of(path) for path in (self.motion, *self.append)]
+        other = None if self.blend_with is None else _path_of(self.blend_with)
+        motions = [_read(path, model) for path in paths]
+        said = [" + ".join(map(_named, paths))]
+        dynamics = concatenate(motions, model, self.blend_s)
+        for words, edit in self._steps(model, other):
+            dynamics = edit(dynamics)
+            said.append(words)
+        licences = [str(read_header(path).get("licence") or "unknown") for path in (*paths, other) if path]
+        note = MotionNote(licence=" and ".join(dict.fromkeys(licences)), provenance="; ".join(said))
+        save_motion(dynamics, self.out, note)
+        print(self.out)
+
+    def _steps(self, model: MorphableModel, other: Path | None) -> Iterator[Step]:
+        """The edits that were asked for, in their fixed order."""
+        if self.start is not None or self.end is not None:
+            start_s = self.start or 0.0
+            until = "the end" if self.end is None else f"{self.end:g} s"
+            yield f"cut from {start_s:g} s to {until}", lambda d: cut(d, start_s, self.end)
+        if self.speed != 1.0 or self.frame_rate is not None:
+            rate = None if self.frame_rate is None else _rate_of(self.frame_rate)
+            words = f"speed {self.speed:g}" + ("" if rate is None else f" at {rate} frames/s")
+            yield words, lambda d: retime(d, model, self.speed, frame_rate=rate)
+        if self.mirror:
+            yield "mirrored", lambda d: mirror(d, model)
+        lips, eyes, head = self.amplify_lips, self.amplify_eyes, self.amplify_head
+        if (lips, eyes, head) != (1.0, 1.0, 1.0):
+            words = f"amplified: lips {lips:g}, eyes {eyes:g}, head {head:g}"
+            yield words, lambda d: amplify(d, model, lips=lips, eyes=eyes, head=head)
+        if other is not None:
+            mixed_in = _read(other, model)
+            words = f"a share of {self.share:g} of {_named(other)}"
+            yield words, lambda d: blend(d, mixed_in, self.share, model)
+        if self.axes is not None:
+            tracks = load_tracks(self.axes, model)
+            yield f"axes of {self.axes.name}: {', '.join(tracks)}", lambda d: with_axes(d, model, tracks)
+        if self.hold_gaze:
+            yield "gaze held", lambda d: hold_gaze(d, model)
+        if self.blinks != 0.0:
+            words = f"{self.blinks:g} blinks a minute, seed {self.seed}"
+            yield words, lambda d: add_blinks(d, model, self.blinks, self.seed)
+        if self.loop:
+            yield f"looped over {self.blend_s:g} s", lambda d: loop(d, self.blend_s)
+
+
+def _path_of(motion: Path) -> Path:
+    """The file of a motion, which may be named like a bundled one."""
+    named = str(motion) in bundled_motions() and not motion.exists()
+    return bundled_motion_path(str(motion)) if named else motion
+
+
+def _read(path: Path, model: MorphableModel) -> Dynamics:
+    if not is_motion_file(path):
+        raise ConfigError(
+            f"{path} is no motion: expected a name that ends in {SUFFIX} or one of {', '.join(bundled_motions())}; "
+            "faceanime reconstruct makes a motion of a video"
+        )
+    motion = load_motion(path)
+    model.require(motion.model_id, str(path))
+    found = len(motion.identity), motion.expression.shape[1]
+    expected = model.identity_count, model.expression_count
+    if found != expected:
+        raise MorphableModelError(
+            f"{path} has {found} identity and expression numbers, its model has {expected}; "
+            "reconstruct it again from its video"
+        )
+    return motion
+
+
+def _named(path: Path) -> str:
+    """A motion as the next one's header tells of it: its name and where it came from itself."""
+    source = read_header(path).get("provenance")
+    return f"{path.name} ({source})" if source else path.name
+
+
+def _rate_of(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(f"frame-rate is {text}, expected a number such as 25 or 30000/1001") from None

@@ -1,0 +1,48 @@
+"""`faceanime morph`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from faceanime.dynamics.future import FutureConfig
+from faceanime.film import FilmOptions, predict_file
+from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.terminal import TerminalProgress
+
+
+@dataclasses.dataclass(frozen=True)
+class Morph:
+    """Imagine the way from a portrait's face to the expression and head angles of another picture's."""
+
+    portrait: tyro.conf.Positional[Path]
+    """The picture to animate. Use it only with the consent of the person it shows."""
+    target: Path
+    """A picture of the face to arrive at, of the same person or another: only how it looks counts, not who it is."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
+    film: Annotated[FilmOptions, tyro.conf.arg(name="")]
+    seconds: float = 2.0
+    """How long it takes."""
+    seed: int = 0
+    """Another seed, another way."""
+    energy: float = 1.0
+    """How lively it is: a factor on the speed of mouth, eyes and head."""
+    motion_out: Path | None = None
+    """Also write the motion, as X.motion.safetensors."""
+    renderer: RendererName = "geometric"
+    """What draws the pictures."""
+    predictor: Path | None = None
+    """Weights of `faceanime train dynamics` instead of those that come along."""
+
+    def run(self) -> None:
+        future = FutureConfig(seconds=self.seconds, seed=self.seed, energy=self.energy)
+        animator = Animator(AnimatorConfig(renderer=self.renderer, predictor=self.predictor))
+        with TerminalProgress() as progress:
+            predict_file(
+                animator, self.portrait, self.target, self.out, future, self.film, self.motion_out, progress
+            )
+        print(self.out)

@@ -1,0 +1,60 @@
+"""`faceanime predict`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from faceanime.dynamics.future import FutureConfig
+from faceanime.errors import ConfigError
+from faceanime.film import FilmOptions, predict_file
+from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.terminal import TerminalProgress
+
+
+@dataclasses.dataclass(frozen=True)
+class Predict:
+    """Imagine how a portrait moves on: a motion that nobody filmed, another for each seed."""
+
+    portrait: tyro.conf.Positional[Path]
+    """The picture to animate. Use it only with the consent of the person it shows."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
+    future: Annotated[FutureConfig, tyro.conf.arg(name="")]
+    film: Annotated[FilmOptions, tyro.conf.arg(name="")]
+    motion_out: Path | None = None
+    """Also write the motion, as X.motion.safetensors."""
+    count: int = 1
+    """How many futures: of this seed, the next one, and so on; their numbers go into the files' names."""
+    renderer: RendererName = "geometric"
+    """What draws the pictures."""
+    predictor: Path | None = None
+    """Weights of `faceanime train dynamics` instead of those that come along."""
+
+    def run(self) -> None:
+        if not 1 <= self.count <= MOST_FUTURES:
+            raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
+        animator = Animator(AnimatorConfig(renderer=self.renderer, predictor=self.predictor))
+        with TerminalProgress() as progress:
+            for number in range(self.count):
+                seed = self.future.seed + number
+                future = dataclasses.replace(self.future, seed=seed)
+                out, motion_out = self._named(self.out, seed), self._named(self.motion_out, seed)
+                preview = self._named(self.film.preview, seed)
+                film = dataclasses.replace(self.film, preview=preview)
+                assert out is not None
+                predict_file(animator, self.portrait, None, out, future, film, motion_out, progress)
+                print(out)
+
+    def _named(self, path: Path | None, seed: int) -> Path | None:
+        """a.mp4 becomes a-7.mp4 for one of several."""
+        if path is None or self.count == 1:
+            return path
+        stem, dot, suffixes = path.name.partition(".")
+        return path.with_name(f"{stem}-{seed}{dot}{suffixes}")
+
+
+MOST_FUTURES = 1000
