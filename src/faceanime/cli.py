@@ -43,6 +43,41 @@ def _reconstruct() -> type[Command]:
     return Reconstruct
 
 
+def _predict() -> type[Command]:
+    """Imagine how a portrait moves on: a motion that nobody filmed."""
+    from faceanime.commands.predict import Predict
+
+    return Predict
+
+
+def _morph() -> type[Command]:
+    """Imagine the way from a portrait's face to that of another picture."""
+    from faceanime.commands.morph import Morph
+
+    return Morph
+
+
+def _edit() -> type[Command]:
+    """Cut, join, retime, mirror, strengthen or loop motions; add blinks and keyframes."""
+    from faceanime.commands.edit import Edit
+
+    return Edit
+
+
+def _prepare() -> type[Command]:
+    """Turn videos into clips to learn from: tracked, cropped, judged, with their 3D faces."""
+    from faceanime.commands.prepare import Prepare
+
+    return Prepare
+
+
+def _train_dynamics() -> type[Command]:
+    """Learn to imagine motion from prepared clips."""
+    from faceanime.commands.train_dynamics import TrainDynamics
+
+    return TrainDynamics
+
+
 def _train_morphable() -> type[Command]:
     """Learn a morphable model from clips and portraits of many people."""
     from faceanime.commands.train_morphable import TrainMorphable
@@ -67,6 +102,11 @@ def _doctor() -> type[Command]:
 COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "animate": _animate,
     "reconstruct": _reconstruct,
+    "predict": _predict,
+    "morph": _morph,
+    "edit": _edit,
+    "prepare": _prepare,
+    "train dynamics": _train_dynamics,
     "train morphable": _train_morphable,
     "demo": _demo,
     "doctor": _doctor,

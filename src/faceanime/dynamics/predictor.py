@@ -97,7 +97,9 @@ class LstmPredictor(nn.Module):
         nn.init.zeros_(self.change.weight)
         nn.init.zeros_(self.change.bias)
 
-    def forward(self, observed: States, frames: int, target: Float[Tensor, "B D"] | None = None) -> States:
+    def forward(
+        self, observed: Float[Tensor, "B N D"], frames: int, target: Float[Tensor, "B D"] | None = None
+    ) -> States:
         """The `frames` normalised states that follow the `observed` ones; the last is to be `target`."""
         state = observed[:, 0]
         hidden = torch.zeros(2, len(observed), self.config.width, dtype=observed.dtype)

@@ -6,6 +6,7 @@ checkpoint as if it had not been, bit for bit.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -29,11 +30,15 @@ from faceanime.dynamics.predictor import (
 from faceanime.dynamics.predictor_file import load_predictor, save_predictor
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.errors import ConfigError
-from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.files import make_folder
+from faceanime.morphable.model import EYES, MorphableModel, load_model
 from faceanime.progress import Progress, watched
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.losses import VertexDistance
+from faceanime.train.shards import read_samples
 from faceanime.weights import load_weights, save_weights
+
+log = logging.getLogger(__name__)
 
 Predictor: TypeAlias = LstmPredictor | FlowPredictor
 
@@ -329,6 +334,7 @@ class DynamicsTrainer:
 
 
 CHECKPOINT = "dynamics-checkpoint"
+CHECKPOINT_FILE = "checkpoint.safetensors"
 _MEAN_SHARE, _STYLED_SHARE = 0.15, 0.7
 
 
@@ -373,11 +379,11 @@ def train_dynamics(
 ) -> Path:
     """Train, keep the best weights by validation, and return their path, `out`/dynamics.safetensors.
 
-    `note` is told the losses every `validate_every` steps. `out` also receives config.json and checkpoint.safetensors,
-    from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
+    `note` is told the losses every `validate_every` steps. `out`, a folder, also receives config.json and
+    checkpoint.safetensors, from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint, best_path = out / "checkpoint.safetensors", out / "dynamics.safetensors"
+    make_folder(out)
+    checkpoint, best_path = out / CHECKPOINT_FILE, out / "dynamics.safetensors"
     if checkpoint.exists() and not resume:
         raise ConfigError(f"{out} holds a run already; go on with --resume, or choose another --out")
     trainer = DynamicsTrainer(config, Clips(train, model), Clips(validation, model), model)
@@ -405,3 +411,53 @@ def train_dynamics(
                 save_predictor(best_path, trainer.average, model, header)
             trainer.save(checkpoint)
     return best_path
+
+
+def train_dynamics_on(
+    data: Path, config: DynamicsConfig, out: Path, progress: Progress, resume: bool = False
+) -> Path:
+    """Train on the shards of `faceanime prepare`; `out` also receives the losses, as curve.csv and for TensorBoard.
+
+    Raises as `train_dynamics`; ConfigError too where `data` holds no train or val shards.
+    """
+    model = load_model()
+    parts = []
+    for split in ("train", "val"):
+        progress.stage(f"reading {split}", None)
+        parts.append([sample.motion() for sample in watched(read_samples(data, split), progress)])
+    make_folder(out)  # before the first step, not after the first checkpoint
+    with _Curve(out) as curve:
+        return train_dynamics(config, parts[0], parts[1], model, out, progress, resume, curve.note)
+
+
+class _Curve:
+    """The losses of a run on disk."""
+
+    def __init__(self, out: Path) -> None:
+        self._table = out / "curve.csv"
+        if not (out / CHECKPOINT_FILE).exists():
+            self._table.unlink(missing_ok=True)
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            log.warning('no log for TensorBoard: pip install "faceanime[train]"')
+            self._board = None
+        else:
+            self._board = SummaryWriter(str(out))
+
+    def __enter__(self) -> _Curve:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._board is not None:
+            self._board.close()
+
+    def note(self, step: int, numbers: dict[str, float]) -> None:
+        new = not self._table.exists()
+        with self._table.open("a", encoding="utf-8") as table:
+            if new:
+                table.write(",".join(["step", *numbers]) + "\n")
+            table.write(",".join([str(step), *(f"{value:.5g}" for value in numbers.values())]) + "\n")
+        if self._board is not None:
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, step)

@@ -12,6 +12,7 @@ from faceanime.config import save_config
 from faceanime.errors import ConfigError, MediaError, NoFaceError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.files import make_folder
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
 from faceanime.morphable.learn import LearnConfig, Person, learn_model
@@ -25,12 +26,13 @@ def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progre
     """Learn a model from the `train` rows of `data`/clips.csv and `data`/portraits.csv and write it to `out`.
 
     Each table has the columns file, split and person; clips are videos, portraits pictures. `out` receives
-    morphable.safetensors and config.json. Raises ConfigError, MediaError, MorphableModelError.
+    morphable.safetensors and config.json. Raises OutputError at once when it cannot; ConfigError, MediaError,
+    MorphableModelError.
     """
+    make_folder(out)
     people = landmarks_of_people(data, "train", progress)
     progress.stage("learning the model", None)
     model = learn_model(people, config)
-    out.mkdir(parents=True, exist_ok=True)
     provenance = f"faceanime train morphable, {len(people)} people"
     save_model(model, out / "morphable.safetensors", provenance=provenance)
     save_config(config, out / "config.json")

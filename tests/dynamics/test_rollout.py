@@ -1,0 +1,151 @@
+"""Laws of imagined motion; they hold for untrained networks."""
+
+import numpy as np
+import pytest
+import torch
+
+from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
+from faceanime.dynamics.rollout import Given, draw_future, draw_loop, imagine, lstm_future, mean_future
+from faceanime.dynamics.state import HEAD_NUMBERS
+from faceanime.errors import ConfigError
+from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import FaceCoefficients
+from heads import axes_of, pose_of
+
+WINDOW = 48
+
+
+@pytest.fixture(scope="module")
+def predictor(model: MorphableModel) -> FlowPredictor:
+    torch.manual_seed(0)
+    config = FlowConfig(window=WINDOW, width=32, layers=2, heads=2)
+    return FlowPredictor(model.expression_count + HEAD_NUMBERS, config).eval()
+
+
+@pytest.fixture(scope="module")
+def face(model: MorphableModel) -> FaceCoefficients:
+    identity = np.random.default_rng(3).normal(size=model.identity_count)
+    return FaceCoefficients(identity, axes_of(model, smile=0.4), pose_of(8, -2, 3, scale=80, at=(120, 130)))
+
+
+@pytest.fixture(scope="module")
+def target(model: MorphableModel) -> FaceCoefficients:
+    identity = np.random.default_rng(4).normal(size=model.identity_count)
+    return FaceCoefficients(
+        identity, axes_of(model, jaw_open=0.6), pose_of(-12, 5, 0, scale=200, at=(300, 20))
+    )
+
+
+def task(numbers: int, frames: int, known: list[int]) -> Given:
+    states = np.random.default_rng(5).normal(size=(frames, numbers))
+    return Given(states, np.isin(np.arange(frames), known))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("frames", [2, 5, WINDOW, WINDOW + 1, 3 * WINDOW + 7])
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_is_known_stays_and_all_else_is_drawn(predictor: FlowPredictor, frames: int, ends: bool) -> None:
+    given = task(predictor.numbers, frames, [0, frames - 1] if ends and frames > 2 else [0])
+    for drawn in (draw_future(predictor, given, FutureConfig(), generator()), mean_future(predictor, given)):
+        assert drawn.shape == given.states.shape
+        assert np.isfinite(drawn).all()
+        np.testing.assert_array_equal(drawn[given.known], given.states[given.known])
+        assert (drawn[~given.known] != given.states[~given.known]).any(axis=1).all()
+
+
+def test_the_seed_decides(predictor: FlowPredictor) -> None:
+    given = task(predictor.numbers, 100, [0])
+    one, again, other = (draw_future(predictor, given, FutureConfig(), generator(s)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).mean() > 0.01
+
+
+@pytest.mark.parametrize("seconds", [0.2, 2.0, 12.0])
+def test_the_way_to_a_target_ends_there(
+    predictor: FlowPredictor,
+    model: MorphableModel,
+    face: FaceCoefficients,
+    target: FaceCoefficients,
+    seconds: float,
+) -> None:
+    motion = imagine(predictor, face, 256, FutureConfig(seconds=seconds), model, target)
+    assert len(motion) == round(25 * seconds)
+    np.testing.assert_allclose(motion.expression[0], face.expression, atol=1e-6)
+    np.testing.assert_allclose(motion.expression[-1], target.expression, atol=1e-6)
+    np.testing.assert_allclose(motion.pose.rotation[-1], target.pose.rotation, atol=1e-6)
+    np.testing.assert_array_equal(motion.identity, face.identity)
+    np.testing.assert_allclose(motion.pose.scale[-1], face.pose.scale)
+    np.testing.assert_allclose(motion.pose.translation_px[-1], face.pose.translation_px)
+
+
+def test_who_the_target_is_does_not_matter(
+    predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, target: FaceCoefficients
+) -> None:
+    twin = FaceCoefficients(-target.identity, target.expression, target.pose.resized(0.3, (5.0, 9.0)))
+    one, two = (imagine(predictor, face, 256, FutureConfig(), model, goal) for goal in (target, twin))
+    np.testing.assert_allclose(one.expression, two.expression, atol=1e-9)
+    np.testing.assert_allclose(one.pose.translation_px, two.pose.translation_px, atol=1e-6)
+
+
+def test_a_loop_knows_how_it_goes_on(predictor: FlowPredictor) -> None:
+    """An untrained network does not close it; but the frames after its end are given to it as known."""
+    seen: list[np.ndarray] = []
+
+    def spy(_: object, given: tuple[torch.Tensor, ...]) -> None:
+        seen.append(given[3].numpy().copy())
+
+    handle = predictor.register_forward_pre_hook(spy)
+    draw_loop(predictor, task(predictor.numbers, 60, [0]), FutureConfig())
+    handle.remove()
+    last = seen[-1][0]
+    assert last[:16].all()
+    assert last[31:47].all()
+    assert not last[16:31].any()
+
+
+def test_loops_have_a_least_length_and_no_target(
+    predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, target: FaceCoefficients
+) -> None:
+    with pytest.raises(ConfigError, match="too short"):
+        imagine(predictor, face, 256, FutureConfig(seconds=0.8, loop=True), model)
+    with pytest.raises(ConfigError, match="cannot end at a target"):
+        imagine(predictor, face, 256, FutureConfig(loop=True), model, target)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seconds": 0.1}, {"seconds": float("nan")}, {"energy": 9.0}, {"steps": 0}]
+)
+def test_senseless_settings_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        FutureConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("with_target", [False, True])
+def test_an_untrained_lstm_stays_where_it_is(model: MorphableModel, with_target: bool) -> None:
+    """It starts from the identity: its change begins at zero."""
+    lstm = LstmPredictor(model.expression_count + HEAD_NUMBERS, LstmConfig(width=16))
+    given = task(model.expression_count + HEAD_NUMBERS, 20, [0, 1, 2, 19] if with_target else [0, 1, 2])
+    future = lstm_future(lstm, given)
+    np.testing.assert_array_equal(future[:3], given.states[:3])
+    np.testing.assert_allclose(future[3:], np.repeat(given.states[2:3], 17, axis=0), atol=1e-6)
+
+
+def test_the_timer_counts_down_to_the_target() -> None:
+    """Told (d_T - d) / (T - t + 1), a network that obeys walks a straight line and arrives."""
+    lstm = LstmPredictor(4, LstmConfig(width=8))
+    states, target = torch.zeros(1, 1, 4), torch.ones(1, 4)
+    heard = []
+
+    def obey(_: object, __: object, output: torch.Tensor) -> torch.Tensor:
+        return heard[-1][:, 4:8]
+
+    lstm.lstm.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    lstm.change.register_forward_hook(obey)
+    way = lstm(states, 10, target)[0, :, 0].detach().numpy()
+    np.testing.assert_allclose(way, np.arange(1, 11) / 10, atol=1e-6)
+    timers = [float(given[0, -1]) * 25 for given in heard]
+    np.testing.assert_allclose(timers, np.arange(9, -1, -1), atol=1e-5)

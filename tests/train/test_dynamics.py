@@ -1,0 +1,150 @@
+"""Training the predictors: it learns, it can be stopped and resumed, and it sees both sides of every face."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from faceanime.dynamics.edit import mirror
+from faceanime.dynamics.predictor import FlowConfig, LstmConfig
+from faceanime.dynamics.predictor_file import load_predictor
+from faceanime.dynamics.state import states_of
+from faceanime.errors import Cancelled, ConfigError, MorphableModelError
+from faceanime.geometry.camera import project
+from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.morphable.model import MorphableModel
+from faceanime.progress import SilentProgress
+from faceanime.structures.coefficients import Dynamics, HeadPose
+from faceanime.train.dynamics import Clips, DynamicsConfig, DynamicsTrainer, train_dynamics
+from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
+
+SMALL = DynamicsConfig(
+    flow=FlowConfig(window=24, width=32, layers=1, heads=2),
+    lstm=LstmConfig(width=16),
+    steps=8,
+    batch=4,
+    observed=6,
+    future=6,
+    validate_every=4,
+)
+KINDS = [SMALL, replace(SMALL, kind="lstm")]
+
+
+def waving(model: MorphableModel, seed: int, frames: int = 60) -> Dynamics:
+    """A smooth motion of sines."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(frames) / 25
+    waves = np.sin(
+        2 * np.pi * rng.uniform(0.3, 1.5, (6 + model.expression_count, 1)) * t + rng.uniform(0, 6, 1)
+    ).T
+    angles = 0.2 * waves[:, :3].T
+    return Dynamics(
+        identity=np.zeros(model.identity_count),
+        expression=waves[:, 6:],
+        pose=HeadPose(
+            rotation_from_angles(*angles), 80 * np.exp(0.1 * waves[:, 3]), 128 + 10 * waves[:, 4:6]
+        ),
+        frame_rate=Fraction(25),
+        valid=np.ones(frames, bool),
+        crop_size_px=256,
+        model_id=model.id,
+    )
+
+
+@pytest.fixture(scope="module")
+def motions(model: MorphableModel) -> list[Dynamics]:
+    return [waving(model, seed) for seed in range(6)]
+
+
+def trainer_of(config: DynamicsConfig, motions: list[Dynamics], model: MorphableModel) -> DynamicsTrainer:
+    return DynamicsTrainer(config, Clips(motions[:4], model), Clips(motions[4:], model), model)
+
+
+@pytest.mark.parametrize(("config", "most"), zip(KINDS, (0.7, 0.95), strict=True), ids=["flow", "lstm"])
+def test_it_learns(
+    config: DynamicsConfig, most: float, motions: list[Dynamics], model: MorphableModel
+) -> None:
+    trainer = trainer_of(replace(config, steps=100, warm_up=5, learning_rate=1e-2, ema=0.9), motions, model)
+    before = trainer.validate()
+    for _ in range(100):
+        trainer.advance()
+    assert trainer.validate() < most * before
+
+
+@pytest.mark.parametrize("config", KINDS, ids=lambda c: c.kind)
+def test_a_stopped_run_goes_on_bit_for_bit(
+    tmp_path: Path, config: DynamicsConfig, motions: list[Dynamics], model: MorphableModel
+) -> None:
+    whole = train_dynamics(config, motions[:4], motions[4:], model, tmp_path / "whole", SilentProgress())
+    progress = SilentProgress()
+
+    def stop(step: int, _: dict[str, float]) -> None:
+        progress.cancel()
+
+    parts = (motions[:4], motions[4:], model, tmp_path / "parts")
+    with pytest.raises(Cancelled):
+        train_dynamics(config, *parts, progress, note=stop)
+    resumed = train_dynamics(config, *parts, SilentProgress(), resume=True)
+    assert resumed.read_bytes() == whole.read_bytes()
+    checkpoints = [path.parent / "checkpoint.safetensors" for path in (whole, resumed)]
+    assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path, motions: list[Dynamics], model: MorphableModel) -> None:
+    run = (motions[:4], motions[4:], model, tmp_path, SilentProgress())
+    train_dynamics(SMALL, *run)
+    with pytest.raises(ConfigError, match="--resume"):
+        train_dynamics(SMALL, *run)
+    with pytest.raises(ConfigError, match="settings it began with"):
+        train_dynamics(
+            replace(SMALL, flow=FlowConfig(window=24, width=16, layers=1, heads=2)), *run, resume=True
+        )
+
+
+def test_weights_belong_to_a_model(tmp_path: Path, motions: list[Dynamics], model: MorphableModel) -> None:
+    path = train_dynamics(SMALL, motions[:4], motions[4:], model, tmp_path, SilentProgress())
+    predictor, header = load_predictor(path, model)
+    assert header["step"] in (4, 8)
+    assert not predictor.training
+    other = replace(model, mean=model.mean + np.float32(1e-3))
+    with pytest.raises(MorphableModelError):
+        load_predictor(path, other)
+
+
+def test_mirrored_windows_are_those_of_the_mirrored_clip(
+    motions: list[Dynamics], model: MorphableModel
+) -> None:
+    clips, twins = Clips(motions[:1], model), Clips([mirror(motions[0], model)], model)
+    np.testing.assert_allclose(clips.states[0] @ clips._mirror, twins.states[0], atol=1e-4)
+
+
+def test_windows_are_counted_from_their_anchor(motions: list[Dynamics], model: MorphableModel) -> None:
+    clips = Clips(motions[:1], model)
+    windows, there, anchors = clips.draw(np.random.default_rng(0), 16, 20, 1.0, mirrored=False)
+    assert there.all()
+    assert (anchors[:, -3:] == 0).all()
+    started_here = (np.abs(windows[:, 0] - anchors) < 1e-5).all(axis=1)
+    assert 0 < started_here.sum() < 16
+
+
+def test_vertices_stand_where_the_camera_puts_them(model: MorphableModel) -> None:
+    motion = waving(model, 9, frames=5)
+    states = states_of(motion.expression, motion.pose, motion.pose[0])
+    posed = VertexDistance(model).posed(torch.tensor(states, dtype=torch.float32)).numpy()
+    some = np.arange(0, model.landmark_count, VERTEX_INTERVAL)
+    for t in range(5):
+        shape = model.vertices(motion.identity, motion.expression[t])[some]
+        expected = project(shape, motion.pose[t])[:, :2]
+        found = posed[t, :, :2] * motion.pose.scale[0] + motion.pose.translation_px[0]
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_the_vertex_distance_of_a_shift(model: MorphableModel) -> None:
+    still = torch.zeros(1, model.expression_count + 6)
+    shifted = still.clone()
+    shifted[0, -2:] = torch.tensor([0.3, 0.4])
+    distance = float(VertexDistance(model)(still, shifted)[0])
+    assert distance == pytest.approx((0.5 / VERTEX_UNIT) ** 2, rel=1e-5)
