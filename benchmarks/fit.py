@@ -1,8 +1,11 @@
 """How closely the morphable model fits people it has never seen, and how still it keeps a still head.
 
-Over the clips of the split: mean distance of the 478 projected to the detected landmarks at 256 px crops, and
-the correlation of the lids' gap. Then jitter of calm stretches before and after smoothing, and how far the head
-seems to move with jaw and lids (least squares over changes within 5 frames, of clips whose head is held still).
+Over the clips of the split: mean distance of the 478 projected to the detected landmarks at 256 px crops, and the
+correlation of the lids' gap. *Fit* is the fit itself: one identity of all frames, before smoothing, with the
+detector's apparent motion in it. *Rendered* is what ships: `fit_sequence`, the vertices as they are drawn, without
+the apparent motion; before smoothing and after it. Then jitter of calm stretches before and after smoothing, and
+how far the head seems to move with jaw and lids (least squares over changes within 5 frames, of clips whose head
+is held still).
 
     python benchmarks/fit.py --data DIR [--split test]
 """
@@ -31,6 +34,13 @@ from faceanime.structures.faces import Landmarks
 STILL_HEADED = "grid"
 JAW, BLINK = 0.2, -0.0875
 """An opening of the mouth (model units; the outer eye corners are 1 apart) and a full blink."""
+CAUSES = ("the jaw over its own range", f"the mouth opened by {JAW}", "a blink")
+EFFECTS = ("yaw, deg", "pitch, deg", "roll, deg", "scale, %")
+COLUMNS = (
+    "fit, px at 256", "rendered, unsmoothed", "rendered, smoothed",
+    "lids' gap correlation, fit", "rendered, smoothed",
+    "jitter unsmoothed, px", "smoothed",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -41,9 +51,9 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     args = parser.parse_args()
     model = load_model()
-    rows = []
-    print("| clip | mean error, px at 256 | lids' gap correlation | jitter raw, px | smoothed, px |")
-    print("|---|---|---|---|---|")
+    rows, wobbles = [], []
+    print("| clip | " + " | ".join(COLUMNS) + " |")
+    print("|---|" + "---|" * len(COLUMNS))
     with (args.data / "clips.csv").open() as table:
         clips = [r["file"] for r in csv.DictReader(table) if r["split"] == args.split]
     for clip in clips:
@@ -51,22 +61,51 @@ def main() -> None:
         rows.append(measured(seen, model))
         print(f"| {Path(clip).stem} | " + " | ".join(f"{v:.3f}" for v in rows[-1]) + " |", flush=True)
         if STILL_HEADED in clip:
-            wobble(seen, model)
+            wobbles.append((Path(clip).stem, wobble(seen, model)))
     means = np.mean(rows, axis=0)
     print("| **mean** | " + " | ".join(f"{v:.3f}" for v in means) + " |")
+    print("\n| the head seems to move | " + " | ".join(EFFECTS) + " |")
+    print("|---|" + "---|" * len(EFFECTS))
+    for name, found in wobbles:
+        for cause, moved in zip(CAUSES, found, strict=True):
+            print(f"| {name}, {cause} | " + " | ".join(f"{v:+.2f}" for v in moved) + " |")
+    if wobbles:
+        for cause, moved in zip(CAUSES, np.abs([found for _, found in wobbles]).max(axis=0), strict=True):
+            print(f"| **largest, {cause}** | " + " | ".join(f"{v:.2f}" for v in moved) + " |")
 
 
-def measured(seen: list[Landmarks | None], model: MorphableModel) -> tuple[float, float, float, float]:
+def measured(seen: list[Landmarks | None], model: MorphableModel) -> tuple[float, ...]:
     points = np.stack([s.points_image for s in seen if s is not None]).astype(np.float64)
+    raw, smooth = (sequence(seen, model, method) for method in ("none", "zero-phase"))
+    drawn, shipped = (rendered(motion, model)[motion.valid] for motion in (raw, smooth))
+    fit = fitted_with_apparent_motion(points, model)
+    return (
+        distance(fit, points), distance(drawn, points), distance(shipped, points),
+        lids(fit, points), lids(shipped, points),
+        jitter(raw, raw, model), jitter(smooth, raw, model),
+    )  # fmt: skip
+
+
+def fitted_with_apparent_motion(points: np.ndarray, model: MorphableModel) -> np.ndarray:
     fitted = fit_coefficients(points, model, FitConfig())
     count = model.landmark_count
     shape = model.vertices(fitted.identity, np.zeros_like(fitted.expression))[:, :count].astype(np.float64)
     shape += np.einsum("vck,tk->tvc", model.apparent_basis, fitted.expression)
-    landed = project(shape, fitted.pose)
-    error = np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean()
-    lids = [np.corrcoef(gap(landed, pairs), gap(points, pairs))[0, 1] for pairs in (RIGHT_LIDS, LEFT_LIDS)]
-    raw, smooth = (sequence(seen, model, method) for method in ("none", "zero-phase"))
-    return float(error), float(np.mean(lids)), jitter(raw, raw, model), jitter(smooth, raw, model)
+    return project(shape, fitted.pose)
+
+
+def rendered(motion: Dynamics, model: MorphableModel) -> np.ndarray:
+    vertices = model.vertices(motion.identity, motion.expression).astype(float)
+    return project(vertices, motion.pose)[:, : model.landmark_count]
+
+
+def distance(landed: np.ndarray, points: np.ndarray) -> float:
+    return float(np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean())
+
+
+def lids(landed: np.ndarray, points: np.ndarray) -> float:
+    pairs = (RIGHT_LIDS, LEFT_LIDS)
+    return float(np.mean([np.corrcoef(gap(landed, pair), gap(points, pair))[0, 1] for pair in pairs]))
 
 
 def gap(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
@@ -80,17 +119,15 @@ def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str) -
 
 def jitter(motion: Dynamics, raw: Dynamics, model: MorphableModel) -> float:
     """RMS second difference of the landmarks / sqrt(6), over the calmest quarter of the frames, px at 256."""
-    landed, calm = (
-        project(model.vertices(m.identity, m.expression).astype(float), m.pose)[:, :478, :2]
-        for m in (motion, raw)
-    )
+    landed, calm = (rendered(m, model)[..., :2] for m in (motion, raw))
     speed = np.linalg.norm(calm[2:] - calm[:-2], axis=-1).mean(axis=1)
     still = speed <= np.percentile(speed, 25)
     second = landed[2:] - 2 * landed[1:-1] + landed[:-2]
     return float(np.sqrt((second[still] ** 2).sum(-1).mean() / 2 / 6))
 
 
-def wobble(seen: list[Landmarks | None], model: MorphableModel) -> None:
+def wobble(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
+    """Rows as `CAUSES`, columns as `EFFECTS`."""
     points = np.stack([s.points_image for s in seen if s is not None]).astype(np.float64)
     face: FaceCoefficients = fit_coefficients(points, model, FitConfig())
     shape = model.vertices(face.identity, face.expression)
@@ -98,13 +135,9 @@ def wobble(seen: list[Landmarks | None], model: MorphableModel) -> None:
     effects = np.column_stack(
         [np.degrees(angles_from_rotation(face.pose.rotation)), 100 * np.log(face.pose.scale)]
     )
-    slope = np.linalg.lstsq(causes[5:] - causes[:-5], effects[5:] - effects[:-5], rcond=None)[0]
-    names = ("yaw deg", "pitch deg", "roll deg", "scale %")
-    for name, row, amount in (("jaw", slope[0], JAW), ("blink", slope[1], BLINK)):
-        moved = ", ".join(f"{n} {v * amount:+.2f}" for n, v in zip(names, row, strict=True))
-        print(f"|   with {name} {amount}: {moved} | | | | |")
+    jaw, lid = np.linalg.lstsq(causes[5:] - causes[:-5], effects[5:] - effects[:-5], rcond=None)[0]
     spread = np.percentile(causes[:, 0], 95) - np.percentile(causes[:, 0], 5)
-    print(f"|   jaw range here {spread:.3f}; pitch range {np.ptp(effects[:, 1]):.2f} deg | | | | |")
+    return np.stack([jaw * spread, jaw * JAW, lid * BLINK])
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
         shape = model.vertices(face.identity, np.zeros_like(face.expression))[:, :count].astype(np.float64)
         shape += np.einsum("vck,tk->tvc", model.apparent_basis, face.expression)
         landed = project(shape, face.pose)
+        # 0.25 px measured (docs/morphable.md): the fit itself, before smoothing, with the apparent motion in it
         assert np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean() <= 0.45
 
         def gap(at: np.ndarray) -> np.ndarray:
@@ -48,17 +49,28 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
         assert np.corrcoef(gap(landed), gap(points))[0, 1] >= 0.99
 
 
-def test_a_talking_jaw_hardly_moves_a_still_head(data_dir: Path, model: MorphableModel) -> None:
+FULL_BLINK = -0.0875  # change of the lids' gap, model units
+# Measured on the three clips (docs/morphable.md): the jaw 1.14 degrees and 0.39 %, a blink 1.44 degrees and 0.23 %.
+# The limits are a third above, so that they hold what is reached, not what would be good: less than a degree.
+MOST_BY_JAW_DEG, MOST_BY_JAW_PERCENT = 1.5, 0.55
+MOST_BY_BLINK_DEG, MOST_BY_BLINK_PERCENT = 1.9, 0.35
+
+
+def test_a_talking_jaw_and_a_blink_hardly_move_a_still_head(data_dir: Path, model: MorphableModel) -> None:
     for clip in clips(data_dir, "grid_"):
         face = fit_coefficients(seen(clip), model, FitConfig())
-        lips = measure("lips_apart", model.vertices(face.identity, face.expression))
+        shape = model.vertices(face.identity, face.expression)
+        lips, lids = measure("lips_apart", shape), measure("lids_apart_right", shape)
         turn = np.degrees(vector_from_rotation(face.pose.rotation @ face.pose.rotation[0].T))
         moved = np.column_stack([turn, 100 * np.log(face.pose.scale)])
-        change = (lips[5:] - lips[:-5])[:, None]
-        slope = np.linalg.lstsq(change, moved[5:] - moved[:-5], rcond=None)[0][0]
-        over_its_range = slope * (np.percentile(lips, 95) - np.percentile(lips, 5))
-        assert np.abs(over_its_range[:3]).max() <= 1.5, clip.name
-        assert abs(over_its_range[3]) <= 0.7, clip.name
+        causes = np.stack([lips, lids], axis=1)
+        by_jaw, by_lids = np.linalg.lstsq(causes[5:] - causes[:-5], moved[5:] - moved[:-5], rcond=None)[0]
+        over_its_range = by_jaw * (np.percentile(lips, 95) - np.percentile(lips, 5))
+        assert np.abs(over_its_range[:3]).max() <= MOST_BY_JAW_DEG, clip.name
+        assert abs(over_its_range[3]) <= MOST_BY_JAW_PERCENT, clip.name
+        in_a_blink = by_lids * FULL_BLINK
+        assert np.abs(in_a_blink[:3]).max() <= MOST_BY_BLINK_DEG, clip.name
+        assert abs(in_a_blink[3]) <= MOST_BY_BLINK_PERCENT, clip.name
 
 
 def test_a_driver_is_reproduced_better_than_by_a_still(data_dir: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from faceanime.errors import OutputError
-from faceanime.files import atomic_output
+from faceanime.errors import MediaError, OutputError
+from faceanime.files import atomic_output, check_input, check_output, is_same_file, make_folder
 
 
 def test_success_replaces_the_target_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -72,6 +72,52 @@ def test_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
 def test_other_system_errors_stay_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError), atomic_output(tmp_path / "a.mp4"):
         raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + ".mp4", "loop.mp4", "loop.mp4/a.mp4"])
+def test_a_name_that_cannot_be_is_refused_in_a_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    for check, error in ((check_output, OutputError), (check_input, MediaError), (make_folder, OutputError)):
+        with pytest.raises(error) as caught:
+            check(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert not is_same_file(tmp_path / name, tmp_path)
+
+
+def test_only_a_file_that_is_there_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    check_input(tmp_path / "file")
+    for name, words in {
+        "none": "no such file",
+        "file/none": "no such file",
+        "": "not a file",
+        "pipe": "not a file",
+    }.items():
+        with pytest.raises(MediaError, match=words):
+            check_input(tmp_path / name)
+
+
+def test_a_folder_is_made_unless_a_file_is_in_the_way(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    for name in ("file", "file/b"):
+        with pytest.raises(
+            OutputError, match=f"cannot write to {tmp_path / name}: .*; choose another folder"
+        ):
+            make_folder(tmp_path / name)
+
+
+def test_what_came_in_the_way_meanwhile_is_told_in_a_line(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    told = pytest.raises(OutputError, match=f"cannot write {frames}: .*; choose another place")
+    with told, atomic_output(frames, folder=True):
+        frames.mkdir()
+        (frames / "mine").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["frames", "mine"]
 
 
 def test_writes_through_a_link(tmp_path: Path) -> None:

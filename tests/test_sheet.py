@@ -58,6 +58,21 @@ def test_rows_of_different_widths_are_filled_with_white() -> None:
     assert (sheet[:, -6:] == WHITE).sum() > (sheet[:, :40] == WHITE).sum() / 10
 
 
+@pytest.mark.parametrize("portrait", [(60, 40), (40, 60)])
+def test_columns_line_up_whatever_the_shapes_of_the_rows(portrait: tuple[int, int]) -> None:
+    rows = [[plain(*portrait, level=90)] * 4, [plain(50, 50, 120)] * 4]
+    sheet = contact_sheet(rows, ["source", "driver"], tile_px=64)
+
+    def middles(level: int) -> np.ndarray:
+        shown = (sheet == level).all(axis=-1)
+        columns = shown.sum(axis=0) >= 64  # the tiles, not a letter's edge
+        edges = np.flatnonzero(np.diff(columns.astype(int)))
+        return edges.reshape(-1, 2).mean(axis=1)
+
+    assert len(middles(90)) == len(middles(120)) == 4
+    np.testing.assert_allclose(middles(90), middles(120), atol=1.0)
+
+
 @pytest.mark.parametrize(("rows", "labels"), [([], []), ([[plain(8, 8)]], []), ([[]], ["empty"])])
 def test_rows_and_labels_must_match(rows: list[list[np.ndarray]], labels: list[str]) -> None:
     with pytest.raises(ShapeError):

@@ -1,4 +1,4 @@
-"""What a terminal shows, what a pipe gets, and how Ctrl-C stops work."""
+"""What a terminal shows, what a pipe gets, and how Ctrl-C and its like stop work."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from rich.console import Console
 from faceanime.progress import watched
 from faceanime.terminal import TerminalProgress
 
+STOPS = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+
 
 @pytest.fixture(autouse=True)
-def python_handles_ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_are_as_a_shell_leaves_them() -> Iterator[None]:
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in STOPS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def console(terminal: bool) -> tuple[Console, io.StringIO]:
@@ -47,18 +51,29 @@ def test_a_pipe_gets_nothing() -> None:
     assert page.getvalue() == ""
 
 
+@pytest.mark.parametrize("number", sorted(STOPS))
 @pytest.mark.parametrize("terminal", [True, False])
-def test_the_first_ctrl_c_asks_and_the_second_insists(terminal: bool) -> None:
+def test_the_first_ctrl_c_asks_and_the_second_insists(terminal: bool, number: signal.Signals) -> None:
     with TerminalProgress(console(terminal)[0]) as progress:
         progress.stage("render", 2)
         assert not progress.cancelled
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert progress.cancelled
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
 
 def test_ctrl_c_is_as_before_outside() -> None:
     with TerminalProgress(console(terminal=False)[0]):
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hangups on this system")
+def test_an_ignored_hangup_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    with TerminalProgress(console(terminal=False)[0]) as progress:
+        signal.raise_signal(signal.SIGHUP)
+        assert not progress.cancelled
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -15,7 +15,7 @@ class FaceAnimeError(Exception):
 
 
 class MediaError(FaceAnimeError):
-    """A picture or video cannot be read or written."""
+    """A picture, video or sound cannot be read."""
 
 
 class OutputError(FaceAnimeError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import chain, repeat, takewhile
+from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +24,11 @@ from faceanime.dynamics.motion_file import (
 )
 from faceanime.errors import ConfigError, NoFaceError, OutputError
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
-from faceanime.face.detect import FaceChoice
-from faceanime.files import check_output
+from faceanime.face.detect import FaceChoice, say_which_face
+from faceanime.files import check_output, is_same_file
 from faceanime.geometry.camera import project
-from faceanime.media.image import is_image_file, read_image, write_image
-from faceanime.media.mesh import write_mesh
+from faceanime.media.image import is_image_file, picture_output, read_image, write_image
+from faceanime.media.mesh import mesh_files, write_mesh
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, Region
@@ -43,8 +42,6 @@ from faceanime.streaming import ahead
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.faces import CropTransform, Landmarks
 from faceanime.structures.frames import Pixels
-
-log = logging.getLogger(__name__)
 
 View = Callable[[], Picture]
 """A picture that is drawn only if somebody looks."""
@@ -73,7 +70,7 @@ class FilmOptions:
     side_by_side: bool = False
     """Show source, driver, prior and result in one video."""
     preview: Path | None = None
-    """Also write a contact sheet (PNG): source, driver, result at five times."""
+    """Also write a contact sheet: source, driver, result at five times (.png or .jpg)."""
 
     def __post_init__(self) -> None:
         if self.size is not None and not 16 <= self.size <= LARGEST_OUTPUT_PX:
@@ -82,22 +79,24 @@ class FilmOptions:
 
 def animate_file(
     animator: Animator, portrait: Path, driving: Path, out: Path, options: FilmOptions, progress: Progress
-) -> None:
-    """Animate a portrait by a video, a picture or a motion file, and write the result.
+) -> Path:
+    """Animate a portrait by a video, a picture or a motion file, and write the result; returns where.
 
-    With a picture as driver and a still's suffix on `out` (.png, .jpg) one picture is written, else the way
-    there. Raises FaceAnimeError; whatever fails or is cancelled leaves no output.
+    With a picture (or a motion file of one frame) as driver and a still's suffix on `out` (.png, .jpg) one
+    picture is written, else the way there. Raises FaceAnimeError; whatever fails or is cancelled leaves no
+    output.
     """
-    _check_outputs(out, options, (portrait, driving), still=is_image_file(driving))
+    still = out.suffix.lower() in STILL_SUFFIXES and _is_still(driving)
+    written = _check_outputs(out, options, (portrait, driving), still)
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
     motion = animator.motion(driving, progress)
     dynamics = animator.retarget(subject, motion)
-    still = len(motion) == 1 and out.suffix.lower() in STILL_SUFFIXES
     if len(motion) == 1 and not still:
         dynamics = animator.eased(subject, dynamics)
     sound = None if is_motion_file(driving) or is_image_file(driving) else driving
     drivers = _driver_views(animator, driving, dynamics)
     _film(animator, subject, crop, dynamics, drivers, sound, out, options, progress, still)
+    return written
 
 
 def predict_file(
@@ -109,13 +108,15 @@ def predict_file(
     options: FilmOptions,
     motion_out: Path | None,
     progress: Progress,
-) -> None:
-    """Imagine a future of a portrait, or its way to the face of another picture, and write it as a video.
+) -> Path:
+    """Imagine a future of a portrait, or its way to the face of another picture, and write it as a video;
+    returns where.
 
     `motion_out` also receives the motion: `animate` with `--reference 0` makes the same video of it. Raises
     FaceAnimeError; whatever fails or is cancelled leaves no output.
     """
-    _check_outputs(out, options, tuple(p for p in (portrait, target) if p is not None), still=False)
+    inputs = tuple(p for p in (portrait, target) if p is not None)
+    written = _check_outputs(out, options, inputs, still=False)
     if motion_out is not None:
         check_motion_path(motion_out)
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
@@ -127,6 +128,7 @@ def predict_file(
         save_motion(motion, motion_out, note)
     drivers = (partial(_clay, animator.model, motion, t) for t in range(len(motion)))
     _film(animator, subject, crop, animator.own(subject, motion), drivers, None, out, options, progress)
+    return written
 
 
 def _film(
@@ -141,7 +143,7 @@ def _film(
     progress: Progress,
     still: bool = False,
 ) -> None:
-    """Render and write; the contact sheet last."""
+    """Render and write, with the contact sheet: both appear, or neither."""
     write = _write_still if still else _write
     progress.stage(f"rendering {out.name}", len(dynamics))
     results = (_cut(pixels, crop) for pixels in animator.render(subject, dynamics))
@@ -150,25 +152,49 @@ def _film(
             write(ahead(results), out, dynamics.frame_rate, sound, progress)
             return
         shown = _Shown(_cut(subject.pixels, crop), len(dynamics), options)
-        views = zip(drivers, _prior_views(animator, subject, dynamics, crop), results, strict=False)
-        write((shown.frame(*view) for view in views), out, dynamics.frame_rate, sound, progress)
-    if options.preview is not None:
-        write_image(options.preview, shown.sheet())
+        priors = _prior_views(animator, subject, dynamics, crop)
+        views = zip(_held(drivers, len(dynamics)), priors, results, strict=True)
+        frames: Iterator[Picture] = (shown.frame(*view) for view in views)
+        if options.preview is None:
+            write(frames, out, dynamics.frame_rate, sound, progress)
+            return
+        with picture_output(options.preview) as write_sheet:
+            # drawn while the writer still waits for a frame: before the video is in place
+            frames = _and_then(frames, lambda: write_sheet(shown.sheet()))
+            write(frames, out, dynamics.frame_rate, sound, progress)
+
+
+def _held(views: Iterator[View], frames: int) -> Iterator[View]:
+    """So many views, the last one held where there are fewer."""
+    view: View | None = None
+    for view in islice(views, frames):
+        yield view
+        frames -= 1
+    if view is not None:
+        yield from repeat(view, frames)
+
+
+def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator[Picture]:
+    yield from frames
+    finish()
 
 
 def reconstruct_file(
     animator: Animator, source: Path, out: Path, face: FaceChoice, progress: Progress
 ) -> None:
     """Write the motion of a video or picture (.motion.safetensors), or its neutral face (.glb, .obj)."""
-    check_output(out)
+    for target in mesh_files(out):
+        _refuse_input(target, (source,))
+        check_output(target)
     if is_motion_file(out):
         note = MotionNote(provenance=f"reconstructed from {source.name}")
-        save_motion(animator.motion(source, progress), out, note)
+        save_motion(animator.motion(source, progress, "--face"), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
         if is_image_file(source):
             portrait = animator.portrait(read_image(source), str(source), face)
         else:
             portrait = _first_portrait(animator, source, face, progress)
+        say_which_face(face, portrait.others + 1, str(source))
         write_neutral_face(animator, portrait, out)
     else:
         known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -206,18 +232,33 @@ def write_neutral_face(animator: Animator, portrait: Portrait, out: Path) -> Non
     write_mesh(out, neutral[used], index[skin], uv[used], portrait.pixels)
 
 
-def _check_outputs(out: Path, options: FilmOptions, inputs: tuple[Path, ...], still: bool) -> None:
-    for target in (out, options.preview):
-        if target is not None and target.resolve() in [path.resolve() for path in inputs]:
-            raise OutputError(f"cannot write {target}: it is an input; choose another name")
-    if not (still and out.suffix.lower() in STILL_SUFFIXES):
-        VideoWriter(out, Fraction(25), 16, 16)  # an unknown suffix is refused before any work
-    if out.suffix:
-        check_output(out)
-    if options.preview is not None:
-        check_output(options.preview)
-        if options.preview.suffix.lower() not in STILL_SUFFIXES:
-            raise OutputError(f"cannot write {options.preview}: a preview is a picture; name it .png")
+def _is_still(driving: Path) -> bool:
+    """Whether a driver shows one moment alone. A video is a movement, however short."""
+    return len(load_motion(driving)) == 1 if is_motion_file(driving) else is_image_file(driving)
+
+
+def _check_outputs(out: Path, options: FilmOptions, inputs: tuple[Path, ...], still: bool) -> Path:
+    """The path that will be written. Raises OutputError now, before any work, for what could not be."""
+    _refuse_input(out, inputs)
+    written, folder = out, False
+    if not still:
+        writer = VideoWriter(out, Fraction(25), 16, 16)  # refuses an unknown suffix
+        written, folder = writer.path, writer.is_folder
+    check_output(written, folder=folder)
+    preview = options.preview
+    if preview is not None:
+        _refuse_input(preview, inputs)
+        check_output(preview)
+        if preview.suffix.lower() not in STILL_SUFFIXES:
+            raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png")
+        if any(preview.resolve().is_relative_to(taken.resolve()) for taken in (out, written)):
+            raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
+    return written
+
+
+def _refuse_input(target: Path, inputs: tuple[Path, ...]) -> None:
+    if any(is_same_file(target, path) for path in inputs):
+        raise OutputError(f"cannot write {target}: it is an input; choose another name")
 
 
 def _prepared(
@@ -225,8 +266,7 @@ def _prepared(
 ) -> tuple[Portrait, CropTransform | None]:
     """The portrait at the size at which it is rendered, and the crop to cut from the result."""
     found, others = animator.find(pixels, where, options.face)
-    if others and options.face == "largest":
-        log.warning("%s shows %d faces: the largest is animated (--face INDEX chooses)", where, others + 1)
+    say_which_face(options.face, others + 1, where)
     longest = max(pixels.shape[:2])
     if not options.crop:
         size = options.size or min(longest, LARGEST_OUTPUT_PX)
@@ -265,8 +305,8 @@ def _write_still(
     frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
 ) -> None:
     """The one frame of a still goal."""
-    for pixels in watched(frames, progress):
-        write_image(out, pixels)
+    (pixels,) = watched(frames, progress)
+    write_image(out, pixels)
 
 
 def _write(

@@ -19,7 +19,15 @@ from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.motion_file import is_motion_file, load_motion
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
 from faceanime.errors import MorphableModelError, WeightsError
-from faceanime.face.detect import DetectConfig, FaceChoice, MediapipeDetector, choose_face, require_faces
+from faceanime.face.detect import (
+    DetectConfig,
+    FaceChoice,
+    MediapipeDetector,
+    choose_face,
+    no_such_face,
+    require_faces,
+    say_which_face,
+)
 from faceanime.face.fit import FitConfig, fit_face
 from faceanime.face.segment import PersonSegmenter
 from faceanime.face.sequence import fit_sequence
@@ -34,7 +42,7 @@ from faceanime.progress import Progress, SilentProgress, watched
 from faceanime.streaming import ahead, in_order
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
 from faceanime.structures.faces import Landmarks
-from faceanime.structures.frames import Pixels
+from faceanime.structures.frames import Frame, Pixels
 from faceanime.weights import bundled
 
 TRACKING_SIDE_PX = 640
@@ -106,14 +114,19 @@ class Animator:
         matte = _matte_around(pixels, landmarks, reach, self._segmenter)
         return Portrait(pixels, landmarks, face, matte, others)
 
-    def motion(self, path: Path, progress: Progress | None = None) -> Dynamics:
-        """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError."""
+    def motion(
+        self, path: Path, progress: Progress | None = None, face_option: str = "--track.face"
+    ) -> Dynamics:
+        """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError.
+
+        `face_option` is what messages say that chooses `config.track.face`.
+        """
         progress = progress or SilentProgress()
         if is_motion_file(path):
             return self._motion_of_file(path)
         if is_image_file(path):
-            return self._motion_of_image(path)
-        return self._motion_of_video(path, progress)
+            return self._motion_of_image(path, face_option)
+        return self._motion_of_video(path, progress, face_option)
 
     def retarget(self, portrait: Portrait, motion: Dynamics) -> Dynamics:
         """The motion on the portrait's own face, in its picture.
@@ -191,24 +204,34 @@ class Animator:
             )
         return motion
 
-    def _motion_of_image(self, path: Path) -> Dynamics:
+    def _motion_of_image(self, path: Path, face_option: str) -> Dynamics:
         pixels = read_image(path)
         faces = require_faces(self._detector, pixels, str(path), self.config.detect.threshold)
-        chosen = choose_face(faces, self.config.track.face, str(path))
+        chosen = choose_face(faces, self.config.track.face, str(path), face_option)
+        say_which_face(self.config.track.face, len(faces), str(path), face_option)
         return fit_sequence(
             [chosen], IMAGE_MOTION_RATE, max(pixels.shape[:2]), self.model, self.config.fit,
             self.config.smooth, str(path),
         )  # fmt: skip
 
-    def _motion_of_video(self, path: Path, progress: Progress) -> Dynamics:
+    def _motion_of_video(self, path: Path, progress: Progress, face_option: str) -> Dynamics:
         info = probe_video(path)
         progress.stage(f"tracking {path.name}", info.frame_count)
         frames = watched(ahead(read_frames(path, max_side_px=TRACKING_SIDE_PX)), progress)
-        landmarks = self._tracker.track(frames)
+        landmarks = self._followed(frames, str(path), face_option)
         side = min(max(info.width_px, info.height_px), TRACKING_SIDE_PX)
         return fit_sequence(
             landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path)
         )
+
+    def _followed(self, frames: Iterator[Frame], where: str, face_option: str) -> Iterator[Landmarks | None]:
+        """The landmarks of the chosen face. Raises NoFaceError when there are others alone."""
+        counts: list[int] = []  # until the chosen one is found
+        yield from self._tracker.track(frames, counts.append)
+        face, most = self.config.track.face, max(counts, default=0)
+        if face != "largest" and most and counts[-1] <= face:
+            raise no_such_face(face, most, where, face_option)
+        say_which_face(face, counts[-1] if counts else 0, where, face_option)
 
 
 def scaled_portrait(pixels: Pixels, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:

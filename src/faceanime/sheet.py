@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import cv2
 import numpy as np
@@ -36,14 +37,18 @@ def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
 def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile_px: int = 256) -> Picture:
     """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
 
+    Columns line up: what is narrower than its column stands in its middle.
+
     Raises ShapeError for no rows, an empty row, or not one label a row.
     """
     if not rows or len(rows) != len(labels):
         raise ShapeError(f"a contact sheet of {len(rows)} rows has {len(labels)} labels")
     margin = max(tile_px // 16, 4)
+    tiles = [[_scaled(picture, tile_px) for picture in row] for row in rows]
+    widths = [max(t.shape[1] for t in column if t is not None) for column in zip_longest(*tiles)]
     strips = []
-    for pictures, label in zip(rows, labels, strict=True):
-        strip = tile_row(pictures, tile_px)
+    for row, label in zip(tiles, labels, strict=True):
+        strip = tile_row([_centred(tile, width) for tile, width in zip(row, widths, strict=False)], tile_px)
         strips += [_caption(label, strip.shape[1], tile_px), strip]
     widest = max(strip.shape[1] for strip in strips)
     padded = [np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in strips]
@@ -53,6 +58,12 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile
 
 def _white(height: int, width: int) -> Picture:
     return np.full((height, width, 3), WHITE, np.uint8)
+
+
+def _centred(tile: Picture, width: int) -> Picture:
+    missing = width - tile.shape[1]
+    sides = ((0, 0), (missing // 2, missing - missing // 2), (0, 0))
+    return np.pad(tile, sides, constant_values=WHITE)
 
 
 def _scaled(picture: Picture, height_px: int) -> Picture:

@@ -1,4 +1,4 @@
-"""Progress as a person at a terminal sees it, and Ctrl-C as the way to stop."""
+"""Progress as a person at a terminal sees it, and Ctrl-C (or SIGTERM, SIGHUP) as the way to stop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TerminalProgress:
     """A `Progress` on stderr: a bar a stage with frames/s and time left; silent where no one watches.
 
     Use it in a `with` block. There the first Ctrl-C sets `cancelled`, for the work to stop at its next step;
-    a second one raises KeyboardInterrupt at once.
+    a second one raises KeyboardInterrupt at once. So do SIGTERM and, unless it is ignored (nohup), SIGHUP.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -47,11 +47,11 @@ class TerminalProgress:
         )
         self._stage: TaskID | None = None
         self._cancelled = False
-        self._handler_before: signal._HANDLER = None
+        self._handlers_before: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> TerminalProgress:
         if threading.current_thread() is threading.main_thread():  # the only one that may set handlers
-            self._handler_before = signal.signal(signal.SIGINT, self._stop)
+            self._handlers_before = {each: signal.signal(each, self._stop) for each in _stop_signals()}
         if self._console.is_terminal:
             self._bars.start()
         return self
@@ -63,8 +63,8 @@ class TerminalProgress:
             if error is None:
                 self._finish_stage()
             self._bars.stop()
-        if self._handler_before is not None:
-            signal.signal(signal.SIGINT, self._handler_before)
+        for each, before in self._handlers_before.items():
+            signal.signal(each, before)
 
     def stage(self, name: str, total: int | None) -> None:
         if not self._console.is_terminal:
@@ -91,3 +91,11 @@ class TerminalProgress:
         self._cancelled = True
         if self._stage is not None:  # drawn by the bars' own thread: a handler must not write
             self._bars.update(self._stage, description="stopping; Ctrl-C again stops at once")
+
+
+def _stop_signals() -> list[signal.Signals]:
+    found = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        found.append(hangup)
+    return found

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from faceanime.errors import WeightsError
-from faceanime.files import atomic_output
+from faceanime.files import atomic_output, reason_of
 
 Header: TypeAlias = dict[str, Any]  # of JSON values
 Tensors: TypeAlias = dict[str, np.ndarray]
@@ -86,16 +86,17 @@ def bundled(name: str) -> Path:
 
 
 def _read(path: Path, tensors: bool = True) -> tuple[Tensors, dict[str, str]]:
-    if not path.is_file():
-        raise WeightsError(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
     try:
+        if not path.is_file():
+            raise WeightsError(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
+        path.open("rb").close()  # safetensors says "no such file" of one that may not be read
         with safe_open(path, framework="numpy") as file:
             names = sorted(file.keys()) if tensors else []
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} is damaged or no safetensors file: {error}") from error
     except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+        raise WeightsError(f"cannot read {path}: {reason_of(error)}") from error
 
 
 def _check_header(path: Path, header: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,10 @@ class Outcome:
     err: str
 
 
-def run_process(*args: str | Path) -> Outcome:
-    """Run the installed program."""
-    done = subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=120, check=False)
+def run_process(*args: str | Path, before: Sequence[str] = ()) -> Outcome:
+    """Run the installed program, by way of the command `before` it."""
+    command = [*before, PROGRAM, *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
@@ -45,11 +47,11 @@ class Program:
         said = self.capture.readouterr()
         return Outcome(status, said.out, said.err)
 
-    def makes(self, out: Path, *args: str | Path) -> Path:
-        """Run a command that must succeed without a word of complaint, and write `out`."""
+    def makes(self, out: Path, *args: str | Path, said: Path | None = None) -> Path:
+        """Run a command that must succeed without a word of complaint, and write `out`, or `said` for it."""
         outcome = self(*args, "-o", out)
-        assert outcome == Outcome(0, f"{out}\n", "")
-        return out
+        assert outcome == Outcome(0, f"{said or out}\n", "")
+        return said or out
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

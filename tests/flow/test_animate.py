@@ -26,6 +26,7 @@ from faceanime.film import FilmOptions, animate_file
 from faceanime.media.animation import webp_timing
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video
+from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
 from faceanime.prior.render import GeometricConfig, GeometricRenderer
@@ -115,7 +116,7 @@ def test_an_animated_webp_lasts_as_long_as_the_motion(
 def test_a_name_without_a_suffix_or_in_png_is_a_folder_of_pictures(
     program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str, folder: str
 ) -> None:
-    program.makes(tmp_path / name, "animate", portrait_path, "--driving", motion_path)
+    program.makes(tmp_path / name, "animate", portrait_path, "--driving", motion_path, said=tmp_path / folder)
     assert [path.name for path in tmp_path.iterdir()] == [folder]
     assert pictures(tmp_path / folder).shape == (FRAMES, 320, 320, 3)
 
@@ -240,6 +241,41 @@ def test_a_still_has_its_preview_too(program: Program, portrait_path: Path, tmp_
     assert read_image(sheet).shape[0] > 3 * 320
 
 
+@pytest.mark.parametrize("kind", ["motion", "video"])
+def test_a_driver_of_one_frame_gives_the_whole_way_beside_its_picture(
+    program: Program,
+    portrait_path: Path,
+    astronaut: np.ndarray,
+    motion: Dynamics,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    driving = tmp_path / {"motion": "one.motion.safetensors", "video": "one.mp4"}[kind]
+    if kind == "motion":
+        save_motion(repeated(motion, 6, 1), driving)
+    else:
+        with VideoWriter(driving, Fraction(25), 320, 320) as writer:
+            writer.write(np.ascontiguousarray(astronaut[:, ::-1]))
+    driven = ["animate", portrait_path, "--driving", driving, "--size", "160"]
+    plain = pictures(program.makes(tmp_path / "plain", *driven))
+    assert len(plain) == 38
+    row = program.makes(tmp_path / "row", *driven, "--side-by-side", "--preview", tmp_path / "sheet.png")
+    shown = pictures(row)
+    np.testing.assert_array_equal(shown[:, :, -160:], plain)
+    drivers = shown[:, :, 162:322]
+    np.testing.assert_array_equal(drivers, np.broadcast_to(drivers[0], drivers.shape))
+    assert read_image(tmp_path / "sheet.png").shape[1] > 5 * 320
+
+
+def test_one_frame_of_a_motion_makes_one_picture(
+    program: Program, portrait_path: Path, motion: Dynamics, tmp_path: Path
+) -> None:
+    driving = tmp_path / "one.motion.safetensors"
+    save_motion(repeated(motion, 6, 1), driving)
+    out = program.makes(tmp_path / "out.jpg", "animate", portrait_path, "--driving", driving)
+    assert read_image(out).shape == (320, 320, 3)
+
+
 def test_an_older_output_is_replaced(
     program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path
 ) -> None:
@@ -301,7 +337,28 @@ def test_of_several_faces_the_largest_is_animated_and_said_so(
     out = tmp_path / "out.gif"
     done = run_process("animate", pair_path, "--driving", motion_path, "--size", "320", "-o", out)
     assert (done.status, done.out) == (0, f"{out}\n")
-    assert done.err == f"{pair_path} shows 2 faces: the largest is animated (--face INDEX chooses)\n"
+    assert done.err == f"{pair_path} shows 2 faces: the largest is taken (--face INDEX chooses)\n"
+
+
+@pytest.mark.parametrize("kind", ["picture", "video"])
+def test_of_several_faces_of_a_driver_the_largest_drives_and_that_is_said(
+    program: Program,
+    portrait_path: Path,
+    pair_path: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+) -> None:
+    driving = pair_path if kind == "picture" else tmp_path / "pair.mp4"
+    if kind == "video":
+        with VideoWriter(driving, Fraction(25), 640, 320) as writer:
+            for _ in range(3):
+                writer.write(read_image(pair_path))
+    driven = ["animate", portrait_path, "--driving", driving, "--size", "64"]
+    program.makes(tmp_path / "chosen.gif", *driven, "--track.face", "1")
+    assert caplog.messages == []
+    program.makes(tmp_path / "largest.gif", *driven)
+    assert caplog.messages == [f"{driving} shows 2 faces: the largest is taken (--track.face INDEX chooses)"]
 
 
 def test_a_driver_that_holds_still_poses_the_portrait_only_when_absolute(
@@ -447,9 +504,12 @@ def test_the_geometric_way_needs_no_torch() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
-def test_ctrl_c_leaves_nothing_and_says_so_in_a_line(
-    portrait_path: Path, motion: Dynamics, tmp_path: Path
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_and_its_like_leave_nothing_and_say_so_in_a_line(
+    portrait_path: Path, motion: Dynamics, tmp_path: Path, name: str
 ) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"there is no {name} here")
     driving = tmp_path / "minutes.motion.safetensors"
     save_motion(repeated(motion, 6, 4_000), driving)
     folder = tmp_path / "out"
@@ -459,11 +519,12 @@ def test_ctrl_c_leaves_nothing_and_says_so_in_a_line(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),  # pytest may run by nohup
     )
     while not any(folder.iterdir()):  # the draft appears when rendering has begun
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert err == "faceanime: stopped by the user; nothing was written\n"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import re
 import resource
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import skimage.data
+from PIL import Image, ImageDraw
 from program import PROGRAM, Outcome, Program, fingerprint, pictures, run_process
 from safetensors.numpy import save
 
@@ -155,6 +158,95 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, motion_p
     assert list(tmp_path.iterdir()) == [huge]
 
 
+def cartoon(side_px: int = 320) -> np.ndarray:
+    """A face as children draw it."""
+    image = Image.new("RGB", (side_px, side_px), "white")
+    draw, unit = ImageDraw.Draw(image), side_px / 16
+    for box, fill in (
+        ((3, 2, 13, 14), "peachpuff"),
+        ((5, 6, 7, 7), "white"),
+        ((9, 6, 11, 7), "white"),
+        ((5.7, 6.2, 6.3, 6.8), "black"),
+        ((9.7, 6.2, 10.3, 6.8), "black"),
+        ((6, 10.5, 10, 11.5), "red"),
+    ):
+        draw.ellipse([unit * v for v in box], fill=fill, outline="black", width=2)
+    draw.line([unit * v for v in (8, 7.5, 7.5, 9.2, 8.3, 9.2)], fill="black", width=2)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("subject", ["cat", "cartoon"])
+def test_what_is_no_human_face_is_animated_or_refused_in_a_line(
+    program: Program, motion_path: Path, tmp_path: Path, out: Path, subject: str
+) -> None:
+    path = tmp_path / f"{subject}.png"
+    write_image(path, skimage.data.chelsea() if subject == "cat" else cartoon())
+    outcome = program("animate", path, "--driving", motion_path, "-o", out, "--size", "160")
+    if outcome.status == 0:
+        assert len(pictures(out)) == FRAMES
+    else:
+        assert_refused(outcome, f"no face in {path} .*; try ")
+        assert not out.exists()
+
+
+def unprivileged() -> list[str]:
+    """What to put before a command so that file rights bind it, even when root runs the tests."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read anything, and there is no setpriv to give that up")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize("name", ["locked.png", "locked.mp4", "locked.motion.safetensors", "locked/in.png"])
+def test_what_may_not_be_read_is_refused_in_a_line(
+    portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "locked").mkdir()
+    path = tmp_path / name
+    shutil.copy(motion_path if name.endswith("safetensors") else portrait_path, path)
+    locked = path.parent if path.parent != tmp_path else path
+    locked.chmod(0)
+    as_driver = [portrait_path, "--driving", path]
+    as_portrait = [path, "--driving", motion_path]
+    for roles in (as_driver, as_portrait) if path.suffix == ".png" else (as_driver,):
+        done = run_process("animate", *roles, "-o", tmp_path / "out.gif", before=unprivileged())
+        assert_refused(done, f"cannot read {path}: permission denied")
+    locked.chmod(0o700)
+    assert not (tmp_path / "out.gif").exists()
+
+
+@pytest.mark.parametrize("name", ["locked/out.gif", "locked/out", "locked/in/out.gif"])
+def test_a_folder_that_may_not_be_entered_is_refused_in_a_line(
+    portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    animate = ["animate", portrait_path, "--driving", motion_path, "-o"]
+    assert_refused(
+        run_process(*animate, tmp_path / name, before=unprivileged()), f"cannot write {tmp_path / name}: "
+    )
+    locked.chmod(0o700)
+    assert list(locked.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 300 + suffix for suffix in (".png", ".mp4", ".motion.safetensors", "")]
+)
+def test_a_name_that_is_too_long_is_refused_in_a_line(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, out: Path, name: str
+) -> None:
+    path = tmp_path / name
+    refused(
+        "animate", path, "--driving", motion_path, "-o", out, message="cannot read .*: file name too long"
+    )
+    refused(
+        "animate", portrait_path, "--driving", path, "-o", out, message="cannot read .*: file name too long"
+    )
+    refused("animate", portrait_path, "--driving", motion_path, "-o", path, message="cannot write .*: ")
+    refused("reconstruct", portrait_path, "-o", path, message="cannot write .*: ")
+
+
 # --- the driver --------------------------------------------------------------------------------------------
 
 
@@ -166,7 +258,10 @@ def test_a_driver_that_is_huge_or_tiny_or_without_a_face(
     for side_px in (1, 128):
         path = tmp_path / f"{side_px}.png"
         write_image(path, noise(side_px))
-        refused("animate", portrait_path, "--driving", path, "-o", out, message=f"no face in {path}")
+        refused(
+            "animate", portrait_path, "--driving", path, "-o", out,
+            message=f"no face in {path} .* a picture that shows a face from the front",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.7, 0.9])
@@ -189,6 +284,34 @@ def test_a_file_of_sound_alone(refused: Refused, portrait_path: Path, sound_path
 def test_a_missing_driver(refused: Refused, portrait_path: Path, tmp_path: Path, out: Path) -> None:
     for name in ("missing.mp4", "missing.motion.safetensors"):
         refused("animate", portrait_path, "--driving", tmp_path / name, "-o", out, message=f".*{name}")
+
+
+def test_a_misspelt_bundled_motion_names_those_there_are(
+    refused: Refused, portrait_path: Path, out: Path
+) -> None:
+    refused(
+        "animate", portrait_path, "--driving", "tlak", "-o", out,
+        message=r"tlak is neither a file nor a bundled motion \(there are .*, talk, .*\); did you mean talk\?",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pair.png", "pair.mp4"])
+def test_a_face_that_the_driver_does_not_show(
+    refused: Refused, portrait_path: Path, pair_path: Path, tmp_path: Path, out: Path, name: str
+) -> None:
+    path = tmp_path / name
+    if path.suffix == ".mp4":
+        record(path, [read_image(pair_path)] * 8)
+    else:
+        shutil.copy(pair_path, path)
+    found = rf"no face 2 in {path} \(2 faces found, counted from 0 by size\); try "
+    animate = ["animate", portrait_path, "--driving", path, "-o", out, "--track.face"]
+    refused(*animate, "2", message=found + "--track.face 1 or ")
+    refused(*animate, "-1", message="face is -1, expected largest or an index from 0")
+    refused(
+        "reconstruct", path, "-o", tmp_path / "out.motion.safetensors", "--face", "2",
+        message=found + "--face 1 or ",
+    )  # fmt: skip
 
 
 def test_a_video_that_never_shows_a_face(
@@ -318,6 +441,8 @@ def test_a_damaged_motion(
         (["--renderer", "magic"], ".*magic"),
         (["--side-by-sid"], "unknown option --side-by-sid; did you mean --side-by-side?"),
         (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
+        (["--lips", "nan"], "lips is nan, a strength: expected 0 to 4"),
+        (["--yaw-limit-deg", "inf"], "yaw-limit-deg is inf, expected a number from 0 on"),
         (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
     ],
 )  # fmt: skip
@@ -375,6 +500,20 @@ def test_an_input_is_never_overwritten(
     refused(*animate, "-o", out, "--preview", portrait_path, message="cannot write .*: it is an input")
 
 
+@pytest.mark.parametrize("name", ["same.png", "frames", "frames.png"])
+def test_the_preview_may_not_be_where_the_result_goes(
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "frames").mkdir()
+    out = tmp_path / name
+    driving = portrait_path if name == "same.png" else motion_path
+    preview = tmp_path / "frames" / "sheet.png" if name == "frames" else out
+    refused(
+        "animate", portrait_path, "--driving", driving, "-o", out, "--preview", preview,
+        message=f"cannot write {preview}: the result goes to {out}; choose another name",
+    )  # fmt: skip
+
+
 @contextmanager
 def files_up_to(size: int) -> Iterator[None]:
     """As if the disk were full: no file may grow beyond `size`."""
@@ -395,6 +534,44 @@ def test_a_full_target(
         outcome = program("animate", portrait_path, "--driving", motion_path, "-o", out)
     assert_refused(outcome, f"cannot write {out}: .*; free some space or choose another disk")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out.jpg", "out"])
+def test_a_preview_that_cannot_be_written_leaves_no_result_either(
+    program: Program, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    driving = portrait_path if name == "out.jpg" else motion_path
+    with files_up_to(128 * 1024):  # room enough for every file but the sheet
+        outcome = program(
+            "animate", portrait_path, "--driving", driving, "-o", tmp_path / name, "--size", "96",
+            "--preview", sheet,
+        )  # fmt: skip
+    assert_refused(outcome, f"cannot write {sheet}: .*; free some space or choose another disk")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["frames", "frames.png"])
+def test_a_folder_in_use_is_refused_before_any_work(
+    refused: Refused, tmp_path: Path, motion_path: Path, name: str
+) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "precious").write_text("keep")
+    refused(
+        "animate", tmp_path / "missing.png", "--driving", motion_path, "-o", tmp_path / name,
+        message=f"cannot write {tmp_path / 'frames'}: it exists and is not an empty folder",
+    )  # fmt: skip
+
+
+# --- training ---------------------------------------------------------------------------------------------
+
+
+def test_training_wants_its_folder_before_any_work(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused(
+        "train", "morphable", "--data", tmp_path / "missing", "--out", tmp_path / "file",
+        message=f"cannot write to {tmp_path / 'file'}: it is a file; choose another folder",
+    )  # fmt: skip
 
 
 # --- reconstruct -------------------------------------------------------------------------------------------
@@ -445,3 +622,20 @@ def test_a_full_target_for_a_reconstruction(
         outcome = program("reconstruct", portrait_path, "-o", tmp_path / f"face{suffix}")
     assert_refused(outcome, "cannot write .*: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("source", ["me.png", "me.mtl", "me.obj"])
+def test_what_a_face_is_read_from_is_not_overwritten_by_its_texture(
+    refused: Refused, portrait_path: Path, tmp_path: Path, source: str
+) -> None:
+    shutil.copy(portrait_path, tmp_path / source)  # a picture whatever its name says
+    refused(
+        "reconstruct", tmp_path / source, "-o", tmp_path / "me.obj",
+        message=f"cannot write {tmp_path / source}: it is an input; choose another name",
+    )  # fmt: skip
+
+
+def test_a_motion_is_not_reconstructed_into_its_own_file(refused: Refused, motion_path: Path) -> None:
+    refused(
+        "reconstruct", motion_path, "-o", motion_path, message=f"cannot write {motion_path}: it is an input"
+    )

@@ -13,6 +13,7 @@ from program import Program
 from conftest import FRAMES, NTSC
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.media.image import read_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Portrait
@@ -101,6 +102,25 @@ def test_a_video_without_a_face_gives_no_mesh(program: Program, tmp_path: Path) 
     assert done.status == 2
     assert f"no face in the first 10 s of {path}; try " in done.err
     assert [each.name for each in tmp_path.iterdir()] == ["none.mp4"]
+
+
+@pytest.mark.parametrize("name", ["a.motion.safetensors", "a.obj"])
+@pytest.mark.parametrize("kind", ["picture", "video"])
+def test_of_several_faces_the_largest_is_reconstructed_and_that_is_said(
+    program: Program,
+    pair_path: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    name: str,
+) -> None:
+    source = pair_path if kind == "picture" else tmp_path / "pair.mp4"
+    if kind == "video":
+        with VideoWriter(source, Fraction(5), 640, 320) as writer:
+            writer.write(read_image(pair_path))
+    done = program("reconstruct", source, "-o", tmp_path / name)
+    assert (done.status, done.out) == (0, f"{tmp_path / name}\n")
+    assert caplog.messages == [f"{source} shows 2 faces: the largest is taken (--face INDEX chooses)"]
 
 
 def test_the_chosen_face_is_reconstructed(program: Program, pair_path: Path, tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.config import nearest
 from faceanime.dynamics.motions import bundled_motion_path, bundled_motions
 from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.errors import ConfigError
 from faceanime.face.detect import DetectConfig
 from faceanime.face.fit import FitConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
+from faceanime.files import is_there
 from faceanime.film import FilmOptions, animate_file
 from faceanime.pipeline import Animator, AnimatorConfig, RendererName
 from faceanime.prior.render import GeometricConfig
@@ -30,7 +33,7 @@ class Animate:
     """Where the motion comes from: a video, a picture, a .motion.safetensors file, or the name of a bundled
     motion: look-around, nod, shake, smile, surprise, talk, wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """What to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs, or one picture."""
+    """What to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix) or one picture (.png .jpg)."""
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
     retarget: Annotated[RetargetConfig, tyro.conf.arg(name="")]
     renderer: RendererName = "geometric"
@@ -51,8 +54,21 @@ class Animate:
             retarget=self.retarget,
             geometric=self.geometric,
         )
-        named = str(self.driving) in bundled_motions() and not self.driving.exists()
-        driving = bundled_motion_path(str(self.driving)) if named else self.driving
+        driving = _driving_path(self.driving)
         with TerminalProgress() as progress:
-            animate_file(Animator(config), self.portrait, driving, self.out, self.film, progress)
-        print(self.out)
+            animator = Animator(config)
+            written = animate_file(animator, self.portrait, driving, self.out, self.film, progress)
+        print(written)
+
+
+def _driving_path(driving: Path) -> Path:
+    """The file that drives, which may be named like a bundled motion. Raises ConfigError for an unknown name."""
+    name, known = str(driving), bundled_motions()
+    if driving.parts != (name,) or driving.suffix or is_there(driving):
+        return driving
+    if name not in known:
+        raise ConfigError(
+            f"{name} is neither a file nor a bundled motion (there are {', '.join(known)})"
+            f"{nearest(name, list(known))}"
+        )
+    return bundled_motion_path(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faceanime.dynamics.motions import bundled_motion_path
 from faceanime.errors import MediaError
+from faceanime.files import make_folder
 from faceanime.film import FilmOptions, animate_file
 from faceanime.media.image import write_image
 from faceanime.pipeline import Animator
@@ -34,12 +35,7 @@ class Demo:
 
         FilmOptions(size=self.size)  # a size out of range is refused before any work
         paths = {name: bundled_motion_path(name) for name in self.motions}
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MediaError(
-                f"cannot write to {self.out}: {error.strerror}; choose another folder"
-            ) from error
+        make_folder(self.out)
         portrait = self.out / "astronaut.png"
         write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
         animator = Animator()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -26,6 +27,8 @@ from faceanime.face.mesh import (
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Pixels
 
+log = logging.getLogger(__name__)
+
 FaceChoice = Literal["largest"] | int
 Face = TypeVar("Face", FoundFace, Landmarks)
 
@@ -49,7 +52,7 @@ class DetectConfig:
     passes: int = 3
     """How often the landmark view is centred anew before the landmarks are read for good."""
     small_faces: bool = True
-    """Whether a picture in which nothing is found is searched for tiny faces too, tile by tile (0.2 s)."""
+    """Tiny faces, searched for tile by tile (0.2 s) in a picture in which nothing else is found."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.threshold <= 1.0:
@@ -177,22 +180,38 @@ def largest_face(faces: Sequence[Landmarks], where: str) -> Landmarks:
     return choose_face(faces, "largest", where)
 
 
-def choose_face(faces: Sequence[Landmarks], which: FaceChoice, where: str) -> Landmarks:
+def choose_face(
+    faces: Sequence[Landmarks], which: FaceChoice, where: str, option: str = "--face"
+) -> Landmarks:
     """The largest face, or the one of an index counted from 0 in order of size.
 
     Raises:
-        NoFaceError: if there is no such face; `where` names the picture.
+        NoFaceError: if there is no such face; `where` names the picture, `option` what chooses another face.
     """
     if not faces:
-        raise NoFaceError(f"no face in {where}; try a lower --detect.threshold or a more frontal portrait")
+        raise NoFaceError(f"no face in {where}; try a lower --detect.threshold or a picture {_FRONTAL}")
     index = 0 if which == "largest" else which
     if not 0 <= index < len(faces):
-        plural = "" if len(faces) == 1 else "s"
-        raise NoFaceError(
-            f"no face {index} in {where} ({len(faces)} face{plural} found, counted from 0 by size); "
-            f"try --face {len(faces) - 1} or --face largest"
-        )
+        raise no_such_face(index, len(faces), where, option)
     return _largest_first(faces)[index]
+
+
+def no_such_face(index: int, count: int, where: str, option: str) -> NoFaceError:
+    """The error for a face that was asked for by its `index` and is not among the `count` that were found."""
+    plural = "" if count == 1 else "s"
+    return NoFaceError(
+        f"no face {index} in {where} ({count} face{plural} found, counted from 0 by size); "
+        f"try {option} {count - 1} or {option} largest"
+    )
+
+
+def say_which_face(which: FaceChoice, count: int, where: str, option: str = "--face") -> None:
+    """Say so where `count` faces were found and nobody chose: the largest is taken."""
+    if which == "largest" and count > 1:
+        log.warning("%s shows %d faces: the largest is taken (%s INDEX chooses)", where, count, option)
+
+
+_FRONTAL = "that shows a face from the front"
 
 
 def require_faces(
@@ -209,8 +228,7 @@ def require_faces(
     best = max((face.score for face in detector.detect(pixels, 0.0)), default=0.0)
     lower = f"--detect.threshold {int(best * 20) / 20:g} or " if best >= _LOWEST_SCORE else ""
     raise NoFaceError(
-        f"no face in {where} (best score {best:.2f}, need {threshold:.2f}); "
-        f"try {lower}a more frontal portrait"
+        f"no face in {where} (best score {best:.2f}, need {threshold:.2f}); try {lower}a picture {_FRONTAL}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -35,6 +35,8 @@ class TrackConfig:
     """How it is searched."""
 
     def __post_init__(self) -> None:
+        if self.face != "largest" and self.face < 0:
+            raise ConfigError(f"face is {self.face}, expected largest or an index from 0")
         if self.search_every < 1:
             raise ConfigError(f"track.search_every is {self.search_every}, must be at least 1")
 
@@ -58,16 +60,21 @@ class LandmarkTracker:
         self._config = config
         self._detector = detector if detector is not None else MediapipeDetector(config.detect)
 
-    def track(self, frames: Iterable[Frame]) -> Iterator[Landmarks | None]:
-        """The landmarks of each frame as it comes, None where the face is lost. Each call starts afresh."""
+    def track(
+        self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
+    ) -> Iterator[Landmarks | None]:
+        """The landmarks of each frame as it comes, None where the face is lost. Each call starts afresh.
+
+        `found` is told how many faces each frame shows that is searched, until one is chosen.
+        """
         place: Place | None = None
         lost = 0
         for frame in frames:
             reading = self._read_near(frame.pixels, place) if place is not None and lost == 0 else None
             if reading is None and (place is None or lost % self._config.search_every == 0):
-                found = self._search(frame.pixels, place, lost)
-                if found is not None:
-                    reading, place = self._detector.read(frame.pixels, found), found
+                seen = self._search(frame.pixels, place, lost, found)
+                if seen is not None:
+                    reading, place = self._detector.read(frame.pixels, seen), seen
             if reading is None:
                 lost += 1
                 yield None
@@ -83,10 +90,14 @@ class LandmarkTracker:
             return None
         return reading
 
-    def _search(self, pixels: Pixels, last: Place | None, lost: int) -> Place | None:
+    def _search(
+        self, pixels: Pixels, last: Place | None, lost: int, found: Callable[[int], None] | None
+    ) -> Place | None:
         """Where the followed face is now, or the chosen one if there is none yet."""
         places = [place_of(face.points_image) for face in self._detector.detect(pixels)]
         if last is None:
+            if found is not None:
+                found(len(places))
             index = 0 if self._config.face == "largest" else self._config.face
             return places[index] if index < len(places) else None
         return _nearest(places, last, _JUMP + _REACH_GROWTH * lost)

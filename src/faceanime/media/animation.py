@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from faceanime.errors import MediaError
+from faceanime.files import open_input
 from faceanime.media.image import DECODER_ERRORS, check_size, flatten
 from faceanime.structures.frames import Pixels
 
@@ -19,10 +20,8 @@ ASSUMED_S = Fraction(1, 10)  # ... which is this
 
 
 def is_animated_webp(path: Path) -> bool:
-    """Whether the file begins as an animated WebP does."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
+    """Whether the file begins as an animated WebP does. Raises: MediaError when it cannot be read."""
+    with open_input(path) as file:
         head = file.read(21)
     is_extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21
     return is_extended and bool(head[20] & 0b10)
@@ -34,7 +33,7 @@ def webp_timing(path: Path) -> tuple[int, int, list[Fraction]]:
     Raises: MediaError when the file is damaged or too large.
     """
     durations_s = []
-    with path.open("rb") as file:
+    with open_input(path) as file:
         head = file.read(30)
         if len(head) < 30:
             raise MediaError(f"cannot read {path}: cut short")

@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from faceanime.errors import MediaError
+from faceanime.files import check_input
 
 # Named, so that a playlist or a text file is never taken for a video: those can point to other files.
 DEMUXERS = (
@@ -27,8 +28,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
     Raises: MediaError, naming the file, when it is missing, damaged or of another kind.
     """
-    if not path.is_file():
-        raise MediaError(f"cannot read {path}: {'it is not a file' if path.exists() else 'no such file'}")
+    check_input(path)
     try:
         # absolute, so that FFmpeg takes no part of the name for a protocol
         container = av.open(

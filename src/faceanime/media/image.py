@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from faceanime.errors import MediaError, OutputError, check_shape
-from faceanime.files import atomic_output
+from faceanime.files import atomic_output, check_input, full_disk_named
 from faceanime.structures.frames import Pixels
 
 MAX_PIXELS = 100_000_000
@@ -66,12 +68,24 @@ def write_image(path: Path, pixels: Pixels) -> None:
     Raises: OutputError when the suffix is unknown or the place cannot be written; ShapeError.
     """
     check_shape("pixels", pixels, None, None, 3)
+    with picture_output(path) as write:
+        write(pixels)
+
+
+@contextmanager
+def picture_output(path: Path) -> Iterator[Callable[[Pixels], None]]:
+    """Yield what writes the picture; it appears at `path` when the block succeeds. As `write_image`."""
     options = WRITER_OPTIONS.get(path.suffix.lower())
     if options is None:
         known = ", ".join(WRITER_OPTIONS)
         raise OutputError(f"cannot write {path}: unknown picture suffix; use one of {known}")
     with atomic_output(path) as temporary:
-        Image.fromarray(pixels).save(temporary, **options)  # type: ignore[arg-type]  # one type a key
+
+        def write(pixels: Pixels) -> None:
+            with full_disk_named(path):  # here, as another output's block may be nearer
+                Image.fromarray(pixels).save(temporary, **options)  # type: ignore[arg-type]  # one type a key
+
+        yield write
 
 
 def check_size(path: Path, width_px: int, height_px: int) -> None:
@@ -87,7 +101,7 @@ def is_image_file(path: Path) -> bool:
     """Whether `path` is a file that holds a still picture (by content, else by suffix)."""
     animated = _sniff_animation(path)
     if animated is None:
-        return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+        return path.suffix.lower() in IMAGE_SUFFIXES and _may_be_read(path)
     return not animated
 
 
@@ -100,11 +114,16 @@ def _sniff_animation(path: Path) -> bool | None:
         return None
 
 
+def _may_be_read(path: Path) -> bool:
+    try:
+        check_input(path)
+    except MediaError:
+        return False
+    return True
+
+
 def _open_image(path: Path) -> Image.Image:
-    if not path.exists():
-        raise MediaError(f"cannot read {path}: no such file")
-    if not path.is_file():
-        raise MediaError(f"cannot read {path}: it is not a file")
+    check_input(path)
     try:
         if _is_heic(path):
             _enable_heic(path)

@@ -47,10 +47,17 @@ def write_mesh(
         raise OutputError(f"cannot write {path}: unknown mesh suffix; use one of .obj, .glb")
 
 
+def mesh_files(path: Path) -> tuple[Path, ...]:
+    """All files that `write_mesh` writes for `path`."""
+    if path.suffix.lower() == ".obj":
+        return path, path.with_suffix(".mtl"), path.with_suffix(".png")
+    return (path,)
+
+
 def _write_obj(
     path: Path, vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray, texture: Pixels
 ) -> None:
-    material_path, texture_path = path.with_suffix(".mtl"), path.with_suffix(".png")
+    _, material_path, texture_path = mesh_files(path)
     with ExitStack() as outputs:  # left in reverse, so the .obj comes last, after its parts
         obj = outputs.enter_context(atomic_output(path))
         material = outputs.enter_context(atomic_output(material_path))

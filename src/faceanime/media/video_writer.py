@@ -87,11 +87,12 @@ class VideoWriter:
                 f"cannot write {path}: unknown video suffix; use {known}, or none for a folder of PNGs"
             )
         self.path = path.with_suffix("") if suffix == ".png" else path
+        self.is_folder = suffix in FOLDER_SUFFIXES
         self._size = (height_px, width_px)
         self._count = 0
         self._opened: AbstractContextManager[Sink] = (
             _open_folder(self.path)
-            if suffix in FOLDER_SUFFIXES
+            if self.is_folder
             else _open_file(path, ENCODINGS[suffix], frame_rate, width_px, height_px, audio_from, crf)
         )
 
