@@ -2,9 +2,11 @@
 
 `LstmPredictor` is the paper's: it encodes the observed states and rolls one future out, toward a target if there
 is one. One future is a mean, and a mean is still: `FlowPredictor` draws from the distribution of futures. It
-fills in the unknown frames of a window by flow matching (Lipman et al., arXiv 2210.02747) with the clean frames as
-the network's output (as Tevet et al., arXiv 2209.14916), and does not care which frames are known: the first
-(prediction), the first and the last (target-driven), both ends (a loop).
+fills in the unknown frames of a window and does not care which are known: the first (prediction), the first and
+the last (target-driven), both ends (a loop). It is flow matching (Lipman et al., arXiv 2210.02747) whose noise is not
+white: it is a Gaussian process with the autocovariance of real motion, conditioned on the known frames
+(`MotionPrior`). So what the flow starts from moves smoothly, at a natural pace, and through the known frames; the
+network adds what a Gaussian cannot: blinks, syllables, glances.
 
 States are those of `state.py`, normalised by `Normaliser`. B sequences, T frames, D numbers a state.
 """
@@ -15,12 +17,14 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from faceanime.errors import ConfigError
 
 States = Float[Tensor, "B T D"]
+GROUPS = 6
+"""Channels that share an autocovariance: lids and gaze, brows, mouth, rotation, log scale, place."""
 STYLES = 3
 """Numbers that describe how lively a motion is: of the mouth, of the eyes and brows, of the head."""
 
@@ -127,6 +131,54 @@ class LstmPredictor(nn.Module):
         return torch.cat([(target - state) / (frames_left + 1), torch.ones_like(timer), timer], dim=1)
 
 
+class MotionPrior(nn.Module):
+    """Motion as a stationary Gaussian process: each channel by itself, with its group's autocovariance.
+
+    `autocovariance` (G,W) of normalised states, at distances of 0 to W - 1 frames; `group` (D,) of each channel.
+    """
+
+    autocovariance: Float[Tensor, "G W"]
+    group: Int[Tensor, "D"]
+
+    def __init__(self, groups: int, window: int, numbers: int) -> None:
+        super().__init__()
+        self.register_buffer("autocovariance", (torch.arange(window) == 0).float().expand(groups, -1).clone())
+        self.register_buffer("group", torch.zeros(numbers, dtype=torch.long))
+        self._kernel: Tensor | None = None
+
+    def kernel(self) -> Float[Tensor, "G W W"]:
+        """Covariances between all frames of a window; positive definite."""
+        if self._kernel is None:
+            frame = torch.arange(self.autocovariance.shape[1])
+            toeplitz = self.autocovariance[:, (frame[:, None] - frame).abs()].double()
+            values, vectors = torch.linalg.eigh(toeplitz)
+            kernel = vectors @ torch.diag_embed(values.clamp_min(_LEAST_VARIANCE)) @ vectors.mT
+            self._kernel = kernel.float()
+        return self._kernel
+
+    def draw(self, white: States) -> States:
+        """Motion made of white noise."""
+        factor = torch.linalg.cholesky(self.kernel())
+        return torch.einsum("dwv,bvd->bwd", factor[self.group], white)
+
+    def through(self, motion: States, known: States, is_known: Bool[Tensor, "B T"]) -> States:
+        """The motion bent so that it passes through the known frames (Matheron's rule: a sample given those)."""
+        kernel = self.kernel()
+        mask = is_known.float()
+        both = mask[:, None, :, None] * mask[:, None, None, :]
+        among = both * kernel + torch.diag_embed(1.0 - mask)[:, None]
+        missing = mask[..., None] * (known - motion)
+        bent = motion.clone()
+        for group in range(len(kernel)):
+            mine = self.group == group
+            pull = torch.linalg.solve(among[:, group], missing[..., mine])
+            bent[..., mine] += kernel[group] @ (mask[..., None] * pull)
+        return torch.where(is_known[..., None], known, bent)
+
+
+_LEAST_VARIANCE = 1e-4
+
+
 class FlowPredictor(nn.Module):
     """A transformer over patches of frames that completes a window, given noise and what is known of it."""
 
@@ -137,6 +189,7 @@ class FlowPredictor(nn.Module):
         super().__init__()
         self.config, self.numbers = config, numbers
         self.normaliser = Normaliser(numbers)
+        self.prior = MotionPrior(GROUPS, config.window, numbers)
         self.register_buffer("style_mean", torch.zeros(STYLES))
         self.register_buffer("style_factor", torch.eye(STYLES))
         width = config.width
@@ -148,26 +201,29 @@ class FlowPredictor(nn.Module):
         self.blocks = nn.ModuleList(
             [_Block(width, config.heads, config.dropout) for _ in range(config.layers)]
         )
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.patch * numbers))
+        self.leave = nn.LayerNorm(width)
+        self.add = nn.Linear(width, config.patch * numbers)
+        nn.init.zeros_(self.add.weight)  # it starts from the Gaussian's answer
+        nn.init.zeros_(self.add.bias)
 
     def forward(
         self,
         noisy: States,
         time: Float[Tensor, "B"],
+        mean: States,
         known: States,
         is_known: Bool[Tensor, "B T"],
         anchor: Float[Tensor, "B D"],
         style: Float[Tensor, "B S"],
         styled: Bool[Tensor, "B"],
     ) -> States:
-        """The clean states (normalised) of a window.
+        """The clean states (normalised) of a window: what a Gaussian would be, and what the network adds to it.
 
-        `noisy` at flow `time` in [0,1], 0 is noise; `known` states count where `is_known`; `anchor` the state that the
-        sequence started from; `style` (B,3) normalised, counts where `styled`.
+        `noisy` at flow `time` in [0,1], 0 is noise; `mean` of the prior, given the `known` states, which count where
+        `is_known`; `anchor` the state that the sequence started from; `style` (B,3) whitened, counts where `styled`.
         """
         batch, frames, numbers = noisy.shape
-        shown = torch.where(is_known[..., None], known, torch.zeros_like(known))
-        given = torch.cat([noisy, shown, is_known[..., None].to(noisy.dtype)], dim=-1)
+        given = torch.cat([noisy - mean, mean, is_known[..., None].to(noisy.dtype)], dim=-1)
         tokens = self.enter(given.reshape(batch, frames // self.config.patch, -1))
         heard = torch.where(styled[:, None], style, torch.zeros_like(style))
         told = styled[:, None].expand(-1, STYLES).to(noisy.dtype)
@@ -175,7 +231,10 @@ class FlowPredictor(nn.Module):
         tokens = tokens + self.place[: tokens.shape[1]]
         for block in self.blocks:
             tokens = block(tokens, condition)
-        clean = self.leave(tokens).reshape(batch, frames, numbers)
+        added = self.add(self.leave(tokens)).reshape(batch, frames, numbers)
+        # E[x_1 | x_t] of Gaussians with the same covariance around the mean, t x_1 + (1 - t) x_0 between them
+        share = (time / (time**2 + (1.0 - time) ** 2))[:, None, None]
+        clean = mean + share * (noisy - mean) + added
         return torch.where(is_known[..., None], known, clean)
 
 

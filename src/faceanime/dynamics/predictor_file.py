@@ -24,7 +24,8 @@ def save_predictor(
     path: Path, predictor: LstmPredictor | FlowPredictor, model: MorphableModel, header: Mapping[str, Any]
 ) -> None:
     """Write a predictor of `model`'s coefficients; `header` (JSON values) is kept beside. Raises OutputError."""
-    tensors = {name: value.numpy().astype(np.float16) for name, value in predictor.state_dict().items()}
+    tensors = {name: value.numpy() for name, value in predictor.state_dict().items()}
+    tensors |= {name: tensors[name].astype(np.float16) for name, _ in predictor.named_parameters()}
     network = "lstm" if isinstance(predictor, LstmPredictor) else "flow"
     full = {**header, "network": network, "config": to_json(predictor.config), "model_id": model.id}
     save_weights(path, tensors, kind=KIND, header=full)
@@ -54,7 +55,7 @@ def load_predictor(
     else:
         predictor = FlowPredictor(numbers, from_json(FlowConfig, text, where))
     try:
-        predictor.load_state_dict({key: torch.tensor(value).float() for key, value in tensors.items()})
+        predictor.load_state_dict({key: torch.tensor(value) for key, value in tensors.items()})
     except RuntimeError as error:
         raise WeightsError(f"{path} is damaged: its tensors do not fit its header") from error
     return predictor.eval(), header

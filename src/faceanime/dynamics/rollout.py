@@ -83,9 +83,11 @@ def draw_future(
     times = torch.linspace(0.0, 1.0, config.steps + 1)
 
     def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
-        state = torch.randn(window.shape, generator=generator)
+        mean = predictor.prior.through(torch.zeros_like(window), window, known)
+        white = torch.randn(window.shape, generator=generator)
+        state = predictor.prior.through(predictor.prior.draw(white), window, known)
         for now, then in zip(times[:-1], times[1:], strict=True):
-            clean = predictor(state, now[None], window, known, anchor, style, styled)
+            clean = predictor(state, now[None], mean, window, known, anchor, style, styled)
             state = state + (then - now) / (1.0 - now) * (clean - state)
         return state
 

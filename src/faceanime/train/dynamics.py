@@ -16,11 +16,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from faceanime.config import save_config
 from faceanime.dynamics.predictor import (
+    GROUPS,
     FlowConfig,
     FlowPredictor,
     LstmConfig,
@@ -31,7 +32,7 @@ from faceanime.dynamics.predictor_file import load_predictor, save_predictor
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.errors import ConfigError
 from faceanime.files import make_folder
-from faceanime.morphable.model import EYES, MorphableModel, load_model
+from faceanime.morphable.model import EYES, MorphableModel, Part, load_model
 from faceanime.progress import Progress, watched
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.losses import VertexDistance
@@ -61,7 +62,7 @@ class DynamicsConfig:
     """Share of the running average of the weights that a step keeps."""
     vertex_weight: float = 0.2
     """Of the squared distance of the posed vertices, in (0.1 eye distances)^2."""
-    speed_weight: float = 5.0
+    speed_weight: float = 4.0
     """Of the squared error of the change from frame to frame; flow only."""
     observed: int = 25
     """Most frames that are given at the start; at least one is."""
@@ -177,12 +178,35 @@ def new_predictor(config: DynamicsConfig, clips: Clips, model: MorphableModel) -
     else:
         predictor = FlowPredictor(numbers, config.flow)
         styles = style_of(states, there, model)
+        predictor.prior.group.copy_(torch.tensor(_groups(model)))
         predictor.style_mean.copy_(torch.tensor(styles.mean(axis=0)))
         predictor.style_factor.copy_(torch.tensor(np.linalg.cholesky(np.cov(styles.T))))
     normaliser: Normaliser = predictor.normaliser
     normaliser.mean.copy_(torch.tensor(states[there].mean(axis=0)))
     normaliser.deviation.copy_(torch.tensor(states[there].std(axis=0)))
+    if isinstance(predictor, FlowPredictor):
+        normal = normaliser.normal(torch.tensor(states)).numpy() * there[..., None]
+        predictor.prior.autocovariance.copy_(torch.tensor(_autocovariance(normal, there, _groups(model))))
     return predictor
+
+
+def _groups(model: MorphableModel) -> Int[np.ndarray, "D"]:
+    """The group of each number of a state, see `predictor.GROUPS`."""
+    part_group = {Part.RIGHT_EYE: 0, Part.LEFT_EYE: 0, Part.RIGHT_BROW: 1, Part.LEFT_BROW: 1, Part.MOUTH: 2}
+    return np.array([*(part_group[Part(part)] for part in model.part), 3, 3, 3, 4, 5, 5])
+
+
+def _autocovariance(
+    normal: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], groups: Int[np.ndarray, "D"]
+) -> Float[np.ndarray, "G T"]:
+    """Of each group, by the distance in frames; frames that are not there are 0 in `normal`."""
+    frames = normal.shape[1]
+    found = np.zeros((GROUPS, frames), np.float32)
+    for lag in range(frames):
+        pairs = (there[:, lag:] & there[:, : frames - lag]).sum()
+        products = (normal[:, lag:] * normal[:, : frames - lag]).sum(axis=(0, 1)) / max(int(pairs), 1)
+        found[:, lag] = [products[groups == group].mean() for group in range(GROUPS)]
+    return found
 
 
 class DynamicsTrainer:
@@ -275,24 +299,29 @@ class DynamicsTrainer:
         states, there, anchors = clips.draw(rng, config.batch, frames, config.slowest)
         known = _known_frames(rng, there, config.observed)
         truth = predictor.normaliser.normal(torch.tensor(states))
+        is_known = torch.tensor(known)
+        mean = predictor.prior.through(torch.zeros_like(truth), truth, is_known)
+        noise = predictor.prior.through(predictor.prior.draw(torch.randn_like(truth)), truth, is_known)
         flow_time = torch.rand(config.batch)
-        noise = torch.randn_like(truth)
         mean_only = torch.rand(config.batch) < _MEAN_SHARE  # answers with the mean of all futures
         flow_time = torch.where(mean_only, torch.zeros_like(flow_time), flow_time)
-        noise = torch.where(mean_only[:, None, None], torch.zeros_like(noise), noise)
+        noise = torch.where(mean_only[:, None, None], mean, noise)
         share = flow_time[:, None, None]
         styles = whitened(predictor, torch.tensor(style_of(states, there, self.model)).float())
         clean = predictor(
             (1.0 - share) * noise + share * truth,
             flow_time,
+            mean,
             truth,
-            torch.tensor(known),
+            is_known,
             predictor.normaliser.normal(torch.tensor(anchors)),
             styles,
             (torch.rand(config.batch) < _STYLED_SHARE) & ~mean_only,
         )
         asked = torch.tensor(there & ~known, dtype=clean.dtype)
-        asked = asked / asked.sum().clamp_min(1.0)
+        asked = (
+            asked / asked.sum().clamp_min(1.0) / (1.1 - flow_time)[:, None]
+        )  # late errors are small, and count
         losses = {"coefficients": (asked * ((clean - truth) ** 2).mean(dim=-1)).sum()}
         if config.speed_weight:
             strayed = ((clean - truth)[:, 1:] - (clean - truth)[:, :-1]).pow(2).mean(dim=-1)
