@@ -114,9 +114,8 @@ def mean_future(predictor: FlowPredictor, given: Given) -> Float[np.ndarray, "T 
     nothing, no_style, unstyled = torch.zeros(1), torch.zeros(1, STYLES), torch.zeros(1, dtype=torch.bool)
 
     def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
-        clean: Tensor = predictor(
-            torch.zeros_like(window), nothing, window, known, anchor, no_style, unstyled
-        )
+        mean = predictor.prior.through(torch.zeros_like(window), window, known)
+        clean: Tensor = predictor(mean, nothing, mean, window, known, anchor, no_style, unstyled)
         return clean
 
     return _rolled(predictor, given, fill)
