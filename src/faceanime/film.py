@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain, islice, repeat, takewhile
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.config import to_json
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.motion_file import (
     SUFFIX,
@@ -118,16 +117,23 @@ def predict_file(
     inputs = tuple(p for p in (portrait, target) if p is not None)
     written = _check_outputs(out, options, inputs, still=False)
     if motion_out is not None:
+        _refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
-    goal = None if target is None else animator.portrait(read_image(target), str(target)).face.coefficients
+    goal = None
+    if target is not None:
+        other = animator.portrait(read_image(target), str(target))
+        say_which_face("largest", other.others + 1, str(target))
+        goal = other.face.coefficients
+    progress.stage("imagining", None)
     motion = animator.imagine(subject, future, goal)
-    if motion_out is not None:
-        toward = "" if target is None else f" toward {target.name}"
-        note = MotionNote(provenance=f"imagined from {portrait.name}{toward}: {to_json(future)}")
-        save_motion(motion, motion_out, note)
     drivers = (partial(_clay, animator.model, motion, t) for t in range(len(motion)))
     _film(animator, subject, crop, animator.own(subject, motion), drivers, None, out, options, progress)
+    if motion_out is not None:
+        toward = "" if target is None else f" toward {target.name}"
+        settings = " ".join(f"{name}={value}" for name, value in asdict(future).items())
+        note = MotionNote(provenance=f"imagined by faceanime from {portrait.name}{toward}: {settings}")
+        save_motion(motion, motion_out, note)
     return written
 
 

@@ -42,7 +42,7 @@ class Morph:
         future = FutureConfig(seconds=self.seconds, seed=self.seed, energy=self.energy)
         animator = Animator(AnimatorConfig(renderer=self.renderer, predictor=self.predictor))
         with TerminalProgress() as progress:
-            predict_file(
+            written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.film, self.motion_out, progress
             )
-        print(self.out)
+        print(written)

@@ -46,8 +46,7 @@ class Predict:
                 preview = self._named(self.film.preview, seed)
                 film = dataclasses.replace(self.film, preview=preview)
                 assert out is not None
-                predict_file(animator, self.portrait, None, out, future, film, motion_out, progress)
-                print(out)
+                print(predict_file(animator, self.portrait, None, out, future, film, motion_out, progress))
 
     def _named(self, path: Path | None, seed: int) -> Path | None:
         """a.mp4 becomes a-7.mp4 for one of several."""

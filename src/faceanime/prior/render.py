@@ -34,7 +34,7 @@ class GeometricConfig:
 
     warp: WarpConfig = field(default_factory=WarpConfig)
     still_background: bool = True
-    """Keep the background still: the person is separated from it. Off: it moves along near the head."""
+    """A background that stands still: the person is separated from it; without, it moves along near the head."""
 
 
 class GeometricRenderer:

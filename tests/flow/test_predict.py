@@ -1,0 +1,100 @@
+"""`faceanime predict` and `faceanime morph`: from one picture to a motion that nobody filmed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import Program, difference, pictures
+
+from faceanime.dynamics.motion_file import load_motion
+from faceanime.geometry.rotation import angle_between
+from faceanime.media.image import read_image, write_image
+from faceanime.pipeline import Animator, Portrait
+from faceanime.structures.coefficients import Dynamics
+
+
+def test_a_future_is_written_and_its_seed_decides(
+    program: Program, portrait_path: Path, tmp_path: Path
+) -> None:
+    motions = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        out, motion = tmp_path / f"{name}.mp4", tmp_path / f"{name}.motion.safetensors"
+        arguments = ("--seconds", "1.2", "--seed", str(seed), "--motion-out", motion, "--size", "192")
+        outcome = program("predict", portrait_path, *arguments, "-o", out)
+        assert outcome.status == 0, outcome.err
+        assert outcome.out.split() == [str(out)]
+        motions.append(motion.read_bytes())
+        assert len(pictures(out)) == 30
+    assert motions[0] == motions[1]
+    assert motions[0] != motions[2]
+
+
+def test_the_first_frame_is_the_portrait_and_then_it_moves(
+    program: Program, portrait_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "frames"
+    assert program("predict", portrait_path, "--seconds", "2", "--style", "talk", "-o", out).status == 0
+    frames = pictures(out)
+    still = frames[0].astype(int)
+    assert difference(frames[0], read_image(portrait_path)) < 1.0
+    assert max(np.abs(frame - still).mean() for frame in frames.astype(int)) > 0.5
+
+
+def test_count_numbers_the_files(program: Program, portrait_path: Path, tmp_path: Path) -> None:
+    arguments = ("--seconds", "0.4", "--count", "2", "--seed", "7", "--size", "128")
+    motions = ("--motion-out", tmp_path / "m.motion.safetensors")
+    assert program("predict", portrait_path, *arguments, *motions, "-o", tmp_path / "v.mp4").status == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["m-7.motion.safetensors", "m-8.motion.safetensors", "v-7.mp4", "v-8.mp4"]
+
+
+def test_a_loop_ends_as_it_begins(program: Program, portrait_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.motion.safetensors"
+    arguments = ("--seconds", "4", "--loop", "--size", "128", "--motion-out", path)
+    assert program("predict", portrait_path, *arguments, "-o", tmp_path / "v.mp4").status == 0
+    motion = load_motion(path)
+    steps = np.linalg.norm(np.diff(motion.expression, axis=0), axis=1)
+    assert np.linalg.norm(motion.expression[-1] - motion.expression[0]) <= 1.5 * np.quantile(steps, 0.9)
+    turns = angle_between(motion.pose.rotation[1:], motion.pose.rotation[:-1])
+    assert angle_between(motion.pose.rotation[-1], motion.pose.rotation[0]) <= 1.5 * np.quantile(turns, 0.9)
+
+
+def test_the_way_to_another_face_ends_there(
+    program: Program,
+    animator: Animator,
+    portrait: Portrait,
+    motion: Dynamics,
+    portrait_path: Path,
+    tmp_path: Path,
+) -> None:
+    goal_path = tmp_path / "goal.png"
+    write_image(goal_path, list(animator.animate(portrait, motion))[5])
+    path = tmp_path / "m.motion.safetensors"
+    arguments = ("--target", goal_path, "--seconds", "1", "--motion-out", path, "--size", "192")
+    assert program("morph", portrait_path, *arguments, "-o", tmp_path / "v.mp4").status == 0
+    way, goal = load_motion(path), animator.motion(goal_path)
+    assert len(way) == 25
+    assert np.degrees(angle_between(way.pose.rotation[-1], goal.pose.rotation[0])) < 2.0
+    from_start, from_goal = (np.abs(way.expression[at] - goal.expression[0]).mean() for at in (0, -1))
+    assert from_goal < 0.2 * from_start
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seconds", "0.01"), "seconds is 0.01"),
+        (("--energy", "7"), "energy is 7"),
+        (("--count", "0"), "count is 0"),
+        (("--loop", "--seconds", "1"), "too short"),
+        (("--style", "angry"), "style"),
+    ],
+)
+def test_senseless_settings_are_one_line(
+    program: Program, portrait_path: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = program("predict", portrait_path, *arguments, "-o", tmp_path / "v.mp4")
+    assert outcome.status == 2
+    assert message in outcome.err
+    assert not list(tmp_path.iterdir())
