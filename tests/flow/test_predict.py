@@ -56,9 +56,9 @@ def test_a_loop_ends_as_it_begins(program: Program, portrait_path: Path, tmp_pat
     assert program("predict", portrait_path, *arguments, "-o", tmp_path / "v.mp4").status == 0
     motion = load_motion(path)
     steps = np.linalg.norm(np.diff(motion.expression, axis=0), axis=1)
-    assert np.linalg.norm(motion.expression[-1] - motion.expression[0]) <= 1.5 * np.quantile(steps, 0.9)
+    assert np.linalg.norm(motion.expression[-1] - motion.expression[0]) <= 1.5 * steps.max()
     turns = angle_between(motion.pose.rotation[1:], motion.pose.rotation[:-1])
-    assert angle_between(motion.pose.rotation[-1], motion.pose.rotation[0]) <= 1.5 * np.quantile(turns, 0.9)
+    assert angle_between(motion.pose.rotation[-1], motion.pose.rotation[0]) <= 1.5 * turns.max()
 
 
 def test_the_way_to_another_face_ends_there(
