@@ -16,9 +16,9 @@ from jaxtyping import Float32, UInt8
 from faceanime.composite import Paster
 from faceanime.dynamics.edit import ease_between
 from faceanime.dynamics.future import FutureConfig
-from faceanime.dynamics.motion_file import is_motion_file, load_motion
+from faceanime.dynamics.motion_file import is_motion_file, load_motion_of
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
-from faceanime.errors import MorphableModelError, WeightsError
+from faceanime.errors import WeightsError
 from faceanime.face.detect import (
     DetectConfig,
     FaceChoice,
@@ -123,7 +123,7 @@ class Animator:
         """
         progress = progress or SilentProgress()
         if is_motion_file(path):
-            return self._motion_of_file(path)
+            return load_motion_of(path, self.model)
         if is_image_file(path):
             return self._motion_of_image(path, face_option)
         return self._motion_of_video(path, progress, face_option)
@@ -191,18 +191,6 @@ class Animator:
     @cached_property
     def _tracker(self) -> LandmarkTracker:
         return LandmarkTracker(self.config.track)
-
-    def _motion_of_file(self, path: Path) -> Dynamics:
-        motion, model = load_motion(path), self.model
-        model.require(motion.model_id, str(path))
-        found = len(motion.identity), motion.expression.shape[1]
-        expected = model.identity_count, model.expression_count
-        if found != expected:
-            raise MorphableModelError(
-                f"{path} has {found} identity and expression numbers, its model has {expected}; "
-                "reconstruct it again from its video"
-            )
-        return motion
 
     def _motion_of_image(self, path: Path, face_option: str) -> Dynamics:
         pixels = read_image(path)

@@ -112,7 +112,7 @@ def test_an_edited_motion_drives_a_portrait(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["talc"], "talc is no motion"),
+        (["talc"], "talc is neither a file nor a bundled motion"),
         (["x.motion.safetensors"], "does not exist"),
         (["talk", "--start", "9"], "cannot cut"),
         (["talk", "--end", "99"], "ends at 6.6 s"),

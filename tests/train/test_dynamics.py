@@ -18,7 +18,8 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics, HeadPose
-from faceanime.train.dynamics import Clips, DynamicsConfig, DynamicsTrainer, train_dynamics
+from faceanime.train.clips import Clips
+from faceanime.train.dynamics import DynamicsConfig, DynamicsTrainer, train_dynamics
 from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
 
 SMALL = DynamicsConfig(

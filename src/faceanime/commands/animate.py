@@ -8,15 +8,12 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.config import nearest
-from faceanime.dynamics.motions import bundled_motion_path, bundled_motions
+from faceanime.dynamics.motions import motion_path
 from faceanime.dynamics.retarget import RetargetConfig
-from faceanime.errors import ConfigError
 from faceanime.face.detect import DetectConfig
 from faceanime.face.fit import FitConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
-from faceanime.files import is_there
 from faceanime.film import FilmOptions, animate_file
 from faceanime.pipeline import Animator, AnimatorConfig, RendererName
 from faceanime.prior.render import GeometricConfig
@@ -54,21 +51,8 @@ class Animate:
             retarget=self.retarget,
             geometric=self.geometric,
         )
-        driving = _driving_path(self.driving)
+        driving = motion_path(self.driving)
         with TerminalProgress() as progress:
             animator = Animator(config)
             written = animate_file(animator, self.portrait, driving, self.out, self.film, progress)
         print(written)
-
-
-def _driving_path(driving: Path) -> Path:
-    """The file that drives, which may be named like a bundled motion. Raises ConfigError for an unknown name."""
-    name, known = str(driving), bundled_motions()
-    if driving.parts != (name,) or driving.suffix or is_there(driving):
-        return driving
-    if name not in known:
-        raise ConfigError(
-            f"{name} is neither a file nor a bundled motion (there are {', '.join(known)})"
-            f"{nearest(name, list(known))}"
-        )
-    return bundled_motion_path(name)

@@ -13,10 +13,10 @@ import tyro
 from faceanime.dynamics.blinks import add_blinks
 from faceanime.dynamics.edit import amplify, load_tracks, mirror, with_axes
 from faceanime.dynamics.gaze import hold_gaze
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion, save_motion
-from faceanime.dynamics.motions import bundled_motion_path, bundled_motions
+from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion_of, save_motion
+from faceanime.dynamics.motions import bundled_motions, motion_path
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, retime
-from faceanime.errors import ConfigError, MorphableModelError
+from faceanime.errors import ConfigError
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 from faceanime.weights import read_header
@@ -71,8 +71,8 @@ class Edit:
 
     def run(self) -> None:
         model = load_model()
-        paths = [_path_of(path) for path in (self.motion, *self.append)]
-        other = None if self.blend_with is None else _path_of(self.blend_with)
+        paths = [motion_path(path) for path in (self.motion, *self.append)]
+        other = None if self.blend_with is None else motion_path(self.blend_with)
         motions = [_read(path, model) for path in paths]
         said = [" + ".join(map(_named, paths))]
         dynamics = concatenate(motions, model, self.blend_s)
@@ -116,28 +116,13 @@ class Edit:
             yield f"looped over {self.blend_s:g} s", lambda d: loop(d, self.blend_s)
 
 
-def _path_of(motion: Path) -> Path:
-    """The file of a motion, which may be named like a bundled one."""
-    named = str(motion) in bundled_motions() and not motion.exists()
-    return bundled_motion_path(str(motion)) if named else motion
-
-
 def _read(path: Path, model: MorphableModel) -> Dynamics:
     if not is_motion_file(path):
         raise ConfigError(
             f"{path} is no motion: expected a name that ends in {SUFFIX} or one of {', '.join(bundled_motions())}; "
             "faceanime reconstruct makes a motion of a video"
         )
-    motion = load_motion(path)
-    model.require(motion.model_id, str(path))
-    found = len(motion.identity), motion.expression.shape[1]
-    expected = model.identity_count, model.expression_count
-    if found != expected:
-        raise MorphableModelError(
-            f"{path} has {found} identity and expression numbers, its model has {expected}; "
-            "reconstruct it again from its video"
-        )
-    return motion
+    return load_motion_of(path, model)
 
 
 def _named(path: Path) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.errors import OutputError, ShapeError, WeightsError
+from faceanime.errors import MorphableModelError, OutputError, ShapeError, WeightsError
 from faceanime.files import check_output
+from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.weights import load_weights, save_weights
 
@@ -79,3 +80,17 @@ def load_motion(path: Path) -> Dynamics:
         )
     except (KeyError, TypeError, ValueError, ArithmeticError, ShapeError) as error:
         raise WeightsError(f"{path} is damaged: {error}; reconstruct it again") from error
+
+
+def load_motion_of(path: Path, model: MorphableModel) -> Dynamics:
+    """Read a motion of this model. Raises WeightsError, MorphableModelError."""
+    motion = load_motion(path)
+    model.require(motion.model_id, str(path))
+    found = len(motion.identity), motion.expression.shape[1]
+    expected = model.identity_count, model.expression_count
+    if found != expected:
+        raise MorphableModelError(
+            f"{path} has {found} identity and expression numbers, its model has {expected}; "
+            "reconstruct it again from its video"
+        )
+    return motion

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from faceanime.config import nearest
 from faceanime.dynamics.edit import Number, motion_from_keyframes
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, load_motion, save_motion
 from faceanime.errors import ConfigError
+from faceanime.files import is_there
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
@@ -35,6 +37,19 @@ def bundled_motion_path(name: str) -> Path:
     if name not in bundled_motions():
         raise ConfigError(f"no bundled motion '{name}'; there are {', '.join(bundled_motions())}")
     return Path(str(files("faceanime") / "assets" / "motions" / f"{name}{SUFFIX}"))
+
+
+def motion_path(driving: Path) -> Path:
+    """The file of a motion or a driver, or that of a bundled motion. Raises ConfigError for an unknown name."""
+    name, known = str(driving), bundled_motions()
+    if driving.parts != (name,) or driving.suffix or is_there(driving):
+        return driving
+    if name not in known:
+        raise ConfigError(
+            f"{name} is neither a file nor a bundled motion (there are {', '.join(known)})"
+            f"{nearest(name, list(known))}"
+        )
+    return bundled_motion_path(name)
 
 
 def bundled_motion(name: str) -> Dynamics:
@@ -192,6 +207,7 @@ _MOTIONS = {
     "surprise": (_surprise, 2.4),
     "wink": (_wink, 1.8),
 }
+
 
 if __name__ == "__main__":
     for title, motion in make_motions(load_model()):

@@ -78,7 +78,16 @@ def draw_future(
 
     What is known stays as it is. The same state of the generator gives the same bits on the same machine.
     """
-    style = _style(predictor, config, generator)[None]
+    return _drawn(predictor, given, config, generator, _style(predictor, config, generator))
+
+
+def _drawn(
+    predictor: FlowPredictor,
+    given: Given,
+    config: FutureConfig,
+    generator: torch.Generator,
+    style: Float[Tensor, "S"],
+) -> Float[np.ndarray, "T D"]:
     styled = torch.ones(1, dtype=torch.bool)
     times = torch.linspace(0.0, 1.0, config.steps + 1)
 
@@ -87,7 +96,7 @@ def draw_future(
         white = torch.randn(window.shape, generator=generator)
         state = predictor.prior.through(predictor.prior.draw(white), window, known)
         for now, then in zip(times[:-1], times[1:], strict=True):
-            clean = predictor(state, now[None], mean, window, known, anchor, style, styled)
+            clean = predictor(state, now[None], mean, window, known, anchor, style[None], styled)
             state = state + (then - now) / (1.0 - now) * (clean - state)
         return state
 
@@ -101,12 +110,12 @@ def draw_loop(predictor: FlowPredictor, given: Given, config: FutureConfig) -> F
     if half < CONTEXT:
         raise ConfigError(f"a loop of {frames} frames is too short: expected {2 * CONTEXT} or more")
     generator = torch.Generator().manual_seed(config.seed)
-    begun = draw_future(predictor, Given(given.states[:half], given.known[:half]), config, generator)
+    style = _style(predictor, config, generator)
+    begun = _drawn(predictor, Given(given.states[:half], given.known[:half]), config, generator, style)
     states, known = np.zeros((frames + CONTEXT, numbers)), np.zeros(frames + CONTEXT, bool)
     states[:half], known[:half] = begun, True
     states[frames:], known[frames:] = begun[:CONTEXT], True
-    generator.manual_seed(config.seed)  # the same liveliness
-    return draw_future(predictor, Given(states, known), config, generator)[:frames]
+    return _drawn(predictor, Given(states, known), config, generator, style)[:frames]
 
 
 def mean_future(predictor: FlowPredictor, given: Given) -> Float[np.ndarray, "T D"]:
