@@ -1,0 +1,150 @@
+"""What generators and critics are built of, and what a generator returns.
+
+B pictures in a batch, C channels, S the side of a picture in px. Pictures are RGB in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, relu
+
+from faceanime.errors import ConfigError
+
+SMALLEST_PX = 4
+"""The side of the coarsest features."""
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedFace:
+    """A drawn face: `image` (B,3,S,S) is `out` where `mask` (B,1,S,S), in [0, 1], lets it in, else the source."""
+
+    image: Float[Tensor, "B 3 S S"]
+    mask: Float[Tensor, "B 1 S S"]
+    out: Float[Tensor, "B 3 S S"]
+
+    @classmethod
+    def over(
+        cls, source: Float[Tensor, "B 3 S S"], out: Float[Tensor, "B 3 S S"], mask: Float[Tensor, "B 1 S S"]
+    ) -> GeneratedFace:
+        """The image: out * mask + source * (1 - mask); where the mask is 0, the source bit for bit."""
+        return cls(out * mask + source * (1.0 - mask), mask, out)
+
+
+def widths_by_scale(size_px: int, width: int, widest: int) -> tuple[int, ...]:
+    """Channels at S, S/2, ... 4 px: `width`, doubled with every halving up to `widest`. Raises ConfigError."""
+    halvings = (size_px // SMALLEST_PX).bit_length() - 1
+    if halvings < 1 or size_px != SMALLEST_PX << halvings:
+        raise ConfigError(f"size_px is {size_px}, expected a power of two of at least {2 * SMALLEST_PX}")
+    if not 1 <= width <= widest:
+        raise ConfigError(f"width is {width} and widest is {widest}, expected 1 <= width <= widest")
+    return tuple(min(width << scale, widest) for scale in range(halvings + 1))
+
+
+def convolution(into: int, out: int) -> nn.Conv2d:
+    """3x3, size kept."""
+    return nn.Conv2d(into, out, 3, padding=1)
+
+
+def doubled(features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
+    """Twice the size, by the nearest neighbour."""
+    return interpolate(features, scale_factor=2.0, mode="nearest")
+
+
+class ResidualDown(nn.Module):
+    """Pre-activation residual block that halves the size by average pooling; no normalisation.
+
+    Source: He et al., arXiv 1603.05027 (pre-activation); Gulrajani et al., arXiv 1704.00028 (pooling after the
+    second convolution), whose shortcut is 1x1 where FRGAN's (Zhao et al., ECCV 2018), as here, is 3x3.
+    """
+
+    def __init__(self, into: int, out: int, slope: float = 0.0) -> None:
+        """`slope` is that of the activations for negative numbers."""
+        super().__init__()
+        self.slope = slope
+        self.first, self.second = convolution(into, out), convolution(out, out)
+        self.shortcut = convolution(into, out)
+
+    def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
+        residual = self.first(leaky_relu(features, self.slope))
+        residual = self.second(leaky_relu(residual, self.slope))
+        shortcut: Tensor = self.shortcut(avg_pool2d(features, 2))
+        return shortcut + avg_pool2d(residual, 2)
+
+
+class ResidualUp(nn.Module):
+    """Pre-activation residual block that doubles the size by nearest upsampling; batch norm.
+
+    Source: as `ResidualDown`.
+    """
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__()
+        self.first_norm, self.second_norm = nn.BatchNorm2d(into), nn.BatchNorm2d(out)
+        self.first, self.second = convolution(into, out), convolution(out, out)
+        self.shortcut = convolution(into, out)
+
+    def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
+        residual = self.first(doubled(relu(self.first_norm(features))))
+        residual = self.second(relu(self.second_norm(residual)))
+        shortcut: Tensor = self.shortcut(doubled(features))
+        return shortcut + residual
+
+
+class Encoder(nn.Module):
+    """A picture as features at every scale, finest first, and as a vector.
+
+    Source: FRGAN (Zhao et al., ECCV 2018): a convolution, residual blocks down to 4x4, a linear layer.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, ...], latent: int) -> None:
+        super().__init__()
+        self.enter = convolution(channels, widths[0])
+        self.blocks = nn.ModuleList([ResidualDown(into, out) for into, out in pairwise(widths)])
+        self.leave = nn.Linear(widths[-1] * SMALLEST_PX**2, latent)
+
+    def forward(self, picture: Float[Tensor, "B C S S"]) -> tuple[list[Tensor], Float[Tensor, "B L"]]:
+        features = [self.enter(picture)]
+        for block in self.blocks:
+            features.append(block(features[-1]))
+        return features, self.leave(features[-1].flatten(1))
+
+
+class DenseDecoder(nn.Module):
+    """A vector and the features of several encodings as a picture and a mask.
+
+    Each block is fed the encodings' features of its scale and, upsampled, what all blocks before it gave.
+
+    Source: FRGAN (Zhao et al., ECCV 2018).
+    """
+
+    def __init__(self, encodings: int, widths: tuple[int, ...], latent: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(latent, widths[-1] * SMALLEST_PX**2)
+        coarse_first = widths[::-1]
+        self.blocks = nn.ModuleList(
+            [
+                # what came before: the linear layer's picture of the coarsest width, and one from each block
+                ResidualUp(encodings * here + coarse_first[0] + sum(coarse_first[1 : scale + 1]), finer)
+                for scale, (here, finer) in enumerate(pairwise(coarse_first))
+            ]
+        )
+        self.norm = nn.BatchNorm2d(widths[0])
+        self.out = convolution((encodings + 1) * widths[0], 3)
+        self.mask = convolution((encodings + 1) * widths[0], 1)
+
+    def forward(
+        self, latent: Float[Tensor, "B L"], encodings: list[list[Tensor]]
+    ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
+        """`encodings` are lists of features, finest first. The picture is in [-1, 1], the mask in [0, 1]."""
+        *coarse_first, finest = reversed([torch.cat(scale, dim=1) for scale in zip(*encodings, strict=True)])
+        decoded = [self.enter(latent).unflatten(1, (-1, SMALLEST_PX, SMALLEST_PX))]
+        for block, features in zip(self.blocks, coarse_first, strict=True):
+            latest = block(torch.cat([features, *decoded], dim=1))
+            decoded = [*map(doubled, decoded), latest]
+        final = torch.cat([finest, relu(self.norm(decoded[-1]))], dim=1)
+        return self.out(final).tanh(), self.mask(final).sigmoid()

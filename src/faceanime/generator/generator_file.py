@@ -1,0 +1,59 @@
+"""Generators on disk: half-precision weights, and a header that says which network they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from faceanime.config import from_json, to_json
+from faceanime.errors import WeightsError
+from faceanime.generator.pgfg import Pgfg, PgfgConfig
+from faceanime.morphable.model import MorphableModel
+from faceanime.weights import load_weights, save_weights
+
+KIND = "generator"
+
+Generator: TypeAlias = Pgfg
+
+
+def save_generator(
+    path: Path, generator: Generator, model: MorphableModel, header: Mapping[str, Any]
+) -> None:
+    """Write a generator whose priors are drawn with `model`; `header` (JSON values) is kept beside.
+
+    Raises OutputError, WeightsError for weights that are not finite.
+    """
+    tensors = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
+    tensors |= {name: tensors[name].astype(np.float16) for name, _ in generator.named_parameters()}
+    full = {**header, "network": generator.network, "config": to_json(generator.config), "model_id": model.id}
+    save_weights(path, tensors, kind=KIND, header=full)
+
+
+def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mapping[str, Any]]:
+    """A generator, ready to use, and its file's header.
+
+    Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
+    another morphable model.
+    """
+    tensors, header = load_weights(path, KIND)
+    model.require(str(header.get("model_id")), str(path))
+    generator = _untrained(path, header)
+    try:
+        generator.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"{path} is damaged: its tensors do not fit its header") from error
+    return generator.eval(), header
+
+
+def _untrained(path: Path, header: Mapping[str, Any]) -> Generator:
+    """The network that the header names."""
+    text, where = str(header.get("config")), f"the header of {path}"
+    match header.get("network"):
+        case Pgfg.network:
+            return Pgfg(from_json(PgfgConfig, text, where))
+        case other:
+            raise WeightsError(f"{path} holds a network '{other}', expected {Pgfg.network}")

@@ -1,0 +1,133 @@
+"""Laws of the paper's generator; they hold for untrained networks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from faceanime.errors import ConfigError, ShapeError
+from faceanime.generator.pgfg import PAPER, PAPER_SMALL, Pgfg, PgfgConfig
+
+TINY = PgfgConfig(size_px=16, width=4, widest=8, latent=6)
+
+
+def some_input(config: PgfgConfig, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    size_px, channels = config.size_px, config.prior_channels
+    source = torch.rand(batch, 3, size_px, size_px) * 2 - 1
+    before, after = torch.rand(2, batch, channels, size_px, size_px) * 2 - 1
+    return source, before, after
+
+
+@pytest.fixture
+def generator() -> Pgfg:
+    torch.manual_seed(0)
+    return Pgfg(TINY).eval()
+
+
+@pytest.fixture
+def latents(generator: Pgfg) -> list[torch.Tensor]:
+    """Those that the decoder has been given."""
+    given: list[torch.Tensor] = []
+    generator.decoder.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    return given
+
+
+@pytest.mark.parametrize(
+    "config", [TINY, replace(TINY, size_px=8), replace(TINY, size_px=64), replace(TINY, prior_channels=7)]
+)
+def test_a_picture_is_a_blend_of_what_is_drawn_and_the_source(config: PgfgConfig) -> None:
+    given = some_input(config)
+    face = Pgfg(config)(*given)
+    assert face.image.shape == given[0].shape
+    assert face.out.abs().max() <= 1.0
+    assert 0.0 <= face.mask.min() <= face.mask.max() <= 1.0
+    between = torch.lerp(given[0], face.out, face.mask.expand_as(face.out))
+    torch.testing.assert_close(face.image, between)
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_shut_mask_gives_the_source_bit_for_bit_and_an_open_one_what_is_drawn(
+    generator: Pgfg, opened: bool
+) -> None:
+    torch.nn.init.zeros_(generator.decoder.mask.weight)
+    torch.nn.init.constant_(generator.decoder.mask.bias, 200.0 if opened else -200.0)
+    given = some_input(TINY)
+    face = generator(*given)
+    assert torch.equal(face.image, face.out if opened else given[0])
+
+
+def test_equal_priors_leave_the_sources_own_encoding(generator: Pgfg, latents: list[torch.Tensor]) -> None:
+    source, prior, _ = some_input(TINY)
+    generator(source, prior, prior)
+    assert torch.equal(latents[0], generator.image_encoder(source)[1])
+
+
+def test_swapped_priors_negate_the_residual(generator: Pgfg, latents: list[torch.Tensor]) -> None:
+    source, before, after = some_input(TINY)
+    generator(source, before, after)
+    generator(source, after, before)
+    own = generator.image_encoder(source)[1]
+    assert (latents[0] - own).abs().max() > 1e-3
+    torch.testing.assert_close(latents[0] - own, own - latents[1])
+
+
+def test_each_picture_of_a_batch_stands_alone(generator: Pgfg) -> None:
+    given = some_input(TINY, batch=3)
+    whole, alone = generator(*given), generator(*(x[1:2] for x in given))
+    torch.testing.assert_close(whole.image[1:2], alone.image)
+
+
+def test_every_weight_learns() -> None:
+    generator = Pgfg(TINY)
+    generator(*some_input(TINY)).image.square().sum().backward()
+    for name, weight in generator.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        taught = name != "prior_encoder.leave.bias"  # in the difference of the priors it cancels
+        assert weight.grad.any() == taught, name
+
+
+def test_the_presets_are_as_large_as_they_say() -> None:
+    """GFLOP = 2 x multiply-adds / 1e9."""
+    for config, parameters, gflop in ((PAPER, 114.6e6, 265.2), (PAPER_SMALL, 2.14e6, 4.2)):
+        with torch.device("meta"), FlopCounterMode(display=False) as counter:
+            generator = Pgfg(config).eval()
+            generator(*some_input(config, batch=1))
+        assert sum(p.numel() for p in generator.parameters()) == pytest.approx(parameters, rel=1e-3)
+        assert counter.get_total_flops() / 1e9 == pytest.approx(gflop, rel=2e-3)
+
+
+def test_the_papers_own_size_can_be_trained() -> None:
+    given = some_input(PAPER, batch=1)
+    generator = Pgfg(PAPER)
+    face = generator(*given)
+    (face.image - given[0]).abs().mean().backward()
+    for name, weight in generator.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+
+
+def test_a_picture_of_another_size_is_refused(generator: Pgfg) -> None:
+    with pytest.raises(ShapeError, match=r"source has shape \(2, 3, 32, 32\)"):
+        generator(*some_input(replace(TINY, size_px=32)))
+    with pytest.raises(ShapeError, match=r"source_prior has shape \(2, 5, 16, 16\)"):
+        generator(*some_input(replace(TINY, prior_channels=5)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size_px": 120}, "size_px is 120, expected a power of two of at least 8"),
+        ({"size_px": 4}, "size_px is 4"),
+        ({"size_px": 0}, "size_px is 0"),
+        ({"width": 0}, "width is 0"),
+        ({"widest": 32}, "width is 64 and widest is 32"),
+        ({"latent": 0}, "latent"),
+        ({"prior_channels": 0}, "prior_channels"),
+    ],
+)
+def test_senseless_sizes_are_refused(wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        PgfgConfig(**wrong)
+    assert "\n" not in str(caught.value)
