@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart, part_lids
+from faceanime.dynamics.blinks import SIDES, add_blinks, blinks_of, lids_apart, part_lids
 from faceanime.dynamics.edit import motion_from_keyframes
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.errors import ConfigError
@@ -119,3 +119,21 @@ def test_senseless_blinks_are_refused(model: MorphableModel) -> None:
             add_blinks(still(model, 1.0), model, rate)
     with pytest.raises(ConfigError, match="seed"):
         add_blinks(still(model, 1.0), model, 10.0, seed=-1)
+
+
+def test_blinks_are_runs_under_half_the_open_gap() -> None:
+    gap = np.full(100, 0.08) + 0.01 * np.sin(np.arange(100) / 7)
+    for start, end in ((0, 2), (20, 24), (60, 61), (97, 100)):
+        gap[start:end] = 0.02
+    gap[40:44] = 0.05  # half lowered is none
+    assert blinks_of(gap, 25.0) == [(0, 2), (20, 24), (60, 61), (97, 100)]
+    assert blinks_of(1000.0 * gap, 25.0) == blinks_of(gap, 25.0)
+    assert blinks_of(np.full(30, 0.08), 25.0) == []
+    assert blinks_of(np.zeros(0), 25.0) == []
+
+
+def test_eyes_that_stay_closed_are_no_blink() -> None:
+    gap = np.where(np.arange(100) < 50, 0.08, 0.0)
+    gap[70] = 0.08
+    assert blinks_of(gap, 25.0) == []
+    assert blinks_of(gap, 60.0) == [(50, 70), (71, 100)]

@@ -1,5 +1,7 @@
 """Laws of imagined motion; they hold for untrained networks."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -95,8 +97,8 @@ def test_a_loop_knows_how_it_goes_on(predictor: FlowPredictor) -> None:
     """An untrained network does not close it; but the frames after its end are given to it as known."""
     seen: list[np.ndarray] = []
 
-    def spy(_: object, given: tuple[torch.Tensor, ...]) -> None:
-        seen.append(given[3].numpy().copy())
+    def spy(_: object, given: tuple[Any, ...]) -> None:
+        seen.append(given[2].is_known.numpy().copy())
 
     handle = predictor.register_forward_pre_hook(spy)
     draw_loop(predictor, task(predictor.numbers, 60, [0]), FutureConfig())

@@ -17,9 +17,9 @@ from faceanime.face.detect import MediapipeDetector
 from faceanime.geometry.similarity import warp_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.progress import SilentProgress
+from faceanime.shards import read_samples
 from faceanime.train.prepare import prepare
 from faceanime.train.runs import PrepareConfig
-from faceanime.train.shards import read_samples
 from faceanime.train.videos import side_of
 
 SIZE = 128

@@ -1,23 +1,21 @@
 """Training the predictors: it learns, it can be stopped and resumed, and it sees both sides of every face."""
 
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from waves import waving
 
-from faceanime.dynamics.edit import mirror
 from faceanime.dynamics.predictor import FlowConfig, LstmConfig
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.state import states_of
 from faceanime.errors import Cancelled, ConfigError, MorphableModelError
 from faceanime.geometry.camera import project
-from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
-from faceanime.structures.coefficients import Dynamics, HeadPose
+from faceanime.structures.coefficients import Dynamics
 from faceanime.train.clips import Clips
 from faceanime.train.dynamics import DynamicsConfig, DynamicsTrainer, train_dynamics
 from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
@@ -32,27 +30,6 @@ SMALL = DynamicsConfig(
     validate_every=4,
 )
 KINDS = [SMALL, replace(SMALL, kind="lstm")]
-
-
-def waving(model: MorphableModel, seed: int, frames: int = 60) -> Dynamics:
-    """A smooth motion of sines."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(frames) / 25
-    waves = np.sin(
-        2 * np.pi * rng.uniform(0.3, 1.5, (6 + model.expression_count, 1)) * t + rng.uniform(0, 6, 1)
-    ).T
-    angles = 0.2 * waves[:, :3].T
-    return Dynamics(
-        identity=np.zeros(model.identity_count),
-        expression=waves[:, 6:],
-        pose=HeadPose(
-            rotation_from_angles(*angles), 80 * np.exp(0.1 * waves[:, 3]), 128 + 10 * waves[:, 4:6]
-        ),
-        frame_rate=Fraction(25),
-        valid=np.ones(frames, bool),
-        crop_size_px=256,
-        model_id=model.id,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -112,22 +89,6 @@ def test_weights_belong_to_a_model(tmp_path: Path, motions: list[Dynamics], mode
     other = replace(model, mean=model.mean + np.float32(1e-3))
     with pytest.raises(MorphableModelError):
         load_predictor(path, other)
-
-
-def test_mirrored_windows_are_those_of_the_mirrored_clip(
-    motions: list[Dynamics], model: MorphableModel
-) -> None:
-    clips, twins = Clips(motions[:1], model), Clips([mirror(motions[0], model)], model)
-    np.testing.assert_allclose(clips.states[0] @ clips._mirror, twins.states[0], atol=1e-4)
-
-
-def test_windows_are_counted_from_their_anchor(motions: list[Dynamics], model: MorphableModel) -> None:
-    clips = Clips(motions[:1], model)
-    windows, there, anchors = clips.draw(np.random.default_rng(0), 16, 20, 1.0, mirrored=False)
-    assert there.all()
-    assert (anchors[:, -3:] == 0).all()
-    started_here = (np.abs(windows[:, 0] - anchors) < 1e-5).all(axis=1)
-    assert 0 < started_here.sum() < 16
 
 
 def test_vertices_stand_where_the_camera_puts_them(model: MorphableModel) -> None:

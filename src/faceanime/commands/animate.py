@@ -34,7 +34,9 @@ class Animate:
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
     retarget: Annotated[RetargetConfig, tyro.conf.arg(name="")]
     renderer: RendererName = "geometric"
-    """What draws the pictures."""
+    """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry."""
+    generator: Path | None = None
+    """Weights of the networks that repair, instead of those that come along."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
     track: TrackConfig = dataclasses.field(default_factory=TrackConfig)
@@ -44,6 +46,7 @@ class Animate:
     def run(self) -> None:
         config = AnimatorConfig(
             renderer=self.renderer,
+            generator=self.generator,
             detect=self.detect,
             fit=self.fit,
             track=self.track,

@@ -19,11 +19,12 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
 Side = Literal["right", "left"]
+Blink = tuple[int, int]
 SIDES: tuple[Side, ...] = ("right", "left")
 
-_CURVE = PchipInterpolator([0.0, 0.10, 0.14, 0.22, 0.34], [0.0, 1.0, 1.0, 0.4, 0.0])
+_CURVE = PchipInterpolator([0.0, 0.09, 0.12, 0.18, 0.34], [0.0, 1.0, 1.0, 0.4, 0.0])
 """How far a lid is closed over the seconds of a blink: down fast, up at half the pace."""
-_LENGTH_S, _SHUT_S = 0.34, 0.12
+_LENGTH_S, _SHUT_S = 0.34, 0.105
 _PAUSE_S = 0.1
 """Two blinks are at least so far apart."""
 _SPREAD = 0.6
@@ -31,6 +32,8 @@ _SPREAD = 0.6
 _MOST_PER_MINUTE = 60.0
 _OPEN_SHARE = 0.6
 """An eye counts as open from this share of its usual gap on."""
+_CLOSED_SHARE, _LONGEST_S = 0.5, 0.5
+"""A blink is below this share of the usual gap, for so long at most."""
 _LEAST_OPEN = 0.02
 """A gap (model units) below which an eye has never been open."""
 
@@ -43,6 +46,23 @@ def lids_apart(dynamics: Dynamics, side: Side, model: MorphableModel) -> Float[n
 def open_apart(apart: Float[np.ndarray, "T"]) -> float:
     """The gap of the open eye: a high percentile, which blinks do not reach."""
     return float(np.percentile(apart, 75))
+
+
+def blinks_of(apart: Float[np.ndarray, "T"], frame_rate: float) -> list[Blink]:
+    """The blinks in a gap between lids (any unit, mean of both eyes): first frame, and the one after the last.
+
+    A blink is a run of frames, at most 0.5 s, in which the gap is under half of that of the open eye. Eyes that are
+    closed longer look down, squint or sleep. A run that the clip's ends cut counts as one.
+    Source: the threshold on lid openness of Soukupová and Čech, CVWW 2016, here for each clip its own.
+
+    >>> blinks_of(np.array([9.0, 9.0, 2.0, 1.0, 9.0, 9.0, 9.0]), frame_rate=25.0)
+    [(2, 4)]
+    """
+    closed = np.zeros(len(apart) + 2, bool)
+    if len(apart):
+        closed[1:-1] = apart < _CLOSED_SHARE * open_apart(apart)
+    changes = np.flatnonzero(closed[1:] != closed[:-1]).reshape(-1, 2)
+    return [(int(start), int(end)) for start, end in changes if end - start <= _LONGEST_S * frame_rate]
 
 
 def part_lids(

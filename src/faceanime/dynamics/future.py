@@ -25,7 +25,9 @@ class FutureConfig:
     """any: as lively as some clip of those that it learned from; which one depends on the seed."""
     energy: float = 1.0
     """How much livelier than that: a factor on the speed of mouth, eyes and head."""
-    steps: int = 6
+    temperature: float = 1.0
+    """How far it departs from the mean of all futures: 1 as people do, less is calmer and more likely."""
+    steps: int = 3
     """Steps from noise to motion."""
 
     def __post_init__(self) -> None:
@@ -33,5 +35,7 @@ class FutureConfig:
             raise ConfigError(f"seconds is {self.seconds}, expected {SHORTEST_S} to {LONGEST_S}")
         if not 0.2 <= self.energy <= 3.0:
             raise ConfigError(f"energy is {self.energy}, expected 0.2 to 3")
+        if not 0.0 <= self.temperature <= 1.5:
+            raise ConfigError(f"temperature is {self.temperature}, expected 0 to 1.5")
         if not 1 <= self.steps <= 100:
             raise ConfigError(f"steps is {self.steps}, expected 1 to 100")

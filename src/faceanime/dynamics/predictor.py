@@ -14,7 +14,7 @@ States are those of `state.py`, normalised by `Normaliser`. B sequences, T frame
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -145,6 +145,7 @@ class MotionPrior(nn.Module):
         self.register_buffer("autocovariance", (torch.arange(window) == 0).float().expand(groups, -1).clone())
         self.register_buffer("group", torch.zeros(numbers, dtype=torch.long))
         self._kernel: Tensor | None = None
+        self._members: tuple[Tensor, ...] | None = None
 
     def kernel(self) -> Float[Tensor, "G W W"]:
         """Covariances between all frames of a window; positive definite."""
@@ -158,22 +159,61 @@ class MotionPrior(nn.Module):
 
     def draw(self, white: States) -> States:
         """Motion made of white noise."""
-        factor = torch.linalg.cholesky(self.kernel())
-        return torch.einsum("dwv,bvd->bwd", factor[self.group], white)
+        motion = torch.empty_like(white)
+        for mine, factor in zip(self.members(), torch.linalg.cholesky(self.kernel()), strict=True):
+            motion[..., mine] = factor @ white[..., mine]
+        return motion
 
-    def through(self, motion: States, known: States, is_known: Bool[Tensor, "B T"]) -> States:
-        """The motion bent so that it passes through the known frames (Matheron's rule: a sample given those)."""
+    def members(self) -> tuple[Int[Tensor, "_"], ...]:
+        """The numbers of each group."""
+        if self._members is None:
+            groups = range(len(self.autocovariance))
+            self._members = tuple(torch.nonzero(self.group == group)[:, 0] for group in groups)
+        return self._members
+
+    def given(self, known: States, is_known: Bool[Tensor, "B T"]) -> Bridge:
+        """The process that passes through the known frames, which count where `is_known`."""
         kernel = self.kernel()
-        mask = is_known.float()
-        both = mask[:, None, :, None] * mask[:, None, None, :]
-        among = both * kernel + torch.diag_embed(1.0 - mask)[:, None]
-        missing = mask[..., None] * (known - motion)
+        most = int(is_known.sum(dim=1).max())
+        at = is_known.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]
+        told = is_known.gather(1, at).to(known.dtype)[:, None]
+        of_known = kernel[:, :, at].permute(2, 0, 1, 3) * told[..., None, :]
+        among = kernel[:, at[:, :, None], at[:, None, :]].transpose(0, 1)
+        among = told[..., None] * told[..., None, :] * among + torch.diag_embed(1.0 - told)
+        gain = torch.cholesky_solve(of_known.mT, torch.linalg.cholesky(among)).mT
+        explained = (gain * of_known).sum(dim=-1)
+        variance = (kernel.diagonal(dim1=1, dim2=2) - explained)[:, self.group].mT
+        variance = torch.where(is_known[..., None], 0.0, variance.clamp_min(0.0))
+        return Bridge(gain, at, self.members(), known, is_known, variance.sqrt())
+
+
+@dataclass(frozen=True, eq=False)
+class Bridge:
+    """A Gaussian process, given its known frames: what `MotionPrior.given` returns."""
+
+    gain: Float[Tensor, "B G T K"]
+    """How much each frame is pulled by each known one; by padding, 0."""
+    at: Int[Tensor, "B K"]
+    """Which frames those are."""
+    members: tuple[Int[Tensor, "_"], ...]
+    """The numbers of each group."""
+    known: States
+    is_known: Bool[Tensor, "B T"]
+    deviation: States
+    """What is left open: 0 at a known frame, the more the farther off."""
+    mean: States = field(init=False)
+    """Of all motions through the known frames."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", self.through(torch.zeros_like(self.known)))
+
+    def through(self, motion: States) -> States:
+        """The motion bent so that it passes through the known frames (Matheron's rule: a sample given those)."""
+        missing = (self.known - motion).gather(1, self.at[..., None].expand(-1, -1, motion.shape[2]))
         bent = motion.clone()
-        for group in range(len(kernel)):
-            mine = self.group == group
-            pull = torch.linalg.solve(among[:, group], missing[..., mine])
-            bent[..., mine] += kernel[group] @ (mask[..., None] * pull)
-        return torch.where(is_known[..., None], known, bent)
+        for group, mine in enumerate(self.members):
+            bent[..., mine] += self.gain[:, group] @ missing[..., mine]
+        return torch.where(self.is_known[..., None], self.known, bent)
 
 
 _LEAST_VARIANCE = 1e-4
@@ -184,6 +224,8 @@ class FlowPredictor(nn.Module):
 
     style_mean: Float[Tensor, "S"]
     style_factor: Float[Tensor, "S S"]
+    blink_rate: Float[Tensor, "2"]
+    """Mean and deviation over people of the logarithm of blinks a minute; blinks are drawn apart from all else."""
 
     def __init__(self, numbers: int, config: FlowConfig = FlowConfig()) -> None:
         super().__init__()
@@ -192,38 +234,42 @@ class FlowPredictor(nn.Module):
         self.prior = MotionPrior(GROUPS, config.window, numbers)
         self.register_buffer("style_mean", torch.zeros(STYLES))
         self.register_buffer("style_factor", torch.eye(STYLES))
+        self.register_buffer("blink_rate", torch.tensor([math.log(17.0), 0.0]))
         width = config.width
         self.enter = nn.Linear(config.patch * (2 * numbers + 1), width)
         self.place = nn.Parameter(0.02 * torch.randn(config.window // config.patch, width))
         self.condition = nn.Sequential(
-            nn.Linear(_TIMES + numbers + 2 * STYLES, width), nn.SiLU(), nn.Linear(width, width)
+            nn.Linear(_TIMES + numbers + 2 * STYLES, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
         )
         self.blocks = nn.ModuleList(
             [_Block(width, config.heads, config.dropout) for _ in range(config.layers)]
         )
         self.leave = nn.LayerNorm(width)
-        self.add = nn.Linear(width, config.patch * numbers)
-        nn.init.zeros_(self.add.weight)  # it starts from the Gaussian's answer
-        nn.init.zeros_(self.add.bias)
+        self.tell = nn.Linear(width, config.patch * _FRAME_WIDTH)
+        self.gather = nn.Conv1d(2 * numbers + _FRAME_WIDTH, 2 * _FRAME_WIDTH, 5, padding=2)
+        self.weigh = nn.Linear(width, 2 * _FRAME_WIDTH)
+        self.add = nn.Conv1d(2 * _FRAME_WIDTH, numbers, 5, padding=2)
+        self.carry = nn.Linear(width, numbers)
+        for parameter in (*self.add.parameters(), *self.carry.parameters()):
+            nn.init.zeros_(parameter)  # it starts from the Gaussian's answer
 
     def forward(
         self,
         noisy: States,
         time: Float[Tensor, "B"],
-        mean: States,
-        known: States,
-        is_known: Bool[Tensor, "B T"],
+        bridge: Bridge,
         anchor: Float[Tensor, "B D"],
         style: Float[Tensor, "B S"],
         styled: Bool[Tensor, "B"],
     ) -> States:
         """The clean states (normalised) of a window: what a Gaussian would be, and what the network adds to it.
 
-        `noisy` at flow `time` in [0,1], 0 is noise; `mean` of the prior, given the `known` states, which count where
-        `is_known`; `anchor` the state that the sequence started from; `style` (B,3) whitened, counts where `styled`.
+        `noisy` at flow `time` in [0,1], 0 is noise; `bridge` knows the known frames; `anchor` is the state that the
+        sequence started from; `style` (B,3) whitened, counts where `styled`.
         """
-        batch, frames, numbers = noisy.shape
-        given = torch.cat([noisy - mean, mean, is_known[..., None].to(noisy.dtype)], dim=-1)
+        batch, frames = noisy.shape[:2]
+        mean = bridge.mean
+        given = torch.cat([noisy - mean, mean, bridge.is_known[..., None].to(noisy.dtype)], dim=-1)
         tokens = self.enter(given.reshape(batch, frames // self.config.patch, -1))
         heard = torch.where(styled[:, None], style, torch.zeros_like(style))
         told = styled[:, None].expand(-1, STYLES).to(noisy.dtype)
@@ -231,41 +277,51 @@ class FlowPredictor(nn.Module):
         tokens = tokens + self.place[: tokens.shape[1]]
         for block in self.blocks:
             tokens = block(tokens, condition)
-        added = self.add(self.leave(tokens)).reshape(batch, frames, numbers)
+        # A token is too narrow for all that happens in its frames: they are looked at once more, one by one.
+        told_frames = self.tell(self.leave(tokens)).reshape(batch, frames, _FRAME_WIDTH)
+        seen = self.gather(torch.cat([noisy - mean, mean, told_frames], dim=-1).mT)
+        weighed = nn.functional.gelu(seen * (1.0 + self.weigh(condition)[..., None]))
+        added = self.add(weighed).mT
         # E[x_1 | x_t] of Gaussians with the same covariance around the mean, t x_1 + (1 - t) x_0 between them
-        share = (time / (time**2 + (1.0 - time) ** 2))[:, None, None]
-        clean = mean + share * (noisy - mean) + added
-        return torch.where(is_known[..., None], known, clean)
+        share = (time / (time**2 + (1.0 - time) ** 2))[:, None]
+        carried = (share * (1.0 + self.carry(condition)))[:, None]
+        clean: Tensor = mean + carried * (noisy - mean) + bridge.deviation * added
+        return clean
 
 
 class _Block(nn.Module):
-    """Attention and a two-layer network, both told the condition."""
+    """Attention and a two-layer network, both scaled, shifted and let in by the condition.
+
+    The form is that of Peebles and Xie, arXiv 2212.09748, sec. 3.2 (adaLN-Zero).
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.told = nn.Linear(width, 2 * width)
+        self.heads = heads
+        self.first = nn.LayerNorm(width, elementwise_affine=False)
+        self.second = nn.LayerNorm(width, elementwise_affine=False)
+        self.told = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.told.weight)
+        nn.init.zeros_(self.told.bias)
         self.query_key_value, self.mix = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.think = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
-        )
+        self.think = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.drop = nn.Dropout(dropout)
 
     def forward(
         self, tokens: Float[Tensor, "B N W"], condition: Float[Tensor, "B W"]
     ) -> Float[Tensor, "B N W"]:
-        for_attention, for_thought = self.told(condition)[:, None].chunk(2, dim=-1)
+        scale, shift, let_in, scale_2, shift_2, let_in_2 = self.told(condition)[:, None].chunk(6, dim=-1)
         batch, count, width = tokens.shape
-        parts = self.query_key_value(self.first(tokens) + for_attention)
+        parts = self.query_key_value((1.0 + scale) * self.first(tokens) + shift)
         query, key, value = parts.reshape(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = nn.functional.scaled_dot_product_attention(query, key, value)
-        tokens = tokens + self.drop(self.mix(mixed.transpose(1, 2).reshape(batch, count, width)))
-        thought: Tensor = self.think(self.second(tokens) + for_thought)
-        return tokens + self.drop(thought)
+        tokens = tokens + let_in * self.drop(self.mix(mixed.transpose(1, 2).reshape(batch, count, width)))
+        thought: Tensor = self.think((1.0 + scale_2) * self.second(tokens) + shift_2)
+        return tokens + let_in_2 * self.drop(thought)
 
 
 _TIMES = 16
+_FRAME_WIDTH = 48
 
 
 def _waves(time: Float[Tensor, "B"]) -> Float[Tensor, "B N"]:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from faceanime.dynamics.blinks import add_blinks
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.predictor import STYLES, FlowPredictor, LstmPredictor
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, dynamics_of, state_of
@@ -31,6 +32,7 @@ _STYLES: dict[str, tuple[float, float, float]] = {
     "look-around": (-1.2, 0.8, 1.2),
 }
 """Liveliness of mouth, eyes and head, in deviations from the mean clip's."""
+_BLINKS_PER_MINUTE = (8.0, 60.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,15 @@ def imagine(
         if config.loop
         else draw_future(predictor, given, config, torch.Generator().manual_seed(config.seed))
     )
-    return dynamics_of(drawn, face, crop_size_px, model.id)
+    per_minute = _blinks_per_minute(predictor, config)
+    return add_blinks(dynamics_of(drawn, face, crop_size_px, model.id), model, per_minute, config.seed)
+
+
+def _blinks_per_minute(predictor: FlowPredictor, config: FutureConfig) -> float:
+    """How often this one blinks: people differ."""
+    middle, deviation = predictor.blink_rate.tolist()
+    drawn = np.random.default_rng(config.seed).normal(middle, deviation)
+    return float(np.clip(np.exp(drawn), *_BLINKS_PER_MINUTE))
 
 
 def draw_future(
@@ -92,12 +102,19 @@ def _drawn(
     times = torch.linspace(0.0, 1.0, config.steps + 1)
 
     def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
-        mean = predictor.prior.through(torch.zeros_like(window), window, known)
-        white = torch.randn(window.shape, generator=generator)
-        state = predictor.prior.through(predictor.prior.draw(white), window, known)
-        for now, then in zip(times[:-1], times[1:], strict=True):
-            clean = predictor(state, now[None], mean, window, known, anchor, style[None], styled)
-            state = state + (then - now) / (1.0 - now) * (clean - state)
+        bridge = predictor.prior.given(window, known)
+        mean, white = bridge.mean, torch.randn(window.shape, generator=generator)
+        state = mean + config.temperature * (bridge.through(predictor.prior.draw(white)) - mean)
+        before = state
+        for step, (now, then) in enumerate(pairwise(times)):
+            clean = predictor(state, now[None], bridge, anchor, style[None], styled)
+            # d state / d s = clean - state in s = -log(1 - t): exact for a clean state that changes linearly in s
+            kept = (1.0 - then) / (1.0 - now)
+            state = kept * state + (1.0 - kept) * clean
+            if 0 < step < config.steps - 1:
+                past = torch.log((1.0 - times[step - 1]) / (1.0 - now))
+                state = state + (-torch.log(kept) - (1.0 - kept)) / past * (clean - before)
+            before = clean
         return state
 
     return _rolled(predictor, given, fill)
@@ -123,8 +140,8 @@ def mean_future(predictor: FlowPredictor, given: Given) -> Float[np.ndarray, "T 
     nothing, no_style, unstyled = torch.zeros(1), torch.zeros(1, STYLES), torch.zeros(1, dtype=torch.bool)
 
     def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
-        mean = predictor.prior.through(torch.zeros_like(window), window, known)
-        clean: Tensor = predictor(mean, nothing, mean, window, known, anchor, no_style, unstyled)
+        bridge = predictor.prior.given(window, known)
+        clean: Tensor = predictor(bridge.mean, nothing, bridge, anchor, no_style, unstyled)
         return clean
 
     return _rolled(predictor, given, fill)

@@ -33,10 +33,10 @@ from faceanime.errors import ConfigError
 from faceanime.files import make_folder
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.progress import Progress, watched
+from faceanime.shards import read_samples
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.clips import Clips, autocovariance, groups_of, style_of
 from faceanime.train.losses import VertexDistance
-from faceanime.train.shards import read_samples
 from faceanime.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class DynamicsConfig:
     """flow: draws one of many futures; lstm: the paper's, which knows one."""
     flow: FlowConfig = field(default_factory=FlowConfig)
     lstm: LstmConfig = field(default_factory=LstmConfig)
-    steps: int = 6000
+    steps: int = 3500
     batch: int = 64
     learning_rate: float = 5e-4
     warm_up: int = 200
@@ -62,26 +62,28 @@ class DynamicsConfig:
     """Share of the running average of the weights that a step keeps."""
     vertex_weight: float = 0.2
     """Of the squared distance of the posed vertices, in (0.1 eye distances)^2."""
-    speed_weight: float = 4.0
-    """Of the squared error of the change from frame to frame; flow only."""
+    speed_weight: float = 0.25
+    """Of the squared error of the change from frame to frame, in its own deviations; flow only."""
     observed: int = 25
     """Most frames that are given at the start; at least one is."""
     future: int = 50
     """Frames that the lstm rolls out."""
     slowest: float = 0.8
     """Clips are slowed and quickened by up to this factor."""
+    mixed: float = 0.3
+    """Share of the windows whose mouth is another clip's; flow only."""
     seed: int = 0
-    validate_every: int = 500
+    validate_every: int = 250
 
     def __post_init__(self) -> None:
         counts = (self.steps, self.batch, self.observed, self.future, self.validate_every)
         if min(counts) < 1:
             raise ConfigError("steps, batch, observed, future and validate_every must be at least 1")
-        if not 0.0 < self.slowest <= 1.0 or not 0.0 <= self.ema < 1.0:
-            raise ConfigError("slowest must be in (0, 1], ema in [0, 1)")
+        if not 0.0 < self.slowest <= 1.0 or not 0.0 <= self.ema < 1.0 or not 0.0 <= self.mixed <= 1.0:
+            raise ConfigError("slowest must be in (0, 1], ema in [0, 1), mixed in [0, 1]")
 
 
-PAPER = DynamicsConfig(kind="lstm", steps=3000, batch=32, ema=0.998, speed_weight=0.0, slowest=1.0)
+PAPER = DynamicsConfig(kind="lstm", steps=1250, batch=32, speed_weight=0.0, slowest=1.0, mixed=0.0, validate_every=125)
 """Squared coefficient distance and squared vertex distance, an LSTM, one future (arXiv 2105.14678, sec. III-B)."""
 
 
@@ -90,12 +92,16 @@ def new_predictor(config: DynamicsConfig, clips: Clips, model: MorphableModel) -
     torch.manual_seed(config.seed)
     numbers = model.expression_count + HEAD_NUMBERS
     rng = np.random.default_rng(config.seed)
-    states, there, _ = clips.draw(rng, 2048, config.flow.window, config.slowest)
+    windows = clips.draw(rng, 2048, config.flow.window, config.slowest)
+    states, there = windows.states, windows.there
     predictor: Predictor
     if config.kind == "lstm":
         predictor = LstmPredictor(numbers, config.lstm)
     else:
         predictor = FlowPredictor(numbers, config.flow)
+        states = windows.calm  # blinks are added to what it imagines
+        rates = np.log(np.maximum(clips.blinks_per_minute, _FEWEST_BLINKS))
+        predictor.blink_rate.copy_(torch.tensor([rates.mean(), rates.std()]))
         styles = style_of(states, there, model)
         predictor.prior.group.copy_(torch.tensor(groups_of(model)))
         predictor.style_mean.copy_(torch.tensor(styles.mean(axis=0)))
@@ -123,6 +129,7 @@ class DynamicsTrainer:
             self.predictor.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
         self._distance = VertexDistance(model)
+        self._speed = _speed_of(train, self.predictor)
         self.step = 0
 
     def advance(self) -> dict[str, float]:
@@ -174,11 +181,11 @@ class DynamicsTrainer:
         """Squared coefficient distance and squared vertex distance (arXiv 2105.14678, sec. III-B)."""
         config = self.config
         observed = int(rng.integers(1, config.observed + 1))
-        states, there, _ = clips.draw(rng, config.batch, observed + config.future, config.slowest)
-        normal = predictor.normaliser.normal(torch.tensor(states))
+        windows = clips.draw(rng, config.batch, observed + config.future, config.slowest)
+        normal = predictor.normaliser.normal(torch.tensor(windows.states))
         target = normal[:, -1] if rng.random() < 0.5 else None
         future = predictor(normal[:, :observed], config.future, target)
-        weight = torch.tensor(there[:, observed:], dtype=future.dtype)
+        weight = torch.tensor(windows.there[:, observed:], dtype=future.dtype)
         weight = weight / weight.sum().clamp_min(1.0)
         truth = normal[:, observed:]
         coefficients = ((future - truth) ** 2).mean(dim=-1)
@@ -196,25 +203,25 @@ class DynamicsTrainer:
         """Conditional flow matching on the unknown frames, with the clean frames as the network's answer."""
         config = self.config
         frames = predictor.config.window
-        states, there, anchors = clips.draw(rng, config.batch, frames, config.slowest)
+        windows = clips.draw(rng, config.batch, frames, config.slowest, config.mixed)
+        there = windows.there
         known = _known_frames(rng, there, config.observed)
+        states = windows.without_unseen_blinks(known)
         truth = predictor.normaliser.normal(torch.tensor(states))
         is_known = torch.tensor(known)
-        mean = predictor.prior.through(torch.zeros_like(truth), truth, is_known)
-        noise = predictor.prior.through(predictor.prior.draw(torch.randn_like(truth)), truth, is_known)
+        bridge = predictor.prior.given(truth, is_known)
+        noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
         flow_time = torch.rand(config.batch)
         mean_only = torch.rand(config.batch) < _MEAN_SHARE  # answers with the mean of all futures
         flow_time = torch.where(mean_only, torch.zeros_like(flow_time), flow_time)
-        noise = torch.where(mean_only[:, None, None], mean, noise)
+        noise = torch.where(mean_only[:, None, None], bridge.mean, noise)
         share = flow_time[:, None, None]
         styles = whitened(predictor, torch.tensor(style_of(states, there, self.model)).float())
         clean = predictor(
             (1.0 - share) * noise + share * truth,
             flow_time,
-            mean,
-            truth,
-            is_known,
-            predictor.normaliser.normal(torch.tensor(anchors)),
+            bridge,
+            predictor.normaliser.normal(torch.tensor(windows.anchor)),
             styles,
             (torch.rand(config.batch) < _STYLED_SHARE) & ~mean_only,
         )
@@ -224,7 +231,7 @@ class DynamicsTrainer:
         )  # late errors are small, and count
         losses = {"coefficients": (asked * ((clean - truth) ** 2).mean(dim=-1)).sum()}
         if config.speed_weight:
-            strayed = ((clean - truth)[:, 1:] - (clean - truth)[:, :-1]).pow(2).mean(dim=-1)
+            strayed = (((clean - truth).diff(dim=1)) / self._speed).pow(2).mean(dim=-1)
             losses["speed"] = config.speed_weight * (asked[:, 1:] * strayed).sum()
         if config.vertex_weight:
             plain = predictor.normaliser.plain
@@ -262,9 +269,17 @@ class DynamicsTrainer:
         self.step = int(header["step"])
 
 
+def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, "D"]:
+    """The deviation of the change from frame to frame, of normalised states."""
+    changes = np.concatenate([np.diff(states, axis=0) for states in clips.states])
+    return torch.tensor(changes.std(axis=0)) / predictor.normaliser.deviation
+
+
 CHECKPOINT = "dynamics-checkpoint"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _MEAN_SHARE, _STYLED_SHARE = 0.15, 0.7
+_FEWEST_BLINKS = 4.0
+"""A minute, of people who do not blink in a short clip."""
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

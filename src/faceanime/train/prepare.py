@@ -33,6 +33,7 @@ from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.progress import Progress
+from faceanime.shards import LANDMARKS, LANDMARKS_KIND, MOTION, NOTE, VIDEO, find_shards, write_shards
 from faceanime.sheet import Picture, contact_sheet
 from faceanime.streaming import ahead
 from faceanime.structures.faces import CropTransform, Landmarks
@@ -48,7 +49,6 @@ from faceanime.train.runs import (
     why_not,
     window_of,
 )
-from faceanime.train.shards import LANDMARKS, LANDMARKS_KIND, MOTION, NOTE, VIDEO, find_shards, write_shards
 from faceanime.train.videos import SPLITS, TABLE, Source, find_sources
 from faceanime.weights import save_weights
 

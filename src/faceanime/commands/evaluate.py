@@ -1,0 +1,88 @@
+"""`faceanime evaluate` and `faceanime evaluate pairs`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from faceanime.evaluate.pairs import export_pairs
+from faceanime.evaluate.report import Report, write_report
+from faceanime.evaluate.run import EvaluateConfig, claim, measure_all, pairs_of
+from faceanime.evaluate.speed import speed_tables
+from faceanime.evaluate.tables import report_of, report_of_tables
+from faceanime.morphable.model import load_model
+from faceanime.progress import Progress
+from faceanime.terminal import TerminalProgress
+from faceanime.weights import bundled
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure what the renderers draw, and others' results, against filmed faces."""
+
+    data: Path
+    """The folder that `faceanime prepare` wrote."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The folder that receives report.html, report.md and report.json; the same command again goes on where it was
+    stopped."""
+    config: Annotated[EvaluateConfig, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=EvaluateConfig
+    )
+
+    def run(self) -> None:
+        with TerminalProgress() as progress:
+            claim(self.out, self.config)
+            write_report(self._report(progress), self.out)
+        print(self.out / "report.html")
+
+    def _report(self, progress: Progress) -> Report:
+        config, command = self.config, _command(self.config)
+        if config.protocol in ("self", "cross"):
+            return report_of(self.out, measure_all(self.data, self.out, config, progress), config, command)
+        if config.protocol == "speed":
+            pair = pairs_of(self.data, config, load_model())[0]
+            return report_of_tables(speed_tables(pair, self.out, config, progress), config, command)
+        from faceanime.evaluate.futures import load_judge, prediction_tables, realism_tables, target_tables
+
+        weights = config.predictor or bundled("dynamics.safetensors")
+        judge = load_judge(self.data, config.split, weights, config.paper_predictor, progress)
+        progress.stage("imagining motion", None)
+        if config.protocol == "target":
+            return report_of_tables(target_tables(judge), config, command)
+        return report_of_tables([*prediction_tables(judge), *realism_tables(judge)], config, command)
+
+
+def _command(config: EvaluateConfig) -> str:
+    """The command that measures this again."""
+    words = ["faceanime evaluate --data DIR -o OUT"]
+    for field in dataclasses.fields(config):
+        value, default = getattr(config, field.name), field.default
+        if value != default:
+            text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(f"--{field.name.replace('_', '-')} {text}")
+    return " ".join(words)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluatePairs:
+    """Write the sources and drivers of an evaluation, for other methods to be run on."""
+
+    data: Path
+    """The folder that `faceanime prepare` wrote."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The folder that receives sources/NAME.png, drivers/NAME.mp4 and pairs.json."""
+    protocol: Literal["self", "cross"] = "self"
+    """self: every clip animates its own first calm frame; cross: another person's."""
+    split: str = "test"
+    """Which people: those of train, val or test."""
+    seed: int = 0
+    """Which people are paired in protocol cross."""
+
+    def run(self) -> None:
+        config = EvaluateConfig(protocol=self.protocol, split=self.split, seed=self.seed)
+        with TerminalProgress() as progress:
+            export_pairs(pairs_of(self.data, config, load_model()), self.out, progress)
+        print(self.out)

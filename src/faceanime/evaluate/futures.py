@@ -1,0 +1,438 @@
+"""How well motion is imagined: prediction, target-driven prediction, realism, variety.
+
+Errors are those of a frame so far ahead: of the coefficients, root mean square over a state's numbers in deviations
+of the training set; of the vertices, mean distance in percent of the distance of the outer eye corners, head motion
+included. Means over clips with their intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from faceanime.dynamics.blinks import blinks_of
+from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.predictor import FlowPredictor, LstmPredictor
+from faceanime.dynamics.predictor_file import load_predictor
+from faceanime.dynamics.rollout import Given, draw_future, imagine, lstm_future, mean_future
+from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.errors import ConfigError, WeightsError
+from faceanime.evaluate.perceptual import frechet_distance
+from faceanime.evaluate.report import Better, Cell, Table
+from faceanime.evaluate.statistics import Estimate, mean_over_clips, paired_difference
+from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotation
+from faceanime.morphable.axes import measured
+from faceanime.morphable.model import EYES, MorphableModel, load_model
+from faceanime.progress import Progress, watched
+from faceanime.shards import read_samples
+from faceanime.structures.coefficients import Dynamics
+
+OBSERVED = 10
+HORIZONS = (5, 10, 25, 50)
+WAYS = (10, 25, 50)
+DRAWS = 10
+SURE = 0.5
+"""Temperature of the draws that are to be near the truth, not as lively as it."""
+WINDOW = 50
+"""Frames of the windows that are compared as wholes."""
+
+States = Float[np.ndarray, "T D"]
+Future = Callable[[States, int], States]
+"""Observed states and a number of frames in; all states out, the observed ones included."""
+LOWER: Better = "lower"
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """What is compared, and in which units."""
+
+    model: MorphableModel
+    motions: list[Dynamics]
+    train: list[States]
+    flow: FlowPredictor
+    paper: LstmPredictor | None
+
+    @property
+    def clips(self) -> list[States]:
+        return [states_of_motion(motion) for motion in self.motions]
+
+    @property
+    def deviation(self) -> Float[np.ndarray, "D"]:
+        return np.concatenate(self.train).std(axis=0)
+
+    def errors(self, guess: States, truth: States) -> Float[np.ndarray, "2 T"]:
+        """Of coefficients and of vertices, frame by frame."""
+        coefficients = np.sqrt((((guess - truth) / self.deviation) ** 2).mean(axis=-1))
+        apart = vertices_of(guess, self.model) - vertices_of(truth, self.model)
+        return np.stack([coefficients, 100.0 * np.linalg.norm(apart, axis=-1).mean(axis=-1)])
+
+
+def load_judge(data: Path, split: str, weights: Path, paper: Path | None, progress: Progress) -> Judge:
+    """Clips and predictors. Raises ConfigError, WeightsError."""
+    model = load_model()
+    flow, rival = (
+        load_predictor(weights, model)[0],
+        None if paper is None else load_predictor(paper, model)[0],
+    )
+    if not isinstance(flow, FlowPredictor):
+        raise WeightsError(f"{weights} is not of a flow predictor, the kind that is measured here")
+    if rival is not None and not isinstance(rival, LstmPredictor):
+        raise WeightsError(
+            f"{paper} is not of the paper's predictor (faceanime train dynamics --preset paper)"
+        )
+    progress.stage("reading clips", None)
+    motions = [sample.motion() for sample in watched(read_samples(data, split), progress)]
+    train = [states_of_motion(sample.motion()) for sample in watched(read_samples(data, "train"), progress)]
+    if max(map(len, motions)) < OBSERVED + HORIZONS[-1]:
+        raise ConfigError(f"no clip of {OBSERVED + HORIZONS[-1]} frames in split {split} of {data}")
+    return Judge(model, motions, train, flow, rival)
+
+
+def states_of_motion(motion: Dynamics) -> States:
+    """The states of a motion, counted from its first frame."""
+    return states_of(motion.expression, motion.pose, motion.pose[0]).astype(np.float64)
+
+
+def vertices_of(states: States, model: MorphableModel) -> Float[np.ndarray, "T V 3"]:
+    """Every sixteenth landmark of the mean person where it stands, in distances of the outer eye corners."""
+    some = np.arange(0, model.landmark_count, 16)
+    shape = model.mean[some] + np.einsum(
+        "tk,vck->tvc", states[:, :-HEAD_NUMBERS], model.expression_basis[some]
+    )
+    turned = np.einsum("tij,tvj->tvi", rotation_from_vector(states[:, ROTATION]), shape)
+    turned *= np.exp(states[:, LOG_SCALE])[:, None, None]
+    place = np.pad(states[:, PLACE], ((0, 0), (0, 1)))
+    return turned * [1.0, -1.0, 1.0] + place[:, None]
+
+
+def re_anchored(states: States, at: int = 0) -> States:
+    """Scale and place counted from another frame."""
+    moved = states.copy()
+    moved[:, LOG_SCALE] -= states[at, LOG_SCALE]
+    moved[:, PLACE] = (states[:, PLACE] - states[at, PLACE]) * np.exp(-states[at, LOG_SCALE])
+    return moved
+
+
+def windows_of(clip: States, frames: int, step: int = 25) -> list[States]:
+    """Parts of a clip, each counted from its own first frame."""
+    return [re_anchored(clip[start : start + frames]) for start in range(0, len(clip) - frames + 1, step)]
+
+
+def given(observed: States, frames: int, target: Float[np.ndarray, "D"] | None = None) -> Given:
+    """So many frames are to follow the observed ones; the last is `target`, if it is told."""
+    states = np.zeros((len(observed) + frames, observed.shape[1]))
+    known = np.arange(len(states)) < len(observed)
+    states[: len(observed)] = observed
+    if target is not None:
+        states[-1], known[-1] = target, True
+    return Given(states, known)
+
+
+def drawn(flow: FlowPredictor, task: Given, seed: int, temperature: float = 1.0) -> States:
+    """One of many futures."""
+    return draw_future(flow, task, FutureConfig(temperature=temperature), torch.Generator().manual_seed(seed))
+
+
+def prediction_tables(judge: Judge) -> list[Table]:
+    """Errors of the frames ahead, for each method; and of the mean with fewer frames observed."""
+    longest, at = HORIZONS[-1], np.array(HORIZONS) - 1
+    windows = [windows_of(clip, OBSERVED + longest) for clip in judge.clips]
+    windows = [some for some in windows if some]
+    flow, paper = judge.flow, judge.paper
+
+    def errors(guess: States, window: States) -> Float[np.ndarray, "2 T"]:
+        return judge.errors(guess[OBSERVED:], window[OBSERVED:])[:, at]
+
+    def of(future: Future) -> list[Float[np.ndarray, "2 H"]]:
+        return [np.mean([errors(future(w[:OBSERVED], longest), w) for w in some], axis=0) for some in windows]
+
+    def best_of(temperature: float) -> list[Float[np.ndarray, "2 H"]]:
+        def best(window: States) -> Float[np.ndarray, "2 H"]:
+            task = given(window[:OBSERVED], longest)
+            tries = [errors(drawn(flow, task, seed, temperature), window) for seed in range(DRAWS)]
+            return np.min(tries, axis=0)
+
+        return [np.mean([best(w) for w in some], axis=0) for some in windows]
+
+    found = {
+        "frozen": of(frozen),
+        "linear extrapolation": of(extrapolated),
+        "nearest neighbour": of(Nearest(judge)),
+        "flow, mean": of(lambda seen, n: mean_future(flow, given(seen, n))),
+        "flow, one draw": of(lambda seen, n: drawn(flow, given(seen, n), 0)),
+        f"flow, best of {DRAWS}": best_of(1.0),
+        f"flow, best of {DRAWS} at temperature {SURE:g}": best_of(SURE),
+    }
+    if paper is not None:
+        found["LSTM (paper)"] = of(lambda seen, n: lstm_future(paper, given(seen, n)))
+    columns = tuple(f"{what}, {h}" for what in ("coefficients", "vertices %") for h in HORIZONS)
+    note = (
+        f"{OBSERVED} frames observed; errors 5, 10, 25 and 50 frames ahead; {sum(map(len, windows))} windows."
+    )
+    tables = [Table("Prediction", columns, _rows(found), note, (LOWER,) * 8)]
+    if paper is not None:
+        ours = (f"flow, best of {DRAWS} at temperature {SURE:g}", "flow, mean")
+        rows = tuple((f"{name} - LSTM", _differences(found[name], found["LSTM (paper)"])) for name in ours)
+        tables.append(Table("Differences", columns, rows, "Paired over clips; below 0 ours is nearer."))
+    fewer = {f"{seen} observed": of(partial(_mean_of_last, flow, seen)) for seen in (1, 2, 5, OBSERVED)}
+    tables.append(Table("Mean of the flow, fewer frames observed", columns, _rows(fewer), "", (LOWER,) * 8))
+    return tables
+
+
+def _mean_of_last(flow: FlowPredictor, count: int, observed: States, frames: int) -> States:
+    """The mean future of the last few frames, told from where the whole window is counted."""
+    last = re_anchored(observed, len(observed) - count)[-count:]
+    future = mean_future(flow, given(last, frames))[count:]
+    origin = observed[-count]
+    future[:, PLACE] = origin[PLACE] + future[:, PLACE] * np.exp(origin[LOG_SCALE])
+    future[:, LOG_SCALE] += origin[LOG_SCALE]
+    return np.concatenate([observed, future])
+
+
+def target_tables(judge: Judge) -> list[Table]:
+    """Errors along the way when the first frame and the last are given, and how far the end is off."""
+    flow, paper = judge.flow, judge.paper
+    ways: dict[str, Callable[[States, int], list[States]]] = {
+        "linear": lambda ends, n: [linear(ends, n)],
+        "slerp": lambda ends, n: [slerp(ends, n)],
+        "flow, mean": lambda ends, n: [mean_future(flow, given(ends[:1], n, ends[1]))],
+        "flow, one draw": lambda ends, n: [drawn(flow, given(ends[:1], n, ends[1]), 0)],
+        f"flow, best of {DRAWS} at temperature {SURE:g}": lambda ends, n: [
+            drawn(flow, given(ends[:1], n, ends[1]), seed, SURE) for seed in range(DRAWS)
+        ],
+    }
+    if paper is not None:
+        ways["LSTM with timer (paper)"] = lambda ends, n: [lstm_future(paper, given(ends[:1], n, ends[1]))]
+    found: dict[str, list[Float[np.ndarray, "2 H"]]] = {}
+    at_end: dict[str, float] = {}
+    for name, way in ways.items():
+        clips = []
+        for clip in judge.clips:
+            if len(clip) <= WAYS[-1]:
+                continue
+            errors, ends = zip(*(_along(judge, way, windows_of(clip, n + 1), n) for n in WAYS), strict=True)
+            clips.append(np.stack(errors, axis=1))
+            at_end[name] = max(at_end.get(name, 0.0), *ends)
+        found[name] = clips
+    columns = tuple(f"{what}, {n}" for what in ("coefficients", "vertices %") for n in WAYS)
+    rows = tuple((name, (*cells, at_end[name])) for name, cells in _rows(found))
+    note = "Mean over the frames between. At the end: the largest error of vertices of a clip's ways."
+    tables = [Table("Toward a target", (*columns, "at the end %"), rows, note, (LOWER,) * 7)]
+    compared = tuple(
+        (f"flow, mean - {rival}", _differences(found["flow, mean"], found[rival]))
+        for rival in ("linear", "slerp")
+    )
+    return [*tables, Table("Differences", columns, compared, "Paired over clips; below 0 ours is nearer.")]
+
+
+def _along(
+    judge: Judge, way: Callable[[States, int], list[States]], windows: Sequence[States], frames: int
+) -> tuple[Float[np.ndarray, "2"], float]:
+    errors, ends = [], []
+    for window in windows:
+        tries = way(window[[0, -1]], frames)
+        errors.append(np.min([judge.errors(t[1:-1], window[1:-1]).mean(axis=1) for t in tries], axis=0))
+        ends.append(judge.errors(tries[0][-1:], window[-1:])[1, 0])
+    return np.mean(errors, axis=0), float(np.mean(ends))
+
+
+def _rows(
+    found: Mapping[str, Sequence[Float[np.ndarray, "2 H"]]],
+) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
+    return tuple(
+        (name, tuple(mean_over_clips(values) for values in np.stack(clips).reshape(len(clips), -1).T))
+        for name, clips in found.items()
+    )
+
+
+def _differences(
+    ours: Sequence[Float[np.ndarray, "2 H"]], theirs: Sequence[Float[np.ndarray, "2 H"]]
+) -> tuple[Estimate, ...]:
+    pairs = zip(*(np.stack(clips).reshape(len(clips), -1).T for clips in (ours, theirs)), strict=True)
+    return tuple(paired_difference(mine, other) for mine, other in pairs)
+
+
+def frozen(seen: States, frames: int) -> States:
+    """It stays as it is."""
+    return np.concatenate([seen, np.repeat(seen[-1:], frames, axis=0)])
+
+
+def extrapolated(seen: States, frames: int) -> States:
+    """It moves on as it did over the last three frames."""
+    pace = (seen[-1] - seen[-4]) / 3.0
+    return np.concatenate([seen, seen[-1] + pace * np.arange(1, frames + 1)[:, None]])
+
+
+def linear(ends: States, frames: int) -> States:
+    """A straight line."""
+    share = np.linspace(0.0, 1.0, frames + 1)[:, None]
+    return np.asarray(ends[0] + share * (ends[1] - ends[0]))
+
+
+def slerp(ends: States, frames: int) -> States:
+    """Rotations on the great circle, all else straight; softly away and softly in."""
+    phase = np.linspace(0.0, 1.0, frames + 1)[:, None]
+    share = phase**2 * (3.0 - 2.0 * phase)
+    way = ends[0] + share * (ends[1] - ends[0])
+    first, last = rotation_from_vector(ends[:, ROTATION])
+    turn = rotation_from_vector(share * vector_from_rotation(first.T @ last))
+    way[:, ROTATION] = vector_from_rotation(first @ turn)
+    return np.asarray(way)
+
+
+class Nearest:
+    """The future of the most similar moment of the training set, told as departures from it."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._clips, self._deviation = [c for c in judge.train if len(c) >= 60], judge.deviation
+        self._moments = [(i, t) for i, c in enumerate(self._clips) for t in range(3, len(c) - 50, 2)]
+        self._keys = np.stack([self._key(self._clips[i][: t + 1]) for i, t in self._moments])
+
+    def _key(self, seen: States) -> Float[np.ndarray, "K"]:
+        now = seen[-1] / self._deviation
+        change = (seen[-1] - seen[max(len(seen) - 4, 0)]) / self._deviation
+        return np.concatenate([now[: ROTATION.stop], 2.0 * change])
+
+    def __call__(self, seen: States, frames: int) -> States:
+        index, t = self._moments[int(np.argmin(np.linalg.norm(self._keys - self._key(seen), axis=1)))]
+        clip = self._clips[index]
+        return np.concatenate([seen, seen[-1] + clip[t + 1 : t + 1 + frames] - clip[t]])
+
+
+def realism_tables(judge: Judge) -> list[Table]:
+    """Imagined motion against filmed motion, without pairs."""
+
+    def imagined(motion: Dynamics, seconds: float, seed: int) -> States:
+        future = FutureConfig(seconds=seconds, seed=seed)
+        return states_of_motion(imagine(judge.flow, motion[0], motion.crop_size_px, future, judge.model))
+
+    clips = judge.clips
+    motions = {
+        "filmed, these people": clips,
+        "filmed, training people": judge.train,
+        "flow": [imagined(motion, 10.0, k) for k, motion in enumerate(2 * judge.motions)],
+        "flow, after 50 s": [
+            imagined(motion, 60.0, 100 + k)[1250:] for k, motion in enumerate(judge.motions[:8])
+        ],
+    }
+    if judge.paper is not None:
+        motions["LSTM (paper)"] = [lstm_future(judge.paper, given(re_anchored(c)[:1], 249)) for c in clips]
+    usual, reference = _speeds(judge.train, judge.model), _features(judge.train, judge)
+    rows = []
+    for name, some in motions.items():
+        per_minute, length_s = _blinks(some, judge.model)
+        features = _features(some, judge)
+        speeds = tuple((_speeds(some, judge.model) / usual).tolist())
+        told = _told_apart(some, judge)
+        cells = (per_minute, length_s, *speeds, _jerkiness(some), _frechet(features, reference), told)
+        rows.append((name, tuple(map(float, cells))))
+    columns = ("blinks/min", "s", "mouth", "eyes", "head", "jerkiness", "Frechet", "classifier")
+    note = (
+        "Blinks and their mean length; mean speed of mouth, eyes and brows, head (training people: 1); acceleration "
+        "over speed; Frechet distance of 2 s windows to training people's, in the first 32 principal directions of "
+        "their means, deviations and speeds; accuracy of a small network that tells them from training people's "
+        "(0.5: cannot)."
+    )
+    seeds = [drawn(judge.flow, given(re_anchored(clips[0])[:1], 100), seed) for seed in range(20)]
+    parts = [re_anchored(clip[:101]) for clip in judge.train if len(clip) > 100]
+    from_start = [p - p[0] * (np.arange(p.shape[1]) < ROTATION.start) for p in parts]
+    spread = _spread(np.stack(seeds), judge), _spread(np.stack(from_start), judge)
+    variety = Table(
+        "Variety",
+        ("mean distance", "share of filmed"),
+        (("seeds of one face", (spread[0], spread[0] / spread[1])), ("filmed clips", (spread[1], 1.0))),
+        "Root mean square over 100 frames and all numbers; filmed clips are told from their own first expression.",
+    )
+    return [Table("Realism", columns, tuple(rows), note, digits=2), variety]
+
+
+def _blinks(motions: Sequence[States], model: MorphableModel) -> tuple[float, float]:
+    """Blinks a minute, and how long the lids are below half of their usual gap."""
+    blinks, frames, mean_face = [], 0, np.zeros(model.identity_count)
+    for states in motions:
+        expression = states[:, :-HEAD_NUMBERS]
+        gaps = [measured(f"lids_apart_{side}", model, mean_face, expression) for side in ("right", "left")]
+        blinks += blinks_of(np.mean(gaps, axis=0), 25.0)
+        frames += len(states)
+    closed = sum(end - start for start, end in blinks)
+    return len(blinks) / (frames / 25 / 60), closed / max(len(blinks), 1) / 25
+
+
+def _speeds(motions: Sequence[States], model: MorphableModel) -> Float[np.ndarray, "3"]:
+    moved = np.concatenate([np.abs(np.diff(s, axis=0)) for s in motions])
+    eyes = np.isin(model.part, EYES)
+    face = moved[:, :-HEAD_NUMBERS]
+    return np.array([face[:, ~eyes].mean(), face[:, eyes].mean(), moved[:, ROTATION].mean()])
+
+
+def _jerkiness(motions: Sequence[States]) -> float:
+    first = np.concatenate([np.abs(np.diff(s, axis=0)) for s in motions]).mean(axis=0)
+    second = np.concatenate([np.abs(np.diff(s, 2, axis=0)) for s in motions]).mean(axis=0)
+    return float((second / first).mean())
+
+
+def _wholes(motions: Sequence[States], judge: Judge) -> Float[np.ndarray, "N T D"]:
+    return np.stack([window for clip in motions for window in windows_of(clip, WINDOW)]) / judge.deviation
+
+
+def _features(motions: Sequence[States], judge: Judge) -> Float[np.ndarray, "N F"]:
+    """Windows as numbers: means, deviations and speeds of each channel."""
+    wholes = _wholes(motions, judge)
+    speed = np.log(np.abs(np.diff(wholes, axis=1)).mean(axis=1) + 1e-3)
+    return np.concatenate([wholes.mean(axis=1), wholes.std(axis=1), speed], axis=1)
+
+
+def _frechet(a: Float[np.ndarray, "N F"], b: Float[np.ndarray, "M F"]) -> float:
+    """In the first 32 principal directions of `b`."""
+    centre = b.mean(axis=0)
+    _, _, directions = np.linalg.svd(b - centre, full_matrices=False)
+    return frechet_distance((a - centre) @ directions[:32].T, (b - centre) @ directions[:32].T)
+
+
+def _told_apart(motions: Sequence[States], judge: Judge) -> float:
+    """Accuracy, on sequences that it has not seen, of a small network trained to tell the two kinds."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+
+    def halves(sequences: Sequence[States]) -> list[torch.Tensor]:
+        order = rng.permutation(len(sequences))
+        parts = np.array_split(order, 2)
+        wholes = [_wholes([sequences[i] for i in part], judge) for part in parts]
+        return [torch.tensor(w, dtype=torch.float32).transpose(1, 2) for w in wholes]
+
+    (real, real_left), (other, other_left) = halves(judge.train), halves(motions)
+    network = torch.nn.Sequential(
+        torch.nn.Conv1d(2 * real.shape[1], 48, 5, stride=2), torch.nn.ReLU(),
+        torch.nn.Conv1d(48, 48, 5, stride=2), torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten(), torch.nn.Dropout(0.3), torch.nn.Linear(48, 1),
+    )  # fmt: skip
+
+    def told(x: torch.Tensor) -> torch.Tensor:
+        change = torch.nn.functional.pad(x[..., 1:] - x[..., :-1], (1, 0))
+        scores: torch.Tensor = network(torch.cat([x - x.mean(dim=-1, keepdim=True), 5.0 * change], dim=1))
+        return scores[:, 0]
+
+    optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
+    for _ in range(250):
+        some = [kind[torch.randint(len(kind), (48,))] for kind in (real, other)]
+        loss = torch.nn.functional.softplus(torch.cat([-told(some[0]), told(some[1])])).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    network.eval()
+    with torch.no_grad():
+        right = [(told(real_left) > 0).float().mean(), (told(other_left) < 0).float().mean()]
+    return float(sum(right) / 2)
+
+
+def _spread(motions: Float[np.ndarray, "N T D"], judge: Judge) -> float:
+    """Mean distance of two motions, root mean square over frames and numbers."""
+    scaled, count = motions / judge.deviation, len(motions)
+    pairs = [np.sqrt(((scaled[i] - scaled[j]) ** 2).mean()) for i in range(count) for j in range(i)]
+    return float(np.mean(pairs))

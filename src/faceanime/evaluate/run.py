@@ -1,0 +1,259 @@
+"""Measure a protocol pair by pair; what is measured stays on disk, so that a stopped run goes on.
+
+OUT/settings.json says what is measured; OUT/measured/NAME.json is one pair, with its contact sheet and video beside it
+(OUT/sheets, OUT/videos). `tables.py` makes the report of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from faceanime.config import load_config, save_config
+from faceanime.errors import ConfigError, MediaError, WeightsError
+from faceanime.evaluate.measure import Judges, Measured, Reference, skin_tone_deg
+from faceanime.evaluate.pairs import Pair, cross_pairs, mouth_opening, note_of, self_pairs
+from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips
+from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
+from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.files import atomic_output, make_folder
+from faceanime.geometry.rotation import angle_between
+from faceanime.media.image import read_image, write_image
+from faceanime.media.video import read_frames
+from faceanime.media.video_writer import VideoWriter
+from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.progress import Progress, watched
+from faceanime.shards import Sample, read_samples
+from faceanime.sheet import contact_sheet, tile_row
+from faceanime.structures.frames import Pixels
+from faceanime.weights import load_weights, save_weights
+
+Protocol = Literal["self", "cross", "predict", "target", "speed"]
+TRUTH, FROZEN = "filmed", "frozen"
+"""Rows that every table has: the driver's own frames, which tell what the measures themselves err, and the source."""
+SHEET_COLUMNS = 8
+_FEATURES_KIND = "evaluation-features"
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured, and with which networks."""
+
+    protocol: Protocol = "self"
+    """self: every clip animates its own first calm frame; cross: another person's; predict and target: how well
+    motion is imagined, from a face and toward one; speed: frames a second."""
+    split: str = "test"
+    """Which people: those of train, val or test."""
+    renderer: tuple[RendererName, ...] = ("geometric",)
+    """What draws the pictures; several are compared."""
+    predictions: tuple[Path, ...] = ()
+    """Folders of other methods' results, NAME.mp4 or NAME/*.png for each pair (`faceanime evaluate pairs`)."""
+    every: int = 3
+    """Measure pictures in every so-manieth frame; faces, blinks and flicker in all."""
+    seed: int = 0
+    """Which people are paired in protocol cross."""
+    lpips_weights: Path | None = None
+    """ONNX network of LPIPS: two pictures in, a distance out."""
+    fid_weights: Path | None = None
+    """ONNX network of FID (Inception v3 to its pooled features)."""
+    fvd_weights: Path | None = None
+    """ONNX network of FVD (I3D, 16 frames in)."""
+    identity_weights: Path | None = None
+    """ONNX network of the ArcFace family for the identity, instead of dlib's (extra `identity`)."""
+    predictor: Path | None = None
+    """Weights of the predictor that is measured, instead of those that come along."""
+    paper_predictor: Path | None = None
+    """Weights of the paper's predictor (`train dynamics --preset paper`), as a baseline for it."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"every is {self.every}, expected 1 or more")
+        names = [FROZEN, TRUTH, *self.renderer, *(path.name for path in self.predictions)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ConfigError(f"two rows would be called {twice[0]}; rename the folder of predictions")
+
+
+def pairs_of(data: Path, config: EvaluateConfig, model: MorphableModel) -> list[Pair]:
+    """The pairs of a protocol. Raises ConfigError where `data` was not prepared."""
+    samples: list[Sample] = list(read_samples(data, config.split))
+    if config.protocol == "cross":
+        return cross_pairs(samples, model, config.seed)
+    return self_pairs(samples, model)
+
+
+def measure_all(data: Path, out: Path, config: EvaluateConfig, progress: Progress) -> list[Pair]:
+    """Measure every pair that is not yet, and return all of them; `out` is claimed.
+
+    Raises ConfigError for data that was not prepared, MediaError for predictions that do not fit.
+    """
+    for name in ("sheets", "videos"):
+        make_folder(out / name)
+    model = load_model()
+    pairs = pairs_of(data, config, model)
+    judges = _judges(config, model)
+    progress.stage("measuring", len(pairs))
+    for pair in watched(pairs, progress):
+        if not measured_path(out, pair).exists():
+            _measure_pair(pair, out, config, judges)
+    return pairs
+
+
+def claim(out: Path, config: EvaluateConfig) -> None:
+    """Make the folder this evaluation's. Raises ConfigError where it holds one with other settings."""
+    make_folder(out / "measured")
+    path = out / "settings.json"
+    if not path.exists():
+        save_config(config, path)
+    elif load_config(EvaluateConfig, path) != config:
+        raise ConfigError(f"{out} holds an evaluation with other settings; choose another -o")
+
+
+def measured_path(out: Path, pair: Pair) -> Path:
+    """Where the numbers of a pair are."""
+    return out / "measured" / f"{pair.name}.json"
+
+
+def load_measured(out: Path, pair: Pair) -> tuple[dict[str, Measured], dict[str, Any]]:
+    """The numbers of each row of a pair, and what is known of the pair itself (see `_keys`)."""
+    told = json.loads(measured_path(out, pair).read_text(encoding="utf-8"))
+    features: Mapping[str, np.ndarray] = {}
+    if measured_path(out, pair).with_suffix(".safetensors").exists():
+        features, _ = load_weights(measured_path(out, pair).with_suffix(".safetensors"), _FEATURES_KIND)
+    rows = {}
+    for name, row in told["rows"].items():
+        frames = {metric: _numbers(values) for metric, values in row["frames"].items()}
+        clip = {metric: np.nan if value is None else float(value) for metric, value in row["clip"].items()}
+        spectrum = row["spectrum"] and (_numbers(row["spectrum"][0]), _numbers(row["spectrum"][1]))
+        mine = {key.split("/", 1)[1]: value for key, value in features.items() if key.startswith(f"{name}/")}
+        rows[name] = Measured(frames, clip, spectrum or None, mine)
+    return rows, told["keys"]
+
+
+def _judges(config: EvaluateConfig, model: MorphableModel) -> Judges:
+    return Judges(
+        model=model,
+        tracker=LandmarkTracker(TrackConfig()),
+        identity=_identity_network(config),
+        lpips=None if config.lpips_weights is None else Lpips(config.lpips_weights),
+        fid=None if config.fid_weights is None else FidFeatures(config.fid_weights),
+        fvd=None if config.fvd_weights is None else FvdFeatures(config.fvd_weights),
+    )
+
+
+def _identity_network(config: EvaluateConfig) -> IdentityNetwork | None:
+    if config.identity_weights is not None:
+        return OnnxIdentity(config.identity_weights)
+    try:
+        return DlibIdentity()
+    except WeightsError:
+        return None  # the report says that it was not measured, and what it needs
+
+
+def _measure_pair(pair: Pair, out: Path, config: EvaluateConfig, judges: Judges) -> None:
+    reference = Reference(pair, judges, config.every)
+    results = dict(_results(pair, reference, config))
+    rows = {name: reference.measure(frames) for name, frames in results.items()}
+    _show(pair, reference, results, out)
+    features = {f"{row}/{name}": v for row, m in rows.items() for name, v in m.features.items()}
+    path = measured_path(out, pair)
+    if features:
+        save_weights(path.with_suffix(".safetensors"), features, kind=_FEATURES_KIND, header={})
+    told = {
+        "pair": asdict(note_of(pair)),
+        "keys": _keys(reference),
+        "rows": {name: _plain(row) for name, row in rows.items()},
+    }
+    with atomic_output(path) as draft:
+        draft.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
+
+
+def _results(
+    pair: Pair, reference: Reference, config: EvaluateConfig
+) -> Iterator[tuple[str, Sequence[Pixels]]]:
+    """Each row's frames."""
+    count = len(reference.frames)
+    yield TRUTH, reference.frames
+    yield FROZEN, [reference.source] * count
+    for name in config.renderer:
+        animator = Animator(AnimatorConfig(renderer=name))
+        retargeting = replace(animator.config.retarget, reference=pair.reference)
+        animator.config = replace(animator.config, retarget=retargeting)
+        portrait = animator.portrait(reference.source, pair.source.key)
+        yield name, list(animator.animate(portrait, reference.motion))
+    for folder in config.predictions:
+        yield folder.name, _predicted(folder, pair, reference)
+
+
+def _predicted(folder: Path, pair: Pair, reference: Reference) -> list[Pixels]:
+    video, pictures = folder / f"{pair.name}.mp4", sorted((folder / pair.name).glob("*.png"))
+    if video.exists():
+        frames = [frame.pixels for frame in read_frames(video)]
+    elif pictures:
+        frames = [read_image(path) for path in pictures]
+    else:
+        raise MediaError(
+            f"no result of pair {pair.name} in {folder}: expected {pair.name}.mp4 or a folder of PNGs"
+        )
+    count, (height, width) = len(reference.frames), reference.source.shape[:2]
+    if len(frames) != count:
+        raise MediaError(
+            f"{folder}: pair {pair.name} has {len(frames)} frames, expected the driver's {count}"
+        )
+    size = (width, height)
+    return [
+        f if f.shape[:2] == (height, width) else cv2.resize(f, size, interpolation=cv2.INTER_AREA)
+        for f in frames
+    ]
+
+
+def _show(pair: Pair, reference: Reference, results: Mapping[str, Sequence[Pixels]], out: Path) -> None:
+    """A contact sheet and a video of all rows."""
+    columns = np.linspace(0, len(reference.frames) - 1, SHEET_COLUMNS).astype(int)
+    shown: dict[str, Sequence[Pixels]] = {"source": [reference.source] * len(reference.frames)}
+    shown |= {name: frames for name, frames in results.items() if name != FROZEN}
+    sheet = contact_sheet([[frames[i] for i in columns] for frames in shown.values()], tuple(shown))
+    write_image(out / "sheets" / f"{pair.name}.png", sheet)
+    rows = [tile_row([f[t] for f in shown.values()], 256) for t in range(len(reference.frames))]
+    height, width = rows[0].shape[:2]
+    with VideoWriter(out / "videos" / f"{pair.name}.mp4", Fraction(25), width, height, crf=26) as writer:
+        for row in rows:
+            writer.write(row)
+
+
+def _keys(reference: Reference) -> dict[str, Any]:
+    """By what results are told apart: rotation from the source and mouth opening of each frame, skin tone, size."""
+    pair, motion = reference.pair, reference.motion
+    rest = motion.pose.rotation[pair.reference]
+    tone = skin_tone_deg(reference.source, pair.source.landmarks()[0][pair.source_frame])
+    return {
+        "rotation_deg": np.degrees(angle_between(motion.pose.rotation, rest)).tolist(),
+        "opening": mouth_opening(motion, reference.judges.model).tolist(),
+        "skin_tone_deg": tone if np.isfinite(tone) else None,
+        "face_px": float(pair.source.note["face_px"]),
+    }
+
+
+def _plain(row: Measured) -> dict[str, Any]:
+    spectrum = None if row.spectrum is None else [part.tolist() for part in row.spectrum]
+    return {
+        "frames": {name: _nulls(values) for name, values in row.frames.items()},
+        "clip": {name: value if np.isfinite(value) else None for name, value in row.clip.items()},
+        "spectrum": spectrum,
+    }
+
+
+def _nulls(values: np.ndarray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], np.float64)

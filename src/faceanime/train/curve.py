@@ -1,0 +1,53 @@
+"""The course of a training run on disk: curve.csv, and TensorBoard's log where that is installed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from faceanime.structures.frames import Pixels
+
+log = logging.getLogger(__name__)
+
+
+class Curve:
+    """Numbers and pictures of a run, in its folder; use it in a `with`."""
+
+    def __init__(self, out: Path, resumed: bool) -> None:
+        """`out` exists; the table of an earlier run there goes on if `resumed`, else it is replaced."""
+        self._table = out / "curve.csv"
+        if not resumed:
+            self._table.unlink(missing_ok=True)
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            log.warning('no log for TensorBoard: pip install "faceanime[train]"')
+            self._board = None
+        else:
+            self._board = SummaryWriter(str(out))
+
+    def __enter__(self) -> Curve:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._board is not None:
+            self._board.close()
+
+    def note(self, step: int, numbers: Mapping[str, float]) -> None:
+        """A row of the table; every call has the same names."""
+        new = not self._table.exists()
+        with self._table.open("a", encoding="utf-8") as table:
+            if new:
+                table.write(",".join(["step", *numbers]) + "\n")
+            table.write(",".join([str(step), *(f"{value:.5g}" for value in numbers.values())]) + "\n")
+        if self._board is not None:
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, step)
+
+    def show(self, step: int, name: str, picture: Pixels) -> None:
+        """A picture for TensorBoard."""
+        if self._board is not None:
+            self._board.add_image(name, np.asarray(picture), step, dataformats="HWC")

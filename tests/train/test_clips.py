@@ -1,0 +1,86 @@
+"""Windows of clips: mirrored, mixed, counted from their anchors, and with the blinks that can be known of."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from waves import waving
+
+from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart
+from faceanime.dynamics.edit import mirror, motion_from_keyframes
+from faceanime.morphable.model import EYES, MorphableModel, Part
+from faceanime.structures.coefficients import Dynamics
+from faceanime.train.clips import Clips, Windows
+
+
+@pytest.fixture(scope="module")
+def still(model: MorphableModel) -> Dynamics:
+    return motion_from_keyframes({"smile": [(0, 0.2)]}, 20.0, Fraction(25), model)
+
+
+@pytest.fixture(scope="module")
+def blinking(still: Dynamics, model: MorphableModel) -> Dynamics:
+    return add_blinks(still, model, 30.0, seed=2)
+
+
+def test_mirrored_windows_are_those_of_the_mirrored_clip(model: MorphableModel) -> None:
+    clip = waving(model, 0)
+    clips, twins = Clips([clip], model), Clips([mirror(clip, model)], model)
+    np.testing.assert_allclose(clips.states[0] @ clips._mirror, twins.states[0], atol=1e-4)
+
+
+def test_windows_are_counted_from_their_anchor(model: MorphableModel) -> None:
+    windows = Clips([waving(model, 0)], model).draw(np.random.default_rng(0), 16, 20, mirrored=False)
+    assert windows.there.all()
+    assert (windows.anchor[:, -3:] == 0).all()
+    started_here = (np.abs(windows.states[:, 0] - windows.anchor) < 1e-5).all(axis=1)
+    assert 0 < started_here.sum() < 16
+
+
+def test_mouths_are_mixed_and_nothing_else(model: MorphableModel) -> None:
+    two = [waving(model, seed, frames=20) for seed in (0, 1)]
+    clips = Clips(two, model)
+    windows = clips.draw(np.random.default_rng(0), 64, 20, mixed=1.0, mirrored=False)
+    mouth = np.zeros(windows.states.shape[2], bool)
+    mouth[: len(model.part)] = model.part == Part.MOUTH
+
+    def owner(numbers: np.ndarray) -> np.ndarray:
+        return np.argmin(
+            [np.abs(windows.states - s)[:, :, numbers].max(axis=(1, 2)) for s in clips.states], axis=0
+        )
+
+    assert 10 < (owner(mouth) != owner(~mouth)).sum() < 54
+
+
+def test_blinks_are_found_and_taken_out(still: Dynamics, blinking: Dynamics, model: MorphableModel) -> None:
+    clips = Clips([blinking], model)
+    changed = (blinking.expression != still.expression).any(axis=1)
+    blinks = int((np.diff(changed.astype(int)) == 1).sum())
+    assert blinks >= 5
+    assert clips.blinks_per_minute[0] == pytest.approx(blinks * 3.0)
+    windows = clips.draw(np.random.default_rng(0), 8, 100, mirrored=False)
+    eyes = np.flatnonzero(np.isin(model.part, EYES))
+    usual = still.expression[0, eyes]
+    moved = np.abs(windows.states[..., eyes] - usual).max(axis=2)
+    left = np.abs(windows.calm[..., eyes] - usual).max(axis=2)
+    assert moved.max() > 1.0
+    assert left.max() < 0.25 * moved.max()
+
+
+def test_eyes_that_stay_shut_do_not_blink(still: Dynamics, model: MorphableModel) -> None:
+    shut = motion_from_keyframes(
+        {f"blink_{side}": [(0, 0), (5, 0), (5.2, 1), (8, 1), (8.2, 0)] for side in SIDES},
+        20.0,
+        Fraction(25),
+        model,
+    )
+    assert min(lids_apart(shut, "left", model)) < 0.3 * max(lids_apart(shut, "left", model))
+    assert Clips([shut], model).blinks_per_minute == [0.0]
+
+
+def test_only_blinks_that_a_known_frame_shows_are_left() -> None:
+    blink = np.array([[0, 1, 1, 1, 0, 0, 2, 2, 0]])
+    states, calm = np.ones((1, 9, 2)), np.zeros((1, 9, 2))
+    windows = Windows(states, calm, blink, np.ones((1, 9), bool), np.zeros((1, 2)))
+    known = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 1]], bool)
+    np.testing.assert_array_equal(windows.without_unseen_blinks(known)[0, :, 0], [0, 1, 1, 1, 0, 0, 0, 0, 0])
