@@ -25,6 +25,8 @@ from faceanime.errors import ConfigError
 States = Float[Tensor, "B T D"]
 GROUPS = 6
 """Channels that share an autocovariance: lids and gaze, brows, mouth, rotation, log scale, place."""
+TRUST_EDGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
+"""Deviations that the prior has left, between which the network is trusted alike."""
 STYLES = 3
 """Numbers that describe how lively a motion is: of the mouth, of the eyes and brows, of the head."""
 
@@ -224,6 +226,9 @@ class FlowPredictor(nn.Module):
 
     style_mean: Float[Tensor, "S"]
     style_factor: Float[Tensor, "S S"]
+    trust: Float[Tensor, "2 G N"]
+    """How much of what the network adds to the mean held for people it had not seen: ahead of the known frames, or
+    between them; by `TRUST_EDGES`."""
     blink_rate: Float[Tensor, "2"]
     """Mean and deviation over people of the logarithm of blinks a minute; blinks are drawn apart from all else."""
 
@@ -234,6 +239,7 @@ class FlowPredictor(nn.Module):
         self.prior = MotionPrior(GROUPS, config.window, numbers)
         self.register_buffer("style_mean", torch.zeros(STYLES))
         self.register_buffer("style_factor", torch.eye(STYLES))
+        self.register_buffer("trust", torch.ones(2, GROUPS, len(TRUST_EDGES) + 1))
         self.register_buffer("blink_rate", torch.tensor([math.log(17.0), 0.0]))
         width = config.width
         self.enter = nn.Linear(config.patch * (2 * numbers + 1), width)
@@ -287,6 +293,23 @@ class FlowPredictor(nn.Module):
         carried = (share * (1.0 + self.carry(condition)))[:, None]
         clean: Tensor = mean + carried * (noisy - mean) + bridge.deviation * added
         return clean
+
+    def mean_of(self, bridge: Bridge, anchor: Float[Tensor, "B D"], trusted: bool = True) -> States:
+        """The mean of all futures: the prior's, and as much of what the network adds as can be trusted."""
+        batch = len(anchor)
+        nothing, no_style = torch.zeros(batch), torch.zeros(batch, STYLES)
+        answer: Tensor = self(bridge.mean, nothing, bridge, anchor, no_style, nothing.bool())
+        if not trusted:
+            return answer
+        return bridge.mean + self.trust[self.trust_place(bridge)] * (answer - bridge.mean)
+
+    def trust_place(
+        self, bridge: Bridge
+    ) -> tuple[Int[Tensor, "B T 1"], Int[Tensor, "D"], Int[Tensor, "B T D"]]:
+        """Where in `trust` each number of each frame stands."""
+        between = bridge.is_known.flip(1).cummax(dim=1).values.flip(1)
+        doubt = torch.bucketize(bridge.deviation.contiguous(), torch.tensor(TRUST_EDGES))
+        return between[..., None].long(), self.prior.group, doubt
 
 
 class _Block(nn.Module):

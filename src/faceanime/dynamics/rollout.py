@@ -137,12 +137,9 @@ def draw_loop(predictor: FlowPredictor, given: Given, config: FutureConfig) -> F
 
 def mean_future(predictor: FlowPredictor, given: Given) -> Float[np.ndarray, "T D"]:
     """The mean of all futures: what a predictor says that must not err far, and never moves much."""
-    nothing, no_style, unstyled = torch.zeros(1), torch.zeros(1, STYLES), torch.zeros(1, dtype=torch.bool)
 
     def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
-        bridge = predictor.prior.given(window, known)
-        clean: Tensor = predictor(bridge.mean, nothing, bridge, anchor, no_style, unstyled)
-        return clean
+        return predictor.mean_of(predictor.prior.given(window, known), anchor)
 
     return _rolled(predictor, given, fill)
 
