@@ -1,11 +1,13 @@
 """Laws of imagined motion; they hold for untrained networks."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from faceanime.dynamics.blinks import blinks_of, lids_apart
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
 from faceanime.dynamics.rollout import Given, draw_future, draw_loop, imagine, lstm_future, mean_future
@@ -151,3 +153,51 @@ def test_the_timer_counts_down_to_the_target() -> None:
     np.testing.assert_allclose(way, np.arange(1, 11) / 10, atol=1e-6)
     timers = [float(given[0, -1]) * 25 for given in heard]
     np.testing.assert_allclose(timers, np.arange(9, -1, -1), atol=1e-5)
+
+
+def test_at_temperature_nought_there_is_one_future(predictor: FlowPredictor) -> None:
+    """An untrained network adds nothing, so that it is the prior's mean."""
+    given = task(predictor.numbers, 40, [0, 39])
+    drawn = [draw_future(predictor, given, FutureConfig(temperature=0.0), generator(seed)) for seed in (0, 1)]
+    np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-5)
+    np.testing.assert_allclose(drawn[0], mean_future(predictor, given), atol=1e-5)
+
+
+def test_temperature_is_the_distance_from_the_mean(predictor: FlowPredictor) -> None:
+    given = task(predictor.numbers, 40, [0])
+    mean = mean_future(predictor, given)
+    half, whole = (
+        draw_future(predictor, given, FutureConfig(temperature=temperature), generator()) - mean
+        for temperature in (0.5, 1.0)
+    )
+    np.testing.assert_allclose(2.0 * half, whole, atol=1e-4)
+
+
+def test_few_steps_lead_where_many_do(predictor: FlowPredictor) -> None:
+    """To the noise itself, where a Gaussian is led to its own distribution (an untrained network)."""
+    given = task(predictor.numbers, 40, [0])
+    many, few, one = (
+        draw_future(predictor, given, FutureConfig(steps=steps), generator()) for steps in (100, 3, 1)
+    )
+    far = np.abs(many - one).mean()
+    assert far > 0.3
+    assert np.abs(many - few).mean() < 0.25 * far
+    assert many[1:].std() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("per_minute", [12.0, 30.0])
+def test_imagined_faces_blink_and_known_frames_stay(
+    predictor: FlowPredictor,
+    face: FaceCoefficients,
+    target: FaceCoefficients,
+    model: MorphableModel,
+    per_minute: float,
+) -> None:
+    blinking = copy.deepcopy(predictor)
+    blinking.blink_rate.copy_(torch.tensor([np.log(per_minute), 0.0]))
+    config = FutureConfig(seconds=120.0, seed=1, temperature=0.0)
+    motion = imagine(blinking, face, 256, config, model, target)
+    blinks = blinks_of(lids_apart(motion, "left", model), 25.0)
+    assert abs(len(blinks) - 2 * per_minute) < 3.0 * np.sqrt(2 * per_minute)
+    np.testing.assert_array_equal(motion.expression[0], face.expression)
+    np.testing.assert_array_equal(motion.expression[-1], target.expression)
