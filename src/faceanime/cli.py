@@ -78,11 +78,32 @@ def _train_dynamics() -> type[Command]:
     return TrainDynamics
 
 
+def _train_generator() -> type[Command]:
+    """Learn to repair what geometry cannot carry, from prepared clips."""
+    from faceanime.commands.train_generator import TrainGenerator
+
+    return TrainGenerator
+
+
 def _train_morphable() -> type[Command]:
     """Learn a morphable model from clips and portraits of many people."""
     from faceanime.commands.train_morphable import TrainMorphable
 
     return TrainMorphable
+
+
+def _evaluate() -> type[Command]:
+    """Measure what the renderers draw, and others' results, against filmed faces."""
+    from faceanime.commands.evaluate import Evaluate
+
+    return Evaluate
+
+
+def _evaluate_pairs() -> type[Command]:
+    """Write the sources and drivers of an evaluation, for other methods to be run on."""
+    from faceanime.commands.evaluate import EvaluatePairs
+
+    return EvaluatePairs
 
 
 def _demo() -> type[Command]:
@@ -107,7 +128,10 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
     "edit": _edit,
     "prepare": _prepare,
     "train dynamics": _train_dynamics,
+    "train generator": _train_generator,
     "train morphable": _train_morphable,
+    "evaluate": _evaluate,
+    "evaluate pairs": _evaluate_pairs,
     "demo": _demo,
     "doctor": _doctor,
 }

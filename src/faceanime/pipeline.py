@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -43,6 +43,7 @@ from faceanime.streaming import ahead, in_order
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
+from faceanime.structures.prior import Box
 from faceanime.weights import bundled
 
 TRACKING_SIDE_PX = 640
@@ -53,7 +54,7 @@ MATTE_REACH = 1.15
 IMAGE_MOTION_S = Fraction(3, 2)
 IMAGE_MOTION_RATE = Fraction(25)
 
-RendererName = Literal["geometric"]
+RendererName = Literal["flow", "geometric"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,11 @@ class AnimatorConfig:
     """Settings of all stages."""
 
     renderer: RendererName = "geometric"
-    """What draws the pictures."""
+    """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry."""
     predictor: Path | None = None
     """Weights of the predictor, instead of those that come along."""
+    generator: Path | None = None
+    """Weights of the networks that repair, instead of those that come along."""
     detect: DetectConfig = field(default_factory=DetectConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -179,8 +182,25 @@ class Animator:
             portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
+        repair = self._repair_of(portrait, renderer.region)
         faces = (dynamics[t] for t in range(len(dynamics)))
-        yield from in_order(lambda face: paster.paste(renderer.render(face)), faces)
+        yield from in_order(lambda face: paster.paste(repair(renderer.render(face), face)), faces)
+
+    def _repair_of(self, portrait: Portrait, region: Box) -> Callable[[Pixels, FaceCoefficients], Pixels]:
+        """What is done to the geometric renderer's pictures of a region. Raises WeightsError."""
+        if self.config.renderer == "geometric":
+            return lambda canvas, face: canvas
+        from faceanime.generator.flow_guided import FlowGuided  # torch is slow to import
+        from faceanime.generator.generator_file import load_generator
+        from faceanime.generator.repair import Repairer
+
+        path = (
+            bundled("generator_fast.safetensors") if self.config.generator is None else self.config.generator
+        )
+        network = load_generator(path, self.model)[0]
+        if not isinstance(network, FlowGuided):
+            raise WeightsError(f"{path} holds {network.network}, which repairs nothing; expected flow-guided")
+        return Repairer(portrait.pixels, portrait.face, region, self.model, network).repair
 
     def eased(self, portrait: Portrait, dynamics: Dynamics) -> Dynamics:
         """From the portrait's own face to the last frame of its `dynamics`: a still goal becomes a movement."""

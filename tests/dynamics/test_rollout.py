@@ -9,8 +9,17 @@ import torch
 
 from faceanime.dynamics.blinks import blinks_of, lids_apart
 from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.gaps import CLOSED_LIPS, gap_of
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
-from faceanime.dynamics.rollout import Given, draw_future, draw_loop, imagine, lstm_future, mean_future
+from faceanime.dynamics.rollout import (
+    Given,
+    _bounds,
+    draw_future,
+    draw_loop,
+    imagine,
+    lstm_future,
+    mean_future,
+)
 from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
@@ -121,7 +130,15 @@ def test_loops_have_a_least_length_and_no_target(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seconds": 0.1}, {"seconds": float("nan")}, {"energy": 9.0}, {"steps": 0}]
+    "wrong",
+    [
+        {"seconds": 0.1},
+        {"seconds": float("nan")},
+        {"energy": 9.0},
+        {"steps": 0},
+        {"seed": -1},
+        {"temperature": 2.0},
+    ],
 )
 def test_senseless_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
@@ -201,3 +218,51 @@ def test_imagined_faces_blink_and_known_frames_stay(
     assert abs(len(blinks) - 2 * per_minute) < 3.0 * np.sqrt(2 * per_minute)
     np.testing.assert_array_equal(motion.expression[0], face.expression)
     np.testing.assert_array_equal(motion.expression[-1], target.expression)
+
+
+def test_lips_meet_and_never_cross(
+    predictor: FlowPredictor, face: FaceCoefficients, model: MorphableModel
+) -> None:
+    motion = imagine(predictor, face, 256, FutureConfig(seconds=4.0, seed=1), model)
+    apart = gap_of(motion, "lips_apart", model)
+    assert apart.min() >= min(CLOSED_LIPS, apart[0]) - 1e-6
+    np.testing.assert_array_equal(motion.expression[0], face.expression)
+
+
+def test_energy_is_felt(predictor: FlowPredictor) -> None:
+    given = task(predictor.numbers, 60, [0])
+    calm, lively = (
+        np.abs(
+            np.diff(draw_future(predictor, given, FutureConfig(energy=energy), generator()), axis=0)
+        ).mean()
+        for energy in (0.5, 2.0)
+    )
+    assert lively > 1.5 * calm
+
+
+@pytest.mark.parametrize("after", [0, 1, 16])
+def test_the_last_window_sees_where_it_leads(after: int) -> None:
+    for unknown in range(1, 700):
+        bounds = _bounds(unknown, after, 96)
+        sizes = np.diff(bounds)
+        assert bounds[0] == 0
+        assert bounds[-1] == unknown
+        assert (sizes > 0).all()
+        assert sizes.max() <= 96 - 16
+        assert sizes[-1] <= 96 - 16 - after
+
+
+def test_a_target_is_not_jumped_to(
+    predictor: FlowPredictor, face: FaceCoefficients, target: FaceCoefficients
+) -> None:
+    """Windows of 48 frames; before, the last one did not see the target of some lengths."""
+    smooth = copy.deepcopy(predictor)
+    lag = torch.arange(WINDOW)
+    smooth.prior.autocovariance.copy_(torch.exp(-((lag / 12.0) ** 2)).expand(6, -1))
+    smooth.prior._forget()
+    states = np.zeros((300, predictor.numbers))
+    states[-1] = 1.0
+    for frames in (97, 98, 129, 130, 161, 162):
+        given = Given(states[-frames:], np.isin(np.arange(frames), [0, frames - 1]))
+        steps = np.abs(np.diff(mean_future(smooth, given), axis=0)).max(axis=1)
+        assert steps[-1] < 0.4

@@ -244,6 +244,12 @@ def test_the_best_is_bold(tmp_path: Path, cells: tuple[Cell, ...], better: Bette
     assert re.findall(r"\*\*(.+?)\*\*", text) == best
 
 
+def test_references_do_not_compete(tmp_path: Path) -> None:
+    rows = (("truth", (0.0,)), ("ours", (2.0,)), ("theirs", (3.0,)))
+    table = Table("t", ("error",), rows, better=("lower",), references=("truth",))
+    assert page_of(tmp_path, table).texts("strong") == ["2.000"]
+
+
 def test_a_column_says_which_way_is_better(tmp_path: Path) -> None:
     table = Table("t", ("a", "b", "c"), (("x", (1, 2, 3)),), better=("lower", "higher", ""))
     assert page_of(tmp_path, table).texts("th")[:3] == ["a ↓", "b ↑", "c"]

@@ -1,5 +1,6 @@
 """Windows of clips: mirrored, mixed, counted from their anchors, and with the blinks that can be known of."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -8,9 +9,10 @@ from waves import waving
 
 from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart
 from faceanime.dynamics.edit import mirror, motion_from_keyframes
+from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.clips import Clips, Windows
+from faceanime.train.clips import Clips, Windows, blink_rate
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_blinks_are_found_and_taken_out(still: Dynamics, blinking: Dynamics, mod
     changed = (blinking.expression != still.expression).any(axis=1)
     blinks = int((np.diff(changed.astype(int)) == 1).sum())
     assert blinks >= 5
-    assert clips.blinks_per_minute[0] == pytest.approx(blinks * 3.0)
+    assert clips.blinks == [(blinks, pytest.approx(1 / 3))]
     windows = clips.draw(np.random.default_rng(0), 8, 100, mirrored=False)
     eyes = np.flatnonzero(np.isin(model.part, EYES))
     usual = still.expression[0, eyes]
@@ -75,7 +77,7 @@ def test_eyes_that_stay_shut_do_not_blink(still: Dynamics, model: MorphableModel
         model,
     )
     assert min(lids_apart(shut, "left", model)) < 0.3 * max(lids_apart(shut, "left", model))
-    assert Clips([shut], model).blinks_per_minute == [0.0]
+    assert Clips([shut], model).blinks[0][0] == 0
 
 
 def test_only_blinks_that_a_known_frame_shows_are_left() -> None:
@@ -84,3 +86,21 @@ def test_only_blinks_that_a_known_frame_shows_are_left() -> None:
     windows = Windows(states, calm, blink, np.ones((1, 9), bool), np.zeros((1, 2)))
     known = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 1]], bool)
     np.testing.assert_array_equal(windows.without_unseen_blinks(known)[0, :, 0], [0, 1, 1, 1, 0, 0, 0, 0, 0])
+
+
+def test_clips_of_another_rate_or_model_are_refused(still: Dynamics, model: MorphableModel) -> None:
+    with pytest.raises(ConfigError, match="30 frames/s"):
+        Clips([dataclasses.replace(still, frame_rate=Fraction(30))], model)
+    with pytest.raises(MorphableModelError):
+        Clips([dataclasses.replace(still, model_id="other")], model)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.6])
+def test_the_scatter_of_counts_is_not_that_of_people(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    minutes = rng.uniform(0.05, 0.17, 4000)
+    rates = np.exp(rng.normal(np.log(20.0), spread, 4000))
+    counts = rng.poisson(rates * minutes)
+    middle, deviation = blink_rate(list(zip(counts.tolist(), minutes.tolist(), strict=True)))
+    assert np.exp(middle) == pytest.approx(20.0, rel=0.1)
+    assert deviation == pytest.approx(spread, abs=0.15)

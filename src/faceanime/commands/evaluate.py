@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,7 +35,6 @@ class Evaluate:
 
     def run(self) -> None:
         with TerminalProgress() as progress:
-            claim(self.out, self.config)
             write_report(self._report(progress), self.out)
         print(self.out / "report.html")
 
@@ -44,11 +44,13 @@ class Evaluate:
             return report_of(self.out, measure_all(self.data, self.out, config, progress), config, command)
         if config.protocol == "speed":
             pair = pairs_of(self.data, config, load_model())[0]
+            claim(self.out, config)
             return report_of_tables(speed_tables(pair, self.out, config, progress), config, command)
         from faceanime.evaluate.futures import load_judge, prediction_tables, realism_tables, target_tables
 
         weights = config.predictor or bundled("dynamics.safetensors")
         judge = load_judge(self.data, config.split, weights, config.paper_predictor, progress)
+        claim(self.out, config)
         progress.stage("imagining motion", None)
         if config.protocol == "target":
             return report_of_tables(target_tables(judge), config, command)
@@ -61,8 +63,10 @@ def _command(config: EvaluateConfig) -> str:
     for field in dataclasses.fields(config):
         value, default = getattr(config, field.name), field.default
         if value != default:
-            text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words.append(f"--{field.name.replace('_', '-')} {text}")
+            values = value if isinstance(value, tuple) else (value,)
+            words.append(
+                " ".join([f"--{field.name.replace('_', '-')}", *(shlex.quote(str(v)) for v in values)])
+            )
     return " ".join(words)
 
 

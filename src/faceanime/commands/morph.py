@@ -30,7 +30,9 @@ class Morph:
     seed: int = 0
     """Another seed, another way."""
     energy: float = 1.0
-    """How lively it is: a factor on the speed of mouth, eyes and head."""
+    """How lively it is: about a factor on the speed of mouth and head."""
+    temperature: float = 0.5
+    """Size of the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
     renderer: RendererName = "geometric"
@@ -39,7 +41,9 @@ class Morph:
     """Weights of `faceanime train dynamics` instead of those that come along."""
 
     def run(self) -> None:
-        future = FutureConfig(seconds=self.seconds, seed=self.seed, energy=self.energy)
+        future = FutureConfig(
+            seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
+        )
         animator = Animator(AnimatorConfig(renderer=self.renderer, predictor=self.predictor))
         with TerminalProgress() as progress:
             written = predict_file(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceanime.config import load_config
+from faceanime.errors import ConfigError
 from faceanime.terminal import TerminalProgress
 
 
@@ -20,16 +21,24 @@ class TrainDynamics:
     """The folder that receives dynamics.safetensors, config.json, a checkpoint and TensorBoard's log."""
     config: Path | None = None
     """Settings as JSON, as in config.json; what it does not name keeps its default."""
-    preset: Literal["flow", "paper"] = "flow"
-    """flow: draws one of many futures; paper: the LSTM of arXiv 2105.14678. Not together with --config."""
+    preset: Literal["flow", "paper"] | None = None
+    """flow (the default): draws one of many futures; paper: the LSTM of arXiv 2105.14678. Not with --config."""
     resume: bool = False
-    """Go on from the checkpoint in `out`."""
+    """Go on from the checkpoint in `out`, with the settings that it began with."""
 
     def run(self) -> None:
         from faceanime.train.dynamics import PAPER, DynamicsConfig, train_dynamics_on
 
-        config = PAPER if self.preset == "paper" else DynamicsConfig()
+        if self.preset is not None and self.config is not None:
+            raise ConfigError(
+                "--preset and --config exclude each other; put the preset's settings into the file"
+            )
+        begun = self.out / "config.json"
         if self.config is not None:
             config = load_config(DynamicsConfig, self.config)
+        elif self.preset is None and self.resume and begun.exists():
+            config = load_config(DynamicsConfig, begun)
+        else:
+            config = PAPER if self.preset == "paper" else DynamicsConfig()
         with TerminalProgress() as progress:
             print(train_dynamics_on(self.data, config, self.out, progress, self.resume))

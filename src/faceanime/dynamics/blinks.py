@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import binary_dilation
 
+from faceanime.dynamics.gaps import gap_of, with_gap
 from faceanime.errors import ConfigError
-from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
@@ -29,6 +29,8 @@ _PAUSE_S = 0.1
 """Two blinks are at least so far apart."""
 _SPREAD = 0.6
 """Standard deviation of the logarithm of the time between blinks."""
+_SLOWNESS_SPREAD, _SLOWNESS = 0.2, (0.75, 1.3)
+"""Of the logarithm of a blink's length over the usual one, and its limits."""
 _MOST_PER_MINUTE = 60.0
 _OPEN_SHARE = 0.6
 """An eye counts as open from this share of its usual gap on."""
@@ -40,7 +42,7 @@ _LEAST_OPEN = 0.02
 
 def lids_apart(dynamics: Dynamics, side: Side, model: MorphableModel) -> Float[np.ndarray, "T"]:
     """The gap between the lids of one eye, model units."""
-    return measured(f"lids_apart_{side}", model, dynamics.identity, dynamics.expression)
+    return gap_of(dynamics, f"lids_apart_{side}", model)
 
 
 def open_apart(apart: Float[np.ndarray, "T"]) -> float:
@@ -69,10 +71,7 @@ def part_lids(
     dynamics: Dynamics, side: Side, apart: Float[np.ndarray, "T"], model: MorphableModel
 ) -> Dynamics:
     """The motion with the gap of one eye set to `apart`; frames that have it already stay as they are."""
-    axis = model.axis(f"blink_{side}").astype(np.float64)
-    per_unit = measure(f"lids_apart_{side}", model.expression_basis @ axis)
-    strength = (apart - lids_apart(dynamics, side, model)) / per_unit
-    return dynamics.replaced(expression=dynamics.expression + strength[:, None] * axis)
+    return with_gap(dynamics, f"lids_apart_{side}", f"blink_{side}", apart, model)
 
 
 def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, seed: int = 0) -> Dynamics:
@@ -93,12 +92,13 @@ def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, see
     free = _free(np.stack([apart[side] for side in SIDES]), rate)
     times_s = np.arange(len(dynamics)) / rate
     closed = np.zeros(len(dynamics))
-    for start_s in _starts_s(len(dynamics) / rate, per_minute, seed):
+    for start_s, slow in _blinks_s(len(dynamics) / rate, per_minute, seed):
         # A lid is shut for less than a frame at low rates: that moment is laid on one.
-        begin_s = round((start_s + _SHUT_S) * rate) / rate - _SHUT_S
-        inside = (times_s > begin_s) & (times_s < begin_s + _LENGTH_S)
-        if begin_s >= 0.0 and begin_s + _LENGTH_S <= times_s[-1] and free[inside].all():
-            closed[inside] = np.maximum(closed[inside], _CURVE(times_s[inside] - begin_s))
+        begin_s = round((start_s + slow * _SHUT_S) * rate) / rate - slow * _SHUT_S
+        end_s = begin_s + slow * _LENGTH_S
+        inside = (times_s > begin_s) & (times_s < end_s)
+        if begin_s >= 0.0 and end_s <= times_s[-1] and free[inside].all():
+            closed[inside] = np.maximum(closed[inside], _CURVE((times_s[inside] - begin_s) / slow))
     for side in SIDES:
         dynamics = part_lids(dynamics, side, apart[side] * (1.0 - closed), model)
     return dynamics
@@ -112,15 +112,16 @@ def _free(apart: Float[np.ndarray, "2 T"], rate: float) -> Bool[np.ndarray, "T"]
     return np.asarray(~binary_dilation(shut, around))
 
 
-def _starts_s(seconds: float, per_minute: float, seed: int) -> list[float]:
-    """When blinks begin, s; the first after a part of an interval, for the film begins anywhere between two."""
+def _blinks_s(seconds: float, per_minute: float, seed: int) -> list[tuple[float, float]]:
+    """When blinks begin, s, and how slow they are; the first comes after a part of an interval."""
     if per_minute == 0.0:
         return []
     rng = np.random.default_rng(seed)
     middle = np.log(60.0 / per_minute) - _SPREAD**2 / 2.0
     time_s = float(rng.uniform() * np.exp(rng.normal(middle, _SPREAD)))
-    starts = []
+    blinks = []
     while time_s < seconds:
-        starts.append(time_s)
-        time_s += max(float(np.exp(rng.normal(middle, _SPREAD))), _LENGTH_S + _PAUSE_S)
-    return starts
+        slow = float(np.clip(np.exp(rng.normal(0.0, _SLOWNESS_SPREAD)), *_SLOWNESS))
+        blinks.append((time_s, slow))
+        time_s += max(float(np.exp(rng.normal(middle, _SPREAD))), slow * _LENGTH_S + _PAUSE_S)
+    return blinks

@@ -146,6 +146,10 @@ class MotionPrior(nn.Module):
         super().__init__()
         self.register_buffer("autocovariance", (torch.arange(window) == 0).float().expand(groups, -1).clone())
         self.register_buffer("group", torch.zeros(numbers, dtype=torch.long))
+        self._forget()
+        self.register_load_state_dict_post_hook(lambda *_: self._forget())  # type: ignore[no-untyped-call]
+
+    def _forget(self) -> None:
         self._kernel: Tensor | None = None
         self._members: tuple[Tensor, ...] | None = None
 

@@ -13,11 +13,12 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from faceanime.dynamics.blinks import add_blinks
 from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.gaps import CLOSED_LIPS, gap_of, lips_apart_at_least
 from faceanime.dynamics.predictor import STYLES, FlowPredictor, LstmPredictor
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, dynamics_of, state_of
 from faceanime.errors import ConfigError
@@ -27,11 +28,13 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 CONTEXT = 16
 """Frames of the window before that a window is shown."""
 _STYLES: dict[str, tuple[float, float, float]] = {
-    "talk": (0.7, 0.1, 0.1),
-    "idle": (-1.6, -0.4, -0.8),
-    "look-around": (-1.2, 0.8, 1.2),
+    "talk": (1.4, 0.2, 0.2),
+    "idle": (-2.6, -0.6, -1.4),
+    "look-around": (-2.2, 1.0, 1.2),
 }
 """Liveliness of mouth, eyes and head, in deviations from the mean clip's."""
+_LARGER = 0.6
+"""What is drawn is larger, too, when it is to be livelier: by the energy to this power."""
 _BLINKS_PER_MINUTE = (8.0, 60.0)
 
 
@@ -70,14 +73,16 @@ def imagine(
         if config.loop
         else draw_future(predictor, given, config, torch.Generator().manual_seed(config.seed))
     )
-    per_minute = _blinks_per_minute(predictor, config)
-    return add_blinks(dynamics_of(drawn, face, crop_size_px, model.id), model, per_minute, config.seed)
+    motion = dynamics_of(drawn, face, crop_size_px, model.id)
+    known_gaps = gap_of(motion, "lips_apart", model)[known]
+    motion = lips_apart_at_least(motion, min(CLOSED_LIPS, float(known_gaps.min())), model)
+    return add_blinks(motion, model, _blinks_per_minute(predictor, config), config.seed)
 
 
 def _blinks_per_minute(predictor: FlowPredictor, config: FutureConfig) -> float:
     """How often this one blinks: people differ."""
     middle, deviation = predictor.blink_rate.tolist()
-    drawn = np.random.default_rng(config.seed).normal(middle, deviation)
+    drawn = np.random.default_rng([config.seed, 1]).normal(middle, deviation)
     return float(np.clip(np.exp(drawn), *_BLINKS_PER_MINUTE))
 
 
@@ -100,11 +105,12 @@ def _drawn(
 ) -> Float[np.ndarray, "T D"]:
     styled = torch.ones(1, dtype=torch.bool)
     times = torch.linspace(0.0, 1.0, config.steps + 1)
+    size = config.temperature * config.energy**_LARGER
 
     def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
         bridge = predictor.prior.given(window, known)
         mean, white = bridge.mean, torch.randn(window.shape, generator=generator)
-        state = mean + config.temperature * (bridge.through(predictor.prior.draw(white)) - mean)
+        state = mean + size * (bridge.through(predictor.prior.draw(white)) - mean)
         before = state
         for step, (now, then) in enumerate(pairwise(times)):
             clean = predictor(state, now[None], bridge, anchor, style[None], styled)
@@ -175,7 +181,7 @@ def _rolled(predictor: FlowPredictor, given: Given, fill: Fill) -> Float[np.ndar
     window = predictor.config.window
     begin = int(np.argmin(given.known))
     unknown = int(np.flatnonzero(~given.known)[-1]) + 1 - begin
-    bounds = begin + np.linspace(0, unknown, _windows(given, begin, unknown, window) + 1).round().astype(int)
+    bounds = begin + _bounds(unknown, min(len(given.known) - begin - unknown, CONTEXT), window)
     states = predictor.normaliser.normal(torch.tensor(given.states, dtype=torch.float32))
     known = torch.tensor(given.known)
     anchor = states[:1].clone()
@@ -191,7 +197,12 @@ def _rolled(predictor: FlowPredictor, given: Given, fill: Fill) -> Float[np.ndar
     return np.where(given.known[:, None], given.states, drawn)
 
 
-def _windows(given: Given, begin: int, unknown: int, window: int) -> int:
-    """How many windows it takes; what is known after the unknown frames is to be seen by the last."""
-    after = min(len(given.known) - begin - unknown, CONTEXT)
-    return max(math.ceil((unknown + after) / (window - CONTEXT)), 1)
+def _bounds(unknown: int, after: int, window: int) -> Int[np.ndarray, "N"]:
+    """Where windows begin and end, counted from the first unknown frame.
+
+    The last one draws so few frames that it sees all of the `after` known ones behind them.
+    """
+    most, most_at_last = window - CONTEXT, window - CONTEXT - after
+    count = 1 + math.ceil(max(unknown - most_at_last, 0) / most)
+    last = min(most_at_last, round(unknown / count))
+    return np.append(np.linspace(0, unknown - last, count).round().astype(int), unknown)

@@ -21,7 +21,7 @@ _WINDOW_PX, _SIGMA_PX = 11, 1.5
 _EDGE_PX = _WINDOW_PX // 2
 _C1, _C2 = (0.01 * _WHITE) ** 2, (0.03 * _WHITE) ** 2
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_SMALLEST_MS_SSIM_PX = _WINDOW_PX * 2 ** (len(_SCALE_WEIGHTS) - 1)
+SMALLEST_MS_SSIM_PX = _WINDOW_PX * 2 ** (len(_SCALE_WEIGHTS) - 1)
 
 
 def l1(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
@@ -75,7 +75,7 @@ def ms_ssim(a: Pixels, b: Pixels) -> float:
     >>> ms_ssim(grey, grey)
     1.0
     """
-    _check_size("MS-SSIM", a, b, _SMALLEST_MS_SSIM_PX)
+    _check_size("MS-SSIM", a, b, SMALLEST_MS_SSIM_PX)
     x, y = _centred(a), _centred(b)
     last = len(_SCALE_WEIGHTS) - 1
     result = 1.0

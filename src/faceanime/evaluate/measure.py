@@ -12,11 +12,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from faceanime.dynamics.blinks import blinks_of
+from faceanime.errors import NoFaceError
 from faceanime.evaluate import geometry
-from faceanime.evaluate.image import l1, laplacian_energy, ms_ssim, psnr, ssim
+from faceanime.evaluate.image import SMALLEST_MS_SSIM_PX, l1, laplacian_energy, ms_ssim, psnr, ssim
 from faceanime.evaluate.pairs import Pair
-from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips
+from faceanime.evaluate.perceptual import FVD_FRAMES, FidFeatures, FvdFeatures, Lpips
 from faceanime.evaluate.video import (
+    SHORTEST,
     TrueMotion,
     jitter_px,
     motion_spectrum,
@@ -39,7 +41,6 @@ IDENTITY_EVERY = 12
 """Identity is measured in every so-manieth frame: its network is slow."""
 BLINK_TOLERANCE = 2
 """Frames that a blink may be early or late."""
-FVD_FRAMES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +110,17 @@ class Reference:
         self.pair, self.judges, self.every = pair, judges, every
         self.frames: list[Pixels] = list(pair.driver.pictures())
         self.motion = pair.driver.motion()
+        self.rate = self.motion.frame_rate
         self.source: Pixels = (
             self.frames[pair.source_frame] if pair.has_truth else pair.source.pictures()[pair.source_frame]
         )
 
     @cached_property
     def seen(self) -> Seen:
-        """The driver, seen as the results are. It has a face: otherwise it would not have been prepared."""
+        """The driver, seen as the results are. Raises NoFaceError."""
         seen = see(self.frames, self.motion.identity, self.judges)
-        assert seen is not None
+        if seen is None:
+            raise NoFaceError(f"no face is found in clip {self.pair.driver.key}; prepare the data without it")
         return seen
 
     @cached_property
@@ -131,8 +134,10 @@ class Reference:
         return None if points is None else _embedded([(self.source, points)], self.judges)[0]
 
     @cached_property
-    def _motions(self) -> list[TrueMotion]:
-        return list(true_motions(self.frames))
+    def _motions(self) -> dict[int, TrueMotion]:
+        """The true motion into every so-manieth frame: optical flow is slow."""
+        into = range(self.every, len(self.frames), self.every)
+        return {t: next(true_motions(self.frames[t - 1 : t + 1])) for t in into}
 
     def measure(self, result: Sequence[Pixels]) -> Measured:
         """All numbers of a result, whose frames are those of the driver, one for one."""
@@ -145,11 +150,12 @@ class Reference:
         spectrum = None
         if seen is not None:
             frames |= self._geometry(seen)
-            spectrum = motion_spectrum(seen.points, Fraction(25))
-            clip["jitter"] = jitter_px(seen.points, Fraction(25)) / jitter_px(self.seen.points, Fraction(25))
-            blinks = geometry.count_blinks(
-                blinks_of(seen.gap, 25.0), blinks_of(self.seen.gap, 25.0), BLINK_TOLERANCE
-            )
+            if len(result) >= SHORTEST:
+                spectrum = motion_spectrum(seen.points, self.rate)
+                trembling, true = (jitter_px(points, self.rate) for points in (seen.points, self.seen.points))
+                clip["jitter"] = trembling / true if true > 0.0 else np.nan
+            made, filmed = (blinks_of(gap, float(self.rate)) for gap in (seen.gap, self.seen.gap))
+            blinks = geometry.count_blinks(made, filmed, BLINK_TOLERANCE)
             clip |= {"blinks_right": blinks.right, "blinks_spurious": blinks.spurious}
             clip |= {"blinks_missed": blinks.missed}
             frames["identity"] = self._identities(result, seen)
@@ -169,7 +175,7 @@ class Reference:
             numbers["keypoints_px"] = scale * geometry.keypoint_distance_px(seen.points, truth.points)
         numbers = {name: np.where(usable, values, np.nan) for name, values in numbers.items()}
         closed = np.zeros(len(usable), bool)
-        for start, end in blinks_of(truth.gap, 25.0):
+        for start, end in blinks_of(truth.gap, float(self.rate)):
             closed[start:end] = True
         gaze = geometry.gaze_error_deg(seen.points, truth.points)
         return numbers | {"gaze_deg": np.where(usable & ~closed, gaze, np.nan)}
@@ -186,16 +192,16 @@ class Reference:
             put("l1_crop", t, l1(made, truth))
             put("psnr_crop", t, min(psnr(made, truth), _BEST_PSNR))
             put("ssim_crop", t, ssim(made, truth))
-            put("ms_ssim_crop", t, ms_ssim(made, truth))
+            if min(made.shape[:2]) >= SMALLEST_MS_SSIM_PX:
+                put("ms_ssim_crop", t, ms_ssim(made, truth))
             for region in REGIONS:
                 put(f"l1_{region}", t, l1(made, truth, masks[region]))
                 put(f"sharpness_{region}", t, _sharpness(made, truth, masks[region]))
             if self.judges.lpips is not None:
                 put("lpips_crop", t, float(self.judges.lpips(made[None], truth[None])[0]))
-        before = [np.nan]
-        numbers["temporal"] = np.concatenate([before, temporal_error(result, self.frames)])
-        numbers["warping"] = np.concatenate([before, warping_error(result, self._motions)])
-        return numbers
+        for t, motion in self._motions.items():
+            put("warping", t, warping_error(result[t - 1 : t + 1], [motion])[0])
+        return numbers | {"temporal": np.concatenate([[np.nan], temporal_error(result, self.frames)])}
 
     def _identities(self, result: Sequence[Pixels], seen: Seen) -> Float[np.ndarray, "T"]:
         """Cosine similarity to the source (CSIM)."""

@@ -87,10 +87,15 @@ def first_calm_frame(motion: Dynamics, model: MorphableModel) -> int:
         measured("lids_apart_left", model, motion.identity, motion.expression),
     )
     lips = measured("lips_apart", model, motion.identity, motion.expression)
-    middle = motion.pose.rotation[len(motion) // 2]
     calm = motion.valid & (lips < max(0.05, np.percentile(lips, 15))) & (lids > 0.8 * np.median(lids))
-    calm &= angle_between(motion.pose.rotation, middle) < np.radians(25)
+    calm &= turned_from(motion, len(motion) // 2) < np.radians(25)
     return int(np.argmax(calm))
+
+
+def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, "T"]:
+    """How far the head is turned from where it is in a frame, rad."""
+    rotation = motion.pose.rotation
+    return angle_between(rotation, np.broadcast_to(rotation[frame], rotation.shape))
 
 
 def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, "T"]:

@@ -41,8 +41,9 @@ class Table:
     """Named rows of numbers. `columns` leaves out the first, which holds the names of the rows.
 
     `better`, one for each column or empty, says which way a column is good; its best cells are set in bold (all
-    that print the same), unless there is nothing to compare. Numbers are printed with `digits` decimals, integers
-    without; NaN as a dash. Raises ShapeError for rows or directions that do not fit the columns.
+    that print the same), unless there is nothing to compare; rows named in `references` do not compete. Numbers are
+    printed with `digits` decimals, integers without; NaN as a dash. Raises ShapeError for rows or directions that
+    do not fit the columns.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Table:
     note: str = ""
     better: tuple[Better, ...] = ()
     digits: int = 3
+    references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.columns)
@@ -228,11 +230,14 @@ def _ways(table: Table) -> tuple[Better, ...]:
 
 
 def _printed_rows(table: Table) -> list[tuple[str, list[_Printed]]]:
-    columns = [[cells[i] for _, cells in table.rows] for i in range(len(table.columns))]
+    competing = [cells for name, cells in table.rows if name not in table.references]
+    columns = [[cells[i] for cells in competing] for i in range(len(table.columns))]
     aims = [_best(column, way, table.digits) for column, way in zip(columns, _ways(table), strict=True)]
+    out = [math.nan] * len(aims)
     return [
-        (name, [_printed(cell, aim, table.digits) for cell, aim in zip(cells, aims, strict=True)])
+        (name, [_printed(cell, aim, table.digits) for cell, aim in zip(cells, of_row, strict=True)])
         for name, cells in table.rows
+        for of_row in [out if name in table.references else aims]
     ]
 
 

@@ -1,36 +1,38 @@
 """Measure a protocol pair by pair; what is measured stays on disk, so that a stopped run goes on.
 
 OUT/settings.json says what is measured; OUT/measured/NAME.json is one pair, with its contact sheet and video beside it
-(OUT/sheets, OUT/videos). `tables.py` makes the report of them.
+(OUT/sheets, OUT/videos). It holds a hash of all files that went in: a pair of which one has changed is measured again.
+`tables.py` makes the report of them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from faceanime.config import load_config, save_config
-from faceanime.errors import ConfigError, MediaError, WeightsError
+from faceanime.errors import Cancelled, ConfigError, MediaError, WeightsError
 from faceanime.evaluate.measure import Judges, Measured, Reference, skin_tone_deg
-from faceanime.evaluate.pairs import Pair, cross_pairs, mouth_opening, note_of, self_pairs
+from faceanime.evaluate.pairs import Pair, cross_pairs, mouth_opening, note_of, self_pairs, turned_from
 from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.files import atomic_output, make_folder
-from faceanime.geometry.rotation import angle_between
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig, RendererName
-from faceanime.progress import Progress, watched
+from faceanime.progress import Progress
 from faceanime.shards import Sample, read_samples
 from faceanime.sheet import contact_sheet, tile_row
 from faceanime.structures.frames import Pixels
@@ -38,7 +40,7 @@ from faceanime.weights import load_weights, save_weights
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"
-"""Rows that every table has: the driver's own frames, which tell what the measures themselves err, and the source."""
+"""Rows that every table has: the driver's own frames and the source, unmoved."""
 SHEET_COLUMNS = 8
 _FEATURES_KIND = "evaluation-features"
 
@@ -56,8 +58,10 @@ class EvaluateConfig:
     """What draws the pictures; several are compared."""
     predictions: tuple[Path, ...] = ()
     """Folders of other methods' results, NAME.mp4 or NAME/*.png for each pair (`faceanime evaluate pairs`)."""
+    generator: Path | None = None
+    """Weights of a renderer's networks, instead of those that come along."""
     every: int = 3
-    """Measure pictures in every so-manieth frame; faces, blinks and flicker in all."""
+    """Measure pictures in every so-manieth frame; faces, blinks and the change between frames in all."""
     seed: int = 0
     """Which people are paired in protocol cross."""
     lpips_weights: Path | None = None
@@ -76,10 +80,18 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ConfigError(f"every is {self.every}, expected 1 or more")
-        names = [FROZEN, TRUTH, *self.renderer, *(path.name for path in self.predictions)]
+        others = self.predictions if self.protocol in ("self", "cross") else ()
+        if not (self.renderer or others):
+            raise ConfigError("nothing to measure; name a --renderer, or a folder of --predictions")
+        names = [FROZEN, TRUTH, *self.renderer, *map(row_of, self.predictions)]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ConfigError(f"two rows would be called {twice[0]}; rename the folder of predictions")
+
+
+def row_of(predictions: Path) -> str:
+    """What the row of another method is called: as its folder."""
+    return predictions.resolve().name
 
 
 def pairs_of(data: Path, config: EvaluateConfig, model: MorphableModel) -> list[Pair]:
@@ -91,30 +103,41 @@ def pairs_of(data: Path, config: EvaluateConfig, model: MorphableModel) -> list[
 
 
 def measure_all(data: Path, out: Path, config: EvaluateConfig, progress: Progress) -> list[Pair]:
-    """Measure every pair that is not yet, and return all of them; `out` is claimed.
+    """Measure every pair that is not yet, and return all of them.
 
-    Raises ConfigError for data that was not prepared, MediaError for predictions that do not fit.
+    Raises ConfigError for data that was not prepared, MediaError for predictions that do not fit, WeightsError,
+    NoFaceError, Cancelled.
     """
-    for name in ("sheets", "videos"):
-        make_folder(out / name)
     model = load_model()
     pairs = pairs_of(data, config, model)
-    judges = _judges(config, model)
+    for pair in pairs:
+        for folder in config.predictions:
+            _predicted_files(folder, pair)  # before hours are spent
+    bench = _Bench(config, model)
+    claim(out, config)
+    for name in ("sheets", "videos"):
+        make_folder(out / name)
     progress.stage("measuring", len(pairs))
-    for pair in watched(pairs, progress):
-        if not measured_path(out, pair).exists():
-            _measure_pair(pair, out, config, judges)
+    for pair in pairs:
+        bench.measure(pair, out, progress)
+        progress.advance()
     return pairs
 
 
 def claim(out: Path, config: EvaluateConfig) -> None:
-    """Make the folder this evaluation's. Raises ConfigError where it holds one with other settings."""
+    """Make the folder this evaluation's. Raises ConfigError where something was measured with other settings."""
     make_folder(out / "measured")
     path = out / "settings.json"
-    if not path.exists():
-        save_config(config, path)
-    elif load_config(EvaluateConfig, path) != config:
-        raise ConfigError(f"{out} holds an evaluation with other settings; choose another -o")
+    if path.exists() and any((out / "measured").glob("*.json")):
+        before = load_config(EvaluateConfig, path)
+        if before != config:
+            names = [field.name for field in fields(config)]
+            name = next(name for name in names if getattr(before, name) != getattr(config, name))
+            raise ConfigError(
+                f"{out} holds an evaluation with other settings ({name} was {getattr(before, name)}, "
+                f"now {getattr(config, name)}); choose another -o"
+            )
+    save_config(config, path)
 
 
 def measured_path(out: Path, pair: Pair) -> Path:
@@ -158,61 +181,104 @@ def _identity_network(config: EvaluateConfig) -> IdentityNetwork | None:
         return None  # the report says that it was not measured, and what it needs
 
 
-def _measure_pair(pair: Pair, out: Path, config: EvaluateConfig, judges: Judges) -> None:
-    reference = Reference(pair, judges, config.every)
-    results = dict(_results(pair, reference, config))
-    rows = {name: reference.measure(frames) for name, frames in results.items()}
-    _show(pair, reference, results, out)
-    features = {f"{row}/{name}": v for row, m in rows.items() for name, v in m.features.items()}
-    path = measured_path(out, pair)
-    if features:
-        save_weights(path.with_suffix(".safetensors"), features, kind=_FEATURES_KIND, header={})
-    told = {
-        "pair": asdict(note_of(pair)),
-        "keys": _keys(reference),
-        "rows": {name: _plain(row) for name, row in rows.items()},
-    }
-    with atomic_output(path) as draft:
-        draft.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
+class _Bench:
+    """Renderers and judges, loaded once; measures pair after pair."""
+
+    def __init__(self, config: EvaluateConfig, model: MorphableModel) -> None:
+        self._config = config
+        self._judges = _judges(config, model)
+        self._animators = {
+            name: Animator(AnimatorConfig(renderer=name, generator=config.generator), model)
+            for name in config.renderer
+        }
+        weights = [config.generator, config.lpips_weights, config.fid_weights, config.fvd_weights]
+        weights.append(config.identity_weights)
+        self._networks = [model.id, *(_hash(path.read_bytes()) for path in weights if path is not None)]
+
+    def measure(self, pair: Pair, out: Path, progress: Progress) -> None:
+        """Write the numbers of a pair, its contact sheet and video, unless they are there."""
+        path, inputs = measured_path(out, pair), self._inputs(pair)
+        if path.exists() and json.loads(path.read_text(encoding="utf-8"))["inputs"] == inputs:
+            return
+        reference = Reference(pair, self._judges, self._config.every)
+        results, rows = {}, {}
+        for name, frames in self._results(pair, reference):
+            if progress.cancelled:
+                raise Cancelled("stopped by the user; measured pairs are kept: the same command goes on")
+            results[name], rows[name] = frames, reference.measure(frames)
+        _show(pair, reference, results, out)
+        features = {f"{row}/{name}": v for row, m in rows.items() for name, v in m.features.items()}
+        if features:
+            save_weights(path.with_suffix(".safetensors"), features, kind=_FEATURES_KIND, header={})
+        told = {
+            "pair": asdict(note_of(pair)),
+            "inputs": inputs,
+            "keys": _keys(reference),
+            "rows": {name: _plain(row) for name, row in rows.items()},
+        }
+        with atomic_output(path) as draft:
+            draft.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
+
+    def _inputs(self, pair: Pair) -> str:
+        """A hash of all files that the numbers depend on."""
+        clips = [
+            _hash(clip.members[name]) for clip in (pair.source, pair.driver) for name in sorted(clip.members)
+        ]
+        files = [path for folder in self._config.predictions for path in _predicted_files(folder, pair)]
+        return _hash(
+            "".join([*self._networks, *clips, *(_hash(path.read_bytes()) for path in files)]).encode()
+        )
+
+    def _results(self, pair: Pair, reference: Reference) -> Iterator[tuple[str, Sequence[Pixels]]]:
+        """Each row's frames."""
+        yield TRUTH, reference.frames
+        yield FROZEN, [reference.source] * len(reference.frames)
+        for name, animator in self._animators.items():
+            retargeting = replace(animator.config.retarget, reference=pair.reference)
+            animator.config = replace(animator.config, retarget=retargeting)
+            portrait = animator.portrait(reference.source, f"clip {pair.source.key}")
+            yield name, list(animator.animate(portrait, reference.motion))
+        for folder in self._config.predictions:
+            yield row_of(folder), _predicted(folder, pair, reference)
 
 
-def _results(
-    pair: Pair, reference: Reference, config: EvaluateConfig
-) -> Iterator[tuple[str, Sequence[Pixels]]]:
-    """Each row's frames."""
-    count = len(reference.frames)
-    yield TRUTH, reference.frames
-    yield FROZEN, [reference.source] * count
-    for name in config.renderer:
-        animator = Animator(AnimatorConfig(renderer=name))
-        retargeting = replace(animator.config.retarget, reference=pair.reference)
-        animator.config = replace(animator.config, retarget=retargeting)
-        portrait = animator.portrait(reference.source, pair.source.key)
-        yield name, list(animator.animate(portrait, reference.motion))
-    for folder in config.predictions:
-        yield folder.name, _predicted(folder, pair, reference)
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
-def _predicted(folder: Path, pair: Pair, reference: Reference) -> list[Pixels]:
-    video, pictures = folder / f"{pair.name}.mp4", sorted((folder / pair.name).glob("*.png"))
+def _predicted_files(folder: Path, pair: Pair) -> list[Path]:
+    """Another method's result of a pair: a video, or pictures in the order of the numbers in their names."""
+    video, pictures = folder / f"{pair.name}.mp4", list((folder / pair.name).glob("*.png"))
     if video.exists():
-        frames = [frame.pixels for frame in read_frames(video)]
-    elif pictures:
-        frames = [read_image(path) for path in pictures]
-    else:
+        return [video]
+    if not pictures:
         raise MediaError(
             f"no result of pair {pair.name} in {folder}: expected {pair.name}.mp4 or a folder of PNGs"
         )
-    count, (height, width) = len(reference.frames), reference.source.shape[:2]
-    if len(frames) != count:
+    return sorted(pictures, key=lambda path: ([int(n) for n in re.findall(r"\d+", path.stem)], path.stem))
+
+
+def _predicted(folder: Path, pair: Pair, reference: Reference) -> list[Pixels]:
+    files = _predicted_files(folder, pair)
+    frames: Iterable[Pixels] = map(read_image, files)
+    if files[0].suffix == ".mp4":
+        frames = (frame.pixels for frame in read_frames(files[0]))
+    height, width = reference.source.shape[:2]
+    result = [_resized(frame, width, height) for frame in frames]
+    if len(result) != len(reference.frames):
         raise MediaError(
-            f"{folder}: pair {pair.name} has {len(frames)} frames, expected the driver's {count}"
+            f"{folder}: pair {pair.name} has {len(result)} frames, expected the driver's {len(reference.frames)}"
         )
-    size = (width, height)
-    return [
-        f if f.shape[:2] == (height, width) else cv2.resize(f, size, interpolation=cv2.INTER_AREA)
-        for f in frames
-    ]
+    return result
+
+
+def _resized(frame: Pixels, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
+    if frame.shape[:2] == (height, width):
+        return frame
+    shrinks = frame.shape[0] > height
+    return np.asarray(
+        cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    )
 
 
 def _show(pair: Pair, reference: Reference, results: Mapping[str, Sequence[Pixels]], out: Path) -> None:
@@ -224,7 +290,8 @@ def _show(pair: Pair, reference: Reference, results: Mapping[str, Sequence[Pixel
     write_image(out / "sheets" / f"{pair.name}.png", sheet)
     rows = [tile_row([f[t] for f in shown.values()], 256) for t in range(len(reference.frames))]
     height, width = rows[0].shape[:2]
-    with VideoWriter(out / "videos" / f"{pair.name}.mp4", Fraction(25), width, height, crf=26) as writer:
+    path = out / "videos" / f"{pair.name}.mp4"
+    with VideoWriter(path, reference.rate, width, height, crf=26) as writer:
         for row in rows:
             writer.write(row)
 
@@ -232,10 +299,9 @@ def _show(pair: Pair, reference: Reference, results: Mapping[str, Sequence[Pixel
 def _keys(reference: Reference) -> dict[str, Any]:
     """By what results are told apart: rotation from the source and mouth opening of each frame, skin tone, size."""
     pair, motion = reference.pair, reference.motion
-    rest = motion.pose.rotation[pair.reference]
     tone = skin_tone_deg(reference.source, pair.source.landmarks()[0][pair.source_frame])
     return {
-        "rotation_deg": np.degrees(angle_between(motion.pose.rotation, rest)).tolist(),
+        "rotation_deg": np.degrees(turned_from(motion, pair.reference)).tolist(),
         "opening": mouth_opening(motion, reference.judges.model).tolist(),
         "skin_tone_deg": tone if np.isfinite(tone) else None,
         "face_px": float(pair.source.note["face_px"]),

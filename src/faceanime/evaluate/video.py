@@ -20,7 +20,7 @@ from faceanime.structures.frames import Pixels
 
 JITTER_ABOVE_HZ = 6.0
 """Heads and lips hardly move faster; what trembles does."""
-_SHORTEST = 16
+SHORTEST = 16
 """Frames: of fewer there is no spectrum to speak of."""
 
 
@@ -113,8 +113,8 @@ def motion_spectrum(
     Source: Welch, IEEE Trans. Audio Electroacoustics 15(2), 1967, with a single segment.
     """
     check_shape("points_px", points_px, None, None, None)
-    if len(points_px) < _SHORTEST:
-        raise ShapeError(f"a spectrum of {len(points_px)} frames, expected {_SHORTEST} at least")
+    if len(points_px) < SHORTEST:
+        raise ShapeError(f"a spectrum of {len(points_px)} frames, expected {SHORTEST} at least")
     points = np.asarray(points_px, np.float64)
     frequency_hz, density = periodogram(points, float(frame_rate), window="hann", detrend="linear", axis=0)
     return frequency_hz, density.sum(axis=-1).mean(axis=-1)

@@ -11,13 +11,14 @@ import torch
 
 from faceanime.config import from_json, to_json
 from faceanime.errors import WeightsError
+from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.weights import load_weights, save_weights
 
 KIND = "generator"
 
-Generator: TypeAlias = Pgfg
+Generator: TypeAlias = Pgfg | FlowGuided
 
 
 def save_generator(
@@ -55,5 +56,8 @@ def _untrained(path: Path, header: Mapping[str, Any]) -> Generator:
     match header.get("network"):
         case Pgfg.network:
             return Pgfg(from_json(PgfgConfig, text, where))
+        case FlowGuided.network:
+            return FlowGuided(from_json(FlowGuidedConfig, text, where))
         case other:
-            raise WeightsError(f"{path} holds a network '{other}', expected {Pgfg.network}")
+            expected = f"{Pgfg.network} or {FlowGuided.network}"
+            raise WeightsError(f"{path} holds a network '{other}', expected {expected}")

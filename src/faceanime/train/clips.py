@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from faceanime.dynamics.blinks import SIDES, Blink, blinks_of, lids_apart
 from faceanime.dynamics.predictor import GROUPS
-from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.errors import ConfigError
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
@@ -45,8 +46,15 @@ class Clips:
         clips = [d for d in dynamics if len(d) > 1]
         if not clips:
             raise ConfigError("no clip of two frames or more to learn from")
+        for clip in clips:
+            model.require(clip.model_id, "a clip")
+            if clip.frame_rate != FRAME_RATE:
+                raise ConfigError(
+                    f"a clip has {clip.frame_rate} frames/s, the predictors know {FRAME_RATE} alone; prepare it again"
+                )
         self.states = [states_of(d.expression, d.pose, d.pose[0]).astype(np.float32) for d in clips]
-        self.blinks_per_minute = []
+        self.blinks: list[tuple[int, float]] = []
+        """How many there are in each clip, and its length in minutes."""
         self._calm, self._blink = [], []
         eyes = np.flatnonzero(np.isin(model.part, EYES))
         for clip, states in zip(clips, self.states, strict=True):
@@ -56,7 +64,7 @@ class Clips:
             ]
             self._calm.append(_without(states, blinks, eyes))
             self._blink.append(_numbered(blinks, len(states)))
-            self.blinks_per_minute.append(60.0 * len(blinks) * float(clip.frame_rate) / len(clip))
+            self.blinks.append((len(blinks), len(clip) / float(FRAME_RATE) / 60.0))
         self._mirror = _mirror_of(model)
         self._mouth = np.flatnonzero(model.part == Part.MOUTH)
         share = np.sqrt([len(states) for states in self.states])
@@ -138,6 +146,18 @@ def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, "N"]:
     for number, (first, last) in enumerate(blinks, start=1):
         numbers[first:last] = number
     return numbers
+
+
+def blink_rate(blinks: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Mean and deviation over people of the logarithm of blinks a minute, from counts and minutes.
+
+    Counts in short clips scatter by themselves (Poisson): what scatters more is the people.
+    """
+    counts, minutes = np.array(blinks, np.float64).T
+    mean = max(float(counts.sum() / minutes.sum()), 1.0)
+    scatter = float(((counts - mean * minutes) ** 2 - mean * minutes).sum() / (minutes**2).sum())
+    variance = math.log(1.0 + max(scatter, 0.0) / mean**2)
+    return math.log(mean) - variance / 2.0, math.sqrt(variance)
 
 
 def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T D"]:

@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from faceanime.config import save_config
+from faceanime.config import load_config, save_config
 from faceanime.dynamics.predictor import (
+    STYLES,
     FlowConfig,
     FlowPredictor,
     LstmConfig,
@@ -34,7 +35,7 @@ from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.clips import Clips, autocovariance, groups_of, style_of
+from faceanime.train.clips import Clips, autocovariance, blink_rate, groups_of, style_of
 from faceanime.train.curve import Curve
 from faceanime.train.losses import VertexDistance
 from faceanime.weights import load_weights, save_weights
@@ -100,15 +101,16 @@ def new_predictor(config: DynamicsConfig, clips: Clips, model: MorphableModel) -
     else:
         predictor = FlowPredictor(numbers, config.flow)
         states = windows.calm  # blinks are added to what it imagines
-        rates = np.log(np.maximum(clips.blinks_per_minute, _FEWEST_BLINKS))
-        predictor.blink_rate.copy_(torch.tensor([rates.mean(), rates.std()]))
+        predictor.blink_rate.copy_(torch.tensor(blink_rate(clips.blinks)))
         styles = style_of(states, there, model)
         predictor.prior.group.copy_(torch.tensor(groups_of(model)))
         predictor.style_mean.copy_(torch.tensor(styles.mean(axis=0)))
-        predictor.style_factor.copy_(torch.tensor(np.linalg.cholesky(np.cov(styles.T))))
+        predictor.style_factor.copy_(
+            torch.tensor(np.linalg.cholesky(np.cov(styles.T) + 1e-6 * np.eye(STYLES)))
+        )
     normaliser: Normaliser = predictor.normaliser
     normaliser.mean.copy_(torch.tensor(states[there].mean(axis=0)))
-    normaliser.deviation.copy_(torch.tensor(states[there].std(axis=0)))
+    normaliser.deviation.copy_(torch.tensor(states[there].std(axis=0).clip(1e-6)))
     if isinstance(predictor, FlowPredictor):
         normal = normaliser.normal(torch.tensor(states)).numpy() * there[..., None]
         predictor.prior.autocovariance.copy_(torch.tensor(autocovariance(normal, there, groups_of(model))))
@@ -285,11 +287,15 @@ def calibrate(predictor: FlowPredictor, clips: Clips, config: DynamicsConfig) ->
     with torch.no_grad():
         for batch in range(_CALIBRATION_BATCHES):
             windows = clips.draw(rng, config.batch, predictor.config.window)
-            known = _ends_known(rng, windows.there) if batch % 2 else _start_known(rng, windows.there, config)
+            there = windows.there
+            if batch % 2:
+                there, known = _ends_known(rng, there)
+            else:
+                known = _start_known(rng, there, config)
             truth = predictor.normaliser.normal(torch.tensor(windows.without_unseen_blinks(known)))
             bridge = predictor.prior.given(truth, torch.tensor(known))
             anchor = predictor.normaliser.normal(torch.tensor(windows.anchor))
-            asked = torch.tensor(windows.there & ~known)[..., None]
+            asked = torch.tensor(there & ~known)[..., None]
             addition = asked * (predictor.mean_of(bridge, anchor, trusted=False) - bridge.mean)
             place = predictor.trust_place(bridge)
             agreed.index_put_(place, addition * (truth - bridge.mean), accumulate=True)
@@ -301,8 +307,6 @@ CHECKPOINT = "dynamics-checkpoint"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _MEAN_SHARE, _STYLED_SHARE = 0.15, 0.7
 _CALIBRATION_BATCHES = 16
-_FEWEST_BLINKS = 4.0
-"""A minute, of people who do not blink in a short clip."""
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -341,12 +345,14 @@ def _start_known(
     return there & (np.arange(there.shape[1]) < rng.integers(1, config.observed + 1, len(there))[:, None])
 
 
-def _ends_known(rng: np.random.Generator, there: Bool[np.ndarray, "B T"]) -> Bool[np.ndarray, "B T"]:
-    """What target-driven prediction knows: the first frame and one later on; nothing beyond it is there."""
+def _ends_known(
+    rng: np.random.Generator, there: Bool[np.ndarray, "B T"]
+) -> tuple[Bool[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
+    """What is there and what target-driven prediction knows: the first frame and one later on, where it ends."""
     last = np.maximum((rng.random(len(there)) * there.sum(axis=1)).astype(int), 2)[:, None]
     frame = np.arange(there.shape[1])
-    there &= frame <= last
-    return there & ((frame == 0) | (frame == last))
+    way = there & (frame <= last)
+    return way, way & ((frame == 0) | (frame == last))
 
 
 def train_dynamics(
@@ -371,6 +377,10 @@ def train_dynamics(
     trainer = DynamicsTrainer(config, Clips(train, model), Clips(validation, model), model)
     best = math.inf
     if resume and checkpoint.exists():
+        if load_config(DynamicsConfig, out / "config.json") != config:
+            raise ConfigError(
+                f"{out} holds a run with other settings; leave --config and --preset out to go on with them"
+            )
         trainer.load(checkpoint)
         if best_path.exists():
             best = float(load_predictor(best_path, model)[1]["validation_loss"])
@@ -378,15 +388,16 @@ def train_dynamics(
     progress.stage("training the predictor", config.steps - trainer.step)
     sums: dict[str, float] = {}
     started, begun = time.monotonic(), trainer.step
+    noted = begun
     for _ in watched(range(trainer.step, config.steps), progress):
         for name, value in trainer.advance().items():
             sums[name] = sums.get(name, 0.0) + value
         if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
             loss = trainer.validate()
-            means = {name: value / config.validate_every for name, value in sums.items()}
+            means = {name: value / (trainer.step - noted) for name, value in sums.items()}
             per_s = (trainer.step - begun) / (time.monotonic() - started)
             note(trainer.step, {**means, "validation": loss, "steps_per_s": per_s})
-            sums = {}
+            sums, noted = {}, trainer.step
             if loss < best:
                 best = loss
                 if isinstance(trainer.average, FlowPredictor):

@@ -1,0 +1,199 @@
+"""The flow-guided generator: small networks that repair, in windows, what the geometric renderer cannot carry.
+
+Three U-Nets (mouth; eye, which serves both; face) see a window of the renderer's picture, what the 3D face tells of it
+(`windows.Conditions`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
+(arXiv 2105.14678, sec. III), E shared by all. Each gives a picture and a mask, and
+
+    I = mask * synthesis + (1 - mask) * window,   mask = gate * sigmoid(logits).
+
+The synthesis is the window plus twice a tanh: a network that has learned nothing changes nothing, light and skin stay
+the source's own, and what is pasted is a change (`Window.paste`) that leaves finer detail than a window's alone.
+Plain convolutions, batch norm that `folded` folds away, ReLU, nearest upsampling; wide at half resolution and below,
+thin at full: on a CPU such networks are bound by memory.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from faceanime.errors import ConfigError, check_shape
+from faceanime.generator.blocks import GeneratedFace, doubled
+from faceanime.generator.windows import MAPS, Part, WindowSizes
+
+_GIVEN = 3 + len(MAPS) + 1
+"""Channels that a network sees: the window, the maps, the gate."""
+_SCALES = 4
+"""Halvings of a window."""
+_OPEN_LOGIT = 1.0
+"""Masks begin rather open: a shut one would learn nothing."""
+
+
+@dataclass(frozen=True)
+class FlowGuidedConfig:
+    """Size of the windows and of the networks; widths are channels at full size, a half, a quarter ... a sixteenth."""
+
+    windows: WindowSizes = field(default_factory=WindowSizes)
+    mouth: tuple[int, ...] = (16, 32, 56, 96, 128)
+    eye: tuple[int, ...] = (16, 32, 56, 80, 96)
+    face: tuple[int, ...] = (12, 24, 40, 64, 80)
+    prior: tuple[int, ...] = (16, 32, 48)
+    """Channels of the priors' encoder at a half, a quarter and an eighth."""
+
+    def __post_init__(self) -> None:
+        for name, count in {
+            "mouth": _SCALES + 1,
+            "eye": _SCALES + 1,
+            "face": _SCALES + 1,
+            "prior": 3,
+        }.items():
+            widths = getattr(self, name)
+            if len(widths) != count or min(widths) < 1:
+                raise ConfigError(f"flow-guided: {name} is {widths}, expected {count} widths of at least 1")
+
+    def widths(self, part: Part) -> tuple[int, ...]:
+        """Of a part's network."""
+        return {"mouth": self.mouth, "eye": self.eye, "face": self.face}[part]
+
+
+FAST = FlowGuidedConfig()
+"""2.4 GFLOP a frame, all four windows together; 1.9 M parameters."""
+QUALITY = FlowGuidedConfig(
+    windows=WindowSizes(mouth_px=128, eye_px=96, face_px=128),
+    mouth=(40, 88, 160, 224, 256),
+    eye=(32, 72, 128, 176, 192),
+    face=(24, 56, 96, 128, 144),
+    prior=(24, 48, 64),
+)
+"""15.9 GFLOP a frame; 9.6 M parameters."""
+
+
+class ConvNorm(nn.Module):
+    """A 3x3 convolution, batch norm, ReLU; `folded` into one convolution for use."""
+
+    def __init__(self, into: int, out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(into, out, 3, stride=stride, padding=1, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(out)
+
+    def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
+        return relu(self.norm(self.convolution(features)))
+
+    def fold(self) -> None:
+        """Make the norm part of the convolution; for networks that learn no more."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.convolution = nn.utils.fuse_conv_bn_eval(self.convolution, self.norm)
+            self.norm = nn.Identity()
+
+
+class PriorEncoder(nn.Module):
+    """E: a sparse texture prior as features at a quarter and at an eighth of its size."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        steps = pairwise((3, *widths))
+        self.enter, self.second, self.third = (ConvNorm(into, out, stride=2) for into, out in steps)
+
+    def forward(self, prior: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
+        quarter = self.second(self.enter(prior))
+        return quarter, self.third(quarter)
+
+
+class RepairNet(nn.Module):
+    """A U-Net: a window and what is told of it in, a change in (-2, 2) and a mask's logits out."""
+
+    def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
+        super().__init__()
+        full, *below = widths
+        self.down = nn.ModuleList(
+            [
+                nn.Sequential(ConvNorm(into, out, stride=2), ConvNorm(out, out))
+                for into, out in pairwise((_GIVEN, *below))
+            ]
+        )
+        self.tell_quarter = nn.Conv2d(prior_widths[1], below[1], 1)
+        self.tell_eighth = nn.Conv2d(prior_widths[2], below[2], 1)
+        self.up = nn.ModuleList(
+            [
+                nn.Sequential(ConvNorm(coarse + fine, fine), ConvNorm(fine, fine))
+                for fine, coarse in reversed(list(pairwise(below)))
+            ]
+        )
+        self.thin = ConvNorm(below[0], full)
+        self.blend = ConvNorm(full + _GIVEN, full)
+        self.change, self.mask = nn.Conv2d(full, 3, 3, padding=1), nn.Conv2d(full, 1, 3, padding=1)
+        for layer in (self.change, self.mask):
+            assert layer.bias is not None
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.mask.bias, _OPEN_LOGIT)  # type: ignore[arg-type]
+
+    def forward(
+        self, given: Float[Tensor, "B C S S"], moved: tuple[Tensor, Tensor]
+    ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
+        """`moved`: E(p_t) - E(p_s) at a quarter and at an eighth of the size."""
+        half = self.down[0](given)
+        quarter = self.down[1](half) + self.tell_quarter(moved[0])
+        eighth = self.down[2](quarter) + self.tell_eighth(moved[1])
+        features = self.down[3](eighth)
+        for up, skip in zip(self.up, (eighth, quarter, half), strict=True):
+            features = up(torch.cat([doubled(features), skip], dim=1))
+        features = self.blend(torch.cat([doubled(self.thin(features)), given], dim=1))
+        return 2.0 * self.change(features).tanh(), self.mask(features)
+
+
+class FlowGuided(nn.Module):
+    """The three networks and the priors' encoder."""
+
+    network: ClassVar[str] = "flow-guided"
+    """Its name in weights files."""
+
+    def __init__(self, config: FlowGuidedConfig = FAST) -> None:
+        super().__init__()
+        self.config = config
+        self.prior_encoder = PriorEncoder(config.prior)
+        self.nets = nn.ModuleDict(
+            {part: RepairNet(config.widths(part), config.prior) for part in ("mouth", "eye", "face")}
+        )
+
+    def forward(
+        self,
+        part: Part,
+        window: Float[Tensor, "B 3 S S"],
+        maps: Float[Tensor, "B C S S"],
+        gate: Float[Tensor, "B 1 S S"],
+        target_prior: Float[Tensor, "B 3 S S"],
+        source_prior: Float[Tensor, "B 3 S S"],
+    ) -> GeneratedFace:
+        """The windows of one part, repaired; pictures and priors in [-1, 1].
+
+        Where the gate is 0, `image` is `window` bit for bit. Raises ShapeError.
+        """
+        side, count = self.config.windows.of(part), len(window)
+        check_shape("window", window, None, 3, side, side)
+        check_shape("maps", maps, count, len(MAPS), side, side)
+        for name, tensor, channels in (
+            ("gate", gate, 1), ("target_prior", target_prior, 3), ("source_prior", source_prior, 3)
+        ):  # fmt: skip
+            check_shape(name, tensor, count, channels, side, side)
+        both = self.prior_encoder(torch.cat([target_prior, source_prior]))
+        moved = tuple(encoded[:count] - encoded[count:] for encoded in both)
+        change, logits = self.nets[part](torch.cat([window, maps, gate], dim=1), moved)
+        mask = gate * logits.float().sigmoid()
+        return GeneratedFace.over(window, window + change.float(), mask)
+
+    def folded(self) -> FlowGuided:
+        """A copy for use alone: every batch norm is part of its convolution, weights in the order CPUs like best."""
+        network = copy.deepcopy(self).eval()
+        for module in network.modules():
+            if isinstance(module, ConvNorm):
+                module.fold()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
+        return network.requires_grad_(False)

@@ -1,0 +1,295 @@
+"""Windows: the parts of a picture that a network looks at closely, and what the 3D face tells of them.
+
+Geometry carries what it can at native resolution; what it cannot (the inside of a mouth, a closing lid, a far cheek)
+lies in few small places. A window is a square around such a place that moves with the head: aligned to its roll, as
+large as its scale says, S px wide whatever the picture's size. `WindowMaker` places the windows and draws for each:
+
+- `maps`: a normalised picture of the target's geometry (mean-face coordinates of what each pixel shows: PNCC of
+  Zhu et al., arXiv 1511.07212, sec. 3.2), how far the warp stretches the source, whether the source shows it at
+  all, and which part of the face it is;
+- `gate`: where a network may change anything. Elsewhere, and everywhere while the face stands as in the source, the
+  picture stays bit for bit.
+
+The left eye's window is mirrored, so that one network serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int32, UInt8
+
+from faceanime.errors import ConfigError, check_shape
+from faceanime.geometry.flow import area_ratio, identity_flow, sample
+from faceanime.geometry.rasterize import rasterize_attributes
+from faceanime.geometry.similarity import ANTIALIAS_BELOW, apply_affine, invert_affine, warp_image
+from faceanime.morphable import topology
+from faceanime.morphable.model import MorphableModel, Region
+from faceanime.prior.texture import render_texture
+from faceanime.structures.coefficients import HeadPose
+from faceanime.structures.frames import Pixels
+from faceanime.structures.prior import Box, SparseTexture
+
+WindowName = Literal["face", "mouth", "right_eye", "left_eye"]
+Part = Literal["face", "mouth", "eye"]
+Points: TypeAlias = Float[np.ndarray, "V 3"]
+
+WINDOWS: tuple[WindowName, ...] = ("face", "mouth", "right_eye", "left_eye")
+PART_OF: dict[WindowName, Part] = {"face": "face", "mouth": "mouth", "right_eye": "eye", "left_eye": "eye"}
+
+MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
+"""Channels of `Conditions.maps`: the first three in [-1, 1], as is the fourth; the others are 0 or 1."""
+STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
+
+_SIDE: dict[Part, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2}
+"""Sides of the windows, model units: the mouth's is 0.66 of the mean face's width, an eye's twice its eye's."""
+_RIGHT_EYE = topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1]
+_LEFT_EYE = topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[1:-1]
+_LIPS = topology.OUTER_LIPS + topology.INNER_LIPS_LOWER + topology.INNER_LIPS_UPPER[1:-1]
+_LANDMARKS: dict[WindowName, tuple[int, ...]] = {
+    "face": topology.OVAL,
+    "mouth": _LIPS,
+    "right_eye": _RIGHT_EYE + topology.RIGHT_IRIS,
+    "left_eye": _LEFT_EYE + topology.LEFT_IRIS,
+}
+_CENTRE: dict[WindowName, tuple[int, ...]] = {
+    "face": topology.OVAL,
+    "mouth": topology.OUTER_LIPS,
+    "right_eye": _RIGHT_EYE,
+    "left_eye": _LEFT_EYE,
+}
+
+# Lengths in shares of a window's side.
+_GROW: dict[Part, float] = {"mouth": 4 / 128, "eye": 3 / 64, "face": 2 / 128}
+_SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128}
+_BORDER = 3 / 64
+"""Along a window's edge its gate is shut."""
+_REST: dict[Part, tuple[float, float]] = {"mouth": (0.001, 0.012), "eye": (0.002, 0.02)}
+"""A gate begins to open when its landmarks have moved so far, in the window, from where the source has them, and is
+open from the second on: at rest the source shows."""
+_STRETCHED = 1.7
+"""Skin is stretched when it covers so many times the area that it has in the source."""
+_STRETCH_OCTAVES = 3.0
+
+
+@dataclass(frozen=True)
+class WindowSizes:
+    """Sides of the windows, px; multiples of 16, 32 or more."""
+
+    mouth_px: int = 128
+    eye_px: int = 64
+    face_px: int = 128
+
+    def __post_init__(self) -> None:
+        for name in ("mouth_px", "eye_px", "face_px"):
+            if getattr(self, name) < 32 or getattr(self, name) % 16:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected a multiple of 16, 32 or more")
+
+    def of(self, part: Part) -> int:
+        """The side of a part's window, px."""
+        return {"mouth": self.mouth_px, "eye": self.eye_px, "face": self.face_px}[part]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A square of a picture: `window_from_picture` (2,3) a similarity, px; seen in a mirror if `mirrored`."""
+
+    window_from_picture: Float64[np.ndarray, "2 3"]
+    size_px: int
+    mirrored: bool = False
+
+    def cut(self, picture: Pixels) -> UInt8[np.ndarray, "S S 3"]:
+        """What the window shows of a picture (H,W,3), smoothed first where it shrinks."""
+        box = self._box(*picture.shape[:2])
+        near = self.within(box)
+        seen = warp_image(
+            np.ascontiguousarray(picture[box.slices]),
+            near.window_from_picture,
+            self.size_px,
+            self.size_px,
+            "cubic",
+        )
+        return self._turned(seen)
+
+    def paste(self, canvas: Pixels, change: Float32[np.ndarray, "S S 3"]) -> None:
+        """Add a change (levels of 255) to a picture, in place; where it is 0, pixels stay as they are.
+
+        A change, not a picture: what it leaves alone keeps the detail that the picture has beyond the window's.
+        """
+        check_shape("change", change, self.size_px, self.size_px, 3)
+        box = self._box(*canvas.shape[:2])
+        flow = identity_flow(box.height, box.width)
+        places = apply_affine(self.within(box).window_from_picture, flow).astype(np.float32)
+        seen = _shown_smaller(np.ascontiguousarray(self._turned(change)), 1.0 / self._scale)
+        inside = canvas[box.slices]
+        inside[:] = np.rint(inside + sample(seen, places)).clip(0, 255).astype(np.uint8)
+
+    def placed(self, points: Points) -> Points:
+        """A mesh's points (V,3), px of the picture, in px of the window before it is mirrored."""
+        xy = apply_affine(self.window_from_picture, points[:, :2])
+        return np.concatenate([xy, self._scale * points[:, 2:]], axis=1)
+
+    def texture(self, texture: SparseTexture, points: Points) -> Float32[np.ndarray, "S S 3"]:
+        """The sparse texture prior in the window, at the geometry of `points` (V,3), px of the picture."""
+        return self._turned(render_texture(texture, self.placed(points), self.size_px, self.size_px))
+
+    def within(self, box: Box) -> Window:
+        """The same window on the part of the picture that `box` cuts out."""
+        moved = self.window_from_picture.copy()
+        moved[:, 2] = apply_affine(moved, np.array([float(box.left), float(box.top)]))
+        return replace(self, window_from_picture=moved)
+
+    @property
+    def _scale(self) -> float:
+        return float(np.sqrt(np.linalg.det(self.window_from_picture[:, :2])))
+
+    def _turned(self, picture: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(picture[:, ::-1]) if self.mirrored else picture
+
+    def _box(self, height: int, width: int) -> Box:
+        """The part of a picture under the window and a little around it; one pixel at least."""
+        side = float(self.size_px)
+        corners = np.array([[0.0, 0.0], [side, 0.0], [0.0, side], [side, side]])
+        seen = apply_affine(invert_affine(self.window_from_picture), corners)
+        margin = 3.0 + 3.0 / self._scale
+        low = np.clip(np.floor(seen.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
+        high = np.clip(np.ceil(seen.max(axis=0) + margin), low + 1, [width, height]).astype(int)
+        return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _shown_smaller(change: Float32[np.ndarray, "S S 3"], scale: float) -> Float32[np.ndarray, "S S 3"]:
+    """A change without the details that a picture `scale` times as fine cannot show (as `warp_image` does)."""
+    if scale >= ANTIALIAS_BELOW:
+        return change
+    sigma = 0.5 * float(np.sqrt(scale**-2 - 1.0))
+    return np.asarray(cv2.GaussianBlur(change, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What the 3D face tells of one window.
+
+    `maps` (S,S,C) float32, see `MAPS`; `gate` (S,S) float32 in [0,1]; `is_open`, whether the gate is anywhere.
+    """
+
+    maps: Float32[np.ndarray, "S S C"]
+    gate: Float32[np.ndarray, "S S"]
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.gate.any())
+
+
+class WindowMaker:
+    """Places windows and draws their conditions for one model."""
+
+    def __init__(self, model: MorphableModel, sizes: WindowSizes) -> None:
+        self.sizes = sizes
+        face = model.region != Region.RING
+        self._triangles = model.triangles[face]
+        self._label = _labels(model)[face]
+        self._attributes = np.zeros_like(model.mean)
+        landmarks = model.mean[: model.landmark_count]
+        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+        self._attributes[:] = (2.0 * model.mean - low - high) / (high - low)
+
+    def windows(self, points: Points, pose: HeadPose) -> dict[WindowName, Window]:
+        """The windows on a face: `points` (V,3) are all vertices of the model, px; `pose` is theirs."""
+        up = np.array([pose.rotation[0, 1], -pose.rotation[1, 1]])  # of the head, in the picture
+        up = up / max(float(np.linalg.norm(up)), 1e-6)
+        turn = np.array([[-up[1], up[0]], [-up[0], -up[1]]])  # takes `up` to (0, -1)
+        found: dict[WindowName, Window] = {}
+        for name in WINDOWS:
+            part = PART_OF[name]
+            size_px = self.sizes.of(part)
+            linear = size_px / (_SIDE[part] * float(pose.scale)) * turn
+            outline = points[list(_CENTRE[name]), :2] @ linear.T
+            offset = size_px / 2 - (outline.min(axis=0) + outline.max(axis=0)) / 2
+            found[name] = Window(np.column_stack([linear, offset]), size_px, name == "left_eye")
+        return found
+
+    def conditions(
+        self,
+        name: WindowName,
+        source: tuple[Window, Points],
+        target: tuple[Window, Points],
+    ) -> Conditions:
+        """What is to be known of a target's window; both (V,3) points in px of their pictures."""
+        window, size_px, part = target[0], target[0].size_px, PART_OF[name]
+        before, after = source[0].placed(source[1]), window.placed(target[1])
+        drawn, triangle = rasterize_attributes(after, self._triangles, self._attributes, size_px, size_px)
+        ratio = area_ratio(before[:, :2], after[:, :2], self._triangles)
+        stretch = np.log2(np.maximum(ratio, 2.0**-_STRETCH_OCTAVES)) / _STRETCH_OCTAVES
+        told = np.zeros((len(self._triangles) + 1, len(MAPS) - 3), np.float32)  # the last for triangle -1
+        told[:-1, 0] = np.where(ratio > 0.0, stretch.clip(-1.0, 1.0), 1.0)
+        told[:-1, 1] = ratio > 0.0
+        told[np.arange(len(self._label)), self._label - 3] = 1.0
+        maps = np.concatenate([drawn, told[triangle]], axis=-1)
+        moved = np.linalg.norm((after - before)[list(_LANDMARKS[name]), :2], axis=1).max() / size_px
+        gate = _gate(part, maps, triangle >= 0, float(moved))
+        if window.mirrored:
+            maps, gate = np.ascontiguousarray(maps[:, ::-1]), np.ascontiguousarray(gate[:, ::-1])
+            maps[..., 0] *= -1.0
+        return Conditions(maps, gate)
+
+
+def mirrored_maps(maps: Float32[np.ndarray, "*B S S C"]) -> Float32[np.ndarray, "*B S S C"]:
+    """The maps of the mirror image of a face (its mouth, or all of it)."""
+    turned = np.ascontiguousarray(maps[..., ::-1, :])
+    turned[..., 0] *= -1.0
+    return turned
+
+
+def _labels(model: MorphableModel) -> Int32[np.ndarray, "F"]:
+    """The channel of `MAPS` that says what each triangle is."""
+    label = np.full(len(model.triangles), SKIN, np.int32)
+    skin = model.region == Region.SKIN
+    outline = np.ascontiguousarray(model.mean[list(topology.OUTER_LIPS), :2], np.float32)
+    middles = model.mean[model.triangles].mean(axis=1)
+    lips = [cv2.pointPolygonTest(outline, (float(x), float(y)), False) > 0 for x, y, _ in middles]
+    label[skin & np.array(lips)] = LIPS
+    label[skin & np.isin(model.triangles, _RIGHT_EYE + _LEFT_EYE).any(axis=1)] = LIDS
+    label[model.region == Region.MOUTH] = INSIDE
+    label[np.isin(model.region, (Region.RIGHT_EYE, Region.LEFT_EYE))] = EYE
+    return label
+
+
+_CHANGEABLE: Mapping[Part, tuple[int, int]] = {"mouth": (LIPS, INSIDE), "eye": (LIDS, EYE)}
+
+
+def _gate(
+    part: Part, maps: Float32[np.ndarray, "S S C"], face: Bool[np.ndarray, "S S"], moved: float
+) -> Float32[np.ndarray, "S S"]:
+    """Where a network may paint: soft, shut along the window's edge; `face` (S,S) where the mesh is, `moved`
+    as in `_REST`."""
+    side = len(maps)
+    if part == "face":
+        lost = (maps[..., STRETCH] > np.log2(_STRETCHED) / _STRETCH_OCTAVES) & (maps[..., SKIN] > 0)
+        opening = 1.0
+    else:
+        lost = maps[..., _CHANGEABLE[part]].any(axis=-1)
+        first, full = _REST[part]
+        opening = min(max((moved - first) / (full - first), 0.0), 1.0)
+    border = max(round(_BORDER * side), 1)
+    shut = np.zeros((side, side), np.uint8)
+    if opening == 0.0 or not lost.any():
+        return shut.astype(np.float32)
+    grown = cv2.dilate(lost.astype(np.uint8), _disc(_GROW[part] * side)) > 0
+    # what lies beside the face is not its own: neither background nor neck
+    within = cv2.erode(face.astype(np.uint8), _disc(_SOFT[part] * side)) > 0
+    if part == "face":
+        within = within & (maps[..., SKIN] > 0)
+    inner = slice(border, side - border)
+    shut[inner, inner] = (grown & within)[inner, inner]
+    soft = 2 * max(round(_SOFT[part] * side), 1) + 1  # a box, not a gaussian: it ends
+    blurred = cv2.blur(shut.astype(np.float32), (soft, soft), borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(opening * blurred, np.float32)
+
+
+def _disc(radius_px: float) -> UInt8[np.ndarray, "d d"]:
+    size = 2 * max(round(radius_px), 1) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))

@@ -1,0 +1,351 @@
+"""One step after the other: what the networks of the flow-guided generator learn, and how.
+
+Each network learns from the windows whose gates are open. First it learns pictures (L1 by region, a Laplacian
+pyramid); then, from `adversarial_from` on, a patch critic looks at the middle of mouths and eyes, its gradient
+kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import EllipsisType
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from faceanime.errors import ConfigError
+from faceanime.generator.blocks import GeneratedFace
+from faceanime.generator.discriminator import PatchCritic, PatchCriticConfig
+from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
+from faceanime.generator.windows import EYE, INSIDE, Part
+from faceanime.sheet import contact_sheet
+from faceanime.structures.frames import Pixels
+from faceanime.train.losses import (
+    adversarial_loss,
+    feature_matching,
+    hinge_critic_loss,
+    laplacian_l1,
+    mask_sparsity,
+    weighted_l1,
+)
+from faceanime.train.pairs import PairsConfig
+from faceanime.train.window_errors import Numbers, Tensors, add_errors, scores
+from faceanime.train.windows import AugmentConfig, Batch, Pairs, WindowSample, batched, draw_batches
+from faceanime.weights import load_weights, save_weights
+
+CHECKPOINT = "generator-checkpoint"
+
+View: TypeAlias = tuple[EllipsisType, slice, slice]
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """How the flow-guided generator is trained."""
+
+    network: FlowGuidedConfig = FAST
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    steps: int = 20_000
+    batch: int = 8
+    """Pairs whose windows are seen at once ..."""
+    mouth_share: float = 1.0
+    """... as far as they are drawn: mouths are what is hardest, ..."""
+    eye_share: float = 0.5
+    """... every pair has two eyes, ..."""
+    face_share: float = 0.25
+    """... and far cheeks are skin."""
+    accumulate: int = 1
+    """Such batches to a step."""
+    learning_rate: float = 1e-3
+    warm_up: int = 100
+    """Steps over which the learning rate rises; after them it falls as a cosine."""
+    ema: float = 0.998
+    """Share of the running average of the weights, batch norm's statistics too, that a step keeps."""
+    inside: float = 2.0
+    """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate ..."""
+    inside_adversarial: float = 0.4
+    """... and once there is a critic: L1 alone makes teeth one pale bar."""
+    synthesis: float = 0.5
+    """Weight of the L1 loss of the synthesis by itself, which learns where the mask is still shut too."""
+    laplacian: float = 1.0
+    mask: float = 0.02
+    adversarial_from: int = 4_000
+    """The step from which on there are critics."""
+    adversarial: float = 0.5
+    """Length of the critics' gradient with respect to the picture, in lengths of that of all other losses."""
+    matching: float = 10.0
+    """Weight of the critics' features against their scores."""
+    critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
+    critic_learning_rate: float = 4e-4
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the processor multiplies it."""
+    loaders: int = 2
+    """Threads that cut windows and draw their maps; a GPU wants as many as there are cores."""
+    seed: int = 0
+    validate_every: int = 500
+    validation_windows: int = 96
+    """Pairs of the validation clips that are measured, at most."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate", "loaders", "validate_every", "validation_windows"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if not 0.0 <= self.ema < 1.0:
+            raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
+        if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
+            raise ConfigError(f"mouth_share, eye_share and face_share are {self.shares}, expected 0 to 1")
+        if self.critic.channels != _CRITIC_CHANNELS:
+            raise ConfigError(f"critic.channels is {self.critic.channels}, expected {_CRITIC_CHANNELS}")
+
+    @property
+    def shares(self) -> dict[Part, float]:
+        """Of each part's windows, how many are looked at."""
+        return {"mouth": self.mouth_share, "eye": self.eye_share, "face": self.face_share}
+
+
+_CRITIC_CHANNELS = 6
+"""The target's prior and the picture."""
+_JUDGED: dict[Part, float] = {"mouth": 0.625, "eye": 0.75}
+"""Share of a window's side, around its middle, that a critic sees."""
+_MOMENTS, _CRITIC_MOMENTS = (0.9, 0.99), (0.5, 0.99)
+
+
+class GeneratorTrainer:
+    """The networks, their critics, their averaged weights, and the step that they have come to."""
+
+    def __init__(self, config: GeneratorConfig, device: Device = "cpu") -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.step = config, 0
+        self._device = torch.device(device)
+        self._low_precision = _multiplies_bfloat16(config.precision, self._device)
+        self.network = FlowGuided(config.network).to(self._device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.critics = nn.ModuleDict({part: PatchCritic(config.critic) for part in _JUDGED}).to(self._device)
+        self._optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate, _MOMENTS)
+        self._critic_optimiser = torch.optim.Adam(
+            self.critics.parameters(), config.critic_learning_rate, _CRITIC_MOMENTS
+        )
+
+    def draw(self, pairs: Pairs, step: int) -> list[dict[Part, Batch]]:
+        """What is seen in a step."""
+        rng = np.random.default_rng([self.config.seed, step])
+        config = self.config
+        return [
+            draw_batches(pairs, config.batch, config.shares, config.augment, rng)
+            for _ in range(config.accumulate)
+        ]
+
+    def advance(self, drawn: Sequence[dict[Part, Batch]]) -> Numbers:
+        """One step; returns the losses."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * self._pace()
+        self.network.train()
+        self._optimiser.zero_grad()
+        self._critic_optimiser.zero_grad()
+        sums: Numbers = defaultdict(float)
+        for batches in drawn:
+            for part, batch in batches.items():
+                losses = self._learn(part, self._tensors(batch))
+                for name, value in losses.items():
+                    sums[f"{part}/{name}"] += value / len(drawn)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimiser.step()
+        if self.step >= self.config.adversarial_from:
+            self._critic_optimiser.step()
+        self.step += 1
+        self._follow()
+        return sums
+
+    def _learn(self, part: Part, batch: Tensors) -> Numbers:
+        """Add the gradients of one batch to network and critic."""
+        config, share = self.config, 1.0 / self.config.accumulate
+        judged = part in _JUDGED and self.step >= config.adversarial_from
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
+            face = self._repaired(self.network, part, batch)
+        weight = _region_weight(batch, config.inside_adversarial if judged else config.inside)
+        losses = {
+            "picture": weighted_l1(face.image, batch["truth"], weight),
+            "synthesis": config.synthesis * weighted_l1(face.out, batch["truth"], weight),
+            "laplacian": config.laplacian * laplacian_l1(face.image, batch["truth"], weight),
+            "mask": config.mask * mask_sparsity(face.mask),
+        }
+        total = torch.stack(list(losses.values())).sum()
+        if judged:
+            view = _middle(face.image.shape[-1], _JUDGED[part])
+            prior, real, made = batch["target_prior"][view], batch["truth"][view], face.image[view]
+            critic = self.critics[part]
+            losses["critic"] = self._teach(critic, prior, real, made.detach())
+            convincing = self._convince(critic, prior, real, made)
+            pull = torch.stack(list(convincing.values())).sum()
+            total = total + config.adversarial * _balance(total, pull, face.image, view) * pull
+            losses |= convincing
+        (share * total).backward()  # type: ignore[no-untyped-call]
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _teach(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor) -> Tensor:
+        """The critic's own loss; its gradients are added to it."""
+        real_scores, _ = critic(torch.cat([prior, real], dim=1))
+        made_scores, _ = critic(torch.cat([prior, made], dim=1))
+        loss = hinge_critic_loss(real_scores, made_scores)
+        (loss / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def _convince(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor) -> Tensors:
+        """What the network wants of the critic; the critic learns nothing from it."""
+        critic.requires_grad_(False)
+        made_scores, made_features = critic(torch.cat([prior, made], dim=1))
+        _, real_features = critic(torch.cat([prior, real], dim=1))
+        critic.requires_grad_(True)
+        return {
+            "believed": adversarial_loss(made_scores),
+            "matched": self.config.matching * feature_matching(made_features, real_features),
+        }
+
+    def _repaired(self, network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
+        return network(
+            part,
+            batch["canvas"],
+            batch["maps"],
+            batch["gate"],
+            batch["target_prior"],
+            batch["source_prior"],
+        )
+
+    def validate(self, samples: dict[Part, list[WindowSample]]) -> Numbers:
+        """How the averaged weights do on windows of validation clips; `score` is what is to become small.
+
+        Mean absolute errors (levels of 255) by region, beside those of the geometric renderer ("canvas"), inside the
+        gates; `sharp`: mean |Laplacian| there, in shares of the truth's. The score: the mean over the regions of
+        the error in shares of the canvas', plus half of the sharpness that is missing. Never the whole window's L1:
+        that prefers soft skin over half a face to a mouth that is right.
+        """
+        sums: dict[str, float] = defaultdict(float)
+        for part, windows in samples.items():
+            for first in range(0, len(windows), self.config.batch):
+                batch = self._tensors(batched(windows[first : first + self.config.batch]))
+                with torch.no_grad():
+                    image = self._repaired(self.average, part, batch).image.clamp(-1.0, 1.0)
+                add_errors(sums, part, image, batch)
+        return scores(sums)
+
+    def look(self, samples: dict[Part, list[WindowSample]], count: int = 8) -> dict[Part, Pixels]:
+        """Sheets of windows: truth, canvas, repaired, mask."""
+        sheets: dict[Part, Pixels] = {}
+        for part, windows in samples.items():
+            chosen = windows[:: max(len(windows) // count, 1)][:count]
+            batch = self._tensors(batched(chosen))
+            with torch.no_grad():
+                face = self._repaired(self.average, part, batch)
+            rows = (batch["truth"], batch["canvas"], face.image, 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0)
+            tiles = [[_pixels(picture) for picture in row] for row in rows]
+            sheets[part] = contact_sheet(tiles, ("truth", "geometric", "repaired", "mask"), tile_px=192)
+        return sheets
+
+    def _pace(self) -> float:
+        rise = min(1.0, (self.step + 1) / max(self.config.warm_up, 1))
+        fall = 0.5 * (1.0 + math.cos(math.pi * min(self.step / self.config.steps, 1.0)))
+        return rise * (0.05 + 0.95 * fall)
+
+    def _follow(self) -> None:
+        """Move the averaged weights and statistics toward the present ones."""
+        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        state = self.network.state_dict()
+        for name, mean in self.average.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(state[name], 1.0 - keep)
+            else:
+                mean.copy_(state[name])
+
+    def _tensors(self, batch: Batch) -> Tensors:
+        """Channels second, as torch counts them; last in memory, as they are."""
+        return {
+            name: torch.from_numpy(value).to(self._device).permute(0, 3, 1, 2)
+            for name, value in batch.items()
+        }
+
+    def save(self, path: Path) -> None:
+        """Everything that the next step depends on. Raises OutputError."""
+        tensors: Tensors = {}
+        for name, module in self._modules().items():
+            tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+        for name, optimiser in self._optimisers().items():
+            for index, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"{name}.{index}.{key}": value for key, value in state.items()}
+        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+        save_weights(path, arrays, kind=CHECKPOINT, header={"step": self.step})
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
+        arrays, header = load_weights(path, CHECKPOINT)
+        tensors = {name: torch.tensor(value) for name, value in arrays.items()}
+        try:
+            for name, module in self._modules().items():
+                module.load_state_dict(_under(tensors, name))
+        except RuntimeError as error:
+            raise ConfigError(
+                f"{path} is of networks of another size; use the settings it began with"
+            ) from error
+        for name, optimiser in self._optimisers().items():
+            states: dict[int, Tensors] = {}
+            for key, value in _under(tensors, name).items():
+                index, _, entry = key.partition(".")
+                states.setdefault(int(index), {})[entry] = value
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": states, "param_groups": groups})
+        self.step = int(header["step"])
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"network": self.network, "average": self.average, "critics": self.critics}
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
+
+
+def _under(tensors: Tensors, name: str) -> Tensors:
+    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+
+def _multiplies_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether bfloat16 is used; processors that only emulate it are several times slower with it."""
+    if precision == "auto":
+        return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
+    return precision == "bfloat16"
+
+
+def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
+    """1 where the gate is open, `inside` in the mouth and between the lids."""
+    held = batch["maps"][:, [INSIDE, EYE]].sum(dim=1, keepdim=True)
+    return (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
+
+
+def _middle(side: int, share: float) -> View:
+    """The middle of pictures of that side, px: a share of it."""
+    margin = round((1.0 - share) / 2.0 * side)
+    return ..., slice(margin, side - margin), slice(margin, side - margin)
+
+
+def _balance(picture_loss: Tensor, critic_loss: Tensor, image: Tensor, view: View) -> Tensor:
+    """How many times as long the first loss's gradient is as the second's, in the middle of the picture.
+
+    Source: Esser et al., arXiv 2012.09841, eq. 7, at the last layer; ours: at the picture, where both meet.
+    """
+    lengths = [
+        torch.autograd.grad(loss, image, retain_graph=True)[0][view].norm()
+        for loss in (picture_loss, critic_loss)
+    ]
+    return (lengths[0] / lengths[1].clamp_min(1e-12)).detach()
+
+
+def _pixels(picture: Float[Tensor, "3 S S"]) -> Pixels:
+    levels = ((picture.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
+    return levels.permute(1, 2, 0).cpu().numpy()

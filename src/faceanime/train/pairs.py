@@ -1,0 +1,174 @@
+"""What the flow-guided generator learns from: true frames, and what the geometric renderer made of them.
+
+Each prepared clip drives several of its own frames (a calm one, an open-mouthed, a smiling, a turned one) with the
+geometric renderer. Pictures and coefficients stay on disk, one file for each clip: a stopped run goes on with the
+first clip that is not there. `windows.py` reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from faceanime.composite import Paster
+from faceanime.errors import ConfigError
+from faceanime.files import make_folder
+from faceanime.geometry.camera import project, unproject
+from faceanime.geometry.rotation import angle_between
+from faceanime.morphable.axes import measure
+from faceanime.morphable.model import MorphableModel
+from faceanime.pipeline import Animator
+from faceanime.prior.render import GeometricRenderer
+from faceanime.progress import Progress, watched
+from faceanime.shards import Sample, read_samples
+from faceanime.streaming import in_order
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
+from faceanime.structures.faces import Landmarks
+from faceanime.weights import save_weights
+
+KIND = "reenacted-pairs"
+SUFFIX = ".pairs.safetensors"
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Which frames of a clip are shown to the network."""
+
+    sources: int = 4
+    """Portraits of each clip, at most: calm, open-mouthed, smiling, turned."""
+    targets: int = 32
+    """Frames that each portrait is driven to; opened mouths, closed lids and turned heads come more often."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.sources, self.targets) < 1:
+            raise ConfigError("pairs: sources and targets must be at least 1")
+
+
+def render_pairs(
+    data: Path, split: str, out: Path, animator: Animator, config: PairsConfig, progress: Progress
+) -> list[Path]:
+    """One file for each clip of a split of `data` (shards of `faceanime prepare`), in the folder `out`/`split`.
+
+    Clips that are there already are left as they are. Raises ConfigError, MediaError, OutputError.
+    """
+    folder = out / split
+    make_folder(folder)
+    progress.stage(f"rendering {split}", None)
+    paths: list[Path] = []
+    for sample in watched(read_samples(data, split), progress):
+        path = folder / f"{sample.key}{SUFFIX}"
+        if not path.exists():
+            tensors = _rendered(sample, animator, config)
+            header = {
+                "person": sample.person,
+                "model_id": animator.model.id,
+                "rights": sample.note.get("rights", {}),
+            }
+            save_weights(path, tensors, KIND, header)
+        paths.append(path)
+    return paths
+
+
+def _rendered(sample: Sample, animator: Animator, config: PairsConfig) -> dict[str, np.ndarray]:
+    """Pictures and coefficients of one clip: K sources, T targets, and every target from every source."""
+    model, motion, pictures = animator.model, sample.motion(), sample.pictures()
+    points, tracked = sample.landmarks()
+    good = tracked & motion.valid
+    rng = np.random.default_rng([config.seed, *sample.key.encode()])
+    sources = choose_sources(motion, good, model)[: config.sources]
+    targets = choose_targets(motion, good, int(sources[0]), config.targets, model, rng)
+    canvases, residuals = [], []
+    for s in sources.tolist():
+        seen = Landmarks(points[s], 1.0)
+        portrait = animator.fitted(pictures[s], seen)
+        # the clip's own coefficients, not those of this frame alone: so the targets' fit the source
+        face = _fitted_by(motion[s], points[s], model)
+        renderer = GeometricRenderer(pictures[s], face, portrait.matte, model, animator.config.geometric)
+        paster = Paster(pictures[s], renderer.region)
+        drawn = in_order(renderer.render, (motion[int(t)] for t in targets))
+        canvases.append(np.stack([paster.paste(canvas) for canvas in drawn]))
+        residuals.append(face.residual)
+    return {
+        "truth": pictures[targets],
+        "source": pictures[sources],
+        "canvas": np.stack(canvases),
+        "residual": np.stack(residuals).astype(np.float32),
+        "identity": motion.identity.astype(np.float32),
+        **_coefficients("source", motion, sources),
+        **_coefficients("target", motion, targets),
+    }
+
+
+def _coefficients(name: str, motion: Dynamics, frames: Int[np.ndarray, "N"]) -> dict[str, np.ndarray]:
+    pose = motion.pose[frames]
+    values = {
+        "expression": motion.expression[frames],
+        "rotation": pose.rotation,
+        "scale": pose.scale,
+        "translation": pose.translation_px,
+    }
+    return {f"{name}_{key}": value.astype(np.float64) for key, value in values.items()}
+
+
+def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel) -> FittedFace:
+    """The face with the leftover that puts its mesh on the landmarks (px) of its frame."""
+    vertices = model.vertices(face.identity, face.expression).astype(np.float64)
+    wanted = project(vertices, face.pose)
+    wanted[: model.landmark_count, :2] = points[:, :2]
+    return FittedFace(face, unproject(wanted, face.pose) - vertices)
+
+
+def choose_sources(
+    motion: Dynamics, good: Bool[np.ndarray, "T"], model: MorphableModel
+) -> Int[np.ndarray, "K"]:
+    """Frames to be portraits, of the `good` ones: a calm one first; opened, smiling, turned if the clip has them."""
+    frames = np.flatnonzero(good)
+    if len(frames) == 0:
+        raise ConfigError("a clip without one tracked frame cannot be learned from; prepare it again")
+    shape = model.vertices(motion.identity, motion.expression[frames])
+    lips, lids = measure("lips_apart", shape), _lids_apart(shape)
+    corners = [f"corner_{way}_{side}" for way in ("out", "up") for side in ("right", "left")]
+    smile = np.sum([measure(name, shape) for name in corners], axis=0)
+    turned = np.arccos(np.clip(motion.pose.rotation[frames, 2, 2], -1.0, 1.0))  # from the viewer
+    calm = int(np.argmin(lips + 0.3 * turned + 2.0 * np.maximum(0.8 * np.median(lids) - lids, 0.0)))
+    away = _turn_from(motion, int(frames[calm]), frames)
+    chosen = [calm]
+    for measured, least in ((lips, 0.06), (smile, 0.08), (away, np.radians(8.0))):
+        best = int(np.argmax(measured))
+        if measured[best] - measured[calm] > least and best not in chosen:
+            chosen.append(best)
+    return frames[chosen]
+
+
+def choose_targets(
+    motion: Dynamics,
+    good: Bool[np.ndarray, "T"],
+    calm: int,
+    count: int,
+    model: MorphableModel,
+    rng: np.random.Generator,
+) -> Int[np.ndarray, "N"]:
+    """Up to `count` of the `good` frames, in order; what differs most from the `calm` one is the likeliest."""
+    frames = np.flatnonzero(good)
+    shape = model.vertices(motion.identity, motion.expression[frames])
+    lids = _lids_apart(shape)
+    opened = np.clip(measure("lips_apart", shape) / 0.2, 0.0, 1.0)
+    closed = np.clip(1.5 * (1.0 - lids / np.median(lids)), 0.0, 1.0)
+    turned = _turn_from(motion, calm, frames)
+    share = 1.0 + 4.0 * opened + 4.0 * closed + 2.0 * np.clip(turned / np.radians(25.0), 0.0, 1.0)
+    drawn = rng.choice(frames, min(count, len(frames)), replace=False, p=share / share.sum())
+    return np.sort(drawn)
+
+
+def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+    """How far the head is turned from where it is in one frame, radians."""
+    rotation = motion.pose.rotation
+    return np.asarray(angle_between(rotation[frames], np.broadcast_to(rotation[frame], (len(frames), 3, 3))))
+
+
+def _lids_apart(shape: Float[np.ndarray, "T V 3"]) -> Float[np.ndarray, "T"]:
+    return np.minimum(measure("lids_apart_right", shape), measure("lids_apart_left", shape))

@@ -1,0 +1,68 @@
+"""How well windows are repaired: errors by region, and sharpness, inside the gates alone.
+
+Never the error of a whole window: that prefers soft skin over half a face to a mouth that is right.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from faceanime.generator.windows import EYE, INSIDE, LIDS, LIPS, SKIN, Part
+
+Tensors: TypeAlias = dict[str, Tensor]
+Numbers: TypeAlias = dict[str, float]
+
+REGIONS: dict[str, tuple[Part, int]] = {
+    "inside": ("mouth", INSIDE),
+    "lips": ("mouth", LIPS),
+    "lids": ("eye", LIDS),
+    "eyeball": ("eye", EYE),
+    "cheek": ("face", SKIN),
+}
+"""What is measured: a region's name, its part, its channel of the maps."""
+
+
+def add_errors(sums: dict[str, float], part: Part, image: Tensor, batch: Tensors) -> None:
+    """Add up the errors and the sharpness of windows, and the pixels that they stand for."""
+    truth, canvas, is_open = batch["truth"], batch["canvas"], batch["gate"] > 0.5
+    for name, (its_part, channel) in REGIONS.items():
+        if its_part == part:
+            mask = is_open & (batch["maps"][:, channel : channel + 1] > 0.5)
+            sums[f"{name}/pixels"] += float(mask.sum())
+            for who, picture in (("made", image), ("canvas", canvas)):
+                error = 127.5 * (picture - truth).abs().mean(dim=1, keepdim=True)
+                sums[f"{name}/{who}"] += float(error[mask].sum())
+    for who, picture in (("made", image), ("canvas", canvas), ("truth", truth)):
+        sums[f"{part}/sharp/{who}"] += float(_edges(picture)[is_open].sum())
+
+
+def _edges(picture: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
+    """|Laplacian| of the grey picture."""
+    kernel = picture.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
+    return conv2d(picture.mean(dim=1, keepdim=True), kernel[None, None], padding=1).abs()
+
+
+def scores(sums: dict[str, float]) -> Numbers:
+    """From what `add_errors` added up: see `GeneratorTrainer.validate`."""
+    numbers: Numbers = {}
+    ratios, missing = [], []
+    for name in REGIONS:
+        pixels = sums.get(f"{name}/pixels", 0.0)
+        made, canvas = (sums.get(f"{name}/{who}", 0.0) / max(pixels, 1.0) for who in ("made", "canvas"))
+        numbers |= {f"{name}": made, f"{name} canvas": canvas}
+        if pixels:
+            ratios.append(made / max(canvas, 1e-6))
+    for part in ("mouth", "eye", "face"):
+        truth = max(sums.get(f"{part}/sharp/truth", 0.0), 1e-6)
+        made, canvas = (sums.get(f"{part}/sharp/{who}", 0.0) / truth for who in ("made", "canvas"))
+        numbers |= {f"{part} sharp": made, f"{part} sharp canvas": canvas}
+        if f"{part}/sharp/truth" in sums:
+            missing.append(max(1.0 - made, 0.0))
+    score = float(np.mean(ratios)) + 0.5 * float(np.mean(missing)) if ratios else math.inf
+    return {"score": score, **numbers}

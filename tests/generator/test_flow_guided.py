@@ -1,0 +1,110 @@
+"""The flow-guided generator: it changes what its gate lets it, within its budget."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from faceanime.errors import ConfigError, ShapeError
+from faceanime.generator.flow_guided import FAST, QUALITY, FlowGuided, FlowGuidedConfig
+from faceanime.generator.generator_file import load_generator, save_generator
+from faceanime.generator.windows import MAPS, Part, WindowSizes
+from faceanime.morphable.model import MorphableModel
+
+SMALL = FlowGuidedConfig(
+    windows=WindowSizes(48, 32, 32),
+    mouth=(4, 6, 8, 8, 8),
+    eye=(4, 6, 8, 8, 8),
+    face=(4, 6, 8, 8, 8),
+    prior=(4, 4, 4),
+)
+PARTS: tuple[Part, ...] = ("mouth", "eye", "face")
+
+
+def given(config: FlowGuidedConfig, part: Part, count: int = 2) -> list[Tensor]:
+    side = config.windows.of(part)
+    return [2 * torch.rand(count, n, side, side) - 1 for n in (3, len(MAPS))] + [
+        torch.rand(count, 1, side, side),
+        *(2 * torch.rand(count, 3, side, side) - 1 for _ in range(2)),
+    ]
+
+
+def shaken(seed: int, config: FlowGuidedConfig = SMALL) -> FlowGuided:
+    """A network that paints, its batch norms used."""
+    torch.manual_seed(seed)
+    network = FlowGuided(config)
+    for part in PARTS:
+        torch.nn.init.normal_(network.nets[part].change.weight, std=0.1)
+    for _ in range(3):
+        for part in PARTS:
+            network(part, *given(config, part))
+    return network.eval()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_untrained_network_changes_nothing(part: Part) -> None:
+    tensors = given(SMALL, part)
+    face = FlowGuided(SMALL)(part, *tensors)
+    torch.testing.assert_close(face.image, tensors[0])
+    assert face.mask.shape == tensors[2].shape
+    assert (face.mask <= tensors[2]).all()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_shut_gate_keeps_every_bit(part: Part) -> None:
+    tensors = given(SMALL, part)
+    tensors[2][..., ::2] = 0.0
+    face = shaken(0)(part, *tensors)
+    assert torch.equal(face.image[..., ::2], tensors[0][..., ::2])
+    assert not torch.equal(face.image[..., 1::2], tensors[0][..., 1::2])
+
+
+def test_what_is_told_is_the_difference_of_the_priors() -> None:
+    """E(p_t) - E(p_s): priors that are equal say nothing, whatever they are."""
+    network, tensors = shaken(1), given(SMALL, "mouth")
+    still = [network("mouth", *tensors[:3], prior, prior).image for prior in tensors[3:]]
+    assert torch.equal(*still)
+    assert not torch.equal(network("mouth", *tensors).image, still[0])
+
+
+def test_folded_is_the_same_without_batch_norm() -> None:
+    network = shaken(2)
+    folded = network.folded()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    for part in PARTS:
+        tensors = given(SMALL, part)
+        torch.testing.assert_close(
+            folded(part, *tensors).image, network(part, *tensors).image, atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(("config", "least", "most"), [(FAST, 2.0, 5.0), (QUALITY, 14.0, 20.0)])
+def test_a_frame_costs_what_it_may(config: FlowGuidedConfig, least: float, most: float) -> None:
+    """All four windows of a frame, 10^9 operations (2 x multiply-adds)."""
+    network = FlowGuided(config).folded()
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        for part, count in (("mouth", 1), ("eye", 2), ("face", 1)):
+            network(part, *given(config, part, count))
+    assert least < counter.get_total_flops() / 1e9 < most
+
+
+def test_a_file_gives_the_network_back(tmp_path: Path, model: MorphableModel) -> None:
+    network, tensors = shaken(3), given(SMALL, "eye")
+    path = tmp_path / "generator.safetensors"
+    save_generator(path, network, model, {"step": 7})
+    loaded, header = load_generator(path, model)
+    assert isinstance(loaded, FlowGuided)
+    assert (loaded.config, header["step"], header["network"]) == (SMALL, 7, "flow-guided")
+    torch.testing.assert_close(
+        loaded("eye", *tensors).image, network("eye", *tensors).image, atol=0.02, rtol=0.0
+    )
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"flow-guided: eye is \(8, 8\), expected 5 widths"):
+        FlowGuidedConfig(eye=(8, 8))
+    tensors = given(SMALL, "eye")
+    with pytest.raises(ShapeError, match="window"):
+        FlowGuided(SMALL)("mouth", *tensors)

@@ -1,0 +1,208 @@
+"""Windows move with the head, tell what the 3D face knows, and leave shut gates alone."""
+
+import numpy as np
+import pytest
+
+from faceanime.errors import ConfigError
+from faceanime.generator.windows import (
+    EYE,
+    INSIDE,
+    LIDS,
+    LIPS,
+    MAPS,
+    SHOWN,
+    SKIN,
+    STRETCH,
+    WINDOWS,
+    Conditions,
+    Window,
+    WindowMaker,
+    WindowName,
+    WindowSizes,
+    mirrored_maps,
+)
+from faceanime.morphable.model import MorphableModel
+from faceanime.prior.texture import TextureConfig, model_points, sample_texture
+from faceanime.structures.coefficients import FaceCoefficients
+from faceanime.structures.prior import Box
+from heads import axes_of, face_of, fitted, pose_of
+
+EYES: tuple[WindowName, WindowName] = ("right_eye", "left_eye")
+
+
+@pytest.fixture(scope="module")
+def maker(model: MorphableModel) -> WindowMaker:
+    return WindowMaker(model, WindowSizes())
+
+
+def points_of(face: FaceCoefficients, model: MorphableModel) -> np.ndarray:
+    return model_points(face, np.zeros(model.mean.shape), model)
+
+
+def told(
+    name: WindowName,
+    maker: WindowMaker,
+    source: FaceCoefficients,
+    target: FaceCoefficients,
+    model: MorphableModel,
+) -> Conditions:
+    """The conditions of a window on the way from a source to a target."""
+    ends = []
+    for face in (source, target):
+        points = points_of(face, model)
+        ends.append((maker.windows(points, face.pose)[name], points))
+    return maker.conditions(name, ends[0], ends[1])
+
+
+def noise(seed: int, side: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def test_a_window_stands_on_its_part_of_the_face(maker: WindowMaker, model: MorphableModel) -> None:
+    face = face_of(model, pose_of())
+    windows = maker.windows(points_of(face, model), face.pose)
+    for name, landmark in (("mouth", 13), ("right_eye", 468), ("left_eye", 473), ("face", 4)):
+        window = windows[name]
+        place = window.placed(points_of(face, model))[landmark, :2] / window.size_px
+        assert np.abs(place - 0.5).max() < 0.12, name
+
+
+def test_it_moves_turns_and_grows_with_the_head(maker: WindowMaker, model: MorphableModel) -> None:
+    expression = axes_of(model, jaw_open=0.5, blink_left=0.5)
+    seen = []
+    for pose in (pose_of(), pose_of(roll_deg=35, scale=210, at=(300, 90))):
+        face = face_of(model, pose, expression=expression)
+        points = points_of(face, model)
+        seen.append({name: window.placed(points) for name, window in maker.windows(points, pose).items()})
+    for name in WINDOWS:
+        np.testing.assert_allclose(seen[1][name][:, :2], seen[0][name][:, :2], atol=1e-3, err_msg=name)
+
+
+def test_the_maps_say_what_each_pixel_is(maker: WindowMaker, model: MorphableModel) -> None:
+    source = face_of(model, pose_of())
+    target = face_of(model, pose_of(), expression=axes_of(model, jaw_open=1.0))
+    mouth = told("mouth", maker, source, target, model).maps
+    assert mouth.shape == (128, 128, len(MAPS))
+    assert np.abs(mouth).max() <= 1.0 + 1e-6
+    one_of = mouth[..., [LIPS, INSIDE, LIDS, EYE, SKIN]].sum(axis=-1)
+    assert set(np.unique(one_of)) <= {0.0, 1.0}
+    assert 300 < mouth[..., INSIDE].sum() < mouth[..., LIPS].sum() + 3000
+    assert mouth[..., LIDS].sum() == mouth[..., EYE].sum() == 0
+    assert mouth[64:90, 64, INSIDE].any()
+    eye = told("right_eye", maker, source, target, model).maps
+    assert eye[..., LIDS].sum() > 100
+    assert eye[..., EYE].sum() > 50
+    # x runs to the subject's left, the picture's right; y up
+    face = told("face", maker, source, target, model).maps
+    shown = face[..., SHOWN] > 0
+    assert (np.diff(face[60, shown[60], 0]) > -1e-3).all()
+    assert face[20, 64, 1] > face[100, 64, 1]
+
+
+def test_one_network_serves_both_eyes(maker: WindowMaker, model: MorphableModel) -> None:
+    """A symmetric face has two equal eyes, and two mirrored halves."""
+    source = face_of(model, pose_of())
+    target = face_of(model, pose_of(), expression=axes_of(model, blink_left=0.7, blink_right=0.7))
+    right, left = (told(name, maker, source, target, model) for name in EYES)
+    assert np.abs(right.maps - left.maps).mean() < 0.02
+    assert np.abs(right.gate - left.gate).mean() < 0.02
+    face = told("face", maker, source, target, model).maps
+    assert np.abs(mirrored_maps(face) - face).mean() < 0.02
+
+
+def test_at_rest_every_gate_is_shut(maker: WindowMaker, model: MorphableModel) -> None:
+    expression = axes_of(model, jaw_open=0.4, smile=0.5)
+    source = face_of(model, pose_of(8, -3, 5), expression=expression)
+    moved_away = face_of(model, pose_of(8, -3, 5, scale=170, at=(60, 200)), expression=expression)
+    for target in (source, moved_away):
+        for name in WINDOWS:
+            assert not told(name, maker, source, target, model).is_open, name
+
+
+def test_gates_open_where_geometry_fails(maker: WindowMaker, model: MorphableModel) -> None:
+    source = face_of(model, pose_of())
+    talking = face_of(model, pose_of(), expression=axes_of(model, jaw_open=0.8, blink_right=1.0))
+    mouth, eye = (told(name, maker, source, talking, model) for name in ("mouth", "right_eye"))
+    for conditions, channels in ((mouth, [INSIDE, LIPS]), (eye, [EYE, LIDS])):
+        gate, side = conditions.gate, len(conditions.gate)
+        assert gate[conditions.maps[..., channels].any(axis=-1)].mean() > 0.9
+        assert 0.0 <= gate.min() < gate.max() <= 1.0
+        assert gate[conditions.maps[..., SKIN] > 0].mean() < 0.25
+        for edge in (gate[0], gate[-1], gate[:, 0], gate[:, -1]):
+            assert not edge.any()
+        assert side in (128, 64)
+    assert not told("left_eye", maker, source, source, model).is_open
+    turned = told("face", maker, face_of(model, pose_of(-25)), face_of(model, pose_of(25)), model)
+    far = turned.gate[:, :64].sum(), turned.gate[:, 64:].sum()
+    assert far[0] > 2 * far[1]  # the cheek that comes to view: his right, our left, looking to his left
+    assert (turned.maps[..., STRETCH][turned.gate > 0.9] > 0.1).mean() > 0.9
+
+
+def test_a_cut_and_a_paste_are_at_the_same_place(maker: WindowMaker, model: MorphableModel) -> None:
+    """What was added through a window is what the window then shows."""
+    y, x = (np.mgrid[:64, :64] + 0.5) / 64
+    change = (60 * np.sin(np.pi * x) ** 2 * np.sin(np.pi * y) ** 2 * (1 + 0.5 * x))[..., None] * [1, 0.5, -1]
+    for scale in (40.0, 100.0, 400.0):
+        face = face_of(model, pose_of(5, 0, 25, scale=scale, at=(256, 256)))
+        windows = maker.windows(points_of(face, model), face.pose)
+        for name in EYES:
+            canvas = np.full((512, 512, 3), 100, np.uint8)
+            windows[name].paste(canvas, change.astype(np.float32))
+            seen = windows[name].cut(canvas).astype(float) - 100
+            assert np.abs(seen - change).max() < 6.0, (name, scale)
+
+
+def test_where_nothing_changes_every_bit_stays(maker: WindowMaker, model: MorphableModel) -> None:
+    face = face_of(model, pose_of(5, 0, 12, scale=150, at=(200, 220)))
+    window = maker.windows(points_of(face, model), face.pose)["mouth"]
+    before = noise(0, 400)
+    canvas = before.copy()
+    window.paste(canvas, np.zeros((128, 128, 3), np.float32))
+    np.testing.assert_array_equal(canvas, before)
+    change = np.zeros((128, 128, 3), np.float32)
+    change[40:80, 30:90] = 25.0
+    window.paste(canvas, change)
+    touched = np.argwhere((canvas != before).any(axis=-1))
+    places = (
+        window.window_from_picture[:, :2] @ (touched[:, ::-1] + 0.5).T + window.window_from_picture[:, 2:]
+    )
+    assert len(touched) > 1000
+    assert 29 < places[0].min() < places[0].max() < 91
+    assert 39 < places[1].min() < places[1].max() < 81
+
+
+def test_a_window_sees_the_same_in_a_part_of_the_picture(maker: WindowMaker, model: MorphableModel) -> None:
+    face = face_of(model, pose_of(scale=90, at=(180, 200)))
+    picture, box = noise(1, 400), Box(60, 80, 330, 390)
+    for name, window in maker.windows(points_of(face, model), face.pose).items():
+        part = np.ascontiguousarray(picture[box.slices])
+        if name != "face":  # which reaches beyond the part
+            np.testing.assert_array_equal(window.within(box).cut(part), window.cut(picture))
+
+
+def test_windows_may_reach_beyond_the_picture() -> None:
+    picture = noise(2, 50)
+    for shift in (-500.0, -20.0, 60.0, 900.0):
+        window = Window(np.array([[1.0, 0, shift], [0, 1.0, 0]]), 64)
+        assert window.cut(picture).shape == (64, 64, 3)
+        canvas = picture.copy()
+        window.paste(canvas, np.zeros((64, 64, 3), np.float32))
+        np.testing.assert_array_equal(canvas, picture)
+
+
+def test_the_texture_prior_in_a_window(maker: WindowMaker, model: MorphableModel) -> None:
+    face = face_of(model, pose_of())
+    points = points_of(face, model)
+    picture = np.full((256, 256, 3), 200, np.uint8)
+    texture = sample_texture(picture, fitted(face, model), model, TextureConfig())
+    for name, window in maker.windows(points, face.pose).items():
+        prior = window.texture(texture, points)
+        assert prior.shape == (window.size_px, window.size_px, 3)
+        skin = prior[prior[..., 0] > -1]
+        np.testing.assert_allclose(skin, 200 / 127.5 - 1, atol=1e-5)
+        assert len(skin) > 0.3 * window.size_px**2, name
+
+
+def test_sizes_are_checked() -> None:
+    with pytest.raises(ConfigError, match="eye_px is 50, expected a multiple of 16"):
+        WindowSizes(eye_px=50)
