@@ -152,6 +152,12 @@ class MotionPrior(nn.Module):
     def _forget(self) -> None:
         self._kernel: Tensor | None = None
         self._members: tuple[Tensor, ...] | None = None
+        self._factor: Tensor | None = None
+
+    def _factors(self) -> Float[Tensor, "G W W"]:
+        if self._factor is None:
+            self._factor = torch.linalg.cholesky(self.kernel())
+        return self._factor
 
     def kernel(self) -> Float[Tensor, "G W W"]:
         """Covariances between all frames of a window; positive definite."""
@@ -166,7 +172,7 @@ class MotionPrior(nn.Module):
     def draw(self, white: States) -> States:
         """Motion made of white noise."""
         motion = torch.empty_like(white)
-        for mine, factor in zip(self.members(), torch.linalg.cholesky(self.kernel()), strict=True):
+        for mine, factor in zip(self.members(), self._factors(), strict=True):
             motion[..., mine] = factor @ white[..., mine]
         return motion
 
