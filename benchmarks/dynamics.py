@@ -23,9 +23,9 @@ from faceanime.evaluate.futures import (
     given,
     load_judge,
     prediction_tables,
-    realism_tables,
     target_tables,
 )
+from faceanime.evaluate.realism import realism_tables
 from faceanime.evaluate.report import Report, write_report
 from faceanime.progress import SilentProgress
 from faceanime.weights import bundled

@@ -19,7 +19,7 @@ from faceanime import cli
 from faceanime.config import to_json
 from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
 from faceanime.errors import Cancelled
-from faceanime.evaluate import futures, speed
+from faceanime.evaluate import realism, speed
 from faceanime.evaluate.run import EvaluateConfig, measure_all
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
@@ -379,7 +379,7 @@ def test_imagined_motion_is_measured(
     best: str,
     worse: str,
 ) -> None:
-    monkeypatch.setattr(futures, "_SPLITS", 1)
+    monkeypatch.setattr(realism, "_SPLITS", 1)
     out = tmp_path / "out"
     command = ("evaluate", "--protocol", protocol, "--data", motions)
     program.makes(out, *command, said=out / "report.html")

@@ -16,11 +16,11 @@ from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics
+from faceanime.train.calibration import calibrate
 from faceanime.train.clips import Clips
 from faceanime.train.dynamics import (
     DynamicsConfig,
     DynamicsTrainer,
-    calibrate,
     new_predictor,
     train_dynamics,
 )
@@ -129,7 +129,7 @@ def test_additions_that_did_not_hold_are_not_trusted(motions: list[Dynamics], mo
     assert (predictor.trust == 1.0).all()
     for parameter in predictor.add.parameters():  # an untrained network that talks nonsense
         torch.nn.init.normal_(parameter)
-    calibrate(predictor, clips, SMALL)
+    calibrate(predictor, clips, SMALL.batch, SMALL.observed, SMALL.seed)
     assert float(predictor.trust.min()) >= 0.0
     assert float(predictor.trust.mean()) < 0.35
 
@@ -141,6 +141,6 @@ def test_additions_that_held_are(motions: list[Dynamics], model: MorphableModel)
     for _ in range(150):
         trainer.advance()
     assert isinstance(trainer.average, FlowPredictor)
-    calibrate(trainer.average, clips, config)
+    calibrate(trainer.average, clips, config.batch, config.observed, config.seed)
     far = trainer.average.trust[:, :, -2:]
     assert float(far.mean()) > 0.5

@@ -46,7 +46,8 @@ class Evaluate:
             pair = pairs_of(self.data, config, load_model())[0]
             claim(self.out, config)
             return report_of_tables(speed_tables(pair, self.out, config, progress), config, command)
-        from faceanime.evaluate.futures import load_judge, prediction_tables, realism_tables, target_tables
+        from faceanime.evaluate.futures import load_judge, prediction_tables, target_tables
+        from faceanime.evaluate.realism import realism_tables
 
         weights = config.predictor or bundled("dynamics.safetensors")
         judge = load_judge(self.data, config.split, weights, config.paper_predictor, progress)

@@ -17,19 +17,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from faceanime.dynamics.blinks import blinks_of
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.predictor import FlowPredictor, LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
-from faceanime.dynamics.rollout import Given, draw_future, imagine, lstm_future, mean_future
+from faceanime.dynamics.rollout import Given, draw_future, lstm_future, mean_future
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.errors import ConfigError, WeightsError
-from faceanime.evaluate.perceptual import frechet_distance
 from faceanime.evaluate.report import Better, Cell, Table
 from faceanime.evaluate.statistics import Estimate, mean_over_clips, paired_difference
 from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotation
-from faceanime.morphable.axes import measured
-from faceanime.morphable.model import EYES, MorphableModel, load_model
+from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
 from faceanime.structures.coefficients import Dynamics
@@ -42,9 +39,6 @@ WAYS = (10, 25, 50)
 DRAWS = 10
 SURE = 0.5
 """Temperature of the draws that are to be near the truth, not as lively as it."""
-_SPLITS = 5
-WINDOW = 50
-"""Frames of the windows that are compared as wholes."""
 
 States = Float[np.ndarray, "_ D"]
 Future = Callable[[States, int], States]
@@ -325,143 +319,3 @@ class Nearest:
         index, t = self._moments[int(np.argmin(np.linalg.norm(self._keys - self._key(seen), axis=1)))]
         clip = self._clips[index]
         return np.concatenate([seen, seen[-1] + clip[t + 1 : t + 1 + frames] - clip[t]])
-
-
-def realism_tables(judge: Judge) -> list[Table]:
-    """Imagined motion against filmed motion, without pairs."""
-
-    def imagined(motion: Dynamics, seconds: float, seed: int) -> States:
-        future = FutureConfig(seconds=seconds, seed=seed)
-        return states_of_motion(imagine(judge.flow, motion[0], motion.crop_size_px, future, judge.model))
-
-    clips, usual = judge.clips, judge.train[::2]
-    motions = {
-        "filmed, these people": clips,
-        "filmed, other half of training people": judge.train[1::2],
-        "flow": [imagined(motion, 10.0, k) for k, motion in enumerate(2 * judge.motions)],
-        "flow, after 50 s": [
-            imagined(motion, 60.0, 100 + k)[1250:] for k, motion in enumerate(judge.motions[:8])
-        ],
-    }
-    if judge.paper is not None:
-        motions["LSTM (paper)"] = [lstm_future(judge.paper, given(re_anchored(c)[:1], 249)) for c in clips]
-    pace, reference = _speeds(usual, judge.model), _features(usual, judge)
-    count = len(_features(clips, judge))
-    rows = []
-    for name, some in motions.items():
-        per_minute, length_s = _blinks(some, judge.model)
-        features = _features(some, judge)
-        features = features[np.linspace(0, len(features) - 1, min(count, len(features))).astype(int)]
-        speeds = tuple((_speeds(some, judge.model) / pace).tolist())
-        told = float(np.mean([_told_apart(some, usual, judge, seed) for seed in range(_SPLITS)]))
-        cells = (per_minute, length_s, *speeds, _jerkiness(some), _frechet(features, reference), told)
-        rows.append((name, tuple(map(float, cells))))
-    columns = ("blinks/min", "s", "mouth", "eyes", "head", "jerkiness", "Frechet", "classifier")
-    note = (
-        "Against one half of the training clips. Blinks and their mean length; mean speed of mouth, eyes and brows, "
-        "head (theirs: 1); acceleration over speed; Frechet distance of 2 s windows, equally many of each row, in the "
-        "first 32 principal directions of their means, deviations and speeds; accuracy of a small network that tells "
-        f"them apart (0.5: cannot), mean of {_SPLITS} splits."
-    )
-    return [Table("Realism", columns, tuple(rows), note, digits=2), _variety(judge)]
-
-
-def _variety(judge: Judge) -> Table:
-    """How far apart the seeds of one face are, beside clips of different people."""
-    seeds = [drawn(judge.flow, given(re_anchored(judge.clips[0])[:1], 100), seed) for seed in range(20)]
-    parts = [re_anchored(clip[:101]) for clip in judge.train if len(clip) > 100]
-    from_start = [p - p[0] * (np.arange(p.shape[1]) < ROTATION.start) for p in parts]
-    ours, filmed = _spread(seeds, judge), _spread(from_start, judge)
-    return Table(
-        "Variety",
-        ("mean distance", "share of filmed"),
-        (("seeds of one face", (ours, ours / filmed)), ("filmed clips", (filmed, filmed / filmed))),
-        "Root mean square over 100 frames and all numbers; filmed clips are told from their own first expression.",
-    )
-
-
-def _blinks(motions: Sequence[States], model: MorphableModel) -> tuple[float, float]:
-    """Blinks a minute, and how long the lids are below half of their usual gap."""
-    blinks, frames, mean_face = [], 0, np.zeros(model.identity_count)
-    for states in motions:
-        expression = states[:, :-HEAD_NUMBERS]
-        gaps = [measured(f"lids_apart_{side}", model, mean_face, expression) for side in ("right", "left")]
-        blinks += blinks_of(np.mean(gaps, axis=0), 25.0)
-        frames += len(states)
-    closed = sum(end - start for start, end in blinks)
-    return len(blinks) / (frames / 25 / 60), closed / max(len(blinks), 1) / 25
-
-
-def _speeds(motions: Sequence[States], model: MorphableModel) -> Float[np.ndarray, "3"]:
-    moved = np.concatenate([np.abs(np.diff(s, axis=0)) for s in motions])
-    eyes = np.isin(model.part, EYES)
-    face = moved[:, :-HEAD_NUMBERS]
-    return np.array([face[:, ~eyes].mean(), face[:, eyes].mean(), moved[:, ROTATION].mean()])
-
-
-def _jerkiness(motions: Sequence[States]) -> float:
-    first = np.concatenate([np.abs(np.diff(s, axis=0)) for s in motions]).mean(axis=0)
-    second = np.concatenate([np.abs(np.diff(s, 2, axis=0)) for s in motions]).mean(axis=0)
-    return float((second[first > 0.0] / first[first > 0.0]).mean())
-
-
-def _wholes(motions: Sequence[States], judge: Judge) -> Float[np.ndarray, "N T D"]:
-    return np.stack([window for clip in motions for window in windows_of(clip, WINDOW)]) / judge.deviation
-
-
-def _features(motions: Sequence[States], judge: Judge) -> Float[np.ndarray, "N F"]:
-    """Windows as numbers: means, deviations and speeds of each channel."""
-    wholes = _wholes(motions, judge)
-    speed = np.log(np.abs(np.diff(wholes, axis=1)).mean(axis=1) + 1e-3)
-    return np.concatenate([wholes.mean(axis=1), wholes.std(axis=1), speed], axis=1)
-
-
-def _frechet(a: Float[np.ndarray, "N F"], b: Float[np.ndarray, "M F"]) -> float:
-    """In the first 32 principal directions of `b`."""
-    centre = b.mean(axis=0)
-    _, _, directions = np.linalg.svd(b - centre, full_matrices=False)
-    return frechet_distance((a - centre) @ directions[:32].T, (b - centre) @ directions[:32].T)
-
-
-def _told_apart(motions: Sequence[States], usual: Sequence[States], judge: Judge, seed: int) -> float:
-    """Accuracy, on sequences that it has not seen, of a small network trained to tell the two kinds."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-
-    def halves(sequences: Sequence[States]) -> list[torch.Tensor]:
-        order = rng.permutation(len(sequences))
-        parts = np.array_split(order[[len(sequences[i]) >= WINDOW for i in order]], 2)
-        wholes = [_wholes([sequences[i] for i in part], judge) for part in parts]
-        return [torch.tensor(w, dtype=torch.float32).transpose(1, 2) for w in wholes]
-
-    (real, real_left), (other, other_left) = halves(usual), halves(motions)
-    network = torch.nn.Sequential(
-        torch.nn.Conv1d(2 * real.shape[1], 48, 5, stride=2), torch.nn.ReLU(),
-        torch.nn.Conv1d(48, 48, 5, stride=2), torch.nn.ReLU(),
-        torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten(), torch.nn.Dropout(0.3), torch.nn.Linear(48, 1),
-    )  # fmt: skip
-
-    def told(x: torch.Tensor) -> torch.Tensor:
-        change = torch.nn.functional.pad(x[..., 1:] - x[..., :-1], (1, 0))
-        scores: torch.Tensor = network(torch.cat([x - x.mean(dim=-1, keepdim=True), 5.0 * change], dim=1))
-        return scores[:, 0]
-
-    optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
-    for _ in range(250):
-        some = [kind[torch.randint(len(kind), (48,))] for kind in (real, other)]
-        loss = torch.nn.functional.softplus(torch.cat([-told(some[0]), told(some[1])])).mean()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    network.eval()
-    with torch.no_grad():
-        right = [(told(real_left) > 0).float().mean(), (told(other_left) < 0).float().mean()]
-    return float(sum(right) / 2)
-
-
-def _spread(motions: Sequence[States], judge: Judge) -> float:
-    """Mean distance of two motions, root mean square over frames and numbers; NaN of less than two."""
-    pairs = [
-        np.sqrt((((a - b) / judge.deviation) ** 2).mean()) for i, a in enumerate(motions) for b in motions[:i]
-    ]
-    return float(np.mean(pairs)) if pairs else float("nan")

@@ -35,6 +35,7 @@ from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
 from faceanime.structures.coefficients import Dynamics
+from faceanime.train.calibration import calibrate
 from faceanime.train.clips import Clips, autocovariance, blink_rate, groups_of, style_of
 from faceanime.train.curve import Curve
 from faceanime.train.losses import VertexDistance
@@ -277,36 +278,9 @@ def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, "D"]:
     return torch.tensor(changes.std(axis=0)) / predictor.normaliser.deviation
 
 
-def calibrate(predictor: FlowPredictor, clips: Clips, config: DynamicsConfig) -> None:
-    """Set `predictor.trust` to what makes the mean's squared error on these clips least, within 0 and 1.
-
-    On few people a network's additions to a mean are worth less than it learned to believe.
-    """
-    rng = np.random.default_rng(config.seed)
-    agreed, added = (torch.zeros_like(predictor.trust) for _ in range(2))
-    with torch.no_grad():
-        for batch in range(_CALIBRATION_BATCHES):
-            windows = clips.draw(rng, config.batch, predictor.config.window)
-            there = windows.there
-            if batch % 2:
-                there, known = _ends_known(rng, there)
-            else:
-                known = _start_known(rng, there, config)
-            truth = predictor.normaliser.normal(torch.tensor(windows.without_unseen_blinks(known)))
-            bridge = predictor.prior.given(truth, torch.tensor(known))
-            anchor = predictor.normaliser.normal(torch.tensor(windows.anchor))
-            asked = torch.tensor(there & ~known)[..., None]
-            addition = asked * (predictor.mean_of(bridge, anchor, trusted=False) - bridge.mean)
-            place = predictor.trust_place(bridge)
-            agreed.index_put_(place, addition * (truth - bridge.mean), accumulate=True)
-            added.index_put_(place, addition**2, accumulate=True)
-    predictor.trust.copy_((agreed / added.clamp_min(1e-9)).clamp(0.0, 1.0))
-
-
 CHECKPOINT = "dynamics-checkpoint"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _MEAN_SHARE, _STYLED_SHARE = 0.15, 0.7
-_CALIBRATION_BATCHES = 16
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -336,23 +310,6 @@ def _known_frames(
             row[end - int(rng.integers(1, observed)) : end + 1] = True
         row &= valid
     return known
-
-
-def _start_known(
-    rng: np.random.Generator, there: Bool[np.ndarray, "B T"], config: DynamicsConfig
-) -> Bool[np.ndarray, "B T"]:
-    """What prediction knows: the first frame, or some of the first."""
-    return there & (np.arange(there.shape[1]) < rng.integers(1, config.observed + 1, len(there))[:, None])
-
-
-def _ends_known(
-    rng: np.random.Generator, there: Bool[np.ndarray, "B T"]
-) -> tuple[Bool[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
-    """What is there and what target-driven prediction knows: the first frame and one later on, where it ends."""
-    last = np.maximum((rng.random(len(there)) * there.sum(axis=1)).astype(int), 2)[:, None]
-    frame = np.arange(there.shape[1])
-    way = there & (frame <= last)
-    return way, way & ((frame == 0) | (frame == last))
 
 
 def train_dynamics(
@@ -401,7 +358,7 @@ def train_dynamics(
             if loss < best:
                 best = loss
                 if isinstance(trainer.average, FlowPredictor):
-                    calibrate(trainer.average, trainer.validation, config)
+                    calibrate(trainer.average, trainer.validation, config.batch, config.observed, config.seed)
                 header = {"step": trainer.step, "validation_loss": loss}
                 save_predictor(best_path, trainer.average, model, header)
             trainer.save(checkpoint)
