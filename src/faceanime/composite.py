@@ -42,7 +42,7 @@ class Paster:
         return result
 
 
-def _ramp(length: int, feather: int, low: bool, high: bool) -> Float32[np.ndarray, "L"]:
+def _ramp(length: int, feather: int, low: bool, high: bool) -> Float32[np.ndarray, " L"]:
     ramp = np.ones(length, np.float32)
     rise = (np.arange(feather, dtype=np.float32) + 0.5) / max(feather, 1)
     if low:

@@ -13,7 +13,7 @@ from faceanime.evaluate.pairs import export_pairs
 from faceanime.evaluate.report import Report, write_report
 from faceanime.evaluate.run import EvaluateConfig, claim, measure_all, pairs_of
 from faceanime.evaluate.speed import speed_tables
-from faceanime.evaluate.tables import report_of, report_of_tables
+from faceanime.evaluate.tables import report_of, report_of_sections
 from faceanime.morphable.model import load_model
 from faceanime.progress import Progress
 from faceanime.terminal import TerminalProgress
@@ -45,17 +45,17 @@ class Evaluate:
         if config.protocol == "speed":
             pair = pairs_of(self.data, config, load_model())[0]
             claim(self.out, config)
-            return report_of_tables(speed_tables(pair, self.out, config, progress), config, command)
+            return report_of_sections(speed_tables(pair, self.out, config, progress), config, command)
         from faceanime.evaluate.futures import load_judge, prediction_tables, target_tables
-        from faceanime.evaluate.realism import realism_tables
+        from faceanime.evaluate.realism import realism_sections
 
         weights = config.predictor or bundled("dynamics.safetensors")
         judge = load_judge(self.data, config.split, weights, config.paper_predictor, progress)
         claim(self.out, config)
         progress.stage("imagining motion", None)
         if config.protocol == "target":
-            return report_of_tables(target_tables(judge), config, command)
-        return report_of_tables([*prediction_tables(judge), *realism_tables(judge)], config, command)
+            return report_of_sections(target_tables(judge), config, command)
+        return report_of_sections([*prediction_tables(judge), *realism_sections(judge)], config, command)
 
 
 def _command(config: EvaluateConfig) -> str:

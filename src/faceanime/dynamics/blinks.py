@@ -40,17 +40,17 @@ _LEAST_OPEN = 0.02
 """A gap (model units) below which an eye has never been open."""
 
 
-def lids_apart(dynamics: Dynamics, side: Side, model: MorphableModel) -> Float[np.ndarray, "T"]:
+def lids_apart(dynamics: Dynamics, side: Side, model: MorphableModel) -> Float[np.ndarray, " T"]:
     """The gap between the lids of one eye, model units."""
     return gap_of(dynamics, f"lids_apart_{side}", model)
 
 
-def open_apart(apart: Float[np.ndarray, "T"]) -> float:
+def open_apart(apart: Float[np.ndarray, " T"]) -> float:
     """The gap of the open eye: a high percentile, which blinks do not reach."""
     return float(np.percentile(apart, 75))
 
 
-def blinks_of(apart: Float[np.ndarray, "T"], frame_rate: float) -> list[Blink]:
+def blinks_of(apart: Float[np.ndarray, " T"], frame_rate: float) -> list[Blink]:
     """The blinks in a gap between lids (any unit, mean of both eyes): first frame, and the one after the last.
 
     A blink is a run of frames, at most 0.5 s, in which the gap is under half of that of the open eye. Eyes that are
@@ -68,7 +68,7 @@ def blinks_of(apart: Float[np.ndarray, "T"], frame_rate: float) -> list[Blink]:
 
 
 def part_lids(
-    dynamics: Dynamics, side: Side, apart: Float[np.ndarray, "T"], model: MorphableModel
+    dynamics: Dynamics, side: Side, apart: Float[np.ndarray, " T"], model: MorphableModel
 ) -> Dynamics:
     """The motion with the gap of one eye set to `apart`; frames that have it already stay as they are."""
     return with_gap(dynamics, f"lids_apart_{side}", f"blink_{side}", apart, model)
@@ -104,7 +104,7 @@ def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, see
     return dynamics
 
 
-def _free(apart: Float[np.ndarray, "2 T"], rate: float) -> Bool[np.ndarray, "T"]:
+def _free(apart: Float[np.ndarray, "2 T"], rate: float) -> Bool[np.ndarray, " T"]:
     """Frames in which both eyes are open, and a little away from those in which one is not."""
     usual = np.array([open_apart(eye) for eye in apart])[:, None]
     shut = (apart < np.maximum(_OPEN_SHARE * usual, _LEAST_OPEN)).any(axis=0)

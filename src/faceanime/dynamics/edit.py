@@ -161,7 +161,7 @@ def _uncrossed(before: Dynamics, after: Dynamics, model: MorphableModel) -> Dyna
     return after
 
 
-def _curve(name: str, track: Track, times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
+def _curve(name: str, track: Track, times: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     if not track:
         raise ConfigError(f"track {name} has no keyframe")
     keys = np.array(track, dtype=np.float64)

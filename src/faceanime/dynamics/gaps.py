@@ -13,13 +13,13 @@ CLOSED_LIPS = -0.005
 """Lips that touch, model units; landmarks of filmed ones lie this little beyond each other."""
 
 
-def gap_of(dynamics: Dynamics, gap: str, model: MorphableModel) -> Float[np.ndarray, "T"]:
+def gap_of(dynamics: Dynamics, gap: str, model: MorphableModel) -> Float[np.ndarray, " T"]:
     """A gap in every frame, model units; `gap` is its name in `faceanime.morphable.axes`."""
     return measured(gap, model, dynamics.identity, dynamics.expression)
 
 
 def with_gap(
-    dynamics: Dynamics, gap: str, axis: str, apart: Float[np.ndarray, "T"], model: MorphableModel
+    dynamics: Dynamics, gap: str, axis: str, apart: Float[np.ndarray, " T"], model: MorphableModel
 ) -> Dynamics:
     """The motion with a gap set to `apart` along an axis; frames that have it already stay as they are."""
     direction = model.axis(axis).astype(np.float64)

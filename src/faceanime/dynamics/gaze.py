@@ -58,7 +58,7 @@ def _iris_directions(rotation: Float[np.ndarray, "T 3 3"]) -> Float[np.ndarray, 
     return np.stack([np.sin(side) * np.cos(up), np.sin(up)], axis=-1)
 
 
-def _seen(apart: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
+def _seen(apart: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     """How much of an iris the lids show: a shut eye dips, and that is no gaze."""
     return np.clip((apart / max(open_apart(apart), 1e-6) - 0.2) / 0.4, 0.0, 1.0)
 

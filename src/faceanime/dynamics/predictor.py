@@ -69,8 +69,8 @@ class FlowConfig:
 class Normaliser(nn.Module):
     """States to and from zero mean and unit deviation."""
 
-    mean: Float[Tensor, "D"]
-    deviation: Float[Tensor, "D"]
+    mean: Float[Tensor, " D"]
+    deviation: Float[Tensor, " D"]
 
     def __init__(self, numbers: int) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class MotionPrior(nn.Module):
     """
 
     autocovariance: Float[Tensor, "G W"]
-    group: Int[Tensor, "D"]
+    group: Int[Tensor, " D"]
 
     def __init__(self, groups: int, window: int, numbers: int) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ class MotionPrior(nn.Module):
             motion[..., mine] = factor @ white[..., mine]
         return motion
 
-    def members(self) -> tuple[Int[Tensor, "_"], ...]:
+    def members(self) -> tuple[Int[Tensor, " _"], ...]:
         """The numbers of each group."""
         if self._members is None:
             groups = range(len(self.autocovariance))
@@ -207,7 +207,7 @@ class Bridge:
     """How much each frame is pulled by each known one; by padding, 0."""
     at: Int[Tensor, "B K"]
     """Which frames those are."""
-    members: tuple[Int[Tensor, "_"], ...]
+    members: tuple[Int[Tensor, " _"], ...]
     """The numbers of each group."""
     known: States
     is_known: Bool[Tensor, "B T"]
@@ -234,7 +234,7 @@ _LEAST_VARIANCE = 1e-4
 class FlowPredictor(nn.Module):
     """A transformer over patches of frames that completes a window, given noise and what is known of it."""
 
-    style_mean: Float[Tensor, "S"]
+    style_mean: Float[Tensor, " S"]
     style_factor: Float[Tensor, "S S"]
     trust: Float[Tensor, "2 G N"]
     """How much of what the network adds to the mean held for people it had not seen: ahead of the known frames, or
@@ -272,11 +272,11 @@ class FlowPredictor(nn.Module):
     def forward(
         self,
         noisy: States,
-        time: Float[Tensor, "B"],
+        time: Float[Tensor, " B"],
         bridge: Bridge,
         anchor: Float[Tensor, "B D"],
         style: Float[Tensor, "B S"],
-        styled: Bool[Tensor, "B"],
+        styled: Bool[Tensor, " B"],
     ) -> States:
         """The clean states (normalised) of a window: what a Gaussian would be, and what the network adds to it.
 
@@ -315,7 +315,7 @@ class FlowPredictor(nn.Module):
 
     def trust_place(
         self, bridge: Bridge
-    ) -> tuple[Int[Tensor, "B T 1"], Int[Tensor, "D"], Int[Tensor, "B T D"]]:
+    ) -> tuple[Int[Tensor, "B T 1"], Int[Tensor, " D"], Int[Tensor, "B T D"]]:
         """Where in `trust` each number of each frame stands."""
         between = bridge.is_known.flip(1).cummax(dim=1).values.flip(1)
         doubt = torch.bucketize(bridge.deviation.contiguous(), torch.tensor(TRUST_EDGES))
@@ -357,7 +357,7 @@ _TIMES = 16
 _FRAME_WIDTH = 48
 
 
-def _waves(time: Float[Tensor, "B"]) -> Float[Tensor, "B N"]:
+def _waves(time: Float[Tensor, " B"]) -> Float[Tensor, "B N"]:
     """The flow time as sines and cosines."""
     angles = time[:, None] * math.pi * 2.0 ** torch.arange(_TIMES // 2, dtype=time.dtype)
     return torch.cat([angles.sin(), angles.cos()], dim=1)

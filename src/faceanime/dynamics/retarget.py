@@ -91,7 +91,7 @@ def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float,
     beside = slice(top, max(bottom, top + 1))
     unit = max(_EYES_PER_FACE * (right - left), 1.0)
 
-    def toward(seen: Float[np.ndarray, "N"], margin_px: int) -> float:
+    def toward(seen: Float[np.ndarray, " N"], margin_px: int) -> float:
         """What is mirrored at an edge must be hair, not face: no more than lies between face and edge."""
         return min(_CUT_ROOM, margin_px / unit) if seen.mean() > _CUT_SHARE else np.inf
 

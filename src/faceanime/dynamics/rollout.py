@@ -43,7 +43,7 @@ class Given:
     """What of the T frames to come, and before, is known: `states` (T,D) count where `known` (T,)."""
 
     states: Float[np.ndarray, "T D"]
-    known: Bool[np.ndarray, "T"]
+    known: Bool[np.ndarray, " T"]
 
 
 def imagine(
@@ -101,7 +101,7 @@ def _drawn(
     given: Given,
     config: FutureConfig,
     generator: torch.Generator,
-    style: Float[Tensor, "S"],
+    style: Float[Tensor, " S"],
 ) -> Float[np.ndarray, "T D"]:
     styled = torch.ones(1, dtype=torch.bool)
     times = torch.linspace(0.0, 1.0, config.steps + 1)
@@ -161,7 +161,7 @@ def lstm_future(predictor: LstmPredictor, given: Given) -> Float[np.ndarray, "T 
     return np.concatenate([given.states[:observed], states])
 
 
-def _style(predictor: FlowPredictor, config: FutureConfig, generator: torch.Generator) -> Float[Tensor, "S"]:
+def _style(predictor: FlowPredictor, config: FutureConfig, generator: torch.Generator) -> Float[Tensor, " S"]:
     """How lively, in the predictor's own independent numbers."""
     drawn = torch.randn(STYLES, generator=generator)
     factor = predictor.style_factor
@@ -197,7 +197,7 @@ def _rolled(predictor: FlowPredictor, given: Given, fill: Fill) -> Float[np.ndar
     return np.where(given.known[:, None], given.states, drawn)
 
 
-def _bounds(unknown: int, after: int, window: int) -> Int[np.ndarray, "N"]:
+def _bounds(unknown: int, after: int, window: int) -> Int[np.ndarray, " N"]:
     """Where windows begin and end, counted from the first unknown frame.
 
     The last one draws so few frames that it sees all of the `after` known ones behind them.

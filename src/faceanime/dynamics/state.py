@@ -60,7 +60,7 @@ def dynamics_of(
     )
 
 
-def state_of(face: FaceCoefficients) -> Float[np.ndarray, "D"]:
+def state_of(face: FaceCoefficients) -> Float[np.ndarray, " D"]:
     """The state of one face that is its own anchor."""
     rotation = vector_from_rotation(face.pose.rotation)
     return np.concatenate([face.expression, rotation, np.zeros(3)])

@@ -143,7 +143,7 @@ def mix_poses(a: HeadPose, b: HeadPose, share: float | Float[np.ndarray, "..."])
     )
 
 
-def _mixed(a: Dynamics, b: Dynamics, share: Float[np.ndarray, "T"]) -> Dynamics:
+def _mixed(a: Dynamics, b: Dynamics, share: Float[np.ndarray, " T"]) -> Dynamics:
     """Two motions of equal length; a frame is valid where all that shows in it is."""
     expression = a.expression + share[:, None] * (b.expression - a.expression)
     valid = (a.valid | (share == 1.0)) & (b.valid | (share == 0.0))
@@ -156,7 +156,7 @@ def _frames(dynamics: Dynamics, chosen: slice | np.ndarray) -> Dynamics:
     )
 
 
-def _smooth_step(u: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
+def _smooth_step(u: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     return np.asarray(u**2 * (3.0 - 2.0 * u))
 
 
@@ -206,13 +206,13 @@ def _met(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics:
     return after.replaced(expression=after.expression + share[:, None] * (here - there), pose=pose)
 
 
-def _half_step_on(dynamics: Dynamics, start: int, end: int) -> tuple[Float[np.ndarray, "K_exp"], HeadPose]:
+def _half_step_on(dynamics: Dynamics, start: int, end: int) -> tuple[Float[np.ndarray, " K_exp"], HeadPose]:
     """Expression and pose half a step beyond frame `end`, coming from `start`."""
     a, b = dynamics.expression[start], dynamics.expression[end]
     return a + 1.5 * (b - a), mix_poses(dynamics.pose[start], dynamics.pose[end], 1.5)
 
 
-def _sampled(dynamics: Dynamics, place: Float[np.ndarray, "N"]) -> Dynamics:
+def _sampled(dynamics: Dynamics, place: Float[np.ndarray, " N"]) -> Dynamics:
     """The motion at fractional frame numbers."""
     if len(dynamics) == 1:
         return _frames(dynamics, np.zeros(len(place), int))

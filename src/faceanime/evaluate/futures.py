@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +60,7 @@ class Judge:
         return [states_of_motion(motion) for motion in self.motions]
 
     @property
-    def deviation(self) -> Float[np.ndarray, "D"]:
+    def deviation(self) -> Float[np.ndarray, " D"]:
         spread = np.concatenate(self.train).std(axis=0)
         return np.where(spread > 0.0, spread, 1.0)  # what nobody ever moved counts as it is
 
@@ -126,7 +125,7 @@ def windows_of(clip: States, frames: int, step: int = 25) -> list[States]:
     return [re_anchored(clip[start : start + frames]) for start in range(0, len(clip) - frames + 1, step)]
 
 
-def given(observed: States, frames: int, target: Float[np.ndarray, "D"] | None = None) -> Given:
+def given(observed: States, frames: int, target: Float[np.ndarray, " D"] | None = None) -> Given:
     """So many frames are to follow the observed ones; the last is `target`, if it is told."""
     states = np.zeros((len(observed) + frames, observed.shape[1]))
     known = np.arange(len(states)) < len(observed)
@@ -141,54 +140,76 @@ def drawn(flow: FlowPredictor, task: Given, seed: int, temperature: float = 1.0)
     return draw_future(flow, task, FutureConfig(temperature=temperature), torch.Generator().manual_seed(seed))
 
 
+Errors = Float[np.ndarray, "2 H"]
+"""Of coefficients and of vertices, at each horizon or of ways of each length."""
+
+
+def errors_ahead(judge: Judge, future: Future) -> list[Errors]:
+    """Of each clip: how far a method's future is from the truth at `HORIZONS`, mean over the clip's windows."""
+
+    def errors(window: States) -> Errors:
+        guess = future(window[:OBSERVED], HORIZONS[-1])
+        return judge.errors(guess[OBSERVED:], window[OBSERVED:])[:, _AT]
+
+    return [np.mean([errors(window) for window in some], axis=0) for some in _judged(judge)]
+
+
+def best_errors_ahead(judge: Judge, flow: FlowPredictor, temperature: float) -> list[Errors]:
+    """As `errors_ahead`: for each metric of the one draw that is nearest on the whole, the same at all horizons."""
+
+    def best(window: States) -> Errors:
+        task = given(window[:OBSERVED], HORIZONS[-1])
+        draws = [drawn(flow, task, seed, temperature) for seed in range(DRAWS)]
+        tries = np.stack([judge.errors(d[OBSERVED:], window[OBSERVED:])[:, _AT] for d in draws])
+        nearest = tries.mean(axis=2).argmin(axis=0)
+        return tries[nearest, [0, 1]]
+
+    return [np.mean([best(window) for window in some], axis=0) for some in _judged(judge)]
+
+
+_AT = np.array(HORIZONS) - 1
+
+
+def _judged(judge: Judge) -> list[list[States]]:
+    return [some for clip in judge.clips if (some := windows_of(clip, LONG))]
+
+
 def prediction_tables(judge: Judge) -> list[Table]:
     """Errors of the frames ahead, for each method; and of the mean with fewer frames observed."""
-    longest, at = HORIZONS[-1], np.array(HORIZONS) - 1
-    windows = [windows_of(clip, OBSERVED + longest) for clip in judge.clips]
-    windows = [some for some in windows if some]
     flow, prior, paper = judge.flow, without_network(judge.flow), judge.paper
 
-    def errors(guess: States, window: States) -> Float[np.ndarray, "2 T"]:
-        return judge.errors(guess[OBSERVED:], window[OBSERVED:])[:, at]
-
-    def of(future: Future) -> list[Float[np.ndarray, "2 H"]]:
-        return [np.mean([errors(future(w[:OBSERVED], longest), w) for w in some], axis=0) for some in windows]
-
-    def best_of(by: FlowPredictor, temperature: float) -> list[Float[np.ndarray, "2 H"]]:
-        def best(window: States) -> Float[np.ndarray, "2 H"]:
-            """For each metric the draw that is nearest on the whole, at all horizons the same one."""
-            task = given(window[:OBSERVED], longest)
-            tries = np.stack([errors(drawn(by, task, seed, temperature), window) for seed in range(DRAWS)])
-            nearest = tries.mean(axis=2).argmin(axis=0)
-            return tries[nearest, [0, 1]]
-
-        return [np.mean([best(w) for w in some], axis=0) for some in windows]
+    def flow_mean(seen: States, frames: int) -> States:
+        return mean_future(flow, given(seen, frames))
 
     found = {
-        "frozen": of(frozen),
-        "linear extrapolation": of(extrapolated),
-        "nearest neighbour": of(Nearest(judge)),
-        "Gaussian process, mean": of(lambda seen, n: mean_future(prior, given(seen, n))),
-        f"Gaussian process, best of {DRAWS} at temperature {SURE:g}": best_of(prior, SURE),
-        "flow, mean": of(lambda seen, n: mean_future(flow, given(seen, n))),
-        "flow, one draw": of(lambda seen, n: drawn(flow, given(seen, n), 0)),
-        f"flow, best of {DRAWS}": best_of(flow, 1.0),
-        f"flow, best of {DRAWS} at temperature {SURE:g}": best_of(flow, SURE),
+        "frozen": errors_ahead(judge, frozen),
+        "linear extrapolation": errors_ahead(judge, extrapolated),
+        "nearest neighbour": errors_ahead(judge, Nearest(judge)),
+        "Gaussian process, mean": errors_ahead(judge, lambda seen, n: mean_future(prior, given(seen, n))),
+        f"Gaussian process, best of {DRAWS} at temperature {SURE:g}": best_errors_ahead(judge, prior, SURE),
+        "flow, mean": errors_ahead(judge, flow_mean),
+        "flow, one draw": errors_ahead(judge, lambda seen, n: drawn(flow, given(seen, n), 0)),
+        f"flow, best of {DRAWS}": best_errors_ahead(judge, flow, 1.0),
+        f"flow, best of {DRAWS} at temperature {SURE:g}": best_errors_ahead(judge, flow, SURE),
     }
     if paper is not None:
-        found["LSTM (paper)"] = of(lambda seen, n: lstm_future(paper, given(seen, n)))
-    columns = tuple(f"{what}, {h}" for what in ("coefficients", "vertices %") for h in HORIZONS)
-    note = (
-        f"{OBSERVED} frames observed; errors 5, 10, 25 and 50 frames ahead; {sum(map(len, windows))} windows."
-    )
-    tables = [Table("Prediction", columns, _rows(found), note, (LOWER,) * 8)]
+        found["LSTM (paper)"] = errors_ahead(judge, lambda seen, n: lstm_future(paper, given(seen, n)))
+    windows = sum(map(len, _judged(judge)))
+    note = f"{OBSERVED} frames observed; errors 5, 10, 25 and 50 frames ahead; {windows} windows."
+    tables = [Table("Prediction", AHEAD, rows_of(found), note, (LOWER,) * 8)]
     if paper is not None:
         ours = (f"flow, best of {DRAWS} at temperature {SURE:g}", "flow, mean")
         rows = tuple((f"{name} - LSTM", _differences(found[name], found["LSTM (paper)"])) for name in ours)
-        tables.append(Table("Differences", columns, rows, "Paired over clips; below 0 ours is nearer."))
-    fewer = {f"{seen} observed": of(partial(_mean_of_last, flow, seen)) for seen in (1, 2, 5, OBSERVED)}
-    tables.append(Table("Mean of the flow, fewer frames observed", columns, _rows(fewer), "", (LOWER,) * 8))
+        tables.append(Table("Differences", AHEAD, rows, "Paired over clips; below 0 ours is nearer."))
+    fewer = {
+        f"{count} observed": errors_ahead(judge, seeing(count, flow_mean)) for count in (1, 2, 5, OBSERVED)
+    }
+    tables.append(Table("Mean of the flow, fewer frames observed", AHEAD, rows_of(fewer), "", (LOWER,) * 8))
     return tables
+
+
+AHEAD = tuple(f"{what}, {h}" for what in ("coefficients", "vertices %") for h in HORIZONS)
+ALONG = tuple(f"{what}, {n}" for what in ("coefficients", "vertices %") for n in WAYS)
 
 
 def without_network(flow: FlowPredictor) -> FlowPredictor:
@@ -200,76 +221,87 @@ def without_network(flow: FlowPredictor) -> FlowPredictor:
     return prior
 
 
-def _mean_of_last(flow: FlowPredictor, count: int, observed: States, frames: int) -> States:
-    """The mean future of the last few frames, told from where the whole window is counted."""
-    last = re_anchored(observed, len(observed) - count)[-count:]
-    future = mean_future(flow, given(last, frames))[count:]
-    origin = observed[-count]
-    future[:, PLACE] = origin[PLACE] + future[:, PLACE] * np.exp(origin[LOG_SCALE])
-    future[:, LOG_SCALE] += origin[LOG_SCALE]
-    return np.concatenate([observed, future])
+def seeing(count: int, future: Future) -> Future:
+    """The same method, shown only the last `count` of the observed frames, counted from the first of those."""
+
+    def of_last(observed: States, frames: int) -> States:
+        last = re_anchored(observed, len(observed) - count)[-count:]
+        told, origin = future(last, frames)[count:], observed[-count]
+        told[:, PLACE] = origin[PLACE] + told[:, PLACE] * np.exp(origin[LOG_SCALE])
+        told[:, LOG_SCALE] += origin[LOG_SCALE]
+        return np.concatenate([observed, told])
+
+    return of_last
+
+
+Way = Callable[[States, int], list[States]]
+"""The first state and the last, and a number of frames in; one try or more out, each with both ends."""
+
+
+def errors_along(judge: Judge, way: Way) -> tuple[list[Errors], float]:
+    """Of each clip: how far the best try is from the truth on ways as long as `WAYS`, mean over the frames between.
+
+    And the largest error of vertices at the end, mean over a clip's ways.
+    """
+    clips, worst = [], 0.0
+    for clip in judge.clips:
+        if len(clip) <= WAYS[-1]:
+            continue
+        lengths = []
+        for frames in WAYS:
+            errors, ends = [], []
+            for window in windows_of(clip, frames + 1):
+                tries = way(window[[0, -1]], frames)
+                apart = [judge.errors(one[1:-1], window[1:-1]).mean(axis=1) for one in tries]
+                errors.append(np.min(apart, axis=0))
+                ends.append(judge.errors(tries[0][-1:], window[-1:])[1, 0])
+            lengths.append(np.mean(errors, axis=0))
+            worst = max(worst, float(np.mean(ends)))
+        clips.append(np.stack(lengths, axis=1))
+    return clips, worst
 
 
 def target_tables(judge: Judge) -> list[Table]:
     """Errors along the way when the first frame and the last are given, and how far the end is off."""
     flow, prior, paper = judge.flow, without_network(judge.flow), judge.paper
-    ways: dict[str, Callable[[States, int], list[States]]] = {
+    best = f"flow, best of {DRAWS} at temperature {SURE:g}"
+
+    def of(flow: FlowPredictor, seeds: Sequence[int], temperature: float) -> Way:
+        return lambda ends, n: [drawn(flow, given(ends[:1], n, ends[1]), seed, temperature) for seed in seeds]
+
+    ways: dict[str, Way] = {
         "linear": lambda ends, n: [linear(ends, n)],
         "slerp": lambda ends, n: [slerp(ends, n)],
         "Gaussian process, mean": lambda ends, n: [mean_future(prior, given(ends[:1], n, ends[1]))],
         "flow, mean": lambda ends, n: [mean_future(flow, given(ends[:1], n, ends[1]))],
-        "flow, one draw": lambda ends, n: [drawn(flow, given(ends[:1], n, ends[1]), 0)],
-        f"flow, best of {DRAWS} at temperature {SURE:g}": lambda ends, n: [
-            drawn(flow, given(ends[:1], n, ends[1]), seed, SURE) for seed in range(DRAWS)
-        ],
+        "flow, one draw": of(flow, [0], 1.0),
+        best: of(flow, range(DRAWS), SURE),
     }
     if paper is not None:
         ways["LSTM with timer (paper)"] = lambda ends, n: [lstm_future(paper, given(ends[:1], n, ends[1]))]
-    found: dict[str, list[Float[np.ndarray, "2 H"]]] = {}
-    at_end: dict[str, float] = {}
-    for name, way in ways.items():
-        clips = []
-        for clip in judge.clips:
-            if len(clip) <= WAYS[-1]:
-                continue
-            errors, ends = zip(*(_along(judge, way, windows_of(clip, n + 1), n) for n in WAYS), strict=True)
-            clips.append(np.stack(errors, axis=1))
-            at_end[name] = max(at_end.get(name, 0.0), *ends)
-        found[name] = clips
-    columns = tuple(f"{what}, {n}" for what in ("coefficients", "vertices %") for n in WAYS)
-    rows = tuple((name, (*cells, at_end[name])) for name, cells in _rows(found))
+    both = {name: errors_along(judge, way) for name, way in ways.items()}
+    found = {name: clips for name, (clips, _) in both.items()}
+    rows = tuple((name, (*cells, both[name][1])) for name, cells in rows_of(found))
     note = "Mean over the frames between. At the end: the largest error of vertices of a clip's ways."
-    tables = [Table("Toward a target", (*columns, "at the end %"), rows, note, (LOWER,) * 7)]
     compared = tuple(
         (f"flow, mean - {rival}", _differences(found["flow, mean"], found[rival]))
         for rival in ("linear", "slerp")
     )
-    return [*tables, Table("Differences", columns, compared, "Paired over clips; below 0 ours is nearer.")]
+    return [
+        Table("Toward a target", (*ALONG, "at the end %"), rows, note, (LOWER,) * 7),
+        Table("Differences", ALONG, compared, "Paired over clips; below 0 ours is nearer."),
+    ]
 
 
-def _along(
-    judge: Judge, way: Callable[[States, int], list[States]], windows: Sequence[States], frames: int
-) -> tuple[Float[np.ndarray, "2"], float]:
-    errors, ends = [], []
-    for window in windows:
-        tries = way(window[[0, -1]], frames)
-        errors.append(np.min([judge.errors(t[1:-1], window[1:-1]).mean(axis=1) for t in tries], axis=0))
-        ends.append(judge.errors(tries[0][-1:], window[-1:])[1, 0])
-    return np.mean(errors, axis=0), float(np.mean(ends))
-
-
-def _rows(
-    found: Mapping[str, Sequence[Float[np.ndarray, "2 H"]]],
-) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
+def rows_of(found: Mapping[str, Sequence[Errors]]) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
+    """Rows of a table: means over clips."""
     return tuple(
         (name, tuple(mean_over_clips(values) for values in np.stack(clips).reshape(len(clips), -1).T))
         for name, clips in found.items()
     )
 
 
-def _differences(
-    ours: Sequence[Float[np.ndarray, "2 H"]], theirs: Sequence[Float[np.ndarray, "2 H"]]
-) -> tuple[Estimate, ...]:
+def _differences(ours: Sequence[Errors], theirs: Sequence[Errors]) -> tuple[Estimate, ...]:
     pairs = zip(*(np.stack(clips).reshape(len(clips), -1).T for clips in (ours, theirs)), strict=True)
     return tuple(paired_difference(mine, other) for mine, other in pairs)
 
@@ -306,11 +338,11 @@ class Nearest:
     """The future of the most similar moment of the training set, told as departures from it."""
 
     def __init__(self, judge: Judge) -> None:
-        self._clips, self._deviation = [c for c in judge.train if len(c) >= 60], judge.deviation
+        self._clips, self._deviation = [c for c in judge.train if len(c) >= LONG], judge.deviation
         self._moments = [(i, t) for i, c in enumerate(self._clips) for t in range(3, len(c) - 50, 2)]
         self._keys = np.stack([self._key(self._clips[i][: t + 1]) for i, t in self._moments])
 
-    def _key(self, seen: States) -> Float[np.ndarray, "K"]:
+    def _key(self, seen: States) -> Float[np.ndarray, " K"]:
         now = seen[-1] / self._deviation
         change = (seen[-1] - seen[max(len(seen) - 4, 0)]) / self._deviation
         return np.concatenate([now[: ROTATION.stop], 2.0 * change])

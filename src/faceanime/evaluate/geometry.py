@@ -64,7 +64,7 @@ def normalised_mean_error(
     return np.asarray(keypoint_distance_px(result, truth) / width)
 
 
-def missing_keypoint_rate(found: Bool[np.ndarray, "T"], in_truth: Bool[np.ndarray, "T"]) -> float:
+def missing_keypoint_rate(found: Bool[np.ndarray, " T"], in_truth: Bool[np.ndarray, " T"]) -> float:
     """Missing keypoint rate (MKR) in [0, 1]: share of the truth's faces that are not found in the result.
 
     Lower is better, 0 best; NaN where the truth shows no face. The mesh is found as a whole or not at all, so points

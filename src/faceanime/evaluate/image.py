@@ -162,7 +162,7 @@ def _mean(values: np.ndarray, mask: Mask | None) -> float:
     if mask is None:
         return float(values.mean(dtype=np.float64))
     check_shape("mask", mask, *values.shape[:2])
-    counted: Float64[np.ndarray, "N"] = values[mask].astype(np.float64)
+    counted: Float64[np.ndarray, " N"] = values[mask].astype(np.float64)
     return float(counted.mean()) if counted.size else float("nan")
 
 

@@ -63,9 +63,9 @@ class Measured:
     number for the whole; `spectrum` power by frequency; `features` for metrics of whole sets, (N,C) each.
     """
 
-    frames: Mapping[str, Float[np.ndarray, "T"]]
+    frames: Mapping[str, Float[np.ndarray, " T"]]
     clip: Mapping[str, float]
-    spectrum: tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]] | None
+    spectrum: tuple[Float[np.ndarray, " F"], Float[np.ndarray, " F"]] | None
     features: Mapping[str, Float[np.ndarray, "N C"]]
 
 
@@ -75,13 +75,13 @@ class Seen:
 
     points: Float[np.ndarray, "T 478 3"]
     """Frames in which it is lost repeat a neighbour."""
-    found: Bool[np.ndarray, "T"]
+    found: Bool[np.ndarray, " T"]
     fitted: FaceCoefficients
-    gap: Float[np.ndarray, "T"]
+    gap: Float[np.ndarray, " T"]
     """Between the lids, mean of both eyes, model units."""
 
 
-def see(frames: Sequence[Pixels], identity: Float[np.ndarray, "K_id"], judges: Judges) -> Seen | None:
+def see(frames: Sequence[Pixels], identity: Float[np.ndarray, " K_id"], judges: Judges) -> Seen | None:
     """Track and fit a face whose identity is known; None where no frame shows one."""
     stream = (Frame(pixels, Fraction(index, 25)) for index, pixels in enumerate(frames))
     landmarks = list(judges.tracker.track(stream))
@@ -129,7 +129,7 @@ class Reference:
         return [region_masks(points, *self.source.shape[:2]) for points in self.seen.points]
 
     @cached_property
-    def _identity(self) -> Float[np.ndarray, "D"] | None:
+    def _identity(self) -> Float[np.ndarray, " D"] | None:
         points = _face_of(self.source, self.judges)
         return None if points is None else _embedded([(self.source, points)], self.judges)[0]
 
@@ -145,7 +145,7 @@ class Reference:
         identity = (self.motion if pair.has_truth else pair.source.motion()).identity
         seen = see(result, identity, judges)
         found = np.zeros(len(result), bool) if seen is None else seen.found
-        frames: dict[str, Float[np.ndarray, "T"]] = {}
+        frames: dict[str, Float[np.ndarray, " T"]] = {}
         clip = {"missing": geometry.missing_keypoint_rate(found, self.seen.found)}
         spectrum = None
         if seen is not None:
@@ -163,7 +163,7 @@ class Reference:
             frames |= self._pictures(result)
         return Measured(frames, clip, spectrum, self._features(result))
 
-    def _geometry(self, seen: Seen) -> dict[str, Float[np.ndarray, "T"]]:
+    def _geometry(self, seen: Seen) -> dict[str, Float[np.ndarray, " T"]]:
         truth = self.seen
         usable = seen.found & truth.found
         numbers = {
@@ -180,9 +180,9 @@ class Reference:
         gaze = geometry.gaze_error_deg(seen.points, truth.points)
         return numbers | {"gaze_deg": np.where(usable & ~closed, gaze, np.nan)}
 
-    def _pictures(self, result: Sequence[Pixels]) -> dict[str, Float[np.ndarray, "T"]]:
+    def _pictures(self, result: Sequence[Pixels]) -> dict[str, Float[np.ndarray, " T"]]:
         count = len(result)
-        numbers: dict[str, Float[np.ndarray, "T"]] = {}
+        numbers: dict[str, Float[np.ndarray, " T"]] = {}
 
         def put(name: str, at: int, value: float) -> None:
             numbers.setdefault(name, np.full(count, np.nan))[at] = value
@@ -203,7 +203,7 @@ class Reference:
             put("warping", t, warping_error(result[t - 1 : t + 1], [motion])[0])
         return numbers | {"temporal": np.concatenate([[np.nan], temporal_error(result, self.frames)])}
 
-    def _identities(self, result: Sequence[Pixels], seen: Seen) -> Float[np.ndarray, "T"]:
+    def _identities(self, result: Sequence[Pixels], seen: Seen) -> Float[np.ndarray, " T"]:
         """Cosine similarity to the source (CSIM)."""
         similar = np.full(len(result), np.nan)
         if self._identity is None:

@@ -92,13 +92,13 @@ def first_calm_frame(motion: Dynamics, model: MorphableModel) -> int:
     return int(np.argmax(calm))
 
 
-def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, "T"]:
+def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, " T"]:
     """How far the head is turned from where it is in a frame, rad."""
     rotation = motion.pose.rotation
     return angle_between(rotation, np.broadcast_to(rotation[frame], rotation.shape))
 
 
-def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, "T"]:
+def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, " T"]:
     """Between the inner lips, in eye distances."""
     return measured("lips_apart", model, motion.identity, motion.expression) / EYE_DISTANCE
 

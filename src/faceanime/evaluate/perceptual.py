@@ -33,7 +33,7 @@ class Lpips:
 
     def __call__(
         self, a: UInt8[np.ndarray, "N H W 3"], b: UInt8[np.ndarray, "N H W 3"]
-    ) -> Float32[np.ndarray, "N"]:
+    ) -> Float32[np.ndarray, " N"]:
         """The distance of each picture of `a` from its fellow in `b`."""
         check_shape("a", a, None, None, None, 3)
         check_shape("b", b, *a.shape)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.stats import wasserstein_distance
 
 from faceanime.dynamics.blinks import blinks_of
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.rollout import imagine, lstm_future
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, ROTATION
-from faceanime.evaluate.futures import Judge, States, drawn, given, re_anchored, states_of_motion, windows_of
+from faceanime.evaluate.futures import (
+    LOWER,
+    Judge,
+    States,
+    drawn,
+    given,
+    re_anchored,
+    states_of_motion,
+    windows_of,
+)
 from faceanime.evaluate.perceptual import frechet_distance
-from faceanime.evaluate.report import Table
+from faceanime.evaluate.report import Plot, Table
+from faceanime.evaluate.video import motion_spectrum
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.structures.coefficients import Dynamics
@@ -24,7 +35,7 @@ WINDOW = 50
 """Frames of the windows that are compared as wholes."""
 
 
-def realism_tables(judge: Judge) -> list[Table]:
+def realism_sections(judge: Judge) -> list[Table | Plot]:
     """Imagined motion against filmed motion, without pairs."""
 
     def imagined(motion: Dynamics, seconds: float, seed: int) -> States:
@@ -60,14 +71,16 @@ def realism_tables(judge: Judge) -> list[Table]:
         "first 32 principal directions of their means, deviations and speeds; accuracy of a small network that tells "
         f"them apart (0.5: cannot), mean of {_SPLITS} splits."
     )
-    return [Table("Realism", columns, tuple(rows), note, digits=2), _variety(judge)]
+    realism = Table("Realism", columns, tuple(rows), note, digits=2)
+    return [realism, _variety(judge), *_distributions(motions, usual, judge)]
 
 
 def _variety(judge: Judge) -> Table:
     """How far apart the seeds of one face are, beside clips of different people."""
     seeds = [drawn(judge.flow, given(re_anchored(judge.clips[0])[:1], 100), seed) for seed in range(20)]
     parts = [re_anchored(clip[:101]) for clip in judge.train if len(clip) > 100]
-    from_start = [p - p[0] * (np.arange(p.shape[1]) < ROTATION.start) for p in parts]
+    face = np.arange(parts[0].shape[1]) < judge.model.expression_count
+    from_start = [p - p[0] * face for p in parts]
     ours, filmed = _spread(seeds, judge), _spread(from_start, judge)
     return Table(
         "Variety",
@@ -75,6 +88,79 @@ def _variety(judge: Judge) -> Table:
         (("seeds of one face", (ours, ours / filmed)), ("filmed clips", (filmed, filmed / filmed))),
         "Root mean square over 100 frames and all numbers; filmed clips are told from their own first expression.",
     )
+
+
+def _distributions(
+    motions: Mapping[str, Sequence[States]], usual: Sequence[States], judge: Judge
+) -> list[Table | Plot]:
+    """How speeds, accelerations and frequencies are distributed, beside one half of the training clips."""
+    groups = _groups(judge.model)
+    rows = []
+    for name, some in motions.items():
+        cells = [
+            _strayed(_sizes(some, mine, order), _sizes(usual, mine, order))
+            for order in (1, 2)
+            for mine in groups.values()
+        ]
+        rows.append((name, (*cells, *(_decibels(some, usual, mine, judge) for mine in groups.values()))))
+    columns = tuple(f"{what}, {name}" for what in ("speed", "acceleration", "spectrum dB") for name in groups)
+    note = (
+        "How far distributions are from those of one half of the training clips. Speed and acceleration: Wasserstein "
+        "distance over their mean. Spectrum: mean size of the difference in dB, 1 to 12 Hz."
+    )
+    return [
+        Table("Distributions", columns, tuple(rows), note, (LOWER,) * len(columns), digits=2),
+        *(
+            Plot(
+                f"Power spectrum, {name}",
+                "Hz",
+                "power density, deviations of the training set squared per Hz",
+                {
+                    row: _spectrum(some, mine, judge)
+                    for row, some in {"filmed, half of training people": usual, **motions}.items()
+                },
+                "2 s windows, mean over numbers.",
+                log_y=True,
+            )
+            for name, mine in groups.items()
+        ),
+    ]
+
+
+def _groups(model: MorphableModel) -> dict[str, Bool[np.ndarray, " D"]]:
+    """Which numbers of a state move what."""
+    eyes = np.pad(np.isin(model.part, EYES), (0, HEAD_NUMBERS))
+    face = np.arange(len(eyes)) < model.expression_count
+    head = np.zeros_like(eyes)
+    head[ROTATION] = True
+    return {"mouth": face & ~eyes, "eyes": eyes, "head": head}
+
+
+def _sizes(motions: Sequence[States], mine: Bool[np.ndarray, " D"], order: int) -> Float[np.ndarray, " N"]:
+    """Of the change from frame to frame (order 1), or of its change (2)."""
+    return np.concatenate([np.linalg.norm(np.diff(s[:, mine], order, axis=0), axis=1) for s in motions])
+
+
+def _strayed(some: Float[np.ndarray, " N"], usual: Float[np.ndarray, " M"]) -> float:
+    return float(wasserstein_distance(some, usual) / usual.mean())
+
+
+def _spectrum(
+    motions: Sequence[States], mine: Bool[np.ndarray, " D"], judge: Judge
+) -> tuple[Float[np.ndarray, " F"], Float[np.ndarray, " F"]]:
+    wholes = _wholes(motions, judge)[:, :, mine]
+    return motion_spectrum(np.moveaxis(wholes, 1, 0).reshape(WINDOW, -1, 1), FRAME_RATE)
+
+
+def _decibels(
+    motions: Sequence[States], usual: Sequence[States], mine: Bool[np.ndarray, " D"], judge: Judge
+) -> float:
+    (hertz, power), (_, its) = (_spectrum(some, mine, judge) for some in (motions, usual))
+    heard = (hertz >= 1.0) & (hertz <= 12.0)
+    return float(np.abs(10.0 * np.log10(np.maximum(power, _SILENT) / its))[heard].mean())
+
+
+_SILENT = 1e-12
 
 
 def _blinks(motions: Sequence[States], model: MorphableModel) -> tuple[float, float]:
@@ -91,9 +177,7 @@ def _blinks(motions: Sequence[States], model: MorphableModel) -> tuple[float, fl
 
 def _speeds(motions: Sequence[States], model: MorphableModel) -> Float[np.ndarray, "3"]:
     moved = np.concatenate([np.abs(np.diff(s, axis=0)) for s in motions])
-    eyes = np.isin(model.part, EYES)
-    face = moved[:, :-HEAD_NUMBERS]
-    return np.array([face[:, ~eyes].mean(), face[:, eyes].mean(), moved[:, ROTATION].mean()])
+    return np.array([moved[:, mine].mean() for mine in _groups(model).values()])
 
 
 def _jerkiness(motions: Sequence[States]) -> float:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from faceanime.structures.frames import Pixels
 
-Curves = Mapping[str, tuple[Real[np.ndarray, "_"], Real[np.ndarray, "_"]]]  # by name: x and y
+Curves = Mapping[str, tuple[Real[np.ndarray, " _"], Real[np.ndarray, " _"]]]  # by name: x and y
 
 _LARGEST_PNG_BYTES = 1_000_000
 _JPEG_QUALITY = 90
@@ -185,7 +185,7 @@ class _Axis:
     is_log: bool
 
     @classmethod
-    def around(cls, values: Float64[np.ndarray, "_"], margin: float, is_log: bool = False) -> _Axis:
+    def around(cls, values: Float64[np.ndarray, " _"], margin: float, is_log: bool = False) -> _Axis:
         """The axis that shows all these values, with a margin at both ends as a part of their span."""
         drawn = values[_drawable(values, is_log)]
         if not len(drawn):
@@ -197,7 +197,7 @@ class _Axis:
             return cls(low - half, high + half, is_log)
         return cls(low - margin * (high - low), high + margin * (high - low), is_log)
 
-    def place(self, values: Float64[np.ndarray, "N"]) -> Float64[np.ndarray, "N"]:
+    def place(self, values: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
         """Where values lie; NaN for what cannot be drawn."""
         drawn = np.where(_drawable(values, self.is_log), values, np.nan)
         return ((np.log10(drawn) if self.is_log else drawn) - self.low) / (self.high - self.low)
@@ -219,7 +219,7 @@ class _Axis:
         return _round_numbers(10.0**self.low, 10.0**self.high)
 
 
-def _drawable(values: Float64[np.ndarray, "N"], is_log: bool) -> Bool[np.ndarray, "N"]:
+def _drawable(values: Float64[np.ndarray, " N"], is_log: bool) -> Bool[np.ndarray, " N"]:
     return np.isfinite(values) & (values > 0.0) if is_log else np.isfinite(values)
 
 

@@ -26,7 +26,7 @@ class Estimate:
     high: float
 
 
-def mean_over_clips(values: Float[np.ndarray, "C"], confidence: float = 0.95) -> Estimate:
+def mean_over_clips(values: Float[np.ndarray, " C"], confidence: float = 0.95) -> Estimate:
     """The mean of one number for each clip, with its bootstrap percentile interval.
 
     With few clips such intervals are a little too narrow (with 20 about 92 % for 95 %). Raises ShapeError
@@ -51,7 +51,7 @@ def mean_over_clips(values: Float[np.ndarray, "C"], confidence: float = 0.95) ->
 
 
 def paired_difference(
-    ours: Float[np.ndarray, "C"], theirs: Float[np.ndarray, "C"], confidence: float = 0.95
+    ours: Float[np.ndarray, " C"], theirs: Float[np.ndarray, " C"], confidence: float = 0.95
 ) -> Estimate:
     """The mean of ours - theirs over the same clips; the methods differ where 0 lies outside the interval.
 
@@ -74,7 +74,9 @@ class Bin:
     mean: float
 
 
-def binned(values: Float[np.ndarray, "N"], keys: Float[np.ndarray, "N"], edges: Sequence[float]) -> list[Bin]:
+def binned(
+    values: Float[np.ndarray, " N"], keys: Float[np.ndarray, " N"], edges: Sequence[float]
+) -> list[Bin]:
     """The mean of values in each bin of their keys, bins between neighbouring edges; the last holds its upper edge.
 
     Values that are not finite, and keys beyond the edges, are left out. Raises ShapeError unless edges grow.
@@ -83,7 +85,7 @@ def binned(values: Float[np.ndarray, "N"], keys: Float[np.ndarray, "N"], edges: 
     [Bin(low=0.0, high=5.0, count=2, mean=2.0), Bin(low=5.0, high=10.0, count=1, mean=8.0)]
     """
     check_shape("keys", keys, len(values))
-    borders: Float64[np.ndarray, "E"] = np.asarray(edges, np.float64)
+    borders: Float64[np.ndarray, " E"] = np.asarray(edges, np.float64)
     if len(borders) < 2 or not (np.diff(borders) > 0).all():
         raise ShapeError(f"edges of bins are {list(edges)}, expected two or more that grow")
     place = np.digitize(keys, borders) - 1

@@ -90,16 +90,16 @@ class Results:
         self.methods = [row for row in self.rows if row not in REFERENCES]
         self.has_truth = pairs[0].has_truth
 
-    def per_clip(self, row: str, key: str) -> Float[np.ndarray, "C"]:
+    def per_clip(self, row: str, key: str) -> Float[np.ndarray, " C"]:
         """One number a clip: the mean over its frames; NaN where it was not measured."""
         return np.array([_of_clip(rows[row], key) for rows in self.measured])
 
-    def of_frames(self, row: str, key: str) -> Iterator[Float[np.ndarray, "T"]]:
+    def of_frames(self, row: str, key: str) -> Iterator[Float[np.ndarray, " T"]]:
         """For each clip one number a frame; NaN where it was not measured."""
         for pair, rows in zip(self.pairs, self.measured, strict=True):
             yield rows[row].frames.get(key, np.full(note_of(pair).frames, np.nan))
 
-    def keys_of_frames(self, name: str) -> Iterator[Float[np.ndarray, "T"]]:
+    def keys_of_frames(self, name: str) -> Iterator[Float[np.ndarray, " T"]]:
         """For each clip the key of each frame; a clip's own is repeated."""
         for pair, keys in zip(self.pairs, self.keys, strict=True):
             value = np.array(np.nan if keys[name] is None else keys[name], np.float64)
@@ -140,9 +140,9 @@ def report_of(out: Path, pairs: Sequence[Pair], config: EvaluateConfig, command:
     return Report(_TITLES[config.protocol], command, _strings(settings), tuple(sections))
 
 
-def report_of_tables(tables: Sequence[Table], config: EvaluateConfig, command: str) -> Report:
+def report_of_sections(sections: Sequence[Section], config: EvaluateConfig, command: str) -> Report:
     """The report of a protocol that has no pairs of pictures."""
-    return Report(_TITLES[config.protocol], command, _strings({"config": asdict(config)}), tuple(tables))
+    return Report(_TITLES[config.protocol], command, _strings({"config": asdict(config)}), tuple(sections))
 
 
 _TITLES = {
@@ -213,12 +213,12 @@ def _faces(results: Results) -> Table:
     return Table(table.title, columns, rows, note, better, references=REFERENCES)
 
 
-def _mean(values: Float[np.ndarray, "C"]) -> Cell:
+def _mean(values: Float[np.ndarray, " C"]) -> Cell:
     values = _finite(values)
     return mean_over_clips(values) if len(values) else float("nan")
 
 
-def _finite(values: Float[np.ndarray, "N"]) -> Float[np.ndarray, "M"]:
+def _finite(values: Float[np.ndarray, " N"]) -> Float[np.ndarray, " M"]:
     return values[np.isfinite(values)]
 
 

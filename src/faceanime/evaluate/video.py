@@ -24,7 +24,7 @@ SHORTEST = 16
 """Frames: of fewer there is no spectrum to speak of."""
 
 
-def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64[np.ndarray, "N"]:
+def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64[np.ndarray, " N"]:
     """How far the change from each frame to the next is from the true one, mean absolute grey levels; N = T - 1.
 
     Lower is better, 0 best. Constant errors do not count, flicker and wrong motion do.
@@ -84,7 +84,7 @@ def _motion(there: Float32[np.ndarray, "H W 2"], back: Float32[np.ndarray, "H W 
     return TrueMotion(before_from_now, returns & inside)
 
 
-def warping_error(result: Sequence[Pixels], motions: Iterable[TrueMotion]) -> Float64[np.ndarray, "N"]:
+def warping_error(result: Sequence[Pixels], motions: Iterable[TrueMotion]) -> Float64[np.ndarray, " N"]:
     """How far each frame is from the one before it carried along the true motion, grey levels; N = T - 1.
 
     Mean absolute difference over the pixels that are visible in both; NaN where there are none. Lower is steadier, 0
@@ -105,7 +105,7 @@ def warping_error(result: Sequence[Pixels], motions: Iterable[TrueMotion]) -> Fl
 
 def motion_spectrum(
     points_px: Float[np.ndarray, "T V D"], frame_rate: Fraction
-) -> tuple[Float64[np.ndarray, "F"], Float64[np.ndarray, "F"]]:
+) -> tuple[Float64[np.ndarray, " F"], Float64[np.ndarray, " F"]]:
     """Frequencies in Hz from 0 to half the frame rate, and the power density of the points' motion there, px^2 / Hz.
 
     Mean over points of the sum over coordinates, linear drift taken out, Hann window; its integral is about the mean

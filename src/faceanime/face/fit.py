@@ -55,7 +55,7 @@ def fit_coefficients(
     points: Points,
     model: MorphableModel,
     config: FitConfig,
-    identity: Float[np.ndarray, "K_id"] | None = None,
+    identity: Float[np.ndarray, " K_id"] | None = None,
 ) -> FaceCoefficients:
     """The coefficients of T frames of one person.
 
@@ -154,15 +154,15 @@ class _CoefficientSolver:
         self._identity_ridge = config.identity_ridge * self._weight.sum() / count
         self._expression_ridge = config.expression_ridge * self._weight.sum() / count
 
-    def shape(self, identity: Float[np.ndarray, "K_id"], expression: Float[np.ndarray, "T K_exp"]) -> Points:
+    def shape(self, identity: Float[np.ndarray, " K_id"], expression: Float[np.ndarray, "T K_exp"]) -> Points:
         k = self._identities
         base = self._mean + self._basis[..., :k] @ identity
         flat = expression @ self._basis[..., k:].reshape(-1, expression.shape[1]).T
         return np.asarray(base + flat.reshape(len(expression), -1, 3))
 
     def solve(
-        self, points: Points, pose: HeadPose, identity: Float[np.ndarray, "K_id"] | None
-    ) -> tuple[Float[np.ndarray, "K_id"], Float[np.ndarray, "T K_exp"]]:
+        self, points: Points, pose: HeadPose, identity: Float[np.ndarray, " K_id"] | None
+    ) -> tuple[Float[np.ndarray, " K_id"], Float[np.ndarray, "T K_exp"]]:
         k = self._identities
         normal, target = self._normal_equations(points, pose)
         expression_block = normal[:, k:, k:] + self._expression_ridge * np.eye(normal.shape[-1] - k)

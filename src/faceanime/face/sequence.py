@@ -36,7 +36,7 @@ def fit_sequence(
     frames, which becomes `DYNAMICS_SIZE_PX`; `where` names the video in errors. Raises NoFaceError when no
     frame shows a face.
     """
-    identity: Float[np.ndarray, "K_id"] | None = None
+    identity: Float[np.ndarray, " K_id"] | None = None
     chunks: list[tuple[np.ndarray, FaceCoefficients | None]] = []
     for chunk in _chunks(landmarks):
         valid = np.array([entry is not None for entry in chunk])
@@ -65,7 +65,7 @@ def _chunks(landmarks: Iterable[Landmarks | None]) -> Iterator[list[Landmarks | 
 
 def _joined(
     chunks: list[tuple[np.ndarray, FaceCoefficients | None]],
-    identity: Float[np.ndarray, "K_id"],
+    identity: Float[np.ndarray, " K_id"],
     frame_rate: Fraction,
     factor: float,
     model: MorphableModel,

@@ -88,11 +88,11 @@ def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -
 
 def smooth_series(
     values: Float[np.ndarray, "T C"],
-    valid: Bool[np.ndarray, "T"],
+    valid: Bool[np.ndarray, " T"],
     frame_rate: Fraction | float,
     config: SmoothConfig = SmoothConfig(),
-    seen: Bool[np.ndarray, "T"] | None = None,
-    most_noise: Float[np.ndarray, "C"] | None = None,
+    seen: Bool[np.ndarray, " T"] | None = None,
+    most_noise: Float[np.ndarray, " C"] | None = None,
 ) -> Float64[np.ndarray, "T C"]:
     """Smooth C channels over T frames; frames that are not `valid` are filled from their neighbours.
 
@@ -160,7 +160,7 @@ def _running_mean(rotation: Float[np.ndarray, "T 3 3"], frame_rate: float) -> Fl
     return nearest_rotation(mean)
 
 
-def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, "T"]) -> Float64[np.ndarray, "T C"]:
+def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, " T"]) -> Float64[np.ndarray, "T C"]:
     known = np.flatnonzero(valid)
     if len(known) == 0:
         return values.copy()
@@ -169,13 +169,13 @@ def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, "T"]) ->
 
 
 def _zero_phase(
-    y: Float64[np.ndarray, "T"],
-    weight: Float64[np.ndarray, "T"],
-    seen: Bool[np.ndarray, "T"],
+    y: Float64[np.ndarray, " T"],
+    weight: Float64[np.ndarray, " T"],
+    seen: Bool[np.ndarray, " T"],
     frame_rate: float,
     config: SmoothConfig,
     most_noise: float,
-) -> Float64[np.ndarray, "T"]:
+) -> Float64[np.ndarray, " T"]:
     """One channel; T >= 3."""
     noise = min(_noise_sigma(y, seen), most_noise)
     if noise == 0.0:
@@ -194,7 +194,7 @@ def _zero_phase(
     return _whittaker(y, weight, stiffness)
 
 
-def _noise_sigma(y: Float64[np.ndarray, "T"], seen: Bool[np.ndarray, "T"]) -> float:
+def _noise_sigma(y: Float64[np.ndarray, " T"], seen: Bool[np.ndarray, " T"]) -> float:
     """The standard deviation of white noise on a smooth curve, robustly.
 
     From fifth differences, since lower ones take quick speech (5 Hz at 25 frames/s) for noise, and from their
@@ -209,7 +209,9 @@ def _noise_sigma(y: Float64[np.ndarray, "T"], seen: Bool[np.ndarray, "T"]) -> fl
     return 0.0
 
 
-def _away_from_noise(residual: Float64[np.ndarray, "T"], noise: float, beat: int) -> Float64[np.ndarray, "T"]:
+def _away_from_noise(
+    residual: Float64[np.ndarray, " T"], noise: float, beat: int
+) -> Float64[np.ndarray, " T"]:
     """How many standard errors local means of what was removed are from those of noise; the worst of three spans."""
     spans = (1, 2 * beat + 1, 6 * beat + 1)
     means = [np.abs(uniform_filter1d(residual, n, mode="nearest")) * math.sqrt(n) for n in spans]
@@ -217,8 +219,8 @@ def _away_from_noise(residual: Float64[np.ndarray, "T"], noise: float, beat: int
 
 
 def _whittaker(
-    y: Float64[np.ndarray, "T"], weight: Float64[np.ndarray, "T"], stiffness: Float64[np.ndarray, "T"]
-) -> Float64[np.ndarray, "T"]:
+    y: Float64[np.ndarray, " T"], weight: Float64[np.ndarray, " T"], stiffness: Float64[np.ndarray, " T"]
+) -> Float64[np.ndarray, " T"]:
     """Solve (W + D' diag(stiffness) D) x = W y, D the second differences; pentadiagonal, O(T)."""
     inner = stiffness[1:-1]
     band = np.zeros((3, len(y)))
@@ -237,7 +239,7 @@ def _one_euro(
 ) -> Float64[np.ndarray, "T C"]:
     """Casiez, Roussel and Vogel, CHI 2012."""
 
-    def gain(cutoff_hz: Float64[np.ndarray, "C"]) -> Float64[np.ndarray, "C"]:
+    def gain(cutoff_hz: Float64[np.ndarray, " C"]) -> Float64[np.ndarray, " C"]:
         return 1.0 / (1.0 + frame_rate / (2.0 * np.pi * cutoff_hz))
 
     smoothed = values.copy()

@@ -52,7 +52,7 @@ class Critic(nn.Module):
         self.blocks = nn.Sequential(*(ResidualDown(*pair, slope=_CRITIC_SLOPE) for pair in pairwise(widths)))
         self.leave = nn.Linear(widths[-1] * SMALLEST_PX**2, 1)
 
-    def forward(self, pair: Float[Tensor, "B C S S"]) -> Float[Tensor, "B"]:
+    def forward(self, pair: Float[Tensor, "B C S S"]) -> Float[Tensor, " B"]:
         """How real each pair is, on a scale of its own. Raises ShapeError."""
         check_shape("pair", pair, None, self.config.channels, self.config.size_px, self.config.size_px)
         features: Tensor = self.blocks(self.enter(pair))

@@ -244,7 +244,7 @@ def mirrored_maps(maps: Float32[np.ndarray, "*B S S C"]) -> Float32[np.ndarray, 
     return turned
 
 
-def _labels(model: MorphableModel) -> Int32[np.ndarray, "F"]:
+def _labels(model: MorphableModel) -> Int32[np.ndarray, " F"]:
     """The channel of `MAPS` that says what each triangle is."""
     label = np.full(len(model.triangles), SKIN, np.int32)
     skin = model.region == Region.SKIN

@@ -78,7 +78,7 @@ def area_ratio(
     source_points: Float[np.ndarray, "V 2"],
     target_points: Float[np.ndarray, "V 2"],
     triangles: Int[np.ndarray, "M 3"],
-) -> Float32[np.ndarray, "M"]:
+) -> Float32[np.ndarray, " M"]:
     """Per triangle, its area in the target over that in the source; negative where it turned over.
 
     Above 1 the source is stretched. A source area under 1e-6 px^2 counts as that, so the ratio stays finite.
@@ -89,6 +89,6 @@ def area_ratio(
     return (_double_area(target_points[triangles]) / floored).astype(np.float32)
 
 
-def _double_area(corners: Float[np.ndarray, "M 3 2"]) -> Float[np.ndarray, "M"]:
+def _double_area(corners: Float[np.ndarray, "M 3 2"]) -> Float[np.ndarray, " M"]:
     ab, ac = np.moveaxis(corners[:, 1:] - corners[:, :1], 1, 0).astype(np.float64)
     return np.asarray(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])

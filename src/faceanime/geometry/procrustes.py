@@ -10,7 +10,7 @@ from faceanime.geometry.rotation import nearest_rotation
 
 
 def weighted_procrustes(
-    a: Float[np.ndarray, "*#B N 3"], b: Float[np.ndarray, "*#B N 3"], weights: Float[np.ndarray, "N"]
+    a: Float[np.ndarray, "*#B N 3"], b: Float[np.ndarray, "*#B N 3"], weights: Float[np.ndarray, " N"]
 ) -> tuple[Float[np.ndarray, "*B"], Float[np.ndarray, "*B 3 3"], Float[np.ndarray, "*B 3"]]:
     """Scale, rotation and translation that minimise sum_i w_i |b_i - (s R a_i + t)|^2; batches broadcast.
 

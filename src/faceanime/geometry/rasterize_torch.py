@@ -32,11 +32,11 @@ class _Faces:
     The edge function k, opposite corner k, is `start` + row * `down` + column * `step`; (F,3) int64.
     """
 
-    batch: Int64[Tensor, "F"]
-    triangle: Int64[Tensor, "F"]
+    batch: Int64[Tensor, " F"]
+    triangle: Int64[Tensor, " F"]
     corner: Int64[Tensor, "F 3"]
     z: Float64[Tensor, "F 3"]
-    per_area: Float64[Tensor, "F"]
+    per_area: Float64[Tensor, " F"]
     start: Int64[Tensor, "F 3"]
     down: Int64[Tensor, "F 3"]
     step: Int64[Tensor, "F 3"]
@@ -45,7 +45,7 @@ class _Faces:
     high: Int64[Tensor, "F 2"]
 
     def weights(
-        self, face: Int64[Tensor, "P"], row: Int64[Tensor, "P"], column: Int64[Tensor, "P"]
+        self, face: Int64[Tensor, " P"], row: Int64[Tensor, " P"], column: Int64[Tensor, " P"]
     ) -> Float64[Tensor, "P 3"]:
         """The barycentric weights of pixel centres in their faces."""
         value = self.start[face] + row[:, None] * self.down[face] + column[:, None] * self.step[face]
@@ -56,10 +56,10 @@ class _Faces:
 class _Spans:
     """Runs of covered pixels: from column `first`, `length` of them, along `row` of the faces' pictures."""
 
-    face: Int64[Tensor, "R"]
-    row: Int64[Tensor, "R"]
-    first: Int64[Tensor, "R"]
-    length: Int64[Tensor, "R"]
+    face: Int64[Tensor, " R"]
+    row: Int64[Tensor, " R"]
+    first: Int64[Tensor, " R"]
+    length: Int64[Tensor, " R"]
 
 
 @torch.no_grad()
@@ -124,11 +124,11 @@ def _faces(points: Float32[Tensor, "B V 3"], triangles: Int64[Tensor, "M 3"]) ->
     )
 
 
-def _cross(u: Int64[Tensor, "F 2"], v: Int64[Tensor, "F 2"]) -> Int64[Tensor, "F"]:
+def _cross(u: Int64[Tensor, "F 2"], v: Int64[Tensor, "F 2"]) -> Int64[Tensor, " F"]:
     return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
 
 
-def _unfold(count: Int64[Tensor, "N"]) -> tuple[Int64[Tensor, "P"], Int64[Tensor, "P"]]:
+def _unfold(count: Int64[Tensor, " N"]) -> tuple[Int64[Tensor, " P"], Int64[Tensor, " P"]]:
     """For `count[n]` items of every n: their n, and their places 0.. in it."""
     owner = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
     return owner, torch.arange(len(owner), device=count.device) - (count.cumsum(0) - count)[owner]
@@ -159,7 +159,7 @@ def _chunks(spans: _Spans) -> Iterator[_Spans]:
     yield from map(_Spans, *columns)
 
 
-def _race(faces: _Faces, spans: _Spans, winner: Int64[Tensor, "P"], height_px: int, width_px: int) -> None:
+def _race(faces: _Faces, spans: _Spans, winner: Int64[Tensor, " P"], height_px: int, width_px: int) -> None:
     """Let every fragment of `spans` try to win its pixel, by depth, then by the lower triangle index."""
     span, column = _unfold(spans.length)
     face, row, column = spans.face[span], spans.row[span], column + spans.first[span]
@@ -170,7 +170,7 @@ def _race(faces: _Faces, spans: _Spans, winner: Int64[Tensor, "P"], height_px: i
     winner.scatter_reduce_(0, (faces.batch[face] * height_px + row) * width_px + column, key, "amax")
 
 
-def _sortable(depth: Float32[Tensor, "P"]) -> Int64[Tensor, "P"]:
+def _sortable(depth: Float32[Tensor, " P"]) -> Int64[Tensor, " P"]:
     """Integers in the order of the floats: of negative ones all bits but the sign turn round."""
     bits = (depth + 0.0).view(torch.int32)  # -0.0 becomes 0.0
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
@@ -197,6 +197,6 @@ def _resolve(
     return triangle, barycentric, depth
 
 
-def _from_sortable(key: Int64[Tensor, "P"]) -> Float32[Tensor, "P"]:
+def _from_sortable(key: Int64[Tensor, " P"]) -> Float32[Tensor, " P"]:
     bits = key.int()
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).view(torch.float32)

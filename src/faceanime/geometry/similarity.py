@@ -23,7 +23,7 @@ ANTIALIAS_BELOW = 0.7
 
 
 def similarity_from_points(
-    a: Float[np.ndarray, "N 2"], b: Float[np.ndarray, "N 2"], weights: Float[np.ndarray, "N"] | None = None
+    a: Float[np.ndarray, "N 2"], b: Float[np.ndarray, "N 2"], weights: Float[np.ndarray, " N"] | None = None
 ) -> Float64[np.ndarray, "2 3"]:
     """The turn, scale and shift `b_from_a` nearest to the pairs of points: least weighted squares in b.
 

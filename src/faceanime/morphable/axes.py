@@ -110,7 +110,7 @@ _CLOSE, _LOOSE = 0.05, 0.5
 def measured(
     name: str,
     model: MorphableModel,
-    identity: Float[np.ndarray, "K_id"],
+    identity: Float[np.ndarray, " K_id"],
     expression: Float[np.ndarray, "*B K_exp"],
 ) -> Float[np.ndarray, "*B"]:
     """One measure of many expressions of a person, model units, without making their shapes."""
@@ -120,7 +120,7 @@ def measured(
 
 
 def named_axes(
-    expression_basis: Float[np.ndarray, "V 3 K"], part: Int32[np.ndarray, "K"]
+    expression_basis: Float[np.ndarray, "V 3 K"], part: Int32[np.ndarray, " K"]
 ) -> Float[np.ndarray, "N K"]:
     """The most probable expression of each of `AXES`, in standard deviations; its first measure is exact."""
     response = measure_matrix(expression_basis)

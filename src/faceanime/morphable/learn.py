@@ -158,7 +158,7 @@ def _normalised(
     return np.asarray(centred / np.linalg.norm(centred[left] - centred[right]))
 
 
-def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, "V"]:
+def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
     """Each vertex's nearest neighbour in the mirrored shape."""
     mirrored = shape * MIRROR_X
     distance = ((shape[:, None] - mirrored[None]) ** 2).sum(axis=-1)
@@ -246,7 +246,7 @@ def _expressions(
     return np.concatenate([eye, eye_left, brow, brow_left, mouth], axis=2)
 
 
-def _parts(config: LearnConfig) -> Int32[np.ndarray, "K_exp"]:
+def _parts(config: LearnConfig) -> Int32[np.ndarray, " K_exp"]:
     counts = [config.eye_expressions] * 2 + [config.brow_expressions] * 2 + [config.mouth_expressions]
     return np.repeat(np.arange(len(Part)), counts).astype(np.int32)
 
@@ -255,7 +255,7 @@ def _mirrored_drift(
     drift: Float[np.ndarray, "K 7"],
     expression: Float[np.ndarray, "478 3 K"],
     mirror: Int32[np.ndarray, "478"],
-    part: Int32[np.ndarray, "K"],
+    part: Int32[np.ndarray, " K"],
 ) -> Float[np.ndarray, "K 7"]:
     """The drift made symmetric: mirrored expressions drift in mirrored ways."""
     flip = np.array([1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
@@ -316,7 +316,7 @@ def _ring(mean: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "R 3"]:
 
 def _triangles(
     landmarks: int, rings: int, vertices: Float[np.ndarray, "V 3"]
-) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, "F"]]:
+) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, " F"]]:
     """Skin, closed holes and rings, counter-clockwise seen from the front, with their regions."""
     from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
 

@@ -60,11 +60,11 @@ class MorphableModel:
     identity_basis: Float32[np.ndarray, "V 3 K_id"]
     expression_basis: Float32[np.ndarray, "V 3 K_exp"]
     triangles: Int32[np.ndarray, "F 3"]
-    region: Int32[np.ndarray, "F"]
-    fit_weight: Float32[np.ndarray, "L"]
-    rigid_weight: Float32[np.ndarray, "L"]
-    mirror: Int32[np.ndarray, "V"]
-    part: Int32[np.ndarray, "K_exp"]
+    region: Int32[np.ndarray, " F"]
+    fit_weight: Float32[np.ndarray, " L"]
+    rigid_weight: Float32[np.ndarray, " L"]
+    mirror: Int32[np.ndarray, " V"]
+    part: Int32[np.ndarray, " K_exp"]
     drift: Float32[np.ndarray, "K_exp 7"]
     axes: Float32[np.ndarray, "N K_exp"]
     axis_names: tuple[str, ...]
@@ -104,7 +104,7 @@ class MorphableModel:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:12]
 
-    def axis(self, name: str) -> Float32[np.ndarray, "K_exp"]:
+    def axis(self, name: str) -> Float32[np.ndarray, " K_exp"]:
         """The expression of a named axis at full strength. Raises MorphableModelError for an unknown name."""
         if name not in self.axis_names:
             raise MorphableModelError(

@@ -27,7 +27,7 @@ class LashBand:
         self,
         points: Float[np.ndarray, "N 3"],
         triangles: Int32[np.ndarray, "F 3"],
-        region: Int32[np.ndarray, "F"],
+        region: Int32[np.ndarray, " F"],
     ) -> None:
         """`points` are the sheet's vertices in the source, px."""
         touched = np.isin(triangles, list(_LASH_LINE)).any(axis=1) & (region == Region.SKIN)

@@ -136,7 +136,7 @@ class SourceInside:
         """What moves with the jaw; it goes on behind the upper part, so that both together hide the rest."""
         return self._part(ramp(self._share - split, -0.18, -0.06), self.below, self.above, gum)
 
-    def _profile(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    def _profile(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Heights (shares, from above) in the middle of the mouth and the brightness there; empty if too few."""
         sure = (self._trusted() > 0.5) & self._middle
         bins = np.clip((self._share[sure] * _BINS).astype(int), 0, _BINS - 1)
@@ -172,7 +172,7 @@ class SourceInside:
         return np.asarray(self.below / np.maximum(self.below + self.above, 1e-4))
 
     @property
-    def _middle(self) -> Bool[np.ndarray, "w"]:
+    def _middle(self) -> Bool[np.ndarray, " w"]:
         return np.asarray(np.abs(teeth.window(self.density)[0, :, 0]) < _MIDDLE)
 
 

@@ -135,7 +135,7 @@ def _ball_directions(
 
 def _eye_brightness(
     places: Float[np.ndarray, "P 2"], iris: Float[np.ndarray, "5 2"]
-) -> Float32[np.ndarray, "P"]:
+) -> Float32[np.ndarray, " P"]:
     """Of the eyeball at places of its opening, against clay; `iris` is its centre, then its rim, px."""
     radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 0.5)
     distance = np.linalg.norm(places - iris[0], axis=1) / radius

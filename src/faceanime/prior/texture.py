@@ -58,7 +58,7 @@ class TextureConfig:
 @lru_cache(maxsize=8)
 def sparse_mesh(
     model: MorphableModel, interval: int
-) -> tuple[Int32[np.ndarray, "N"], Int32[np.ndarray, "M 3"]]:
+) -> tuple[Int32[np.ndarray, " N"], Int32[np.ndarray, "M 3"]]:
     """The kept vertices (N,), ascending, and the triangles (M,3) between them, indices into the N.
 
     One of `interval` vertices of the skin is kept, in mirrored pairs, spread evenly over the mesh; a larger
@@ -145,7 +145,7 @@ def _surface_distances(
 
 
 def _spread(
-    distance: Float64[np.ndarray, "S S"], twin: Int[np.ndarray, "S"], anchors: list[int], count: int
+    distance: Float64[np.ndarray, "S S"], twin: Int[np.ndarray, " S"], anchors: list[int], count: int
 ) -> list[int]:
     """`count` vertices or one more: the anchors, then ever the one furthest from all before, and its twin."""
     kept = list(anchors)
@@ -160,7 +160,7 @@ def _spread(
 
 def _unoccluded(
     points: Float[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]
-) -> Bool[np.ndarray, "V"]:
+) -> Bool[np.ndarray, " V"]:
     """Which vertices no triangle covers, by a depth buffer."""
     corners = points[np.unique(triangles)]
     low, high = corners.min(axis=0), corners.max(axis=0)

@@ -183,9 +183,9 @@ def _person_end(
     matte: Float32[np.ndarray, "H W"],
     centre: Float[np.ndarray, "2"],
     out: Float[np.ndarray, "R 2"],
-    near: Float[np.ndarray, "R"],
-    border: Float[np.ndarray, "R"],
-) -> Float[np.ndarray, "R"]:
+    near: Float[np.ndarray, " R"],
+    border: Float[np.ndarray, " R"],
+) -> Float[np.ndarray, " R"]:
     """How far along each ray the person goes, px from the centre; infinite where it reaches the border."""
     height, width = matte.shape
     share = np.linspace(0.0, 1.0, 128)
@@ -203,20 +203,20 @@ _MARGIN = 0.15
 
 def _ends_at_picture_edge(
     ends: Float[np.ndarray, "R 2"], picture_size: tuple[int, int]
-) -> Bool[np.ndarray, "R"]:
+) -> Bool[np.ndarray, " R"]:
     """Whether a ray meets the picture's own upper or side edge (below, the body goes on anyway)."""
     x, y = ends.T
     return np.asarray((y < 1.0) | (((x < 1.0) | (x > picture_size[0] - 1.0)) & (y < 0.6 * picture_size[1])))
 
 
-def _around(values: Float[np.ndarray, "R"]) -> Float[np.ndarray, "R"]:
+def _around(values: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
     """Smoothed over neighbouring rays."""
     return np.asarray(gaussian_filter1d(values, 1.5, mode="wrap"))
 
 
 def _distance_to_border(
     centre: Float[np.ndarray, "2"], out: Float[np.ndarray, "R 2"], region: Box
-) -> Float[np.ndarray, "R"]:
+) -> Float[np.ndarray, " R"]:
     """Along each ray, the way to the region's edge."""
     corner = np.where(out > 0, [region.right, region.bottom], [region.left, region.top])
     with np.errstate(divide="ignore"):
@@ -228,9 +228,9 @@ def _share(
     ring: Float[np.ndarray, "R 3"],
     centre: Float[np.ndarray, "2"],
     out: Float[np.ndarray, "R 2"],
-    near: Float[np.ndarray, "R"],
-    border: Float[np.ndarray, "R"],
-) -> Float[np.ndarray, "R"]:
+    near: Float[np.ndarray, " R"],
+    border: Float[np.ndarray, " R"],
+) -> Float[np.ndarray, " R"]:
     """How far along its ray a ring of the model lies, 0 at the oval, 1 at the border; bent to stay below 1."""
     along = ((ring[:, :2] - centre) * out).sum(axis=1)
     share = np.maximum((along - near) / (border - near), 0.02)
@@ -239,7 +239,7 @@ def _share(
 
 def _sheet_triangles(
     model: MorphableModel, loops: int
-) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, "F"]]:
+) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, " F"]]:
     face = model.region != Region.RING
     count, n = model.landmark_count, len(topology.OVAL)
     grid = np.concatenate([[topology.OVAL], count + np.arange(loops * n).reshape(loops, n)])

@@ -87,11 +87,11 @@ class Dynamics:
     `model_id` names the morphable model that the numbers belong to.
     """
 
-    identity: Float[np.ndarray, "K_id"]
+    identity: Float[np.ndarray, " K_id"]
     expression: Float[np.ndarray, "T K_exp"]
     pose: HeadPose
     frame_rate: Fraction
-    valid: Bool[np.ndarray, "T"]
+    valid: Bool[np.ndarray, " T"]
     crop_size_px: int
     model_id: str
 

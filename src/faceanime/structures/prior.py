@@ -36,9 +36,9 @@ class SparseTexture:
     the vertex is hidden in the source; `triangles` (M,3) index into the N.
     """
 
-    vertex: Int32[np.ndarray, "N"]
+    vertex: Int32[np.ndarray, " N"]
     color: Float32[np.ndarray, "N 3"]
-    visible: Bool[np.ndarray, "N"]
+    visible: Bool[np.ndarray, " N"]
     triangles: Int32[np.ndarray, "M 3"]
 
     def __post_init__(self) -> None:

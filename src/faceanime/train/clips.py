@@ -111,7 +111,7 @@ class Clips:
         return states, calm, blink, times <= len(clip) - 1, _re_anchored(anchor, anchor)
 
 
-def _whole(blink: Blink, apart: Float[np.ndarray, "N"], frame_rate: float) -> Blink:
+def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> Blink:
     """The blink together with the lids' way down and up."""
     down, up = round(_DOWN_S * frame_rate), round(_UP_S * frame_rate)
     first, last = blink
@@ -126,7 +126,7 @@ _DOWN_S, _UP_S = 0.12, 0.24
 
 
 def _without(
-    states: Float[np.ndarray, "N D"], blinks: Sequence[Blink], eyes: Int[np.ndarray, "E"]
+    states: Float[np.ndarray, "N D"], blinks: Sequence[Blink], eyes: Int[np.ndarray, " E"]
 ) -> Float[np.ndarray, "N D"]:
     """The states with the eyes' numbers led straight across each blink."""
     calm = states.copy()
@@ -141,7 +141,7 @@ def _without(
     return calm
 
 
-def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, "N"]:
+def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, " N"]:
     numbers = np.zeros(frames, int)
     for number, (first, last) in enumerate(blinks, start=1):
         numbers[first:last] = number
@@ -160,7 +160,7 @@ def blink_rate(blinks: Sequence[tuple[int, float]]) -> tuple[float, float]:
     return math.log(mean) - variance / 2.0, math.sqrt(variance)
 
 
-def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T D"]:
+def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float[np.ndarray, "T D"]:
     """A clip between its frames; beyond its end the last one stays."""
     times = np.clip(times, 0, len(clip) - 1)
     before = np.minimum(times.astype(int), len(clip) - 2)
@@ -169,7 +169,7 @@ def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, "T"]) -> Float[
 
 
 def _re_anchored(
-    states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, "D"]
+    states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
 ) -> Float[np.ndarray, "*B D"]:
     """Count scale and place from the anchor."""
     counted = states.copy()
@@ -204,14 +204,14 @@ def style_of(
     return np.log(np.stack(liveliness, axis=1) + 1e-3)
 
 
-def groups_of(model: MorphableModel) -> Int[np.ndarray, "D"]:
+def groups_of(model: MorphableModel) -> Int[np.ndarray, " D"]:
     """The group of each number of a state, see `predictor.GROUPS`."""
     part_group = {Part.RIGHT_EYE: 0, Part.LEFT_EYE: 0, Part.RIGHT_BROW: 1, Part.LEFT_BROW: 1, Part.MOUTH: 2}
     return np.array([*(part_group[Part(part)] for part in model.part), 3, 3, 3, 4, 5, 5])
 
 
 def autocovariance(
-    normal: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], groups: Int[np.ndarray, "D"]
+    normal: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], groups: Int[np.ndarray, " D"]
 ) -> Float[np.ndarray, "G T"]:
     """Of each group, by the distance in frames; frames that are not there are 0 in `normal`."""
     frames = normal.shape[1]

@@ -212,6 +212,10 @@ class DynamicsTrainer:
         states = windows.without_unseen_blinks(known)
         truth = predictor.normaliser.normal(torch.tensor(states))
         is_known = torch.tensor(known)
+        ends = torch.tensor(~there.all(axis=1))
+        if ends.any():  # a face that stops with its clip would be seen here and never again
+            going_on = predictor.prior.given(truth[ends], torch.tensor(there)[ends])
+            truth[ends] = going_on.through(predictor.prior.draw(torch.randn_like(truth[ends])))
         bridge = predictor.prior.given(truth, is_known)
         noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
         flow_time = torch.rand(config.batch)
@@ -272,7 +276,7 @@ class DynamicsTrainer:
         self.step = int(header["step"])
 
 
-def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, "D"]:
+def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, " D"]:
     """The deviation of the change from frame to frame, of normalised states."""
     changes = np.concatenate([np.diff(states, axis=0) for states in clips.states])
     return torch.tensor(changes.std(axis=0)) / predictor.normaliser.deviation
@@ -280,7 +284,7 @@ def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, "D"]:
 
 CHECKPOINT = "dynamics-checkpoint"
 CHECKPOINT_FILE = "checkpoint.safetensors"
-_MEAN_SHARE, _STYLED_SHARE = 0.15, 0.7
+_MEAN_SHARE, _STYLED_SHARE = 0.3, 0.7
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -185,7 +185,7 @@ class PaperWeights:
 def paper_generator_losses(
     face: GeneratedFace,
     real: Pictures,
-    fake_scores: Float[Tensor, "B"],
+    fake_scores: Float[Tensor, " B"],
     embed: Embedding | None,
     weights: PaperWeights,
 ) -> dict[str, Tensor]:

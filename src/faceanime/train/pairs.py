@@ -103,7 +103,7 @@ def _rendered(sample: Sample, animator: Animator, config: PairsConfig) -> dict[s
     }
 
 
-def _coefficients(name: str, motion: Dynamics, frames: Int[np.ndarray, "N"]) -> dict[str, np.ndarray]:
+def _coefficients(name: str, motion: Dynamics, frames: Int[np.ndarray, " N"]) -> dict[str, np.ndarray]:
     pose = motion.pose[frames]
     values = {
         "expression": motion.expression[frames],
@@ -123,8 +123,8 @@ def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: 
 
 
 def choose_sources(
-    motion: Dynamics, good: Bool[np.ndarray, "T"], model: MorphableModel
-) -> Int[np.ndarray, "K"]:
+    motion: Dynamics, good: Bool[np.ndarray, " T"], model: MorphableModel
+) -> Int[np.ndarray, " K"]:
     """Frames to be portraits, of the `good` ones: a calm one first; opened, smiling, turned if the clip has them."""
     frames = np.flatnonzero(good)
     if len(frames) == 0:
@@ -146,12 +146,12 @@ def choose_sources(
 
 def choose_targets(
     motion: Dynamics,
-    good: Bool[np.ndarray, "T"],
+    good: Bool[np.ndarray, " T"],
     calm: int,
     count: int,
     model: MorphableModel,
     rng: np.random.Generator,
-) -> Int[np.ndarray, "N"]:
+) -> Int[np.ndarray, " N"]:
     """Up to `count` of the `good` frames, in order; what differs most from the `calm` one is the likeliest."""
     frames = np.flatnonzero(good)
     shape = model.vertices(motion.identity, motion.expression[frames])
@@ -164,11 +164,11 @@ def choose_targets(
     return np.sort(drawn)
 
 
-def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     """How far the head is turned from where it is in one frame, radians."""
     rotation = motion.pose.rotation
     return np.asarray(angle_between(rotation[frames], np.broadcast_to(rotation[frame], (len(frames), 3, 3))))
 
 
-def _lids_apart(shape: Float[np.ndarray, "T V 3"]) -> Float[np.ndarray, "T"]:
+def _lids_apart(shape: Float[np.ndarray, "T V 3"]) -> Float[np.ndarray, " T"]:
     return np.minimum(measure("lids_apart_right", shape), measure("lids_apart_left", shape))

@@ -311,7 +311,7 @@ def _closed(run: list[Look], width_px: int, height_px: int) -> Run:
     return Run(run[0].index, landmarks, float(np.median(sharpness or [0.0])), others, width_px, height_px)
 
 
-def _sides(boxes: Float[np.ndarray, "N 4"]) -> Float[np.ndarray, "N"]:
+def _sides(boxes: Float[np.ndarray, "N 4"]) -> Float[np.ndarray, " N"]:
     return np.asarray((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
 
 
