@@ -52,7 +52,7 @@ class DynamicsConfig:
     """flow: draws one of many futures; lstm: the paper's, which knows one."""
     flow: FlowConfig = field(default_factory=FlowConfig)
     lstm: LstmConfig = field(default_factory=LstmConfig)
-    steps: int = 3500
+    steps: int = 3000
     batch: int = 64
     learning_rate: float = 5e-4
     warm_up: int = 200

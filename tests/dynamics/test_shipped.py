@@ -1,0 +1,83 @@
+"""What the weights that come along imagine: alive for a minute, closed loops, ways that end where they should."""
+
+import numpy as np
+import pytest
+
+from faceanime.dynamics.blinks import SIDES, blinks_of, lids_apart
+from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.predictor import FlowPredictor
+from faceanime.dynamics.predictor_file import load_predictor
+from faceanime.dynamics.rollout import imagine
+from faceanime.geometry.rotation import angle_between
+from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients
+from faceanime.weights import bundled
+from heads import axes_of, pose_of
+
+SEEDS = [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def predictor(model: MorphableModel) -> FlowPredictor:
+    predictor = load_predictor(bundled("dynamics.safetensors"), model)[0]
+    assert isinstance(predictor, FlowPredictor)
+    return predictor
+
+
+@pytest.fixture(scope="module")
+def face(model: MorphableModel) -> FaceCoefficients:
+    identity = np.random.default_rng(3).normal(size=model.identity_count)
+    return FaceCoefficients(identity, axes_of(model, smile=0.4), pose_of(8, -2, 3, scale=80, at=(120, 130)))
+
+
+def steps_of(motion: Dynamics) -> np.ndarray:
+    """How far expression and head (in degrees) move from each frame to the next, the last to the first: (T,2)."""
+    expression = np.linalg.norm(np.roll(motion.expression, -1, axis=0) - motion.expression, axis=1)
+    turned = angle_between(np.roll(motion.pose.rotation, -1, axis=0), motion.pose.rotation)
+    return np.stack([expression, np.degrees(turned)], axis=1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_minute_neither_freezes_nor_drifts_nor_explodes(
+    predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, seed: int
+) -> None:
+    motion = imagine(predictor, face, 256, FutureConfig(seconds=60.0, seed=seed), model)
+    assert len(motion) == 1500
+    steps = steps_of(motion)[:-1]
+    lively = np.stack([part.mean(axis=0) for part in np.array_split(steps, 6)])
+    assert (lively > 0.25 * lively.mean(axis=0)).all()
+    assert (lively < 4.0 * lively.mean(axis=0)).all()
+    begun = np.broadcast_to(face.pose.rotation, motion.pose.rotation.shape)
+    assert np.degrees(angle_between(motion.pose.rotation, begun)).max() < 45.0
+    assert np.abs(np.log(motion.pose.scale / face.pose.scale)).max() < 0.4
+    assert np.abs(motion.pose.translation_px - face.pose.translation_px).max() < 1.2 * face.pose.scale
+    apart = np.mean([lids_apart(motion, side, model) for side in SIDES], axis=0)
+    assert 6 <= len(blinks_of(apart, 25.0)) <= 62
+
+
+@pytest.mark.parametrize("seconds", [1.5, 6.0])
+def test_a_loop_closes_as_if_it_went_on(
+    predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, seconds: float
+) -> None:
+    """The step from the last frame to the first is on average as wide as the others, and its neighbours too."""
+    around = []
+    for seed in range(16):
+        config = FutureConfig(seconds=seconds, seed=seed, loop=True)
+        steps = steps_of(imagine(predictor, face, 256, config, model))
+        around.append(np.roll(steps, 2, axis=0)[:4] / np.median(steps, axis=0))
+    np.testing.assert_allclose(np.mean(around, axis=0), 1.0, atol=0.4)
+
+
+@pytest.mark.parametrize("frames", [5, 25, 96, 241, 300])
+def test_ways_end_at_the_target_without_a_jump(
+    predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, frames: int
+) -> None:
+    target = FaceCoefficients(
+        -face.identity, axes_of(model, jaw_open=0.5), pose_of(-6, 5, 0, scale=200, at=(300, 20))
+    )
+    motion = imagine(predictor, face, 256, FutureConfig(seconds=frames / 25.0), model, target)
+    assert len(motion) == frames
+    np.testing.assert_allclose(motion.expression[-1], target.expression, atol=1e-6)
+    np.testing.assert_allclose(motion.pose.rotation[-1], target.pose.rotation, atol=1e-6)
+    straight = np.degrees(angle_between(target.pose.rotation, face.pose.rotation)) / (frames - 1)
+    assert steps_of(motion)[:-1, 1].max() < 2.0 * straight + 5.0
