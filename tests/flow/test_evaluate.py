@@ -365,8 +365,8 @@ def motions(made: Path) -> Path:
 @pytest.mark.parametrize(
     ("protocol", "title", "best", "worse"),
     [
-        ("predict", "Prediction", "flow, best of 10 at temperature 0.5", "flow, one draw"),
-        ("target", "Toward a target", "flow, best of 10 at temperature 0.5", "flow, one draw"),
+        ("predict", "Prediction", "flow, best of 10 at temperature 0.25", "flow, one draw"),
+        ("target", "Toward a target", "flow, best of 10 at temperature 0.25", "flow, one draw"),
     ],
 )
 def test_imagined_motion_is_measured(

@@ -365,6 +365,8 @@ def _contents(sections: Sequence[Section], levels: Sequence[int]) -> str:
     for i, (section, level) in enumerate(zip(sections, levels, strict=True), start=1):
         if level == 2:
             chapters.append([])
+        elif isinstance(section, Sheet | Video):
+            continue  # there may be hundreds
         chapters[-1].append(f'<a href="#s{i}">{escape(section.title)}</a>')
     items = [first + (_list(rest) if rest else "") for first, *rest in chapters]
     return f'<nav aria-label="Contents">{_list(items)}</nav>'
