@@ -1,9 +1,7 @@
 """Put the reports of `faceanime evaluate` into docs/results.md, whole but for pictures of people.
 
-    for p in self cross predict target speed; do
-        faceanime evaluate --data PREPARED --protocol $p -o REPORTS/$p [options; each report tells its own]
-    done
-    python docs/make_results.py REPORTS
+`python docs/make_results.py REPORTS`, a folder with one report for each protocol, REPORTS/self and so on:
+`faceanime evaluate --data PREPARED --protocol self -o REPORTS/self`; each report tells its own command.
 """
 
 from __future__ import annotations
@@ -18,11 +16,11 @@ BEGIN, END = "<!-- made by docs/make_results.py -->\n", "<!-- end -->\n"
 
 
 def main(reports: Path) -> None:
+    """Replace what stands between the marks."""
     parts = [section(reports / protocol / "report.md") for protocol in PROTOCOLS]
     before, rest = RESULTS.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
     RESULTS.write_text(before + BEGIN + "\n".join(parts) + END + after, encoding="utf-8")
-    print(RESULTS)
 
 
 def section(report: Path) -> str:
