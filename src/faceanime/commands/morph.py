@@ -37,6 +37,8 @@ class Morph:
     """Also write the motion, as X.motion.safetensors."""
     renderer: RendererName = "geometric"
     """What draws the pictures."""
+    generator: Path | None = None
+    """Weights of `faceanime train generator` instead of those that come along."""
     predictor: Path | None = None
     """Weights of `faceanime train dynamics` instead of those that come along."""
 
@@ -44,7 +46,7 @@ class Morph:
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )
-        animator = Animator(AnimatorConfig(renderer=self.renderer, predictor=self.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, self.predictor, self.generator))
         with TerminalProgress() as progress:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.film, self.motion_out, progress

@@ -31,13 +31,15 @@ class Predict:
     """How many futures: of this seed, the next one, and so on; their numbers go into the files' names."""
     renderer: RendererName = "geometric"
     """What draws the pictures."""
+    generator: Path | None = None
+    """Weights of `faceanime train generator` instead of those that come along."""
     predictor: Path | None = None
     """Weights of `faceanime train dynamics` instead of those that come along."""
 
     def run(self) -> None:
         if not 1 <= self.count <= MOST_FUTURES:
             raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
-        animator = Animator(AnimatorConfig(renderer=self.renderer, predictor=self.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, self.predictor, self.generator))
         with TerminalProgress() as progress:
             for number in range(self.count):
                 seed = self.future.seed + number
