@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -112,3 +113,16 @@ def test_a_machine_that_only_trains_needs_neither_mediapipe_nor_pyav() -> None:
         "import sys; sys.modules.update(dict.fromkeys(['mediapipe', 'av', 'cv2'])); import faceanime.shards"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["/etc/x.json", "../x.json", "a/b.json", "a\\b.json", "c:x.json", ".json"])
+def test_a_member_that_is_no_plain_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    """A key becomes a file's name: it must not lead anywhere."""
+    content = json.dumps({"person": "p", "split": "train"}).encode()
+    with tarfile.open(tmp_path / "train-000000.tar", "w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    with pytest.raises(MediaError, match="is no plain file name") as caught:
+        list(read_samples(tmp_path, "train"))
+    assert "\n" not in str(caught.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from faceanime.dynamics.edit import ease_between
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.motion_file import is_motion_file, load_motion_of
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
-from faceanime.errors import WeightsError
+from faceanime.errors import ConfigError, WeightsError
 from faceanime.face.detect import (
     DetectConfig,
     FaceChoice,
@@ -54,7 +54,7 @@ MATTE_REACH = 1.15
 IMAGE_MOTION_S = Fraction(3, 2)
 IMAGE_MOTION_RATE = Fraction(25)
 
-RendererName = Literal["flow", "geometric"]
+RendererName = Literal["flow", "geometric", "pgfg"]
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,12 @@ class AnimatorConfig:
     """Settings of all stages."""
 
     renderer: RendererName = "geometric"
-    """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry."""
+    """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry; pgfg: the
+    paper's generator, weights of which are yours to train."""
     predictor: Path | None = None
     """Weights of the predictor, instead of those that come along."""
     generator: Path | None = None
-    """Weights of the networks that repair, instead of those that come along."""
+    """Weights of the renderer's networks, instead of those that come along."""
     detect: DetectConfig = field(default_factory=DetectConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -178,29 +179,56 @@ class Animator:
 
     def render(self, portrait: Portrait, dynamics: Dynamics) -> Iterator[Pixels]:
         """The pictures of a portrait with dynamics that are its own (see `retarget`)."""
+        faces = (dynamics[t] for t in range(len(dynamics)))
+        if self.config.renderer == "pgfg":
+            yield from in_order(self._painter_of(portrait), faces)
+            return
         renderer = GeometricRenderer(
             portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
         repair = self._repair_of(portrait, renderer.region)
-        faces = (dynamics[t] for t in range(len(dynamics)))
         yield from in_order(lambda face: paster.paste(repair(renderer.render(face), face)), faces)
 
     def _repair_of(self, portrait: Portrait, region: Box) -> Callable[[Pixels, FaceCoefficients], Pixels]:
         """What is done to the geometric renderer's pictures of a region. Raises WeightsError."""
         if self.config.renderer == "geometric":
             return lambda canvas, face: canvas
-        from faceanime.generator.flow_guided import FlowGuided  # torch is slow to import
-        from faceanime.generator.generator_file import load_generator
-        from faceanime.generator.repair import Repairer
+        from faceanime.generator.repair import Repairer  # torch is slow to import
 
-        path = (
-            bundled("generator_fast.safetensors") if self.config.generator is None else self.config.generator
-        )
-        network = load_generator(path, self.model)[0]
-        if not isinstance(network, FlowGuided):
-            raise WeightsError(f"{path} holds {network.network}, which repairs nothing; expected flow-guided")
+        network = self._network("flow-guided")
         return Repairer(portrait.pixels, portrait.face, region, self.model, network).repair
+
+    def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
+        """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""
+        from faceanime.generator.paint import Painter  # torch is slow to import
+
+        return Painter(portrait.pixels, portrait.face, self.model, self._network("pgfg")).draw
+
+    @property
+    def generator_path(self) -> Path | None:
+        """The weights of the renderer's networks; None where there are none."""
+        if self.config.renderer == "geometric":
+            return None
+        usual = bundled("generator_fast.safetensors") if self.config.renderer == "flow" else None
+        return self.config.generator or usual
+
+    def _network(self, kind: str) -> Any:
+        """The renderer's networks. Raises ConfigError, WeightsError."""
+        from faceanime.generator.generator_file import load_generator
+
+        path = self.generator_path
+        if path is None:
+            raise ConfigError(
+                f"no weights of renderer {self.config.renderer} come along; name yours with --generator "
+                "(faceanime train generator --preset paper-small)"
+            )
+        network = load_generator(path, self.model)[0]
+        if network.network != kind:
+            raise WeightsError(
+                f"{path} holds a {network.network} generator, renderer {self.config.renderer} needs {kind}"
+            )
+        return network
 
     def eased(self, portrait: Portrait, dynamics: Dynamics) -> Dynamics:
         """From the portrait's own face to the last frame of its `dynamics`: a still goal becomes a movement."""

@@ -134,8 +134,11 @@ def _members_in(shard: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(shard, "r:") as tar:
             for entry in tar:
                 content = tar.extractfile(entry)  # None for a folder or a link
-                if content is not None:
-                    yield entry.name, content.read()
+                if content is None:
+                    continue
+                if not _key(entry.name) or set(entry.name) & set("/\\:"):  # keys become files' names
+                    raise MediaError(f"cannot read {shard}: '{entry.name}' is no plain file name")
+                yield entry.name, content.read()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise MediaError(f"cannot read {shard}: damaged or cut short ({error}); prepare it again") from error
 

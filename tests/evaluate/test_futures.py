@@ -14,6 +14,7 @@ from faceanime.evaluate.futures import (
     HORIZONS,
     LONG,
     OBSERVED,
+    Filmed,
     Judge,
     Nearest,
     States,
@@ -29,13 +30,13 @@ from faceanime.evaluate.futures import (
     re_anchored,
     seeing,
     slerp,
-    states_of_motion,
     target_tables,
     vertices_of,
     windows_of,
     without_network,
 )
 from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import Dynamics
 from faceanime.train.losses import VERTEX_INTERVAL, VertexDistance
 from waves import waving
 
@@ -53,28 +54,32 @@ def flow(model: MorphableModel) -> FlowPredictor:
 
 @pytest.fixture(scope="module")
 def judge(model: MorphableModel, flow: FlowPredictor) -> Judge:
-    motions = [waving(model, seed, LONG + 5) for seed in range(3)]
-    return Judge(model, motions, [states_of_motion(motion) for motion in motions], flow, None)
+    clips = [filmed(waving(model, seed, LONG + 5)) for seed in range(3)]
+    return Judge(model, clips, clips, flow, None)
+
+
+def filmed(motion: Dynamics) -> Filmed:
+    return Filmed("a clip", "somebody", motion)
 
 
 def moving(judge: Judge, of: Callable[[np.ndarray], np.ndarray]) -> Judge:
     """The same people, but each frame's expression is `of` its number, the head at rest."""
     time = np.arange(LONG + 5)[:, None]
-    rest = judge.motions[0]
+    rest = judge.filmed[0].motion
     still = rest.pose[np.zeros(len(time), int)]
     expression = of(time) * np.ones(judge.model.expression_count)
     motion = replace(rest, expression=expression, pose=still)
-    return replace(judge, motions=[motion])
+    return replace(judge, filmed=[filmed(motion)])
 
 
 def test_the_truth_has_no_error(judge: Judge) -> None:
-    for clip in judge.clips:
+    for clip in (clip.states for clip in judge.filmed):
         np.testing.assert_allclose(judge.errors(clip, clip), 0.0, atol=1e-12)
 
 
 def test_errors_have_their_units(judge: Judge) -> None:
     """A deviation off in every number is 1; a tenth of the eyes' distance to the side is 10 %."""
-    clip = judge.clips[0]
+    clip = judge.filmed[0].states
     np.testing.assert_allclose(judge.errors(clip + judge.deviation, clip)[0], 1.0)
     aside = clip.copy()
     aside[:, PLACE] += [0.1, 0.0]
@@ -82,7 +87,7 @@ def test_errors_have_their_units(judge: Judge) -> None:
 
 
 def test_the_vertices_are_those_of_the_loss(judge: Judge) -> None:
-    clip = judge.clips[1]
+    clip = judge.filmed[1].states
     assert VERTEX_INTERVAL == 16
     theirs = VertexDistance(judge.model).posed(torch.tensor(clip, dtype=torch.float32)).numpy()
     np.testing.assert_allclose(vertices_of(clip, judge.model), theirs, atol=1e-5)
@@ -110,7 +115,7 @@ def test_frozen_errs_by_how_far_it_went(judge: Judge) -> None:
 
 def test_the_nearest_moment_of_a_known_clip_is_itself(judge: Judge) -> None:
     np.testing.assert_allclose(errors_ahead(judge, Nearest(judge)), 0.0, atol=1e-9)
-    strangers = replace(judge, motions=[waving(judge.model, 9, LONG)])
+    strangers = replace(judge, filmed=[filmed(waving(judge.model, 9, LONG))])
     assert np.min(errors_ahead(strangers, Nearest(judge))) > 0.01
 
 
@@ -159,7 +164,7 @@ def test_of_several_tries_the_best_counts(judge: Judge) -> None:
 
 
 def test_slerp_turns_about_one_axis(judge: Judge) -> None:
-    ends = np.zeros((2, judge.clips[0].shape[1]))
+    ends = np.zeros((2, judge.flow.numbers))
     ends[1, ROTATION], ends[1, 0] = [0.0, 0.8, 0.0], 1.0
     way = slerp(ends, 10)
     np.testing.assert_allclose(way[[0, -1]], ends, atol=1e-12)
@@ -169,14 +174,14 @@ def test_slerp_turns_about_one_axis(judge: Judge) -> None:
 
 
 def test_windows_are_counted_from_their_first_frame(judge: Judge) -> None:
-    clip = judge.clips[2]
+    clip = judge.filmed[2].states
     for start, window in zip(range(0, len(clip), 25), windows_of(clip, 30), strict=False):
         np.testing.assert_allclose(window, re_anchored(clip, start)[start : start + 30])
         np.testing.assert_allclose([*window[0, PLACE], window[0, LOG_SCALE]], 0.0, atol=1e-12)
 
 
 def test_the_process_alone_adds_nothing(flow: FlowPredictor, judge: Judge) -> None:
-    task = given(judge.clips[0][:3], 20)
+    task = given(judge.filmed[0].states[:3], 20)
     assert np.abs(drawn(flow, task, 0) - drawn(without_network(flow), task, 0)).max() > 1e-3
     assert flow.add.weight.abs().max() > 0.0  # the other is a copy
 

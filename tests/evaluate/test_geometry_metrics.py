@@ -11,7 +11,6 @@ from faceanime.evaluate.geometry import (
     gaze_error_deg,
     keypoint_distance_px,
     missing_keypoint_rate,
-    normalised_mean_error,
     pose_distance_deg,
 )
 from faceanime.geometry.camera import project
@@ -52,7 +51,7 @@ def test_the_same_face_scores_perfect(face: np.ndarray, model: MorphableModel) -
     points = np.stack([seen(face), seen(face, yaw_deg=20.0)])
     heads = rotation_from_angles(np.array([0.0, 0.4]), np.array([0.1, 0.0]), np.array([0.0, 3.0]))
     numbers = np.random.default_rng(0).normal(size=(2, model.expression_count))
-    for distance in (keypoint_distance_px, normalised_mean_error, gaze_error_deg):
+    for distance in (keypoint_distance_px, gaze_error_deg):
         assert (distance(points, points) == 0).all()
     assert (pose_distance_deg(heads, heads) == 0).all()
     assert (expression_distance(numbers, numbers) == 0).all()
@@ -67,14 +66,6 @@ def test_keypoint_distance_of_a_shift(face: np.ndarray) -> None:
     irises = truth.copy()
     irises[:, 468:] += 9.0
     assert (keypoint_distance_px(irises, truth) == 0).all()
-
-
-def test_normalised_error_does_not_see_the_size_of_the_picture(face: np.ndarray) -> None:
-    moved = face + np.array([0.03, 0.0, 0.0])
-    width = np.linalg.norm(face[263, :2] - face[33, :2])
-    for scale_px in (50.0, 200.0):
-        error = normalised_mean_error(seen(moved, scale_px=scale_px), seen(face, scale_px=scale_px))
-        assert float(error) == pytest.approx(0.03 / width, rel=1e-6)
 
 
 def test_missing_faces_count_where_the_truth_has_one() -> None:

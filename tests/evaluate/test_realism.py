@@ -6,7 +6,8 @@ import pytest
 from faceanime.dynamics.blinks import add_blinks
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor
 from faceanime.dynamics.state import HEAD_NUMBERS, ROTATION
-from faceanime.evaluate.futures import Judge, States, states_of_motion
+from faceanime.evaluate import realism
+from faceanime.evaluate.futures import Filmed, Judge, States, states_of_motion
 from faceanime.evaluate.realism import (
     _blinks,
     _decibels,
@@ -19,6 +20,9 @@ from faceanime.evaluate.realism import (
     _spread,
     _strayed,
     _told_apart,
+    by_person,
+    halves,
+    realism_sections,
 )
 from faceanime.morphable.model import MorphableModel
 from waves import waving
@@ -31,8 +35,9 @@ def motions(model: MorphableModel) -> list[States]:
 
 @pytest.fixture(scope="module")
 def judge(model: MorphableModel, motions: list[States]) -> Judge:
-    nobody = FlowPredictor(motions[0].shape[1], FlowConfig(width=8, layers=1, heads=1))
-    return Judge(model, [], motions, nobody, None)
+    nobody = FlowPredictor(motions[0].shape[1], FlowConfig(width=8, layers=1, heads=1)).eval()
+    clips = [Filmed(f"clip {k}", f"person {k // 2}", waving(model, k, 120)) for k in range(16)]
+    return Judge(model, clips[:4], clips, nobody, None)
 
 
 def test_the_groups_part_the_face_and_the_head(model: MorphableModel) -> None:
@@ -83,12 +88,42 @@ def test_a_network_tells_trembling_from_calm_and_nothing_from_its_like(
     judge: Judge, model: MorphableModel, motions: list[States]
 ) -> None:
     rng = np.random.default_rng(0)
-    trembling = [states + 0.3 * rng.normal(size=states.shape) for states in motions]
-    assert _told_apart(trembling, motions, judge, 0) > 0.95
-    alike = [states_of_motion(waving(model, seed, 120)) for seed in range(100, 116)]
-    assert np.mean([_told_apart(alike, motions, judge, seed) for seed in range(3)]) == pytest.approx(
-        0.5, abs=0.2
-    )
+    trembling = [[states + 0.3 * rng.normal(size=states.shape)] for states in motions]
+    people = [[states] for states in motions]
+    assert _told_apart(trembling, people, judge, 0) > 0.95
+    alike = [[states_of_motion(waving(model, seed, 120))] for seed in range(100, 116)]
+    told = [_told_apart(alike, people, judge, seed) for seed in range(3)]
+    assert np.mean(told) == pytest.approx(0.5, abs=0.2)
+
+
+def test_nobody_is_in_both_halves(judge: Judge, model: MorphableModel) -> None:
+    """And people with long clips are dealt out first."""
+    short = [Filmed(f"short {k}", f"short {k}", waving(model, 50 + k, 20)) for k in range(3)]
+    one, other = halves([*short, *judge.train])
+    assert [len(people) for people in (one, other)] == [6, 5]
+    assert all(len(states) == 120 for people in (one, other) for motions in people[:4] for states in motions)
+    first = {motions[0].tobytes() for motions in one}
+    assert not first & {motions[0].tobytes() for motions in other}
+    assert len(by_person(judge.train)) == 8
+    assert all(len(motions) == 2 for motions in by_person(judge.train))
+
+
+def test_the_sections_tell_what_was_measured(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realism, "_SPLITS", 1)
+    tables = {section.title: section for section in realism_sections(judge)}
+    rows = dict(tables["Realism"].rows)
+    assert list(rows) == [
+        "filmed, these people", "filmed, other half of training people", "flow", "flow, after 50 s"
+    ]  # fmt: skip
+    # of each row as many windows as the smallest has: here two people, two clips each, three windows a clip
+    assert "Frechet distance of windows of 2 s, 12 of each row" in tables["Realism"].note
+    speeds = rows["filmed, other half of training people"][2:5]
+    np.testing.assert_allclose(speeds, 1.0, atol=0.35)  # sines of the same make
+    strayed = dict(tables["Distributions"].rows)
+    assert strayed["filmed, other half of training people"][0] < strayed["flow"][0]
+    variety = dict(tables["Variety"].rows)
+    assert variety["filmed clips"][1] == pytest.approx(1.0)
+    assert len(tables["Power spectrum, head"].series) == 5
 
 
 def test_spread_is_a_root_mean_square(judge: Judge) -> None:

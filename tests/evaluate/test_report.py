@@ -25,8 +25,8 @@ from faceanime.evaluate.report import (
     Sheet,
     Table,
     Video,
-    write_report,
 )
+from faceanime.evaluate.report_writer import write_report
 from faceanime.evaluate.statistics import Estimate
 from faceanime.media.video_writer import VideoWriter
 

@@ -212,6 +212,8 @@ def test_where_no_face_is_found_nothing_is_made_up(evaluated: Path) -> None:
     assert face["MKR"] == 1.0
     assert face["AKD"] is face["AED"] is face["APD"] is face["gaze"] is None
     assert table(evaluated, "Time")["grey"]["jitter"] is None
+    assert table(evaluated, "Faces")["drivers"]["blink F1"] == 1.0
+    assert face["blink F1"] == 0.0  # bob blinks
 
 
 def test_a_set_of_one_sample_has_no_distance(evaluated: Path) -> None:

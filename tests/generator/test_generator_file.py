@@ -13,7 +13,7 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.weights import load_weights, save_weights
 
-TINY = PgfgConfig(size_px=16, width=4, widest=8, latent=6, prior_channels=2)
+TINY = PgfgConfig(size_px=16, width=4, widest=8, latent=6)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def generator() -> Pgfg:
     torch.manual_seed(0)
     generator = Pgfg(TINY)
     for _ in range(3):
-        generator(torch.randn(4, 3, 16, 16), *torch.randn(2, 4, 2, 16, 16))
+        generator(torch.randn(4, 3, 16, 16), *torch.randn(2, 4, 3, 16, 16))
     return generator
 
 
@@ -47,7 +47,7 @@ def test_weights_come_back_to_half_precision(path: Path, generator: Pgfg, model:
     for name, value in generator.state_dict().items():
         expected = value.half().to(value.dtype) if name in names else value
         assert torch.equal(loaded.state_dict()[name], expected), name
-    given = torch.randn(2, 3, 16, 16), *torch.randn(2, 2, 2, 16, 16)
+    given = torch.randn(2, 3, 16, 16), *torch.randn(2, 2, 3, 16, 16)
     drawn = [network.eval()(*given).image for network in (generator, loaded)]
     torch.testing.assert_close(*drawn, atol=0.01, rtol=0.0)
 

@@ -7,13 +7,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from faceanime.errors import ConfigError, ShapeError
-from faceanime.generator.pgfg import PAPER, PAPER_SMALL, Pgfg, PgfgConfig
+from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, Pgfg, PgfgConfig
 
 TINY = PgfgConfig(size_px=16, width=4, widest=8, latent=6)
 
 
 def some_input(config: PgfgConfig, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    size_px, channels = config.size_px, config.prior_channels
+    size_px, channels = config.size_px, config.prior.channels
     source = torch.rand(batch, 3, size_px, size_px) * 2 - 1
     before, after = torch.rand(2, batch, channels, size_px, size_px) * 2 - 1
     return source, before, after
@@ -34,7 +34,8 @@ def latents(generator: Pgfg) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    "config", [TINY, replace(TINY, size_px=8), replace(TINY, size_px=64), replace(TINY, prior_channels=7)]
+    "config",
+    [TINY, replace(TINY, size_px=8), replace(TINY, size_px=64), replace(TINY, prior=HEAT_MAPS.prior)],
 )
 def test_a_picture_is_a_blend_of_what_is_drawn_and_the_source(config: PgfgConfig) -> None:
     given = some_input(config)
@@ -111,8 +112,10 @@ def test_the_papers_own_size_can_be_trained() -> None:
 def test_a_picture_of_another_size_is_refused(generator: Pgfg) -> None:
     with pytest.raises(ShapeError, match=r"source has shape \(2, 3, 32, 32\)"):
         generator(*some_input(replace(TINY, size_px=32)))
-    with pytest.raises(ShapeError, match=r"source_prior has shape \(2, 5, 16, 16\)"):
-        generator(*some_input(replace(TINY, prior_channels=5)))
+    with pytest.raises(
+        ShapeError, match=rf"source_prior has shape \(2, {HEAT_MAPS.prior.channels}, 16, 16\)"
+    ):
+        generator(*some_input(replace(TINY, prior=HEAT_MAPS.prior)))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,6 @@ def test_a_picture_of_another_size_is_refused(generator: Pgfg) -> None:
         ({"width": 0}, "width is 0"),
         ({"widest": 32}, "width is 64 and widest is 32"),
         ({"latent": 0}, "latent"),
-        ({"prior_channels": 0}, "prior_channels"),
     ],
 )
 def test_senseless_sizes_are_refused(wrong: dict[str, int], message: str) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from waves import waving
 
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig
 from faceanime.dynamics.predictor_file import load_predictor
@@ -21,10 +20,12 @@ from faceanime.train.clips import Clips
 from faceanime.train.dynamics import (
     DynamicsConfig,
     DynamicsTrainer,
+    gone_on,
     new_predictor,
     train_dynamics,
 )
 from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
+from waves import waving
 
 SMALL = DynamicsConfig(
     flow=FlowConfig(window=24, width=32, layers=1, heads=2),
@@ -35,7 +36,8 @@ SMALL = DynamicsConfig(
     future=6,
     validate_every=4,
 )
-KINDS = [SMALL, replace(SMALL, kind="lstm")]
+KINDS = [SMALL, replace(SMALL, kind="lstm"), replace(SMALL, slowest=0.5, flow=replace(SMALL.flow, window=96))]
+"""The last sees windows that are longer than the clips."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,26 @@ def test_it_learns(
     assert trainer.validate() < most * before
 
 
-@pytest.mark.parametrize("config", KINDS, ids=lambda c: c.kind)
+def test_beyond_a_clips_end_motion_goes_on(motions: list[Dynamics], model: MorphableModel) -> None:
+    clips, rng = Clips(motions, model), np.random.default_rng(0)
+    config = KINDS[2]
+    predictor = new_predictor(config, clips, model)
+    assert isinstance(predictor, FlowPredictor)
+    windows = clips.draw(rng, 32, config.flow.window, config.slowest)
+    there = windows.there
+    assert 0 < there.all(axis=1).sum() < 32  # of 60 frames at half speed 96 can be had, else not
+    normal = predictor.normaliser.normal(torch.tensor(windows.states))
+    torch.manual_seed(0)
+    moving = gone_on(predictor.prior, normal, there).numpy()
+    np.testing.assert_array_equal(moving[there], normal.numpy()[there])
+    steps = np.abs(np.diff(moving, axis=1)).mean(axis=2)
+    inside, beyond = there[:, 1:] & there[:, :-1], ~there[:, 1:]
+    assert steps[beyond].mean() > 0.3 * steps[inside].mean()
+    edge = beyond & there[:, :-1]
+    assert steps[edge].mean() < 3.0 * steps[beyond].mean()  # it does not jump
+
+
+@pytest.mark.parametrize("config", KINDS, ids=["flow", "lstm", "flow, long windows"])
 def test_a_stopped_run_goes_on_bit_for_bit(
     tmp_path: Path, config: DynamicsConfig, motions: list[Dynamics], model: MorphableModel
 ) -> None:

@@ -6,18 +6,21 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from waves import waving
 
+from faceanime.config import save_config
 from faceanime.dynamics.edit import motion_from_keyframes
 from faceanime.dynamics.motion_file import save_motion
 from faceanime.errors import Cancelled, ConfigError
 from faceanime.generator.discriminator import PatchCriticConfig
-from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
+from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
+from faceanime.generator.flow_guided import FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator
+from faceanime.generator.pgfg import PgfgConfig
 from faceanime.generator.windows import SKIN, WINDOWS, WindowSizes
 from faceanime.geometry.camera import project
 from faceanime.media.video_writer import VideoWriter
@@ -28,11 +31,21 @@ from faceanime.prior.shade import shade_face
 from faceanime.progress import SilentProgress
 from faceanime.shards import write_shards
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.generator import train_generator, train_generator_on, validation_samples
+from faceanime.train.faces import face_sample
+from faceanime.train.generator import (
+    PRESETS,
+    TrainingConfig,
+    load_training,
+    train_generator,
+    train_generator_on,
+    trainer_of,
+)
 from faceanime.train.generator_trainer import GeneratorConfig, GeneratorTrainer
 from faceanime.train.pairs import PairsConfig, choose_sources, choose_targets, render_pairs
+from faceanime.train.pgfg_trainer import PgfgTraining
 from faceanime.train.windows import PLAIN, AugmentConfig, Look, Pairs, batched, draw_batches
 from faceanime.weights import save_weights
+from waves import waving
 
 WIDTHS = (4, 8, 8, 8, 8)
 SMALL = GeneratorConfig(
@@ -45,6 +58,14 @@ SMALL = GeneratorConfig(
     validate_every=3,
     validation_windows=4,
     warm_up=2,
+)
+PAINTING = PgfgTraining(
+    network=PgfgConfig(size_px=32, width=4, widest=8, latent=6),
+    pairs=SMALL.pairs,
+    steps=6,
+    batch=2,
+    validate_every=3,
+    validation_faces=4,
 )
 SIDE = 128
 
@@ -173,9 +194,12 @@ def test_sources_differ_and_targets_tell(model: MorphableModel) -> None:
 
 def test_it_learns(rendered: Path, model: MorphableModel) -> None:
     """A few windows by heart."""
-    config = replace(SMALL, steps=400, adversarial_from=1000, learning_rate=3e-3, ema=0.9)
+    config = replace(
+        SMALL, steps=400, validation_windows=6, adversarial_from=1000, learning_rate=3e-3, ema=0.9
+    )
     with pairs_of(rendered, "val", model) as pairs:
-        trainer, samples = GeneratorTrainer(config), validation_samples(pairs, 6)
+        trainer = GeneratorTrainer(config)
+        samples = trainer.samples(pairs)
     before = trainer.validate(samples)
     batch = {part: batched(windows) for part, windows in samples.items()}
     for _ in range(60):
@@ -208,35 +232,94 @@ def test_accumulated_batches_are_one_large_step(rendered: Path, model: Morphable
         assert trainer.step == 1
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, rendered: Path, model: MorphableModel) -> None:
+@pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
+def test_a_stopped_run_goes_on_bit_for_bit(
+    tmp_path: Path, rendered: Path, model: MorphableModel, config: TrainingConfig
+) -> None:
     with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
-        run = (SMALL, train, val, model)
-        whole = train_generator(*run, tmp_path / "whole", SilentProgress())
+        run = (train, val, model)
+        whole = train_generator(trainer_of(config), *run, tmp_path / "whole", SilentProgress())
         progress = SilentProgress()
         parts = (*run, tmp_path / "parts")
         with pytest.raises(Cancelled):
-            train_generator(*parts, progress, note=lambda *_: progress.cancel())
+            train_generator(trainer_of(config), *parts, progress, note=lambda *_: progress.cancel())
         with pytest.raises(ConfigError, match="--resume"):
-            train_generator(*parts, SilentProgress())
-        resumed = train_generator(*parts, SilentProgress(), resume=True)
-        with pytest.raises(ConfigError, match="settings it began with"):
-            other = replace(SMALL, network=replace(SMALL.network, prior=(2, 2, 2)))
-            train_generator(other, *parts[1:], SilentProgress(), resume=True)
+            train_generator(trainer_of(config), *parts, SilentProgress())
+        resumed = train_generator(trainer_of(config), *parts, SilentProgress(), resume=True)
+        with pytest.raises(ConfigError, match="with other settings"):
+            other = trainer_of(replace(config, steps=7))
+            train_generator(other, *parts, SilentProgress(), resume=True)
     assert resumed.read_bytes() == whole.read_bytes()
     checkpoints = [path.parent / "checkpoint.safetensors" for path in (whole, resumed)]
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
 
 
-def test_from_shards_to_weights(tmp_path: Path, data: Path, rendered: Path, model: MorphableModel) -> None:
-    path = train_generator_on(data, SMALL, tmp_path, SilentProgress(), rendered=rendered)
+@pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
+def test_from_shards_to_weights(
+    tmp_path: Path, data: Path, rendered: Path, model: MorphableModel, config: TrainingConfig
+) -> None:
+    path = train_generator_on(data, config, tmp_path, SilentProgress(), rendered=rendered)
     network, header = load_generator(path, model)
-    assert isinstance(network, FlowGuided)
-    assert network.config == SMALL.network
+    assert network.network == config.kind
+    assert network.config == config.network
     assert header["step"] in (3, 6)
     rows = (tmp_path / "curve.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "3", "6"]
     assert len({len(row.split(",")) for row in rows}) == 1
-    assert {"score", "inside", "inside canvas", "mouth sharp"} <= set(rows[0].split(","))
+    assert {"score", *trainer_of(config).loss_names} <= set(rows[0].split(","))
+    assert load_training(tmp_path / "config.json") == config
+
+
+def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: MorphableModel) -> None:
+    config = replace(PAINTING, ema=0.5, learning_rate=2e-3)
+    with pairs_of(rendered, "train", model) as pairs:
+        trainer, samples = trainer_of(config), trainer_of(config).samples(pairs)
+        drawn = trainer.draw(pairs, 0)
+        losses = [trainer.advance(drawn)["picture"] for _ in range(40)]
+        numbers = trainer.validate(samples)
+    assert losses[-1] < 0.8 * losses[0]
+    assert numbers["score"] == pytest.approx(numbers["picture error"] / numbers["frozen"])
+
+
+@pytest.mark.parametrize("kind", ["texture", "heat-maps"])
+def test_a_mirrored_face_has_a_mirrored_prior(rendered: Path, model: MorphableModel, kind: Any) -> None:
+    """Of a head that is its own mirror image nearly: what is drawn of it mirrored is what it is in the mirror."""
+    config = replace(PAINTING.network, prior=PriorConfig(kind))
+    with pairs_of(rendered, "train", model) as pairs:
+        plain = face_sample(pairs, (0, 0, 0), config)
+        turned = face_sample(pairs, (0, 0, 0), config, replace(PLAIN, mirrored=True))
+    np.testing.assert_array_equal(turned.source, plain.source[:, ::-1])
+    twice = mirrored_prior(config.prior, turned.target_prior, model)
+    np.testing.assert_array_equal(twice, plain.target_prior)
+    if (
+        kind == "heat-maps"
+    ):  # the map of the right eye's corner peaks where that of the left one did, in the mirror
+        right, left = HEAT_LANDMARKS.index(33), HEAT_LANDMARKS.index(263)
+        np.testing.assert_array_equal(turned.target_prior[..., right], plain.target_prior[:, ::-1, left])
+
+
+def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel) -> None:
+    config = replace(PAINTING.network, size_px=64, prior=PriorConfig("heat-maps"))
+    with pairs_of(rendered, "train", model) as pairs:
+        shown = pairs.shown((0, 0, 0))
+        sample = face_sample(pairs, (0, 0, 0), config)
+    places = face_window(shown.before, shown.source_pose, 64).placed(shown.before)[list(HEAT_LANDMARKS), :2]
+    peaks = sample.source_prior.reshape(-1, len(HEAT_LANDMARKS)).argmax(axis=0)
+    found = np.stack(np.unravel_index(peaks, (64, 64))[::-1], axis=1)
+    assert np.abs(found - places).max() <= 0.5 + 1e-6
+    assert sample.source_prior.max() <= 1.0
+    assert sample.source_prior.min() >= -1.0
+
+
+def test_every_preset_can_be_told_as_json(tmp_path: Path) -> None:
+    for name, config in PRESETS.items():
+        save_config(config, tmp_path / f"{name}.json")
+        assert load_training(tmp_path / f"{name}.json") == config
+    (tmp_path / "short.json").write_text('{"kind": "pgfg", "steps": 7}')
+    assert load_training(tmp_path / "short.json") == PgfgTraining(steps=7)
+    (tmp_path / "wrong.json").write_text('{"kind": "gan"}')
+    with pytest.raises(ConfigError, match="kind"):
+        load_training(tmp_path / "wrong.json")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import tyro
 
 from faceanime.evaluate.pairs import export_pairs
-from faceanime.evaluate.report import Report, write_report
+from faceanime.evaluate.report import Report
+from faceanime.evaluate.report_writer import write_report
 from faceanime.evaluate.run import EvaluateConfig, claim, measure_all, pairs_of
 from faceanime.evaluate.speed import speed_tables
 from faceanime.evaluate.tables import report_of, report_of_sections
@@ -45,7 +46,8 @@ class Evaluate:
         if config.protocol == "speed":
             pair = pairs_of(self.data, config, load_model())[0]
             claim(self.out, config)
-            return report_of_sections(speed_tables(pair, self.out, config, progress), config, command)
+            tables = speed_tables(pair, self.out, config, progress)
+            return report_of_sections(tables, config, command, {"pair": pair.name})
         from faceanime.evaluate.futures import load_judge, prediction_tables, target_tables
         from faceanime.evaluate.realism import realism_sections
 
@@ -54,8 +56,9 @@ class Evaluate:
         claim(self.out, config)
         progress.stage("imagining motion", None)
         if config.protocol == "target":
-            return report_of_sections(target_tables(judge), config, command)
-        return report_of_sections([*prediction_tables(judge), *realism_sections(judge)], config, command)
+            return report_of_sections(target_tables(judge), config, command, judge.settings)
+        sections = [*prediction_tables(judge), *realism_sections(judge)]
+        return report_of_sections(sections, config, command, judge.settings)
 
 
 def _command(config: EvaluateConfig) -> str:

@@ -6,13 +6,15 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from faceanime.config import load_config
+from faceanime.errors import ConfigError
 from faceanime.terminal import TerminalProgress
+
+Preset = Literal["flow-fast", "flow-quality", "paper", "paper-small", "paper-heat-maps"]
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainGenerator:
-    """Learn to repair what geometry cannot carry, from the clips that `faceanime prepare` has made."""
+    """Learn to draw what geometry cannot carry, from the clips that `faceanime prepare` has made."""
 
     data: Path
     """The folder that `faceanime prepare` wrote."""
@@ -20,9 +22,10 @@ class TrainGenerator:
     """The folder that receives generator.safetensors, config.json, a checkpoint and TensorBoard's log."""
     config: Path | None = None
     """Settings as JSON, as in config.json; what it does not name keeps its default."""
-    preset: Literal["flow-fast", "flow-quality"] = "flow-fast"
-    """flow-fast: real time on a few CPU cores; flow-quality: larger windows and networks. Not together with
-    --config."""
+    preset: Preset | None = None
+    """flow-fast (the default): real time on a few CPU cores; flow-quality: larger windows and networks; paper: the
+    paper's generator as released, which wants a GPU; paper-small: an eighth as wide; paper-heat-maps: that, told
+    by landmarks instead of the texture. Not with --config."""
     rendered: Path | None = None
     """Where the geometric renderer's pictures of the clips are kept, so that several runs share them; else in `out`."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -31,13 +34,19 @@ class TrainGenerator:
     """Go on from the checkpoint in `out`."""
 
     def run(self) -> None:
-        from faceanime.generator.flow_guided import FAST, QUALITY
-        from faceanime.train.generator import train_generator_on
-        from faceanime.train.generator_trainer import GeneratorConfig
+        from faceanime.train.generator import CONFIG_FILE, PRESETS, load_training, train_generator_on
 
-        config = GeneratorConfig(network=QUALITY if self.preset == "flow-quality" else FAST)
+        if self.config is not None and self.preset is not None:
+            raise ConfigError(
+                "--preset and --config exclude each other; put the preset's settings into the file"
+            )
+        begun = self.out / CONFIG_FILE
         if self.config is not None:
-            config = load_config(GeneratorConfig, self.config)
+            config = load_training(self.config)
+        elif self.preset is None and self.resume and begun.exists():
+            config = load_training(begun)
+        else:
+            config = PRESETS[self.preset or "flow-fast"]
         with TerminalProgress() as progress:
             path = train_generator_on(
                 self.data, config, self.out, progress, self.resume, self.device, self.rendered

@@ -240,7 +240,7 @@ class FlowPredictor(nn.Module):
     """How much of what the network adds to the mean held for people it had not seen: ahead of the known frames, or
     between them; by `TRUST_EDGES`."""
     blink_rate: Float[Tensor, "2"]
-    """Mean and deviation over people of the logarithm of blinks a minute; blinks are drawn apart from all else."""
+    """Mean and deviation over clips of the logarithm of blinks a minute; blinks are drawn apart from all else."""
 
     def __init__(self, numbers: int, config: FlowConfig = FlowConfig()) -> None:
         super().__init__()

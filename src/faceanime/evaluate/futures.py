@@ -8,8 +8,10 @@ included. Means over clips with their intervals.
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.rollout import Given, draw_future, lstm_future, mean_future
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.errors import ConfigError, WeightsError
-from faceanime.evaluate.report import Better, Cell, Table
+from faceanime.evaluate.report import JSON, Better, Cell, Table
 from faceanime.evaluate.statistics import Estimate, mean_over_clips, paired_difference
 from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel, load_model
@@ -46,23 +48,46 @@ LOWER: Better = "lower"
 
 
 @dataclass(frozen=True, eq=False)
+class Filmed:
+    """The motion of one clip."""
+
+    key: str
+    person: str
+    motion: Dynamics
+
+    @cached_property
+    def states(self) -> States:
+        """Counted from its first frame."""
+        return states_of_motion(self.motion)
+
+
+@dataclass(frozen=True, eq=False)
 class Judge:
     """What is compared, and in which units."""
 
     model: MorphableModel
-    motions: list[Dynamics]
-    train: list[States]
+    filmed: list[Filmed]
+    train: list[Filmed]
     flow: FlowPredictor
     paper: LstmPredictor | None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of the predictors' files."""
 
-    @property
-    def clips(self) -> list[States]:
-        return [states_of_motion(motion) for motion in self.motions]
-
-    @property
+    @cached_property
     def deviation(self) -> Float[np.ndarray, " D"]:
-        spread = np.concatenate(self.train).std(axis=0)
+        """Of each number over the training set."""
+        spread = np.concatenate([clip.states for clip in self.train]).std(axis=0)
         return np.where(spread > 0.0, spread, 1.0)  # what nobody ever moved counts as it is
+
+    @property
+    def settings(self) -> dict[str, JSON]:
+        """All that the tables depend on."""
+        return {
+            "clips": [clip.key for clip in self.filmed],
+            "train": [clip.key for clip in self.train],
+            "predictors, sha256": dict(self.weights),
+            "seeds of draws": list(range(DRAWS)),
+        }
 
     def errors(self, guess: States, truth: States) -> Float[np.ndarray, "2 T"]:
         """Of coefficients and of vertices, frame by frame."""
@@ -85,14 +110,19 @@ def load_judge(data: Path, split: str, weights: Path, paper: Path | None, progre
             f"{paper} is not of the paper's predictor (faceanime train dynamics --preset paper)"
         )
     progress.stage("reading clips", None)
-    motions = [sample.motion() for sample in watched(read_samples(data, split), progress)]
-    train = [states_of_motion(sample.motion()) for sample in watched(read_samples(data, "train"), progress)]
-    for name, lengths, least in ((split, map(len, motions), 2), ("train", map(len, train), 4)):
-        if sum(frames >= LONG for frames in lengths) < least:
+    filmed, train = (
+        [Filmed(s.key, s.person, s.motion()) for s in watched(read_samples(data, part), progress)]
+        for part in (split, "train")
+    )
+    for name, clips, least in ((split, filmed, 2), ("train", train, 4)):
+        if len({clip.person for clip in clips if len(clip.motion) >= LONG}) < least:
             raise ConfigError(
-                f"{data} has less than {least} clips of {LONG} frames in split {name}, which prediction needs"
+                f"{data} has less than {least} people with a clip of {LONG} frames in split {name}, which prediction "
+                "needs"
             )
-    return Judge(model, motions, train, flow, rival)
+    files = {"flow": weights} if paper is None else {"flow": weights, "paper": paper}
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return Judge(model, filmed, train, flow, rival, hashes)
 
 
 def states_of_motion(motion: Dynamics) -> States:
@@ -171,7 +201,7 @@ _AT = np.array(HORIZONS) - 1
 
 
 def _judged(judge: Judge) -> list[list[States]]:
-    return [some for clip in judge.clips if (some := windows_of(clip, LONG))]
+    return [some for clip in judge.filmed if (some := windows_of(clip.states, LONG))]
 
 
 def prediction_tables(judge: Judge) -> list[Table]:
@@ -194,8 +224,11 @@ def prediction_tables(judge: Judge) -> list[Table]:
     }
     if paper is not None:
         found["LSTM (paper)"] = errors_ahead(judge, lambda seen, n: lstm_future(paper, given(seen, n)))
-    windows = sum(map(len, _judged(judge)))
-    note = f"{OBSERVED} frames observed; errors 5, 10, 25 and 50 frames ahead; {windows} windows."
+    judged = _judged(judge)
+    note = (
+        f"{OBSERVED} frames observed; errors 5, 10, 25 and 50 frames ahead; {sum(map(len, judged))} windows of "
+        f"{len(judged)} clips. Draws are judged without the blinks that `imagine` adds."
+    )
     tables = [Table("Prediction", AHEAD, rows_of(found), note, (LOWER,) * 8)]
     if paper is not None:
         ours = (f"flow, best of {DRAWS}", f"flow, best of {DRAWS} at temperature {SURE:g}", "flow, mean")
@@ -241,22 +274,21 @@ Way = Callable[[States, int], list[States]]
 def errors_along(judge: Judge, way: Way) -> tuple[list[Errors], float]:
     """Of each clip: how far the best try is from the truth on ways as long as `WAYS`, mean over the frames between.
 
-    And the largest error of vertices at the end, mean over a clip's ways.
+    And the largest error of vertices at the end of a way.
     """
     clips, worst = [], 0.0
-    for clip in judge.clips:
-        if len(clip) <= WAYS[-1]:
+    for clip in judge.filmed:
+        if len(clip.motion) <= WAYS[-1]:
             continue
         lengths = []
         for frames in WAYS:
-            errors, ends = [], []
-            for window in windows_of(clip, frames + 1):
+            errors = []
+            for window in windows_of(clip.states, frames + 1):
                 tries = way(window[[0, -1]], frames)
                 apart = [judge.errors(one[1:-1], window[1:-1]).mean(axis=1) for one in tries]
                 errors.append(np.min(apart, axis=0))
-                ends.append(judge.errors(tries[0][-1:], window[-1:])[1, 0])
+                worst = max(worst, float(judge.errors(tries[0][-1:], window[-1:])[1, 0]))
             lengths.append(np.mean(errors, axis=0))
-            worst = max(worst, float(np.mean(ends)))
         clips.append(np.stack(lengths, axis=1))
     return clips, worst
 
@@ -282,7 +314,10 @@ def target_tables(judge: Judge) -> list[Table]:
     both = {name: errors_along(judge, way) for name, way in ways.items()}
     found = {name: clips for name, (clips, _) in both.items()}
     rows = tuple((name, (*cells, both[name][1])) for name, cells in rows_of(found))
-    note = "Mean over the frames between. At the end: the largest error of vertices of a clip's ways."
+    clips = len(found["linear"])
+    note = (
+        f"{clips} clips; mean over the frames between. At the end: the largest error of vertices of all ways."
+    )
     compared = tuple(
         (f"flow, mean - {rival}", _differences(found["flow, mean"], found[rival]))
         for rival in ("linear", "slerp")
@@ -338,7 +373,8 @@ class Nearest:
     """The future of the most similar moment of the training set, told as departures from it."""
 
     def __init__(self, judge: Judge) -> None:
-        self._clips, self._deviation = [c for c in judge.train if len(c) >= LONG], judge.deviation
+        self._deviation = judge.deviation
+        self._clips = [clip.states for clip in judge.train if len(clip.motion) >= LONG]
         self._moments = [(i, t) for i, c in enumerate(self._clips) for t in range(3, len(c) - 50, 2)]
         self._keys = np.stack([self._key(self._clips[i][: t + 1]) for i, t in self._moments])
 

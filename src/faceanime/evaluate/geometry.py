@@ -46,24 +46,6 @@ def keypoint_distance_px(
     return np.asarray(np.linalg.norm(apart, axis=-1).mean(axis=-1))
 
 
-def normalised_mean_error(
-    result: Float[np.ndarray, "*T 478 D"], truth: Float[np.ndarray, "*T 478 D"]
-) -> Float64[np.ndarray, "*T"]:
-    """`keypoint_distance_px` over the distance of the truth's outer eye corners; no unit, lower is better, 0 best.
-
-    It does not depend on how large the face is, but grows as the head turns sideways.
-    Source: Sagonas et al., 300 faces in-the-wild, ICCV workshops 2013.
-
-    >>> points = np.zeros((478, 2))
-    >>> points[263] = 50.0, 0.0  # of an eye that is 50 px from the other, at 0
-    >>> float(normalised_mean_error(points + [3.0, 4.0], points))
-    0.1
-    """
-    corners = np.asarray(truth, np.float64)[..., [_RIGHT_OUTER, _LEFT_OUTER], :2]
-    width = np.linalg.norm(corners[..., 1, :] - corners[..., 0, :], axis=-1)
-    return np.asarray(keypoint_distance_px(result, truth) / width)
-
-
 def missing_keypoint_rate(found: Bool[np.ndarray, " T"], in_truth: Bool[np.ndarray, " T"]) -> float:
     """Missing keypoint rate (MKR) in [0, 1]: share of the truth's faces that are not found in the result.
 

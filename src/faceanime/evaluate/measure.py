@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
 
@@ -27,7 +27,7 @@ from faceanime.evaluate.video import (
     warping_error,
 )
 from faceanime.face.fit import FitConfig, fit_coefficients
-from faceanime.face.identity import IdentityNetwork
+from faceanime.face.identity import IdentityNetwork, cosine_similarity
 from faceanime.face.track import LandmarkTracker
 from faceanime.morphable import topology
 from faceanime.morphable.axes import measured
@@ -148,17 +148,17 @@ class Reference:
         frames: dict[str, Float[np.ndarray, " T"]] = {}
         clip = {"missing": geometry.missing_keypoint_rate(found, self.seen.found)}
         spectrum = None
+        filmed = blinks_of(self.seen.gap, float(self.rate))
+        blinks = geometry.BlinkCounts(missed=len(filmed))  # who has no face does not blink
         if seen is not None:
             frames |= self._geometry(seen)
             if len(result) >= SHORTEST:
                 spectrum = motion_spectrum(seen.points, self.rate)
                 trembling, true = (jitter_px(points, self.rate) for points in (seen.points, self.seen.points))
                 clip["jitter"] = trembling / true if true > 0.0 else np.nan
-            made, filmed = (blinks_of(gap, float(self.rate)) for gap in (seen.gap, self.seen.gap))
-            blinks = geometry.count_blinks(made, filmed, BLINK_TOLERANCE)
-            clip |= {"blinks_right": blinks.right, "blinks_spurious": blinks.spurious}
-            clip |= {"blinks_missed": blinks.missed}
+            blinks = geometry.count_blinks(blinks_of(seen.gap, float(self.rate)), filmed, BLINK_TOLERANCE)
             frames["identity"] = self._identities(result, seen)
+        clip |= {f"blinks_{name}": count for name, count in asdict(blinks).items()}
         if pair.has_truth:
             frames |= self._pictures(result)
         return Measured(frames, clip, spectrum, self._features(result))
@@ -211,7 +211,7 @@ class Reference:
         at = [t for t in range(0, len(result), IDENTITY_EVERY) if seen.found[t]]
         if at:
             vectors = _embedded([(result[t], seen.points[t]) for t in at], self.judges)
-            similar[at] = vectors @ self._identity
+            similar[at] = cosine_similarity(vectors, np.broadcast_to(self._identity, vectors.shape))
         return similar
 
     def _features(self, result: Sequence[Pixels]) -> dict[str, Float[np.ndarray, "N C"]]:

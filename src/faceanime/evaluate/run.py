@@ -191,9 +191,9 @@ class _Bench:
             name: Animator(AnimatorConfig(renderer=name, generator=config.generator), model)
             for name in config.renderer
         }
-        weights = [config.generator, config.lpips_weights, config.fid_weights, config.fvd_weights]
-        weights.append(config.identity_weights)
-        self._networks = [model.id, *(_hash(path.read_bytes()) for path in weights if path is not None)]
+        weights = [animator.generator_path for animator in self._animators.values()]
+        weights += [config.lpips_weights, config.fid_weights, config.fvd_weights, config.identity_weights]
+        self._networks = [model.id, type(self._judges.identity).__name__, hash_of_files(weights)]
 
     def measure(self, pair: Pair, out: Path, progress: Progress) -> None:
         """Write the numbers of a pair, its contact sheet and video, unless they are there."""
@@ -244,6 +244,11 @@ class _Bench:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def hash_of_files(paths: Iterable[Path | None]) -> str:
+    """Of what is in them, in their order; None is no file."""
+    return _hash("".join(_hash(b"" if path is None else path.read_bytes()) for path in paths).encode())
 
 
 def _predicted_files(folder: Path, pair: Pair) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from faceanime.evaluate.pairs import Pair
 from faceanime.evaluate.report import Better, Table
-from faceanime.evaluate.run import EvaluateConfig
+from faceanime.evaluate.run import EvaluateConfig, hash_of_files
 from faceanime.files import atomic_output
 from faceanime.pipeline import Animator, AnimatorConfig, scaled_portrait
 from faceanime.progress import Progress, watched
@@ -25,14 +26,16 @@ ROUNDS, FRAMES = 5, 50
 def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progress) -> list[Table]:
     """Median frames a second, for portraits of several sizes; without decoding, tracking and encoding.
 
-    What was measured stays in OUT/measured/speed.json: the same command again tells the same.
+    What was measured stays in OUT/measured/speed.json: the same command again tells the same, unless a network or the
+    clip has changed.
     """
-    path = out / "measured" / "speed.json"
-    if not path.exists():
-        rates = _measured(pair, config, progress)
+    path, animators = out / "measured" / "speed.json", _animators(pair, config)
+    inputs = hash_of_files(animator.generator_path for animator in animators.values()) + pair.name
+    if not path.exists() or json.loads(path.read_text(encoding="utf-8")).get("inputs") != inputs:
+        rates = _measured(pair, animators, progress)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         with atomic_output(path) as draft:
-            draft.write_text(json.dumps({"cores": cores, "rates": rates}), encoding="utf-8")
+            draft.write_text(json.dumps({"inputs": inputs, "cores": cores, "rates": rates}), encoding="utf-8")
     told = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(
         (name, tuple(float(np.median(told["rates"][name][str(size)])) for size in SIZES_PX))
@@ -47,19 +50,25 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
     return [Table("Frames a second", columns, rows, note, better, digits=1)]
 
 
-def _measured(pair: Pair, config: EvaluateConfig, progress: Progress) -> dict[str, dict[str, list[float]]]:
-    source, motion = pair.source.pictures()[pair.source_frame], pair.driver.motion()
-    rates: dict[str, dict[str, list[float]]] = {
-        name: {str(size): [] for size in SIZES_PX} for name in config.renderer
-    }
-    animators = {}
+def _animators(pair: Pair, config: EvaluateConfig) -> dict[str, Animator]:
+    animators: dict[str, Animator] = {}
     for name in config.renderer:
         animators[name] = Animator(AnimatorConfig(renderer=name, generator=config.generator))
         retargeting = replace(animators[name].config.retarget, reference=pair.reference)
         animators[name].config = replace(animators[name].config, retarget=retargeting)
+    return animators
+
+
+def _measured(
+    pair: Pair, animators: Mapping[str, Animator], progress: Progress
+) -> dict[str, dict[str, list[float]]]:
+    source, motion = pair.source.pictures()[pair.source_frame], pair.driver.motion()
+    rates: dict[str, dict[str, list[float]]] = {
+        name: {str(size): [] for size in SIZES_PX} for name in animators
+    }
     some = next(iter(animators.values()))
     portraits = {size: some.portrait(scaled_portrait(source, size)) for size in SIZES_PX}
-    turns = [(r, size, name) for r in range(ROUNDS + 1) for size in SIZES_PX for name in config.renderer]
+    turns = [(r, size, name) for r in range(ROUNDS + 1) for size in SIZES_PX for name in animators]
     progress.stage("measuring speed", len(turns))
     for turn, size, name in watched(turns, progress):
         frames = animators[name].animate(portraits[size], motion)

@@ -15,7 +15,7 @@ from faceanime.evaluate.image import SMALLEST_MS_SSIM_PX
 from faceanime.evaluate.measure import BLINK_TOLERANCE, REGIONS, Measured
 from faceanime.evaluate.pairs import Pair, note_of
 from faceanime.evaluate.perceptual import frechet_distance
-from faceanime.evaluate.report import Better, Cell, Heading, Plot, Report, Section, Sheet, Table, Video
+from faceanime.evaluate.report import JSON, Better, Cell, Heading, Plot, Report, Section, Sheet, Table, Video
 from faceanime.evaluate.run import FROZEN, TRUTH, EvaluateConfig, load_measured
 from faceanime.evaluate.statistics import Bin, binned, mean_over_clips, paired_difference
 from faceanime.media.image import read_image
@@ -110,8 +110,7 @@ class Results:
         counts = BlinkCounts()
         for rows in self.measured:
             clip = rows[row].clip
-            if "blinks_right" in clip:
-                counts += BlinkCounts(*(int(clip[f"blinks_{k}"]) for k in ("right", "spurious", "missed")))
+            counts += BlinkCounts(*(int(clip[f"blinks_{k}"]) for k in ("right", "spurious", "missed")))
         return counts
 
 
@@ -140,9 +139,12 @@ def report_of(out: Path, pairs: Sequence[Pair], config: EvaluateConfig, command:
     return Report(_TITLES[config.protocol], command, _strings(settings), tuple(sections))
 
 
-def report_of_sections(sections: Sequence[Section], config: EvaluateConfig, command: str) -> Report:
-    """The report of a protocol that has no pairs of pictures."""
-    return Report(_TITLES[config.protocol], command, _strings({"config": asdict(config)}), tuple(sections))
+def report_of_sections(
+    sections: Sequence[Section], config: EvaluateConfig, command: str, settings: Mapping[str, JSON]
+) -> Report:
+    """The report of a protocol that has no pairs of pictures; `settings` besides the configuration."""
+    told = _strings({"config": asdict(config), **settings})
+    return Report(_TITLES[config.protocol], command, told, tuple(sections))
 
 
 _TITLES = {
@@ -361,7 +363,7 @@ def _clips(results: Results) -> list[Section]:
         for i in order
     )
     badness_is = "L1 of the face over that of a frozen source" if results.has_truth else "expression distance"
-    note = f"Worst first, by {badness_is}, row {method}. All sheets and videos lie in the folders beside this report."
+    note = f"Worst first, by {badness_is}, row {method}. All sheets and videos lie in folders beside report.html."
     sections: list[Section] = [
         Heading("Clips", note),
         Table(f"Every clip: {method}", tuple(c.title for c in columns), rows, "", digits=2),

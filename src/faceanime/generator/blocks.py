@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, relu
 
 from faceanime.errors import ConfigError
+from faceanime.structures.frames import Pixels
 
 SMALLEST_PX = 4
 """The side of the coarsest features."""
@@ -33,6 +34,12 @@ class GeneratedFace:
     ) -> GeneratedFace:
         """The image: out * mask + source * (1 - mask); where the mask is 0, the source bit for bit."""
         return cls(out * mask + source * (1.0 - mask), mask, out)
+
+
+def pixels_of(picture: Float[Tensor, "3 S S"]) -> Pixels:
+    """A picture in [-1, 1], (3,S,S), as levels (S,S,3)."""
+    levels = ((picture.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
+    return levels.permute(1, 2, 0).cpu().numpy()
 
 
 def widths_by_scale(size_px: int, width: int, widest: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ weights (FRGAN's N(0, 0.02) fades out in thin layers).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from faceanime.errors import ConfigError, check_shape
 from faceanime.generator.blocks import DenseDecoder, Encoder, GeneratedFace, widths_by_scale
+from faceanime.generator.face_window import PriorConfig
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,20 @@ class PgfgConfig:
     """... up to so many."""
     latent: int = 128
     """Numbers that a picture is encoded as."""
-    prior_channels: int = 3
-    """3 for the sparse texture; as many as heat maps where those take its place."""
+    prior: PriorConfig = field(default_factory=PriorConfig)
 
     def __post_init__(self) -> None:
         widths_by_scale(self.size_px, self.width, self.widest)
-        if min(self.latent, self.prior_channels) < 1:
-            raise ConfigError("pgfg: latent and prior_channels must be at least 1")
+        if self.latent < 1:
+            raise ConfigError(f"pgfg: latent is {self.latent}, expected at least 1")
 
 
 PAPER = PgfgConfig()
 """As released: 115 M parameters, 265 GFLOP a frame."""
 PAPER_SMALL = PgfgConfig(width=8, widest=64)
 """The same network an eighth as wide: 2.1 M parameters, 4.2 GFLOP a frame."""
+HEAT_MAPS = PgfgConfig(width=8, widest=64, prior=PriorConfig("heat-maps"))
+"""The paper's rival: the same, told by landmarks alone."""
 
 
 class Pgfg(nn.Module):
@@ -59,7 +61,7 @@ class Pgfg(nn.Module):
         self.config = config
         widths = widths_by_scale(config.size_px, config.width, config.widest)
         self.image_encoder = Encoder(3, widths, config.latent)
-        self.prior_encoder = Encoder(config.prior_channels, widths, config.latent)
+        self.prior_encoder = Encoder(config.prior.channels, widths, config.latent)
         self.decoder = DenseDecoder(3, widths, config.latent)
 
     def forward(
@@ -69,7 +71,7 @@ class Pgfg(nn.Module):
         target_prior: Float[Tensor, "B P S S"],
     ) -> GeneratedFace:
         """The source's face (in [-1, 1]) with the geometry of the target prior. Raises ShapeError."""
-        size_px, channels = self.config.size_px, self.config.prior_channels
+        size_px, channels = self.config.size_px, self.config.prior.channels
         check_shape("source", source, None, 3, size_px, size_px)
         check_shape("source_prior", source_prior, len(source), channels, size_px, size_px)
         check_shape("target_prior", target_prior, len(source), channels, size_px, size_px)

@@ -128,6 +128,20 @@ class Window:
         inside = canvas[box.slices]
         inside[:] = np.rint(inside + sample(seen, places)).clip(0, 255).astype(np.uint8)
 
+    def show(self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], feather_px: float) -> None:
+        """Draw a picture (S,S,3) over the part of `canvas` (H,W,3) that the window sees, in place.
+
+        Toward the window's edges it fades over `feather_px`, in px of the window.
+        """
+        check_shape("picture", picture, self.size_px, self.size_px, 3)
+        box = self._box(*canvas.shape[:2])
+        flow = identity_flow(box.height, box.width)
+        places = apply_affine(self.within(box).window_from_picture, flow).astype(np.float32)
+        edge = np.minimum(places, self.size_px - places).min(axis=-1, keepdims=True) / feather_px
+        seen = sample(self._turned(picture), places)
+        inside, weight = canvas[box.slices], edge.clip(0.0, 1.0)
+        inside[:] = np.rint(weight * seen + (1.0 - weight) * inside).astype(np.uint8)
+
     def placed(self, points: Points) -> Points:
         """A mesh's points (V,3), px of the picture, in px of the window before it is mirrored."""
         xy = apply_affine(self.window_from_picture, points[:, :2])

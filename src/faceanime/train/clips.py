@@ -149,9 +149,9 @@ def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, " N"]:
 
 
 def blink_rate(blinks: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    """Mean and deviation over people of the logarithm of blinks a minute, from counts and minutes.
+    """Mean and deviation over clips of the logarithm of blinks a minute, from their counts and minutes.
 
-    Counts in short clips scatter by themselves (Poisson): what scatters more is the people.
+    Counts in short clips scatter by themselves (Poisson): what scatters more is people and moods.
     """
     counts, minutes = np.array(blinks, np.float64).T
     mean = max(float(counts.sum() / minutes.sum()), 1.0)

@@ -18,9 +18,12 @@ class Curve:
 
     def __init__(self, out: Path, resumed: bool) -> None:
         """`out` exists; the table of an earlier run there goes on if `resumed`, else it is replaced."""
-        self._table = out / "curve.csv"
+        self._table, self._last = out / "curve.csv", -1
         if not resumed:
             self._table.unlink(missing_ok=True)
+        elif self._table.exists():
+            steps = [row.split(",")[0] for row in self._table.read_text(encoding="utf-8").splitlines()[1:]]
+            self._last = int(steps[-1]) if steps else -1
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -37,7 +40,9 @@ class Curve:
             self._board.close()
 
     def note(self, step: int, numbers: Mapping[str, float]) -> None:
-        """A row of the table; every call has the same names."""
+        """A row of the table; every call has the same names. A row that is there already stays as it is."""
+        if step <= self._last:
+            return
         new = not self._table.exists()
         with self._table.open("a", encoding="utf-8") as table:
             if new:

@@ -25,7 +25,9 @@ from faceanime.dynamics.predictor import (
     FlowPredictor,
     LstmConfig,
     LstmPredictor,
+    MotionPrior,
     Normaliser,
+    States,
 )
 from faceanime.dynamics.predictor_file import load_predictor, save_predictor
 from faceanime.dynamics.state import HEAD_NUMBERS
@@ -210,12 +212,8 @@ class DynamicsTrainer:
         there = windows.there
         known = _known_frames(rng, there, config.observed)
         states = windows.without_unseen_blinks(known)
-        truth = predictor.normaliser.normal(torch.tensor(states))
+        truth = gone_on(predictor.prior, predictor.normaliser.normal(torch.tensor(states)), there)
         is_known = torch.tensor(known)
-        ends = torch.tensor(~there.all(axis=1))
-        if ends.any():  # a face that stops with its clip would be seen here and never again
-            going_on = predictor.prior.given(truth[ends], torch.tensor(there)[ends])
-            truth[ends] = going_on.through(predictor.prior.draw(torch.randn_like(truth[ends])))
         bridge = predictor.prior.given(truth, is_known)
         noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
         flow_time = torch.rand(config.batch)
@@ -295,6 +293,20 @@ def whitened(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Te
     """Styles as independent numbers of unit deviation."""
     centred = (styles - predictor.style_mean).T
     return torch.linalg.solve_triangular(predictor.style_factor, centred, upper=False).T
+
+
+def gone_on(prior: MotionPrior, normal: States, there: Bool[np.ndarray, "B T"]) -> States:
+    """Normalised states that move on beyond their clip's end, as the prior does.
+
+    A face that stops with its clip would be seen in training, through the noise too, and never again.
+    """
+    ends = torch.tensor(~there.all(axis=1))
+    if not ends.any():
+        return normal
+    moving = normal.clone()
+    some = prior.given(normal[ends], torch.tensor(there)[ends])
+    moving[ends] = some.through(prior.draw(torch.randn_like(normal[ends])))
+    return moving
 
 
 def _known_frames(

@@ -1,4 +1,4 @@
-"""Train the flow-guided generator on windows of what the geometric renderer draws, against the true frames.
+"""Train a generator: the flow-guided one on windows of what the geometric renderer draws, the paper's on whole faces.
 
 Every step draws its windows from a seed of its own, (seed, step): a run that was stopped goes on from its checkpoint
 as if it had not been, bit for bit on a CPU.
@@ -6,69 +6,118 @@ as if it had not been, bit for bit on a CPU.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import torch
 
-from faceanime.config import save_config
+from faceanime.config import load_config, save_config
 from faceanime.errors import ConfigError
 from faceanime.files import make_folder
+from faceanime.generator.flow_guided import QUALITY
 from faceanime.generator.generator_file import load_generator, save_generator
-from faceanime.generator.windows import PART_OF, Part
+from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
+from faceanime.prior.texture import TextureConfig
 from faceanime.progress import Progress, watched
 from faceanime.streaming import in_order
+from faceanime.structures.frames import Pixels
+from faceanime.train.checkpoint import Device
 from faceanime.train.curve import Curve
-from faceanime.train.generator_trainer import Device, GeneratorConfig, GeneratorTrainer
+from faceanime.train.generator_trainer import GeneratorConfig, GeneratorTrainer
 from faceanime.train.pairs import render_pairs
+from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
 from faceanime.train.window_errors import Numbers
-from faceanime.train.windows import Pairs, WindowSample
+from faceanime.train.windows import Pairs
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 RESULT_FILE = "generator.safetensors"
+CONFIG_FILE = "config.json"
 
 
-def validation_samples(pairs: Pairs, count: int) -> dict[Part, list[WindowSample]]:
-    """The open windows of about `count` pairs, spread evenly over all, always the same."""
-    every = max(sum(1 for _ in pairs.all(1)) // count, 1)
-    found: dict[Part, list[WindowSample]] = {}
-    for pair in pairs.all(every):
-        for name, sample in pairs.windows(pair):
-            found.setdefault(PART_OF[name], []).append(sample)
-    return found
+@runtime_checkable
+class Trainer(Protocol):
+    """What the loop asks of a generator's trainer: `GeneratorTrainer`, `PgfgTrainer`."""
+
+    loss_names: ClassVar[tuple[str, ...]]
+    config: Any
+    step: int
+    average: Any
+
+    def draw(self, pairs: Pairs, step: int) -> Any: ...
+    def advance(self, drawn: Any) -> Numbers: ...
+    def samples(self, pairs: Pairs) -> Any: ...
+    def validate(self, samples: Any) -> Numbers: ...
+    def look(self, samples: Any) -> Mapping[Any, Pixels]: ...
+    def save(self, path: Path) -> None: ...
+    def load(self, path: Path) -> None: ...
+
+
+TrainingConfig: TypeAlias = GeneratorConfig | PgfgTraining
+
+
+PRESETS: dict[str, TrainingConfig] = {
+    "flow-fast": GeneratorConfig(),
+    "flow-quality": GeneratorConfig(network=QUALITY),
+    "paper": PgfgTraining(network=PAPER),
+    "paper-small": PgfgTraining(network=PAPER_SMALL),
+    "paper-heat-maps": PgfgTraining(network=HEAT_MAPS),
+}
+
+
+def load_training(path: Path) -> TrainingConfig:
+    """Settings as JSON; `kind` says of which generator, flow-guided if it does not stand there. Raises ConfigError."""
+    kind: str = GeneratorConfig.kind
+    with suppress(OSError, ValueError, AttributeError):  # `load_config` says what is wrong
+        kind = json.loads(path.read_text(encoding="utf-8")).get("kind", kind)
+    if kind == PgfgTraining.kind:
+        return load_config(PgfgTraining, path)
+    return load_config(GeneratorConfig, path)
+
+
+def trainer_of(config: TrainingConfig, device: Device = "cpu") -> Trainer:
+    """A run that has not begun."""
+    if isinstance(config, PgfgTraining):
+        return PgfgTrainer(config, device)
+    return GeneratorTrainer(config, device)
 
 
 def train_generator(
-    config: GeneratorConfig,
+    trainer: Trainer,
     train: Pairs,
     validation: Pairs,
     model: MorphableModel,
     out: Path,
     progress: Progress,
     resume: bool = False,
-    device: Device = "cpu",
-    note: Callable[[GeneratorTrainer, Numbers, dict[Part, list[WindowSample]]], None] = lambda *_: None,
+    note: Callable[[Numbers, Any], None] = lambda *_: None,
 ) -> Path:
     """Train, keep the best weights by validation, and return their path, `out`/generator.safetensors.
 
-    `note` is told the numbers every `validate_every` steps. `out`, a folder, also receives config.json and
-    checkpoint.safetensors, from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
+    `note` is told the numbers and the validation samples every `validate_every` steps. `out`, a folder, also receives
+    config.json and checkpoint.safetensors, from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
     """
     make_folder(out)
-    checkpoint, best_path = out / CHECKPOINT_FILE, out / RESULT_FILE
+    checkpoint, best_path, config = out / CHECKPOINT_FILE, out / RESULT_FILE, trainer.config
     _check_free(out, resume)
-    trainer, best = GeneratorTrainer(config, device), math.inf
+    best = math.inf
     if resume and checkpoint.exists():
+        if load_training(out / CONFIG_FILE) != config:
+            raise ConfigError(
+                f"{out} holds a run with other settings; leave --config and --preset out to go on with them"
+            )
         trainer.load(checkpoint)
         if best_path.exists():
             best = float(load_generator(best_path, model)[1]["validation_score"])
-    save_config(config, out / "config.json")
-    samples = validation_samples(validation, config.validation_windows)
+    save_config(config, out / CONFIG_FILE)
+    samples = trainer.samples(validation)
     progress.stage("training the generator", config.steps - trainer.step)
     sums: Numbers = defaultdict(float)
     started, begun = time.monotonic(), trainer.step
@@ -78,9 +127,10 @@ def train_generator(
             sums[name] += value
         if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
             numbers = trainer.validate(samples)
-            means = {name: value / config.validate_every for name, value in sums.items()}
+            # all losses, 0 for those that were not there: a table needs the same columns in every row
+            means = {name: sums.get(name, 0.0) / config.validate_every for name in trainer.loss_names}
             seen = config.batch * config.accumulate * (trainer.step - begun) / (time.monotonic() - started)
-            note(trainer, {**numbers, "pairs_per_s": seen, **_loss_table(means)}, samples)
+            note({**numbers, "pairs_per_s": seen, **means}, samples)
             sums.clear()
             if numbers["score"] < best:
                 best = numbers["score"]
@@ -90,18 +140,6 @@ def train_generator(
     return best_path
 
 
-_LOSSES = ("picture", "synthesis", "laplacian", "mask", "critic", "believed", "matched")
-
-
-def _loss_table(means: Numbers) -> Numbers:
-    """All losses of all parts, 0 for those that were not there: a table needs the same columns in every row."""
-    return {
-        f"{part}/{loss}": means.get(f"{part}/{loss}", 0.0)
-        for part in ("mouth", "eye", "face")
-        for loss in _LOSSES
-    }
-
-
 def _check_free(out: Path, resume: bool) -> None:
     if (out / CHECKPOINT_FILE).exists() and not resume:
         raise ConfigError(f"{out} holds a run already; go on with --resume, or choose another --out")
@@ -109,7 +147,7 @@ def _check_free(out: Path, resume: bool) -> None:
 
 def train_generator_on(
     data: Path,
-    config: GeneratorConfig,
+    config: TrainingConfig,
     out: Path,
     progress: Progress,
     resume: bool = False,
@@ -130,18 +168,21 @@ def train_generator_on(
     parts = [
         render_pairs(data, split, folder, animator, config.pairs, progress) for split in ("train", "val")
     ]
-    model, sizes = animator.model, config.network.windows
+    model, network = animator.model, config.network
+    if isinstance(network, PgfgConfig):
+        seen: dict[str, Any] = {"texture": TextureConfig(network.prior.interval)}
+    else:
+        seen = {"sizes": network.windows}
     with (
-        Pairs(parts[0], model, sizes) as train,
-        Pairs(parts[1], model, sizes) as validation,
+        Pairs(parts[0], model, **seen) as train,
+        Pairs(parts[1], model, **seen) as validation,
         Curve(out, resumed=(out / CHECKPOINT_FILE).exists()) as curve,
     ):
+        trainer = trainer_of(config, device)
 
-        def note(
-            trainer: GeneratorTrainer, numbers: Numbers, samples: dict[Part, list[WindowSample]]
-        ) -> None:
+        def note(numbers: Numbers, samples: Any) -> None:
             curve.note(trainer.step, numbers)
             for part, sheet in trainer.look(samples).items():
                 curve.show(trainer.step, part, sheet)
 
-        return train_generator(config, train, validation, model, out, progress, resume, device, note)
+        return train_generator(trainer, train, validation, model, out, progress, resume, note)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import EllipsisType
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -22,12 +22,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from faceanime.errors import ConfigError
-from faceanime.generator.blocks import GeneratedFace
+from faceanime.generator.blocks import GeneratedFace, pixels_of
 from faceanime.generator.discriminator import PatchCritic, PatchCriticConfig
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
-from faceanime.generator.windows import EYE, INSIDE, Part
+from faceanime.generator.windows import EYE, INSIDE, PART_OF, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
+from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
 from faceanime.train.losses import (
     adversarial_loss,
     feature_matching,
@@ -39,18 +40,15 @@ from faceanime.train.losses import (
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.window_errors import Numbers, Tensors, add_errors, scores
 from faceanime.train.windows import AugmentConfig, Batch, Pairs, WindowSample, batched, draw_batches
-from faceanime.weights import load_weights, save_weights
-
-CHECKPOINT = "generator-checkpoint"
 
 View: TypeAlias = tuple[EllipsisType, slice, slice]
-Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """How the flow-guided generator is trained."""
 
+    kind: Literal["flow-guided"] = "flow-guided"
     network: FlowGuidedConfig = FAST
     pairs: PairsConfig = field(default_factory=PairsConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -122,6 +120,12 @@ _MOMENTS, _CRITIC_MOMENTS = (0.9, 0.99), (0.5, 0.99)
 class GeneratorTrainer:
     """The networks, their critics, their averaged weights, and the step that they have come to."""
 
+    loss_names: ClassVar[tuple[str, ...]] = tuple(
+        f"{part}/{loss}"
+        for part in ("mouth", "eye", "face")
+        for loss in ("picture", "synthesis", "laplacian", "mask", "critic", "believed", "matched")
+    )
+
     def __init__(self, config: GeneratorConfig, device: Device = "cpu") -> None:
         torch.manual_seed(config.seed)
         self.config, self.step = config, 0
@@ -163,7 +167,7 @@ class GeneratorTrainer:
         if self.step >= self.config.adversarial_from:
             self._critic_optimiser.step()
         self.step += 1
-        self._follow()
+        follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
         return sums
 
     def _learn(self, part: Part, batch: Tensors) -> Numbers:
@@ -221,6 +225,15 @@ class GeneratorTrainer:
             batch["source_prior"],
         )
 
+    def samples(self, pairs: Pairs) -> dict[Part, list[WindowSample]]:
+        """What is measured and looked at: the open windows of pairs spread evenly over all, always the same."""
+        every = max(sum(1 for _ in pairs.all(1)) // self.config.validation_windows, 1)
+        found: dict[Part, list[WindowSample]] = {}
+        for pair in pairs.all(every):
+            for name, sample in pairs.windows(pair):
+                found.setdefault(PART_OF[name], []).append(sample)
+        return found
+
     def validate(self, samples: dict[Part, list[WindowSample]]) -> Numbers:
         """How the averaged weights do on windows of validation clips; `score` is what is to become small.
 
@@ -247,7 +260,7 @@ class GeneratorTrainer:
             with torch.no_grad():
                 face = self._repaired(self.average, part, batch)
             rows = (batch["truth"], batch["canvas"], face.image, 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0)
-            tiles = [[_pixels(picture) for picture in row] for row in rows]
+            tiles = [[pixels_of(picture) for picture in row] for row in rows]
             sheets[part] = contact_sheet(tiles, ("truth", "geometric", "repaired", "mask"), tile_px=192)
         return sheets
 
@@ -255,16 +268,6 @@ class GeneratorTrainer:
         rise = min(1.0, (self.step + 1) / max(self.config.warm_up, 1))
         fall = 0.5 * (1.0 + math.cos(math.pi * min(self.step / self.config.steps, 1.0)))
         return rise * (0.05 + 0.95 * fall)
-
-    def _follow(self) -> None:
-        """Move the averaged weights and statistics toward the present ones."""
-        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        state = self.network.state_dict()
-        for name, mean in self.average.state_dict().items():
-            if mean.is_floating_point():
-                mean.lerp_(state[name], 1.0 - keep)
-            else:
-                mean.copy_(state[name])
 
     def _tensors(self, batch: Batch) -> Tensors:
         """Channels second, as torch counts them; last in memory, as they are."""
@@ -275,44 +278,17 @@ class GeneratorTrainer:
 
     def save(self, path: Path) -> None:
         """Everything that the next step depends on. Raises OutputError."""
-        tensors: Tensors = {}
-        for name, module in self._modules().items():
-            tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
-        for name, optimiser in self._optimisers().items():
-            for index, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{key}": value for key, value in state.items()}
-        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-        save_weights(path, arrays, kind=CHECKPOINT, header={"step": self.step})
+        save_checkpoint(path, self._modules(), self._optimisers(), self.step)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
-        arrays, header = load_weights(path, CHECKPOINT)
-        tensors = {name: torch.tensor(value) for name, value in arrays.items()}
-        try:
-            for name, module in self._modules().items():
-                module.load_state_dict(_under(tensors, name))
-        except RuntimeError as error:
-            raise ConfigError(
-                f"{path} is of networks of another size; use the settings it began with"
-            ) from error
-        for name, optimiser in self._optimisers().items():
-            states: dict[int, Tensors] = {}
-            for key, value in _under(tensors, name).items():
-                index, _, entry = key.partition(".")
-                states.setdefault(int(index), {})[entry] = value
-            groups = optimiser.state_dict()["param_groups"]
-            optimiser.load_state_dict({"state": states, "param_groups": groups})
-        self.step = int(header["step"])
+        self.step = load_checkpoint(path, self._modules(), self._optimisers())
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"network": self.network, "average": self.average, "critics": self.critics}
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
-
-
-def _under(tensors: Tensors, name: str) -> Tensors:
-    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
 
 
 def _multiplies_bfloat16(precision: str, device: torch.device) -> bool:
@@ -344,8 +320,3 @@ def _balance(picture_loss: Tensor, critic_loss: Tensor, image: Tensor, view: Vie
         for loss in (picture_loss, critic_loss)
     ]
     return (lengths[0] / lengths[1].clamp_min(1e-12)).detach()
-
-
-def _pixels(picture: Float[Tensor, "3 S S"]) -> Pixels:
-    levels = ((picture.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).cpu().numpy()

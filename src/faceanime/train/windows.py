@@ -32,6 +32,7 @@ from faceanime.generator.windows import (
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
+from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import SparseTexture
 from faceanime.train.pairs import KIND
 from faceanime.weights import load_weights, read_header
@@ -112,13 +113,35 @@ class WindowSample:
     source_prior: Float32[np.ndarray, "S S 3"]
 
 
+_SIZES, _TEXTURE = WindowSizes(), TextureConfig()
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One pair as it was filmed: two frames, the sparse texture of the first, and the geometry of both, px."""
+
+    source: Pixels
+    truth: Pixels
+    texture: SparseTexture
+    before: Points
+    source_pose: HeadPose
+    after: Points
+
+
 class Pairs:
     """The pairs of many clips, read from disk as they are asked for. Close it, or use it in a `with`."""
 
-    def __init__(self, paths: Sequence[Path], model: MorphableModel, sizes: WindowSizes) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        model: MorphableModel,
+        sizes: WindowSizes = _SIZES,
+        texture: TextureConfig = _TEXTURE,
+    ) -> None:
         """Raises WeightsError, MorphableModelError for files of another kind or model."""
+        self.model = model
         self._maker, self._files = WindowMaker(model, sizes), ExitStack()
-        self._clips = [_Clip.opened(path, model, self._files) for path in paths]
+        self._clips = [_Clip.opened(path, model, texture, self._files) for path in paths]
         if not self._clips:
             raise ConfigError("no clip to learn from")
 
@@ -151,6 +174,13 @@ class Pairs:
             int(rng.integers(self._clips[clip].sources)),
             int(rng.integers(self._clips[clip].targets)),
         )
+
+    def shown(self, pair: tuple[int, int, int]) -> Shown:
+        """The frames of a pair, and their geometry."""
+        clip, s, t = self._clips[pair[0]], pair[1], pair[2]
+        texture, before, _ = clip.source(s, self._maker)
+        after = model_points(clip.target(t), clip.residual[s], clip.model)
+        return Shown(clip.portrait(s), clip.truth(t), texture, before, clip.face("source", s).pose, after)
 
     def windows(
         self, pair: tuple[int, int, int], names: Sequence[WindowName] = WINDOWS, look: Look = PLAIN
@@ -197,7 +227,10 @@ def _mirrored(sample: WindowSample) -> WindowSample:
 class _Clip:
     """One file of pairs: coefficients in memory, pictures on disk."""
 
-    def __init__(self, tensors: dict[str, np.ndarray], file: Any, model: MorphableModel) -> None:
+    def __init__(
+        self, tensors: dict[str, np.ndarray], file: Any, model: MorphableModel, texture: TextureConfig
+    ) -> None:
+        self._texture = texture
         self.model, self.residual = model, tensors["residual"].astype(np.float64)
         self._file, self._identity = file, tensors["identity"].astype(np.float64)
         self._faces = {
@@ -212,14 +245,14 @@ class _Clip:
         self._sources: dict[int, tuple[SparseTexture, Points, dict[WindowName, Window]]] = {}
 
     @classmethod
-    def opened(cls, path: Path, model: MorphableModel, files: ExitStack) -> _Clip:
+    def opened(cls, path: Path, model: MorphableModel, texture: TextureConfig, files: ExitStack) -> _Clip:
         header = read_header(path)
         if header["kind"] != KIND:
             load_weights(path, KIND)  # raises
         model.require(str(header.get("model_id")), str(path))
         file = files.enter_context(safe_open(path, framework="numpy"))
         small = set(file.keys()) - {"canvas", "truth", "source"}
-        return cls({name: file.get_tensor(name) for name in small}, file, model)
+        return cls({name: file.get_tensor(name) for name in small}, file, model, texture)
 
     @property
     def sources(self) -> int:
@@ -238,14 +271,21 @@ class _Clip:
 
     def pictures(self, s: int, t: int) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W 3"]]:
         """Canvas and truth."""
-        return self._canvases[s : s + 1, t : t + 1][0, 0], self._truths[t : t + 1][0]
+        return self._canvases[s : s + 1, t : t + 1][0, 0], self.truth(t)
+
+    def truth(self, t: int) -> UInt8[np.ndarray, "H W 3"]:
+        """A frame that was filmed."""
+        return self._truths[t : t + 1][0]
+
+    def portrait(self, s: int) -> UInt8[np.ndarray, "H W 3"]:
+        """A frame that is a source."""
+        return self._file.get_slice("source")[s : s + 1][0]
 
     def source(self, s: int, maker: WindowMaker) -> tuple[SparseTexture, Points, dict[WindowName, Window]]:
         """What is kept of a source: its sparse texture, its points, its windows."""
         if s not in self._sources:
             face = FittedFace(self.face("source", s), self.residual[s])
-            picture = self._file.get_slice("source")[s : s + 1][0]
-            texture = sample_texture(picture, face, self.model, TextureConfig())
+            texture = sample_texture(self.portrait(s), face, self.model, self._texture)
             points = model_points(face.coefficients, face.residual, self.model)
             self._sources[s] = texture, points, maker.windows(points, face.coefficients.pose)
         return self._sources[s]

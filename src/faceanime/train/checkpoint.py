@@ -1,0 +1,66 @@
+"""A training run on disk: networks, optimisers and the step that they have come to, as safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from faceanime.errors import ConfigError
+from faceanime.weights import load_weights, save_weights
+
+KIND = "generator-checkpoint"
+
+Device = Literal["cpu", "cuda"]
+"""Where networks learn."""
+
+
+def save_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], step: int
+) -> None:
+    """Everything that the next step depends on. Raises OutputError."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{name}.{index}.{key}": value for key, value in state.items()}
+    arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    save_weights(path, arrays, kind=KIND, header={"step": step})
+
+
+def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
+    """Put a run's state where it was, and return its step. Raises WeightsError, ConfigError for other sizes."""
+    arrays, header = load_weights(path, KIND)
+    tensors = {name: torch.tensor(value) for name, value in arrays.items()}
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_under(tensors, name))
+    except RuntimeError as error:
+        raise ConfigError(f"{path} is of networks of another size; use the settings it began with") from error
+    for name, optimiser in optimisers.items():
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under(tensors, name).items():
+            index, _, entry = key.partition(".")
+            states.setdefault(int(index), {})[entry] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": states, "param_groups": groups})
+    return int(header["step"])
+
+
+def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move averaged weights, batch norm's statistics too, toward the present ones; they keep a share `keep`."""
+    state = network.state_dict()
+    for name, mean in average.state_dict().items():
+        if mean.is_floating_point():
+            mean.lerp_(state[name], 1.0 - keep)
+        else:
+            mean.copy_(state[name])
+
+
+def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}

@@ -1,0 +1,186 @@
+"""One step after the other: the paper's generator and its critic (arXiv 2105.14678, sec. III-C).
+
+The losses and their weights are the paper's (`losses.paper_generator_losses`). What it leaves open and we chose: one
+step of the critic to one of the generator, Adam's settings, averaged weights, the light and cameras of `AugmentConfig`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+
+from faceanime.errors import ConfigError
+from faceanime.generator.blocks import GeneratedFace, pixels_of
+from faceanime.generator.discriminator import Critic, CriticConfig
+from faceanime.generator.pgfg import PAPER_SMALL, Pgfg, PgfgConfig
+from faceanime.sheet import contact_sheet
+from faceanime.structures.frames import Pixels
+from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
+from faceanime.train.faces import batched_faces, face_sample
+from faceanime.train.losses import (
+    Embedding,
+    PaperWeights,
+    paper_generator_losses,
+    wasserstein_critic_loss,
+)
+from faceanime.train.pairs import PairsConfig
+from faceanime.train.window_errors import Numbers, Tensors
+from faceanime.train.windows import AugmentConfig, Batch, Look, Pairs
+
+
+@dataclass(frozen=True)
+class PgfgTraining:
+    """How the paper's generator is trained."""
+
+    kind: Literal["pgfg"] = "pgfg"
+    network: PgfgConfig = PAPER_SMALL
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    weights: PaperWeights = field(default_factory=PaperWeights)
+    steps: int = 20_000
+    batch: int = 8
+    accumulate: int = 1
+    """Such batches to a step."""
+    learning_rate: float = 2e-4
+    critic_learning_rate: float = 2e-4
+    ema: float = 0.998
+    loaders: int = 2
+    """Threads that cut faces and draw priors."""
+    seed: int = 0
+    validate_every: int = 500
+    validation_faces: int = 96
+    """Pairs of the validation clips that are measured, at most."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate", "loaders", "validate_every", "validation_faces"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if not 0.0 <= self.ema < 1.0:
+            raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
+
+
+class PgfgTrainer:
+    """The generator, its critic, its averaged weights, and the step that they have come to."""
+
+    loss_names: ClassVar[tuple[str, ...]] = ("critic", "adversarial", "picture", "mask", "identity")
+
+    def __init__(self, config: PgfgTraining, device: Device = "cpu", embed: Embedding | None = None) -> None:
+        """`embed` is the face recogniser of the identity loss; without it there is no such loss."""
+        torch.manual_seed(config.seed)
+        self.config, self.step, self._embed = config, 0, embed
+        self._device = torch.device(device)
+        network = config.network
+        self.network = Pgfg(network).to(self._device)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        seen = CriticConfig(network.size_px, network.prior.channels + 3, network.width, network.widest)
+        self.critic = Critic(seen).to(self._device)
+        self._optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate, _MOMENTS)
+        self._critic_optimiser = torch.optim.Adam(
+            self.critic.parameters(), config.critic_learning_rate, _MOMENTS
+        )
+
+    def draw(self, pairs: Pairs, step: int) -> list[Batch]:
+        """What is seen in a step."""
+        rng, config = np.random.default_rng([self.config.seed, step]), self.config
+        return [
+            batched_faces(
+                [
+                    face_sample(pairs, pairs.draw(rng), config.network, Look.drawn(config.augment, rng))
+                    for _ in range(config.batch)
+                ]
+            )
+            for _ in range(config.accumulate)
+        ]
+
+    def advance(self, drawn: Sequence[Batch]) -> Numbers:
+        """One step of critic and generator; returns the losses."""
+        torch.manual_seed(self.config.seed + self.step)  # of the gradient penalty's places
+        self.network.train()
+        self._optimiser.zero_grad()
+        self._critic_optimiser.zero_grad()
+        sums: Numbers = defaultdict(float)
+        for batch in map(self._tensors, drawn):
+            for name, value in self._learn(batch, 1.0 / len(drawn)).items():
+                sums[name] += value / len(drawn)
+        self._critic_optimiser.step()
+        self._optimiser.step()
+        self.step += 1
+        follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
+        return sums
+
+    def _learn(self, batch: Tensors, share: float) -> Numbers:
+        """Add the gradients of one batch to critic and generator."""
+        prior, truth = batch["target_prior"], batch["truth"]
+        face = self._made(self.network, batch)
+        real, fake = (torch.cat([prior, picture], dim=1) for picture in (truth, face.image))
+        taught = wasserstein_critic_loss(self.critic, real, fake, self.config.weights.penalty)
+        (share * taught).backward()  # type: ignore[no-untyped-call]
+        self.critic.requires_grad_(False)
+        losses = paper_generator_losses(face, truth, self.critic(fake), self._embed, self.config.weights)
+        (share * torch.stack(list(losses.values())).sum()).backward()  # type: ignore[no-untyped-call]
+        self.critic.requires_grad_(True)
+        return {"critic": float(taught.detach()), **{k: float(v.detach()) for k, v in losses.items()}}
+
+    @staticmethod
+    def _made(network: Pgfg, batch: Tensors) -> GeneratedFace:
+        made: GeneratedFace = network(batch["source"], batch["source_prior"], batch["target_prior"])
+        return made
+
+    def samples(self, pairs: Pairs) -> list[Batch]:
+        """What is measured and looked at: always the same faces, spread over all pairs."""
+        every = max(sum(1 for _ in pairs.all(1)) // self.config.validation_faces, 1)
+        faces = [face_sample(pairs, pair, self.config.network) for pair in pairs.all(every)]
+        size = self.config.batch
+        return [batched_faces(faces[first : first + size]) for first in range(0, len(faces), size)]
+
+    def validate(self, samples: Sequence[Batch]) -> Numbers:
+        """Mean absolute error (levels of 255) of the averaged weights, and of the source; `score`: their ratio."""
+        made, frozen, count = 0.0, 0.0, 0
+        for batch in map(self._tensors, samples):
+            with torch.no_grad():
+                image = self._made(self.average, batch).image
+            made += 127.5 * float((image - batch["truth"]).abs().mean()) * len(image)
+            frozen += 127.5 * float((batch["source"] - batch["truth"]).abs().mean()) * len(image)
+            count += len(image)
+        return {"score": made / max(frozen, 1e-6), "picture error": made / count, "frozen": frozen / count}
+
+    def look(self, samples: Sequence[Batch], count: int = 8) -> dict[str, Pixels]:
+        """A sheet of faces: source, truth, generated, mask."""
+        batch = self._tensors(samples[0])
+        with torch.no_grad():
+            face = self._made(self.average, batch)
+        masks = 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0
+        rows = (batch["source"], batch["truth"], face.image, masks)
+        tiles = [[pixels_of(picture) for picture in row[:count]] for row in rows]
+        return {"face": contact_sheet(tiles, ("source", "truth", "generated", "mask"), tile_px=192)}
+
+    def _tensors(self, batch: Batch) -> Tensors:
+        return {
+            name: torch.from_numpy(value).to(self._device).permute(0, 3, 1, 2).contiguous()
+            for name, value in batch.items()
+        }
+
+    def save(self, path: Path) -> None:
+        """Everything that the next step depends on. Raises OutputError."""
+        save_checkpoint(path, self._modules(), self._optimisers(), self.step)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
+        self.step = load_checkpoint(path, self._modules(), self._optimisers())
+
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {"network": self.network, "average": self.average, "critic": self.critic}
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
+
+
+_MOMENTS = (0.5, 0.9)
+"""Of Adam, as arXiv 1704.00028 has them for Wasserstein critics, but for the first."""
