@@ -397,7 +397,7 @@ def test_too_few_clips_for_prediction_are_one_line(
     shutil.copytree(motions, data)
     shutil.copy(people / "test-000000.tar", data)
     outcome = program("evaluate", "--protocol", "predict", "--data", data, "-o", tmp_path / "out")
-    refused(outcome, "less than 2 clips of 60 frames in split test")
+    refused(outcome, "less than 2 people with a clip of 60 frames in split test")
 
 
 def test_the_settings_are_written_down(evaluated: Path, config: EvaluateConfig) -> None:
