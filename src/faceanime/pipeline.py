@@ -44,7 +44,7 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients, Fitted
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.prior import Box
-from faceanime.weights import bundled
+from faceanime.weights import bundled, read_header
 
 TRACKING_SIDE_PX = 640
 """Drivers are tracked at this size at most: landmarks need no more."""
@@ -55,6 +55,8 @@ IMAGE_MOTION_S = Fraction(3, 2)
 IMAGE_MOTION_RATE = Fraction(25)
 
 RendererName = Literal["flow", "geometric", "pgfg"]
+_NETWORKS: dict[str, RendererName] = {"flow-guided": "flow", "pgfg": "pgfg"}
+"""Which renderer draws with which kind of network."""
 
 
 @dataclass(frozen=True)
@@ -196,14 +198,14 @@ class Animator:
             return lambda canvas, face: canvas
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
-        network = self._network("flow-guided")
+        network = self._network()
         return Repairer(portrait.pixels, portrait.face, region, self.model, network).repair
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""
         from faceanime.generator.paint import Painter  # torch is slow to import
 
-        return Painter(portrait.pixels, portrait.face, self.model, self._network("pgfg")).draw
+        return Painter(portrait.pixels, portrait.face, self.model, self._network()).draw
 
     @property
     def generator_path(self) -> Path | None:
@@ -213,7 +215,7 @@ class Animator:
         usual = bundled("generator_fast.safetensors") if self.config.renderer == "flow" else None
         return self.config.generator or usual
 
-    def _network(self, kind: str) -> Any:
+    def _network(self) -> Any:
         """The renderer's networks. Raises ConfigError, WeightsError."""
         from faceanime.generator.generator_file import load_generator
 
@@ -223,12 +225,11 @@ class Animator:
                 f"no weights of renderer {self.config.renderer} come along; name yours with --generator "
                 "(faceanime train generator --preset paper-small)"
             )
-        network = load_generator(path, self.model)[0]
-        if network.network != kind:
+        if renderer_of(path) != self.config.renderer:
             raise WeightsError(
-                f"{path} holds a {network.network} generator, renderer {self.config.renderer} needs {kind}"
+                f"{path} holds a generator of renderer {renderer_of(path)}, not of {self.config.renderer}"
             )
-        return network
+        return load_generator(path, self.model)[0]
 
     def eased(self, portrait: Portrait, dynamics: Dynamics) -> Dynamics:
         """From the portrait's own face to the last frame of its `dynamics`: a still goal becomes a movement."""
@@ -268,6 +269,14 @@ class Animator:
         if face != "largest" and most and counts[-1] <= face:
             raise no_such_face(face, most, where, face_option)
         say_which_face(face, counts[-1] if counts else 0, where, face_option)
+
+
+def renderer_of(generator: Path) -> RendererName:
+    """The renderer that these weights are for. Raises WeightsError."""
+    network = str(read_header(generator).get("network"))
+    if network not in _NETWORKS:
+        raise WeightsError(f"{generator} holds no generator, expected weights of `faceanime train generator`")
+    return _NETWORKS[network]
 
 
 def scaled_portrait(pixels: Pixels, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:

@@ -21,8 +21,11 @@ from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
 from faceanime.errors import Cancelled
 from faceanime.evaluate import realism, speed
 from faceanime.evaluate.run import EvaluateConfig, measure_all
+from faceanime.generator.generator_file import save_generator
+from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
+from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.progress import SilentProgress
 from faceanime.shards import MOTION, NOTE, write_shards
@@ -402,3 +405,29 @@ def test_too_few_clips_for_prediction_are_one_line(
 
 def test_the_settings_are_written_down(evaluated: Path, config: EvaluateConfig) -> None:
     assert (evaluated / "settings.json").read_text(encoding="utf-8") == to_json(config)
+
+
+def test_networks_of_yours_are_rows_of_their_own(
+    program: Program, people: Path, tmp_path: Path, model: MorphableModel
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    save_generator(run / "generator.safetensors", Pgfg(PgfgConfig(32, 4, 8, 6)), model, {})
+    flow = bundled("generator_fast.safetensors")
+    out = tmp_path / "out"
+    command = (
+        "evaluate",
+        "--data",
+        people,
+        "--every",
+        "9",
+        "--generator",
+        run / "generator.safetensors",
+        flow,
+    )
+    program.makes(out, *command, said=out / "report.html")
+    rows = table(out, "L1 by region")
+    assert list(rows) == ["filmed", "frozen", "geometric", "run", "generator_fast"]
+    assert rows["generator_fast"]["outside"] < rows["run"]["outside"]  # untrained
+    twice = program("evaluate", "--data", people, "--generator", flow, flow, "-o", tmp_path / "twice")
+    refused(twice, "two rows would be called generator_fast")

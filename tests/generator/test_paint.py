@@ -91,5 +91,5 @@ def test_weights_that_are_not_there_or_of_another_kind_are_told(
         next(Animator(AnimatorConfig(renderer="pgfg"), model).render(portrait, motion))
     path = tmp_path / "flow.safetensors"
     save_generator(path, FlowGuided(), model, {})
-    with pytest.raises(WeightsError, match="holds a flow-guided generator, renderer pgfg needs pgfg"):
+    with pytest.raises(WeightsError, match="holds a generator of renderer flow, not of pgfg"):
         next(Animator(AnimatorConfig(renderer="pgfg", generator=path), model).render(portrait, motion))

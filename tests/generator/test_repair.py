@@ -104,5 +104,5 @@ def test_a_generator_that_repairs_nothing_is_refused(
     path = tmp_path / "generator.safetensors"
     save_generator(path, Pgfg(PgfgConfig(size_px=8, width=2, widest=2, latent=2)), model, {})
     animator = Animator(AnimatorConfig(renderer="flow", generator=path), model)
-    with pytest.raises(WeightsError, match="holds a pgfg generator, renderer flow needs flow-guided"):
+    with pytest.raises(WeightsError, match="holds a generator of renderer pgfg, not of flow"):
         next(animator.render(portrait, motion))

@@ -31,7 +31,7 @@ from faceanime.media.image import read_image, write_image
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.pipeline import Animator, AnimatorConfig, RendererName, renderer_of
 from faceanime.progress import Progress
 from faceanime.shards import Sample, read_samples
 from faceanime.sheet import contact_sheet, tile_row
@@ -58,8 +58,8 @@ class EvaluateConfig:
     """What draws the pictures; several are compared."""
     predictions: tuple[Path, ...] = ()
     """Folders of other methods' results, NAME.mp4 or NAME/*.png for each pair (`faceanime evaluate pairs`)."""
-    generator: Path | None = None
-    """Weights of a renderer's networks, instead of those that come along."""
+    generator: tuple[Path, ...] = ()
+    """Weights of `faceanime train generator`: each is a row of its own, called as its file, or its run's folder."""
     every: int = 3
     """Measure pictures in every so-manieth frame; faces, blinks and the change between frames in all."""
     seed: int = 0
@@ -81,17 +81,31 @@ class EvaluateConfig:
         if self.every < 1:
             raise ConfigError(f"every is {self.every}, expected 1 or more")
         others = self.predictions if self.protocol in ("self", "cross") else ()
-        if not (self.renderer or others):
+        if not (self.renderer or self.generator or others):
             raise ConfigError("nothing to measure; name a --renderer, or a folder of --predictions")
-        names = [FROZEN, TRUTH, *self.renderer, *map(row_of, self.predictions)]
+        names = [FROZEN, TRUTH, *self.renderer, *map(generator_row_of, self.generator)]
+        names += map(row_of, self.predictions)
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise ConfigError(f"two rows would be called {twice[0]}; rename the folder of predictions")
+            raise ConfigError(f"two rows would be called {twice[0]}; rename a file or a folder")
 
 
 def row_of(predictions: Path) -> str:
     """What the row of another method is called: as its folder."""
     return predictions.resolve().name
+
+
+def generator_row_of(weights: Path) -> str:
+    """What the row of a generator is called."""
+    return weights.stem if weights.stem != "generator" else weights.resolve().parent.name
+
+
+def animators_of(config: EvaluateConfig, model: MorphableModel) -> dict[str, Animator]:
+    """What draws each row. Raises WeightsError."""
+    configs = {str(name): AnimatorConfig(renderer=name) for name in config.renderer}
+    for path in config.generator:
+        configs[generator_row_of(path)] = AnimatorConfig(renderer=renderer_of(path), generator=path)
+    return {name: Animator(one, model) for name, one in configs.items()}
 
 
 def pairs_of(data: Path, config: EvaluateConfig, model: MorphableModel) -> list[Pair]:
@@ -187,10 +201,7 @@ class _Bench:
     def __init__(self, config: EvaluateConfig, model: MorphableModel) -> None:
         self._config = config
         self._judges = _judges(config, model)
-        self._animators = {
-            name: Animator(AnimatorConfig(renderer=name, generator=config.generator), model)
-            for name in config.renderer
-        }
+        self._animators = animators_of(config, model)
         weights = [animator.generator_path for animator in self._animators.values()]
         weights += [config.lpips_weights, config.fid_weights, config.fvd_weights, config.identity_weights]
         self._networks = [model.id, type(self._judges.identity).__name__, hash_of_files(weights)]

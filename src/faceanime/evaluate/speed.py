@@ -14,9 +14,10 @@ import numpy as np
 
 from faceanime.evaluate.pairs import Pair
 from faceanime.evaluate.report import Better, Table
-from faceanime.evaluate.run import EvaluateConfig, hash_of_files
+from faceanime.evaluate.run import EvaluateConfig, animators_of, hash_of_files
 from faceanime.files import atomic_output
-from faceanime.pipeline import Animator, AnimatorConfig, scaled_portrait
+from faceanime.morphable.model import load_model
+from faceanime.pipeline import Animator, scaled_portrait
 from faceanime.progress import Progress, watched
 
 SIZES_PX = (256, 512, 1024)
@@ -39,7 +40,7 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
     told = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(
         (name, tuple(float(np.median(told["rates"][name][str(size)])) for size in SIZES_PX))
-        for name in config.renderer
+        for name in animators
     )
     note = (
         f"Portraits of so many px, median of {ROUNDS} rounds of up to {FRAMES} frames, {told['cores']} cores; "
@@ -51,11 +52,10 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
 
 
 def _animators(pair: Pair, config: EvaluateConfig) -> dict[str, Animator]:
-    animators: dict[str, Animator] = {}
-    for name in config.renderer:
-        animators[name] = Animator(AnimatorConfig(renderer=name, generator=config.generator))
-        retargeting = replace(animators[name].config.retarget, reference=pair.reference)
-        animators[name].config = replace(animators[name].config, retarget=retargeting)
+    animators = animators_of(config, load_model())
+    for animator in animators.values():
+        retargeting = replace(animator.config.retarget, reference=pair.reference)
+        animator.config = replace(animator.config, retarget=retargeting)
     return animators
 
 
