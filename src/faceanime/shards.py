@@ -110,6 +110,9 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
     Raises: ConfigError at once when `data` holds no shard of the split; MediaError where one is damaged.
     """
     shards = find_shards(data, split)
+    others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
+    if not shards and others:
+        raise ConfigError(f"{data} holds no split {split}; it has {', '.join(others)}")
     if not shards:
         raise ConfigError(
             f"no shard of split {split} in {data} ({split}-000000.tar); make some: "

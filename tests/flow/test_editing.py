@@ -124,6 +124,7 @@ def test_an_edited_motion_drives_a_portrait(
         (["talk", "--axes", "none.json"], "none.json"),
         (["talk", "--blinks", "1000"], "blinks are 1000 a minute"),
         (["talk", "--blinks", "9", "--seed", "-1"], "seed is -1"),
+        (["nod", "--share", "0.3"], "--blend-with"),
         (["nod", "--loop", "--blend-s", "1.5"], "too short"),
         (["nod", "--blend-s", "nan"], "the blend lasts nan"),
     ],

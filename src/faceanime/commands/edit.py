@@ -54,8 +54,8 @@ class Edit:
     """Strength of the head's turning and shifting."""
     blend_with: Path | None = None
     """Blend: another motion, mixed in frame by frame."""
-    share: float = 0.5
-    """Blend: how much of the other motion, 0 to 1."""
+    share: float | None = None
+    """Blend: how much of the other motion, 0 to 1; a half if nothing is said."""
     axes: Path | None = None
     """Add named axes: a JSON file of keyframes, {"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 10]]}, times in s."""
     hold_gaze: bool = False
@@ -100,10 +100,12 @@ class Edit:
         if (lips, eyes, head) != (1.0, 1.0, 1.0):
             words = f"amplified: lips {lips:g}, eyes {eyes:g}, head {head:g}"
             yield words, lambda d: amplify(d, model, lips=lips, eyes=eyes, head=head)
+        if self.share is not None and other is None:
+            raise ConfigError("--share is of the motion that is blended in; name it with --blend-with")
         if other is not None:
-            mixed_in = _read(other, model)
-            words = f"a share of {self.share:g} of {_named(other)}"
-            yield words, lambda d: blend(d, mixed_in, self.share, model)
+            mixed_in, share = _read(other, model), 0.5 if self.share is None else self.share
+            words = f"a share of {share:g} of {_named(other)}"
+            yield words, lambda d: blend(d, mixed_in, share, model)
         if self.axes is not None:
             tracks = load_tracks(self.axes, model)
             yield f"axes of {self.axes.name}: {', '.join(tracks)}", lambda d: with_axes(d, model, tracks)

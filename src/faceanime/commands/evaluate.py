@@ -48,10 +48,13 @@ class Evaluate:
             claim(self.out, config)
             tables = speed_tables(pair, self.out, config, progress)
             return report_of_sections(tables, config, command, {"pair": pair.name})
+        import torch
+
         from faceanime.evaluate.futures import load_judge, prediction_tables, target_tables
         from faceanime.evaluate.realism import realism_sections
 
         weights = config.predictor or bundled("dynamics.safetensors")
+        torch.set_num_threads(1)  # many steps of small networks: a second thread makes them slower
         judge = load_judge(self.data, config.split, weights, config.paper_predictor, progress)
         claim(self.out, config)
         progress.stage("imagining motion", None)

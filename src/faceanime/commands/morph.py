@@ -26,11 +26,11 @@ class Morph:
     """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
     seconds: float = 2.0
-    """How long it takes."""
+    """How long it takes, 0.2 to 600."""
     seed: int = 0
     """Another seed, another way."""
     energy: float = 1.0
-    """How lively it is: about a factor on the speed of mouth and head."""
+    """How lively it is, 0.2 to 3: about a factor on the speed of mouth and head."""
     temperature: float = 0.5
     """Size of the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
     motion_out: Path | None = None

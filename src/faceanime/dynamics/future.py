@@ -18,7 +18,7 @@ class FutureConfig:
     """Which future is drawn."""
 
     seconds: float = 4.0
-    """How long it is."""
+    """How long it is, 0.2 to 600."""
     seed: int = 0
     """Another seed, another future; the same seed, the same one."""
     loop: bool = False
@@ -26,7 +26,7 @@ class FutureConfig:
     style: Style = "any"
     """any: as lively as some clip of those that it learned from; which one depends on the seed."""
     energy: float = 1.0
-    """How much livelier than that: about a factor on the speed of mouth and head."""
+    """How much livelier than that, 0.2 to 3: about a factor on the speed of mouth and head. Above 2 heads go far."""
     temperature: float = 1.0
     """Size of the noise that it is drawn from: 1 as people move, less is calmer and nearer to the mean."""
     steps: int = 3

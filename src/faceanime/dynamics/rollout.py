@@ -35,6 +35,8 @@ _STYLES: dict[str, tuple[float, float, float]] = {
 """Liveliness of mouth, eyes and head, in deviations from the mean clip's."""
 _LARGER = 0.6
 """What is drawn is larger, too, when it is to be livelier: by the energy to this power."""
+_HELD = 6
+"""Frames that a target is known to be held after the end: else motion is at its quickest where it arrives."""
 _BLINKS_PER_MINUTE = (8.0, 60.0)
 
 
@@ -59,20 +61,22 @@ def imagine(
     `face` stands in a picture whose longer side is `crop_size_px`. The target may be of another person: nothing of
     its identity, size or place is used. Raises ConfigError for a loop that is too short, or has a target.
     """
+    if config.loop and target is not None:
+        raise ConfigError("a loop ends where it begins: it cannot end at a target")
     frames = max(round(config.seconds * FRAME_RATE), 2)
-    states = np.zeros((frames, model.expression_count + HEAD_NUMBERS))
+    held = 0 if target is None else _HELD
+    states = np.zeros((frames + held, model.expression_count + HEAD_NUMBERS))
     states[0] = state_of(face)
-    known = np.arange(frames) == 0
+    known = np.arange(frames + held) == 0
     if target is not None:
-        if config.loop:
-            raise ConfigError("a loop ends where it begins: it cannot end at a target")
-        states[-1], known[-1] = state_of(target), True
+        states[frames - 1 :], known[frames - 1 :] = state_of(target), True
     given = Given(states, known)
     drawn = (
         draw_loop(predictor, given, config)
         if config.loop
         else draw_future(predictor, given, config, torch.Generator().manual_seed(config.seed))
-    )
+    )[:frames]
+    known = known[:frames]
     motion = dynamics_of(drawn, face, crop_size_px, model.id)
     known_gaps = gap_of(motion, "lips_apart", model)[known]
     motion = lips_apart_at_least(motion, min(CLOSED_LIPS, float(known_gaps.min())), model)

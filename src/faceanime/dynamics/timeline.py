@@ -34,7 +34,9 @@ def cut(dynamics: Dynamics, start_s: float = 0.0, end_s: float | None = None) ->
     length_s = len(dynamics) / float(dynamics.frame_rate)
     end_s = length_s if end_s is None else end_s
     if not 0.0 <= start_s < end_s < np.inf:
-        raise ConfigError(f"cannot cut from {start_s:g} s to {end_s:g} s: expected 0 <= start < end")
+        raise ConfigError(
+            f"cannot cut from {start_s:g} s to {end_s:g} s: expected 0 <= start < end; the motion has {length_s:g} s"
+        )
     first, last = (round(time_s * float(dynamics.frame_rate)) for time_s in (start_s, end_s))
     if last > len(dynamics):
         raise ConfigError(f"cannot cut to {end_s:g} s: the motion ends at {length_s:g} s")

@@ -28,7 +28,7 @@ from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.files import atomic_output, make_folder
 from faceanime.media.image import read_image, write_image
-from faceanime.media.video import read_frames
+from faceanime.media.video import probe_video, read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig, RendererName, renderer_of
@@ -126,7 +126,7 @@ def measure_all(data: Path, out: Path, config: EvaluateConfig, progress: Progres
     pairs = pairs_of(data, config, model)
     for pair in pairs:
         for folder in config.predictions:
-            _predicted_files(folder, pair)  # before hours are spent
+            _check_predicted(folder, pair)  # before hours are spent
     bench = _Bench(config, model)
     claim(out, config)
     for name in ("sheets", "videos"):
@@ -272,6 +272,16 @@ def _predicted_files(folder: Path, pair: Pair) -> list[Path]:
             f"no result of pair {pair.name} in {folder}: expected {pair.name}.mp4 or a folder of PNGs"
         )
     return sorted(pictures, key=lambda path: ([int(n) for n in re.findall(r"\d+", path.stem)], path.stem))
+
+
+def _check_predicted(folder: Path, pair: Pair) -> None:
+    """Raises MediaError where a result is missing, or plainly too long or short."""
+    files, wanted = _predicted_files(folder, pair), note_of(pair).frames
+    found, sure = len(files), 0
+    if files[0].suffix == ".mp4":
+        found, sure = probe_video(files[0]).frame_count or wanted, 2  # by its duration
+    if abs(found - wanted) > sure:
+        raise MediaError(f"{folder}: pair {pair.name} has {found} frames, expected the driver's {wanted}")
 
 
 def _predicted(folder: Path, pair: Pair, reference: Reference) -> list[Pixels]:

@@ -354,19 +354,22 @@ def _clips(results: Results) -> list[Section]:
     method = results.methods[0]
     key = "l1_face" if results.has_truth else "expression"
     badness = np.nan_to_num(results.per_clip(method, key), nan=np.inf)
+    columns: tuple[Column, ...] = (FACE[0], FACE[3], FACE[4])
+    badness_is = "expression distance"
     if results.has_truth:
         badness = badness / np.maximum(results.per_clip(FROZEN, key), 1e-6)
+        columns, badness_is = REGION, "face / frozen: L1 of the face over that of a frozen source"
     order = np.argsort(-badness, kind="stable")
-    columns = REGION if results.has_truth else (FACE[0], FACE[3], FACE[4])
-    rows = tuple(
-        (results.pairs[i].name, tuple(_of_clip(results.measured[i][method], c.key) for c in columns))
-        for i in order
-    )
-    badness_is = "L1 of the face over that of a frozen source" if results.has_truth else "expression distance"
+    measured = [[_of_clip(rows[method], c.key) for c in columns] for rows in results.measured]
+    titles = tuple(c.title for c in columns)
+    if results.has_truth:
+        titles = ("face / frozen", *titles)
+        measured = [[float(bad), *cells] for bad, cells in zip(badness, measured, strict=True)]
+    rows = tuple((results.pairs[i].name, tuple(measured[i])) for i in order)
     note = f"Worst first, by {badness_is}, row {method}. All sheets and videos lie in folders beside report.html."
     sections: list[Section] = [
         Heading("Clips", note),
-        Table(f"Every clip: {method}", tuple(c.title for c in columns), rows, "", digits=2),
+        Table(f"Every clip: {method}", titles, rows, "", digits=2),
     ]
     for rank, i in enumerate(order):
         pair = results.pairs[i]
