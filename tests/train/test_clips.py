@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from waves import waving
 
 from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart
 from faceanime.dynamics.edit import mirror, motion_from_keyframes
@@ -13,6 +12,7 @@ from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.clips import Clips, Windows, blink_rate
+from waves import waving
 
 
 @pytest.fixture(scope="module")
