@@ -166,9 +166,10 @@ class Reference:
     def _geometry(self, seen: Seen) -> dict[str, Float[np.ndarray, " T"]]:
         truth = self.seen
         usable = seen.found & truth.found
+        made, filmed = (self._moved(one) for one in (seen, truth))
         numbers = {
-            "expression": geometry.expression_distance(seen.fitted.expression, truth.fitted.expression),
-            "pose_deg": geometry.pose_distance_deg(seen.fitted.pose.rotation, truth.fitted.pose.rotation),
+            "expression": geometry.expression_distance(made[0], filmed[0]),
+            "pose_deg": geometry.pose_distance_deg(made[1], filmed[1]),
         }
         if self.pair.has_truth:
             scale = 256.0 / self.source.shape[1]
@@ -202,6 +203,18 @@ class Reference:
         for t, motion in self._motions.items():
             put("warping", t, warping_error(result[t - 1 : t + 1], [motion])[0])
         return numbers | {"temporal": np.concatenate([[np.nan], temporal_error(result, self.frames)])}
+
+    def _moved(self, seen: Seen) -> tuple[Float[np.ndarray, "T K"], Float[np.ndarray, "T 3 3"]]:
+        """Expressions and head rotations.
+
+        In protocol cross their departure from the driver's frame at rest: two people's own expressions and poses
+        differ, and what is to be transferred is the motion.
+        """
+        expression, rotation = seen.fitted.expression, seen.fitted.pose.rotation
+        if self.pair.has_truth:
+            return expression, rotation
+        rest = self.pair.reference
+        return expression - expression[rest], rotation @ rotation[rest].T
 
     def _identities(self, result: Sequence[Pixels], seen: Seen) -> Float[np.ndarray, " T"]:
         """Cosine similarity to the source (CSIM)."""

@@ -206,7 +206,8 @@ def _table(results: Results, title: str, columns: Sequence[Column], note: str) -
 
 
 def _faces(results: Results) -> Table:
-    table = _table(results, "Faces", FACE, "")
+    of_motion = "AED and APD: of departures from the driver's frame at rest."
+    table = _table(results, "Faces", FACE, "" if results.has_truth else of_motion)
     rows = tuple((name, (*cells, results.blinks(name).f1)) for name, cells in table.rows)
     note = f"{table.note} Blink F1: blinks of all clips, at most {BLINK_TOLERANCE} frames early or late."
     if "CSIM" not in table.columns:
