@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from faceanime.errors import ConfigError
 from faceanime.weights import load_weights, save_weights
 
-KIND = "generator-checkpoint"
+KIND = "checkpoint"
 
 Device = Literal["cpu", "cuda"]
 """Where networks learn."""

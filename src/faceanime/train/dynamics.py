@@ -38,10 +38,10 @@ from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.calibration import calibrate
+from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.clips import Clips, autocovariance, blink_rate, groups_of, style_of
 from faceanime.train.curve import Curve
 from faceanime.train.losses import VertexDistance
-from faceanime.weights import load_weights, save_weights
 
 Predictor: TypeAlias = LstmPredictor | FlowPredictor
 
@@ -152,10 +152,7 @@ class DynamicsTrainer:
         torch.nn.utils.clip_grad_norm_(self.predictor.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        keep = min(config.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.predictor.parameters(), strict=True):
-                mean.lerp_(value, 1.0 - keep)
+        follow(self.average, self.predictor, min(config.ema, (1 + self.step) / (10 + self.step)))
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def validate(self, batches: int = 4) -> float:
@@ -246,32 +243,15 @@ class DynamicsTrainer:
         return losses
 
     def save(self, path: Path) -> None:
-        """Everything that the next step depends on."""
-        tensors = {f"predictor.{k}": v for k, v in self.predictor.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
-        arrays = {name: value.detach().numpy() for name, value in tensors.items()}
-        save_weights(path, arrays, kind=CHECKPOINT, header={"step": self.step})
+        """Everything that the next step depends on. Raises OutputError."""
+        save_checkpoint(path, self._modules(), {"optimiser": self.optimiser}, self.step)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
-        arrays, header = load_weights(path, CHECKPOINT)
-        tensors = {name: torch.tensor(value) for name, value in arrays.items()}
-        try:
-            for name, network in (("predictor", self.predictor), ("average", self.average)):
-                network.load_state_dict(_under(tensors, name))
-        except RuntimeError as error:
-            raise ConfigError(
-                f"{path} is of a predictor of another size; use the settings it began with"
-            ) from error
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under(tensors, "optimiser").items():
-            index, _, entry = name.partition(".")
-            states.setdefault(int(index), {})[entry] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": states, "param_groups": groups})
-        self.step = int(header["step"])
+        self.step = load_checkpoint(path, self._modules(), {"optimiser": self.optimiser})
+
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {"predictor": self.predictor, "average": self.average}
 
 
 def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, " D"]:
@@ -280,13 +260,8 @@ def _speed_of(clips: Clips, predictor: Predictor) -> Float[Tensor, " D"]:
     return torch.tensor(changes.std(axis=0)) / predictor.normaliser.deviation
 
 
-CHECKPOINT = "dynamics-checkpoint"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _MEAN_SHARE, _STYLED_SHARE = 0.3, 0.7
-
-
-def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
 
 
 def whitened(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
