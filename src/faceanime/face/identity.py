@@ -32,7 +32,7 @@ _DLIB_MEAN_FACE = np.array(
         [0.4901123135679, 0.6277975316475],
     ]
 )
-_DLIB_SIZE_PX, _DLIB_PADDING = 150, 0.25
+DLIB_SIZE_PX, _DLIB_PADDING = 150, 0.25
 
 # Where ArcFace wants both eyes, the tip of the nose and the corners of the mouth, right ones first; OpenCV's px.
 _ARCFACE_POINTS = [[33, 133], [362, 263], [4], [61], [291]]
@@ -63,14 +63,11 @@ class DlibIdentity:
     """
 
     def __init__(self) -> None:
-        folder = importlib.util.find_spec("face_recognition_models")  # its import would need setuptools
+        path = dlib_weights_path()
         try:
             import dlib
         except ImportError as error:
             raise WeightsError(_MISSING) from error
-        if folder is None or folder.origin is None:
-            raise WeightsError(_MISSING)
-        path = Path(folder.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
         try:
             self._network = dlib.face_recognition_model_v1(str(path))
         except RuntimeError as error:
@@ -79,16 +76,28 @@ class DlibIdentity:
             ) from error
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "150 150 3"]:
-        padded = (_DLIB_MEAN_FACE + _DLIB_PADDING) / (1.0 + 2.0 * _DLIB_PADDING)
-        return _aligned(
-            pixels, landmarks.points_image[_DLIB_POINTS, :2], padded * _DLIB_SIZE_PX, _DLIB_SIZE_PX
-        )
+        to_aligned = dlib_alignment(landmarks.points_image[:, :2])
+        return warp_image(pixels, to_aligned, DLIB_SIZE_PX, DLIB_SIZE_PX, border=(0, 0, 0))
 
     def embed(self, aligned: Sequence[UInt8[np.ndarray, "150 150 3"]]) -> Float32[np.ndarray, "N 128"]:
         for face in aligned:
-            check_shape("aligned", face, _DLIB_SIZE_PX, _DLIB_SIZE_PX, 3)
+            check_shape("aligned", face, DLIB_SIZE_PX, DLIB_SIZE_PX, 3)
         vectors = self._network.compute_face_descriptor(list(aligned))
         return _unit(np.array(vectors, np.float32))
+
+
+def dlib_weights_path() -> Path:
+    """The recogniser's weights, as the extra `identity` brings them. Raises WeightsError without it."""
+    folder = importlib.util.find_spec("face_recognition_models")  # its import would need setuptools
+    if folder is None or folder.origin is None:
+        raise WeightsError(_MISSING)
+    return Path(folder.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+
+
+def dlib_alignment(points: Float[np.ndarray, "L 2"]) -> Float64[np.ndarray, "2 3"]:
+    """The similarity that brings a face's landmarks (px) to where dlib's recogniser wants them, px of its 150."""
+    padded = (_DLIB_MEAN_FACE + _DLIB_PADDING) / (1.0 + 2.0 * _DLIB_PADDING)
+    return similarity_from_points(points[_DLIB_POINTS], padded * DLIB_SIZE_PX)
 
 
 _MISSING = 'no face recogniser is installed; pip install "faceanime[identity]"'
@@ -111,7 +120,8 @@ class OnnxIdentity:
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "112 112 3"]:
         points = np.stack([landmarks.points_image[group, :2].mean(axis=0) for group in _ARCFACE_POINTS])
-        return _aligned(pixels, points, _ARCFACE_TEMPLATE + 0.5, _ARCFACE_SIZE_PX)
+        to_aligned = similarity_from_points(points, _ARCFACE_TEMPLATE + 0.5)
+        return warp_image(pixels, to_aligned, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX, border=(0, 0, 0))
 
     def embed(self, aligned: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> Float32[np.ndarray, "N D"]:
         faces = np.stack(aligned)
@@ -136,12 +146,6 @@ def cosine_similarity(
     """
     check_shape("b", b, *a.shape)
     return np.asarray((np.asarray(a, np.float64) * b).sum(axis=-1))
-
-
-def _aligned(
-    pixels: Pixels, points: Float[np.ndarray, "5 2"], template: Points, size_px: int
-) -> UInt8[np.ndarray, "S S 3"]:
-    return warp_image(pixels, similarity_from_points(points, template), size_px, size_px, border=(0, 0, 0))
 
 
 def _unit(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:

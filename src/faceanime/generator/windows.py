@@ -157,6 +157,12 @@ class Window:
         moved[:, 2] = apply_affine(moved, np.array([float(box.left), float(box.top)]))
         return replace(self, window_from_picture=moved)
 
+    def nudged(self, zoom: float, right: float, down: float) -> Window:
+        """The same window, its content magnified about its middle and moved, in shares of its side."""
+        moved, middle = zoom * self.window_from_picture, self.size_px / 2
+        moved[:, 2] += (1.0 - zoom) * middle + self.size_px * np.array([right, down])
+        return replace(self, window_from_picture=moved)
+
     @property
     def _scale(self) -> float:
         return float(np.sqrt(np.linalg.det(self.window_from_picture[:, :2])))

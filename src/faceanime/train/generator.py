@@ -31,7 +31,8 @@ from faceanime.streaming import in_order
 from faceanime.structures.frames import Pixels
 from faceanime.train.checkpoint import Device
 from faceanime.train.curve import Curve
-from faceanime.train.generator_trainer import GeneratorConfig, GeneratorTrainer
+from faceanime.train.generator_config import GeneratorConfig
+from faceanime.train.generator_trainer import GeneratorTrainer
 from faceanime.train.pairs import render_pairs
 from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
 from faceanime.train.window_errors import Numbers

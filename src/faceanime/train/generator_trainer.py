@@ -2,7 +2,8 @@
 
 Each network learns from the windows whose gates are open. First it learns pictures (L1 by region, a Laplacian
 pyramid); then, from `adversarial_from` on, a patch critic looks at the middle of mouths and eyes, its gradient
-kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do.
+kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do. Flicker, landmarks and
+identity have losses of their own, each with a weight in `GeneratorConfig`; 0 leaves it out.
 """
 
 from __future__ import annotations
@@ -11,119 +12,62 @@ import copy
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import EllipsisType
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from faceanime.errors import ConfigError
 from faceanime.generator.blocks import GeneratedFace, pixels_of
-from faceanime.generator.discriminator import PatchCritic, PatchCriticConfig
-from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
+from faceanime.generator.discriminator import PatchCritic
+from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import EYE, INSIDE, PART_OF, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
+from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.losses import (
     adversarial_loss,
     feature_matching,
     hinge_critic_loss,
+    identity_loss,
+    landmark_l1,
     laplacian_l1,
     mask_sparsity,
+    temporal_l1,
     weighted_l1,
 )
-from faceanime.train.pairs import PairsConfig
+from faceanime.train.reader import LandmarkReader
+from faceanime.train.recogniser import DlibRecogniser
+from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
 from faceanime.train.window_errors import Numbers, Tensors, add_errors, scores
-from faceanime.train.windows import AugmentConfig, Batch, Pairs, WindowSample, batched, draw_batches
+from faceanime.train.windows import Batch, Pairs, WindowSample, batched, draw_batches
 
+Drawn: TypeAlias = tuple[dict[Part, Batch], WholeFaces | None]
 View: TypeAlias = tuple[EllipsisType, slice, slice]
 
 
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """How the flow-guided generator is trained."""
-
-    kind: Literal["flow-guided"] = "flow-guided"
-    network: FlowGuidedConfig = FAST
-    pairs: PairsConfig = field(default_factory=PairsConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    steps: int = 20_000
-    batch: int = 8
-    """Pairs whose windows are seen at once ..."""
-    mouth_share: float = 1.0
-    """... as far as they are drawn: mouths are what is hardest, ..."""
-    eye_share: float = 0.5
-    """... every pair has two eyes, ..."""
-    face_share: float = 0.25
-    """... and far cheeks are skin."""
-    accumulate: int = 1
-    """Such batches to a step."""
-    learning_rate: float = 1e-3
-    warm_up: int = 100
-    """Steps over which the learning rate rises; after them it falls as a cosine."""
-    ema: float = 0.998
-    """Share of the running average of the weights, batch norm's statistics too, that a step keeps."""
-    inside: float = 2.0
-    """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate ..."""
-    inside_adversarial: float = 0.4
-    """... and once there is a critic: L1 alone makes teeth one pale bar."""
-    synthesis: float = 0.5
-    """Weight of the L1 loss of the synthesis by itself, which learns where the mask is still shut too."""
-    laplacian: float = 1.0
-    mask: float = 0.02
-    adversarial_from: int = 4_000
-    """The step from which on there are critics."""
-    adversarial: float = 0.5
-    """Length of the critics' gradient with respect to the picture, in lengths of that of all other losses."""
-    matching: float = 10.0
-    """Weight of the critics' features against their scores."""
-    critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
-    critic_learning_rate: float = 4e-4
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the processor multiplies it."""
-    loaders: int = 2
-    """Threads that cut windows and draw their maps; a GPU wants as many as there are cores."""
-    seed: int = 0
-    validate_every: int = 500
-    validation_windows: int = 96
-    """Pairs of the validation clips that are measured, at most."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "loaders", "validate_every", "validation_windows"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if not 0.0 <= self.ema < 1.0:
-            raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
-        if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
-            raise ConfigError(f"mouth_share, eye_share and face_share are {self.shares}, expected 0 to 1")
-        if self.critic.channels != _CRITIC_CHANNELS:
-            raise ConfigError(f"critic.channels is {self.critic.channels}, expected {_CRITIC_CHANNELS}")
-
-    @property
-    def shares(self) -> dict[Part, float]:
-        """Of each part's windows, how many are looked at."""
-        return {"mouth": self.mouth_share, "eye": self.eye_share, "face": self.face_share}
-
-
-_CRITIC_CHANNELS = 6
-"""The target's prior and the picture."""
 _JUDGED: dict[Part, float] = {"mouth": 0.625, "eye": 0.75}
 """Share of a window's side, around its middle, that a critic sees."""
 _MOMENTS, _CRITIC_MOMENTS = (0.9, 0.99), (0.5, 0.99)
 
 
+_LOSSES = (
+    *("picture", "synthesis", "laplacian", "mask", "critic", "believed", "matched"),
+    *("temporal", "landmarks", "reader"),
+)
+"""Of each part's windows."""
+
+
 class GeneratorTrainer:
     """The networks, their critics, their averaged weights, and the step that they have come to."""
 
-    loss_names: ClassVar[tuple[str, ...]] = tuple(
-        f"{part}/{loss}"
-        for part in ("mouth", "eye", "face")
-        for loss in ("picture", "synthesis", "laplacian", "mask", "critic", "believed", "matched")
+    loss_names: ClassVar[tuple[str, ...]] = (
+        "identity",
+        *(f"{part}/{loss}" for part in ("mouth", "eye", "face") for loss in _LOSSES),
     )
 
     def __init__(self, config: GeneratorConfig, device: Device = "cpu") -> None:
@@ -135,37 +79,50 @@ class GeneratorTrainer:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.critics = nn.ModuleDict({part: PatchCritic(config.critic) for part in _JUDGED}).to(self._device)
+        self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _JUDGED}).to(self._device)
+        self._recogniser = DlibRecogniser().to(self._device) if config.identity else None
         self._optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate, _MOMENTS)
+        self._reader_optimiser = torch.optim.Adam(self.readers.parameters(), config.learning_rate)
         self._critic_optimiser = torch.optim.Adam(
             self.critics.parameters(), config.critic_learning_rate, _CRITIC_MOMENTS
         )
 
-    def draw(self, pairs: Pairs, step: int) -> list[dict[Part, Batch]]:
-        """What is seen in a step."""
+    def draw(self, pairs: Pairs, step: int) -> list[Drawn]:
+        """What is seen in a step: windows, and whole faces for the identity loss."""
         rng = np.random.default_rng([self.config.seed, step])
-        config = self.config
-        return [
-            draw_batches(pairs, config.batch, config.shares, config.augment, rng)
-            for _ in range(config.accumulate)
-        ]
+        return [self._drawn(pairs, rng) for _ in range(self.config.accumulate)]
 
-    def advance(self, drawn: Sequence[dict[Part, Batch]]) -> Numbers:
+    def _drawn(self, pairs: Pairs, rng: np.random.Generator) -> Drawn:
+        config = self.config
+        batches = draw_batches(
+            pairs, config.batch, config.shares, config.augment, rng, neighbours=config.temporal > 0
+        )
+        if not config.identity:
+            return batches, None
+        return batches, whole_faces(pairs, [pairs.draw(rng) for _ in range(config.identity_faces)])
+
+    def advance(self, drawn: Sequence[Drawn]) -> Numbers:
         """One step; returns the losses."""
         for group in self._optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._pace()
         self.network.train()
         self._optimiser.zero_grad()
         self._critic_optimiser.zero_grad()
+        self._reader_optimiser.zero_grad()
         sums: Numbers = defaultdict(float)
-        for batches in drawn:
+        for batches, faces in drawn:
             for part, batch in batches.items():
                 losses = self._learn(part, self._tensors(batch))
                 for name, value in losses.items():
                     sums[f"{part}/{name}"] += value / len(drawn)
+            if faces is not None:
+                sums["identity"] += self._stay_alike(faces) / len(drawn)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         if self.step >= self.config.adversarial_from:
             self._critic_optimiser.step()
+        if self.config.landmarks:
+            self._reader_optimiser.step()
         self.step += 1
         follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
         return sums
@@ -183,6 +140,10 @@ class GeneratorTrainer:
             "laplacian": config.laplacian * laplacian_l1(face.image, batch["truth"], weight),
             "mask": config.mask * mask_sparsity(face.mask),
         }
+        if config.temporal:
+            losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
+        if config.landmarks and part in _JUDGED:
+            losses |= self._read(part, face.image, batch)
         total = torch.stack(list(losses.values())).sum()
         if judged:
             view = _middle(face.image.shape[-1], _JUDGED[part])
@@ -195,6 +156,32 @@ class GeneratorTrainer:
             losses |= convincing
         (share * total).backward()  # type: ignore[no-untyped-call]
         return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _read(self, part: Part, made: Tensor, batch: Tensors) -> Tensors:
+        """The reader's own loss, whose gradients are added to it, and what it reads in drawn windows."""
+        reader, places = self.readers[part], batch["places"]
+        taught = landmark_l1(reader(batch["truth"]), places)
+        (taught / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        losses = {"reader": taught.detach()}
+        if self.step >= self.config.landmarks_from:
+            reader.requires_grad_(False).eval()
+            losses["landmarks"] = self.config.landmarks * landmark_l1(reader(made), places)
+            reader.requires_grad_(True).train()
+        return losses
+
+    def _stay_alike(self, faces: WholeFaces) -> float:
+        """Add the gradients of the identity loss on whole faces to the network."""
+        assert self._recogniser is not None
+
+        def change(part: Part, batch: Batch) -> Tensor:
+            given = self._tensors(batch)
+            return self._repaired(self.network, part, given).image - given["canvas"]
+
+        made = repaired_faces(faces, change, self._device)
+        real = torch.from_numpy(faces.truth).to(self._device).permute(0, 3, 1, 2)
+        loss = self.config.identity * identity_loss(self._recogniser, made, real)
+        (loss / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
 
     def _teach(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor) -> Tensor:
         """The critic's own loss; its gradients are added to it."""
@@ -271,9 +258,9 @@ class GeneratorTrainer:
 
     def _tensors(self, batch: Batch) -> Tensors:
         """Channels second, as torch counts them; last in memory, as they are."""
+        tensors = {name: torch.from_numpy(value).to(self._device) for name, value in batch.items()}
         return {
-            name: torch.from_numpy(value).to(self._device).permute(0, 3, 1, 2)
-            for name, value in batch.items()
+            name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()
         }
 
     def save(self, path: Path) -> None:
@@ -285,10 +272,19 @@ class GeneratorTrainer:
         self.step = load_checkpoint(path, self._modules(), self._optimisers())
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {"network": self.network, "average": self.average, "critics": self.critics}
+        return {
+            "network": self.network,
+            "average": self.average,
+            "critics": self.critics,
+            "readers": self.readers,
+        }
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
+        return {
+            "optimiser": self._optimiser,
+            "critic_optimiser": self._critic_optimiser,
+            "reader_optimiser": self._reader_optimiser,
+        }
 
 
 def _multiplies_bfloat16(precision: str, device: torch.device) -> bool:
@@ -302,6 +298,18 @@ def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
     """1 where the gate is open, `inside` in the mouth and between the lids."""
     held = batch["maps"][:, [INSIDE, EYE]].sum(dim=1, keepdim=True)
     return (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
+
+
+def _halves(image: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Windows and their neighbours, drawn and true, and where either may change."""
+    count = len(image) // 2
+    return (
+        image[:count],
+        image[count:],
+        truth[:count],
+        truth[count:],
+        torch.maximum(weight[:count], weight[count:]),
+    )
 
 
 def _middle(side: int, share: float) -> View:

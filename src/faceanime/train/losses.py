@@ -20,10 +20,11 @@ from faceanime.morphable.model import MorphableModel
 
 Pictures: TypeAlias = Float[Tensor, "B C H W"]
 Weight: TypeAlias = Float[Tensor, "B 1 H W"]
+Places: TypeAlias = Float[Tensor, "B K 2"]
 Critic: TypeAlias = Callable[[Tensor], Tensor]
 """Pairs [p_t, I] (B,C,H,W) in, a score each (B,) out."""
 Embedding: TypeAlias = Callable[[Tensor], Tensor]
-"""Pictures (B,3,H,W) in [-1, 1] in, features (B,N) out; it sizes and crops them as it needs."""
+"""Pictures (B,3,H,W) in [-1, 1] in, features (B,N) out; it aligns the faces as it needs."""
 Scalar: TypeAlias = Float[Tensor, ""]
 
 VERTEX_INTERVAL = 16
@@ -101,13 +102,20 @@ def _weighted_mean(values: Pictures, weight: Weight) -> Scalar:
 _LEAST_WEIGHT = 1e-6
 
 
-def temporal_l1(made: Pictures, made_next: Pictures, real: Pictures, real_next: Pictures) -> Scalar:
-    """L1 of changes, mean |(I_{t+1} - I_t) - (I'_{t+1} - I'_t)|: a steady error costs nothing, a flicker does.
+def temporal_l1(
+    made: Pictures, made_next: Pictures, real: Pictures, real_next: Pictures, weight: Weight
+) -> Scalar:
+    """L1 of changes, sum w |(I_{t+1} - I_t) - (I'_{t+1} - I'_t)| / sum w: a steady error costs nothing, a flicker does.
 
-    I and I' are drawn and real; t and t + 1 consecutive frames of one clip. Ours; as Lai et al., arXiv 1808.00449,
+    I and I' are drawn and real; t and t + 1 neighbouring frames of one clip. Ours; as Lai et al., arXiv 1808.00449,
     compare a frame with the one before, but against the change of the real ones in place of a flow.
     """
-    return l1_loss(made_next - made, real_next - real)
+    return weighted_l1(made_next - made, real_next - real, weight)
+
+
+def landmark_l1(read: Places, places: Places) -> Scalar:
+    """Mean |r(I) - p|: what a reader r sees of a picture's landmarks, and where the geometry has put them."""
+    return l1_loss(read, places)
 
 
 def identity_loss(embed: Embedding, made: Pictures, real: Pictures) -> Scalar:

@@ -1,20 +1,23 @@
 """What the flow-guided generator learns from: true frames, and what the geometric renderer made of them.
 
 Each prepared clip drives several of its own frames (a calm one, an open-mouthed, a smiling, a turned one) with the
-geometric renderer. Pictures and coefficients stay on disk, one file for each clip: a stopped run goes on with the
-first clip that is not there. `windows.py` reads them.
+geometric renderer, to moments of two frames each, so that a flicker can be told from a steady error. Every target is
+fitted again as each source's own mesh meets it best: lips that are drawn a pixel beside the true ones teach blur.
+Pictures, mattes and coefficients stay on disk, one file for each clip: a stopped run goes on with the first clip that
+is not there. `windows.py` reads them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from faceanime.composite import Paster
 from faceanime.errors import ConfigError
+from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.files import make_folder
 from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.rotation import angle_between
@@ -25,11 +28,11 @@ from faceanime.prior.render import GeometricRenderer
 from faceanime.progress import Progress, watched
 from faceanime.shards import Sample, read_samples
 from faceanime.streaming import in_order
-from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.faces import Landmarks
 from faceanime.weights import save_weights
 
-KIND = "reenacted-pairs"
+KIND = "reenacted-moments"
 SUFFIX = ".pairs.safetensors"
 
 
@@ -39,13 +42,14 @@ class PairsConfig:
 
     sources: int = 4
     """Portraits of each clip, at most: calm, open-mouthed, smiling, turned."""
-    targets: int = 32
-    """Frames that each portrait is driven to; opened mouths, closed lids and turned heads come more often."""
+    moments: int = 16
+    """Moments, two frames each, that each portrait is driven to; opened mouths, closed lids and turned heads come
+    more often."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.sources, self.targets) < 1:
-            raise ConfigError("pairs: sources and targets must be at least 1")
+        if min(self.sources, self.moments) < 1:
+            raise ConfigError("pairs: sources and moments must be at least 1")
 
 
 def render_pairs(
@@ -80,38 +84,57 @@ def _rendered(sample: Sample, animator: Animator, config: PairsConfig) -> dict[s
     good = tracked & motion.valid
     rng = np.random.default_rng([config.seed, *sample.key.encode()])
     sources = choose_sources(motion, good, model)[: config.sources]
-    targets = choose_targets(motion, good, int(sources[0]), config.targets, model, rng)
-    canvases, residuals = [], []
-    for s in sources.tolist():
-        seen = Landmarks(points[s], 1.0)
-        portrait = animator.fitted(pictures[s], seen)
+    targets = choose_targets(motion, good, int(sources[0]), config.moments, model, rng)
+    portraits = [animator.fitted(pictures[s], Landmarks(points[s], 1.0)) for s in sources.tolist()]
+    canvases, residuals, driven = [], [], []
+    for s, portrait in zip(sources.tolist(), portraits, strict=True):
         # the clip's own coefficients, not those of this frame alone: so the targets' fit the source
         face = _fitted_by(motion[s], points[s], model)
+        aimed = _met_by(face, points[targets], model, animator.config.fit)
         renderer = GeometricRenderer(pictures[s], face, portrait.matte, model, animator.config.geometric)
         paster = Paster(pictures[s], renderer.region)
-        drawn = in_order(renderer.render, (motion[int(t)] for t in targets))
+        frames = (
+            FaceCoefficients(motion.identity, aimed.expression[t], aimed.pose[t]) for t in range(len(targets))
+        )
+        drawn = in_order(renderer.render, frames)
         canvases.append(np.stack([paster.paste(canvas) for canvas in drawn]))
         residuals.append(face.residual)
+        driven.append(_numbers(aimed.expression, aimed.pose))
+    mattes = [animator.fitted(pictures[t], Landmarks(points[t], 1.0)).matte for t in targets.tolist()]
     return {
         "truth": pictures[targets],
+        "truth_matte": _levels(mattes),
         "source": pictures[sources],
+        "source_matte": _levels([portrait.matte for portrait in portraits]),
         "canvas": np.stack(canvases),
         "residual": np.stack(residuals).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
-        **_coefficients("source", motion, sources),
-        **_coefficients("target", motion, targets),
+        "frame": targets.astype(np.int64),
+        **{f"source_{k}": v for k, v in _numbers(motion.expression[sources], motion.pose[sources]).items()},
+        **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
     }
 
 
-def _coefficients(name: str, motion: Dynamics, frames: Int[np.ndarray, " N"]) -> dict[str, np.ndarray]:
-    pose = motion.pose[frames]
+def _levels(mattes: list[Float32[np.ndarray, "H W"]]) -> UInt8[np.ndarray, "N H W"]:
+    return np.rint(255.0 * np.stack(mattes)).astype(np.uint8)
+
+
+def _numbers(expression: Float[np.ndarray, "N K_exp"], pose: HeadPose) -> dict[str, np.ndarray]:
     values = {
-        "expression": motion.expression[frames],
+        "expression": expression,
         "rotation": pose.rotation,
         "scale": pose.scale,
         "translation": pose.translation_px,
     }
-    return {f"{name}_{key}": value.astype(np.float64) for key, value in values.items()}
+    return {name: value.astype(np.float64) for name, value in values.items()}
+
+
+def _met_by(
+    face: FittedFace, points: Float[np.ndarray, "N L 3"], model: MorphableModel, config: FitConfig
+) -> FaceCoefficients:
+    """The coefficients that bring the mesh of `face`, its leftover included, closest to landmarks (px)."""
+    own = replace(model, mean=(model.mean + face.residual).astype(model.mean.dtype))
+    return fit_coefficients(points, own, config, face.coefficients.identity)
 
 
 def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel) -> FittedFace:
@@ -152,8 +175,14 @@ def choose_targets(
     model: MorphableModel,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " N"]:
-    """Up to `count` of the `good` frames, in order; what differs most from the `calm` one is the likeliest."""
-    frames = np.flatnonzero(good)
+    """Up to `count` of the `good` frames and those that follow them, in order.
+
+    What differs most from the `calm` one is the likeliest. Where no frame has a good one after it, single ones.
+    """
+    frames = np.flatnonzero(good[:-1] & good[1:])
+    step = 1
+    if len(frames) == 0:
+        frames, step = np.flatnonzero(good), 0
     shape = model.vertices(motion.identity, motion.expression[frames])
     lids = _lids_apart(shape)
     opened = np.clip(measure("lips_apart", shape) / 0.2, 0.0, 1.0)
@@ -161,7 +190,7 @@ def choose_targets(
     turned = _turn_from(motion, calm, frames)
     share = 1.0 + 4.0 * opened + 4.0 * closed + 2.0 * np.clip(turned / np.radians(25.0), 0.0, 1.0)
     drawn = rng.choice(frames, min(count, len(frames)), replace=False, p=share / share.sum())
-    return np.sort(drawn)
+    return np.unique(np.concatenate([drawn, drawn + step]))
 
 
 def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:

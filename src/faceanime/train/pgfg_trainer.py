@@ -1,7 +1,8 @@
 """One step after the other: the paper's generator and its critic (arXiv 2105.14678, sec. III-C).
 
 The losses and their weights are the paper's (`losses.paper_generator_losses`). What it leaves open and we chose: one
-step of the critic to one of the generator, Adam's settings, averaged weights, the light and cameras of `AugmentConfig`.
+step of the critic to one of the generator, Adam's settings, averaged weights, the light, cameras and backgrounds of
+`AugmentConfig`, dlib's face recogniser for the identity loss (on the aligned face, not on the whole picture).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from faceanime.errors import ConfigError
 from faceanime.generator.blocks import GeneratedFace, pixels_of
@@ -23,7 +25,7 @@ from faceanime.generator.pgfg import PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
-from faceanime.train.faces import batched_faces, face_sample
+from faceanime.train.faces import FaceSample, batched_faces, face_sample
 from faceanime.train.losses import (
     Embedding,
     PaperWeights,
@@ -31,6 +33,7 @@ from faceanime.train.losses import (
     wasserstein_critic_loss,
 )
 from faceanime.train.pairs import PairsConfig
+from faceanime.train.recogniser import DlibRecogniser, aligned
 from faceanime.train.window_errors import Numbers, Tensors
 from faceanime.train.windows import AugmentConfig, Batch, Look, Pairs
 
@@ -71,11 +74,12 @@ class PgfgTrainer:
 
     loss_names: ClassVar[tuple[str, ...]] = ("critic", "adversarial", "picture", "mask", "identity")
 
-    def __init__(self, config: PgfgTraining, device: Device = "cpu", embed: Embedding | None = None) -> None:
-        """`embed` is the face recogniser of the identity loss; without it there is no such loss."""
+    def __init__(self, config: PgfgTraining, device: Device = "cpu") -> None:
+        """Raises WeightsError where the identity loss has a weight and the extra `identity` is not installed."""
         torch.manual_seed(config.seed)
-        self.config, self.step, self._embed = config, 0, embed
+        self.config, self.step = config, 0
         self._device = torch.device(device)
+        self._recogniser = DlibRecogniser().to(self._device) if config.weights.identity else None
         network = config.network
         self.network = Pgfg(network).to(self._device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -90,14 +94,15 @@ class PgfgTrainer:
         """What is seen in a step."""
         rng, config = np.random.default_rng([self.config.seed, step]), self.config
         return [
-            batched_faces(
-                [
-                    face_sample(pairs, pairs.draw(rng), config.network, Look.drawn(config.augment, rng))
-                    for _ in range(config.batch)
-                ]
-            )
+            batched_faces([self._drawn(pairs, rng) for _ in range(config.batch)])
             for _ in range(config.accumulate)
         ]
+
+    def _drawn(self, pairs: Pairs, rng: np.random.Generator) -> FaceSample:
+        augment = self.config.augment
+        pair, look = pairs.draw(rng), Look.drawn(augment, rng)
+        behind = pairs.portrait(pairs.draw(rng)) if rng.random() < augment.background else None
+        return face_sample(pairs, pair, self.config.network, look, behind)
 
     def advance(self, drawn: Sequence[Batch]) -> Numbers:
         """One step of critic and generator; returns the losses."""
@@ -123,10 +128,18 @@ class PgfgTrainer:
         taught = wasserstein_critic_loss(self.critic, real, fake, self.config.weights.penalty)
         (share * taught).backward()  # type: ignore[no-untyped-call]
         self.critic.requires_grad_(False)
-        losses = paper_generator_losses(face, truth, self.critic(fake), self._embed, self.config.weights)
+        losses = paper_generator_losses(
+            face, truth, self.critic(fake), self._embedding(batch["to_aligned"]), self.config.weights
+        )
         (share * torch.stack(list(losses.values())).sum()).backward()  # type: ignore[no-untyped-call]
         self.critic.requires_grad_(True)
         return {"critic": float(taught.detach()), **{k: float(v.detach()) for k, v in losses.items()}}
+
+    def _embedding(self, to_aligned: Tensor) -> Embedding | None:
+        recogniser = self._recogniser
+        if recogniser is None:
+            return None
+        return lambda pictures: recogniser(aligned(pictures, to_aligned, recogniser.size_px))
 
     @staticmethod
     def _made(network: Pgfg, batch: Tensors) -> GeneratedFace:
@@ -162,9 +175,10 @@ class PgfgTrainer:
         return {"face": contact_sheet(tiles, ("source", "truth", "generated", "mask"), tile_px=192)}
 
     def _tensors(self, batch: Batch) -> Tensors:
+        tensors = {name: torch.from_numpy(value).to(self._device) for name, value in batch.items()}
         return {
-            name: torch.from_numpy(value).to(self._device).permute(0, 3, 1, 2).contiguous()
-            for name, value in batch.items()
+            name: value.permute(0, 3, 1, 2).contiguous() if value.ndim == 4 else value
+            for name, value in tensors.items()
         }
 
     def save(self, path: Path) -> None:

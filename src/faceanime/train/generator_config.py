@@ -1,0 +1,103 @@
+"""Settings of the flow-guided generator's training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from faceanime.errors import ConfigError
+from faceanime.generator.discriminator import PatchCriticConfig
+from faceanime.generator.flow_guided import FAST, FlowGuidedConfig
+from faceanime.generator.windows import Part
+from faceanime.train.pairs import PairsConfig
+from faceanime.train.windows import AugmentConfig
+
+CRITIC_CHANNELS = 6
+"""The target's prior and the picture."""
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """How the flow-guided generator is trained."""
+
+    kind: Literal["flow-guided"] = "flow-guided"
+    network: FlowGuidedConfig = FAST
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    steps: int = 20_000
+    batch: int = 8
+    """Pairs whose windows are seen at once ..."""
+    mouth_share: float = 1.0
+    """... as far as they are drawn: mouths are what is hardest, ..."""
+    eye_share: float = 0.5
+    """... every pair has two eyes, ..."""
+    face_share: float = 0.25
+    """... and far cheeks are skin."""
+    accumulate: int = 1
+    """Such batches to a step."""
+    learning_rate: float = 1e-3
+    warm_up: int = 100
+    """Steps over which the learning rate rises; after them it falls as a cosine."""
+    ema: float = 0.998
+    """Share of the running average of the weights, batch norm's statistics too, that a step keeps."""
+    inside: float = 2.0
+    """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate ..."""
+    inside_adversarial: float = 0.4
+    """... and once there is a critic: L1 alone makes teeth one pale bar."""
+    synthesis: float = 0.5
+    """Weight of the L1 loss of the synthesis by itself, which learns where the mask is still shut too."""
+    laplacian: float = 1.0
+    mask: float = 0.02
+    adversarial_from: int = 4_000
+    """The step from which on there are critics."""
+    adversarial: float = 0.5
+    """Length of the critics' gradient with respect to the picture, in lengths of that of all other losses."""
+    matching: float = 10.0
+    """Weight of the critics' features against their scores."""
+    critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
+    critic_learning_rate: float = 4e-4
+    temporal: float = 0.0
+    """Weight of the flicker between neighbouring frames; with it, half of a batch are the neighbours of the other."""
+    landmarks: float = 0.0
+    """Weight of the distance, in shares of a window's side, of the landmarks read in it from where they belong ..."""
+    landmarks_from: int = 500
+    """... from this step on: the reader begins with the run."""
+    identity: float = 0.0
+    """Weight of the identity loss; it wants the extra `identity`."""
+    identity_faces: int = 2
+    """Whole faces on which it is measured at each step."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the processor multiplies it."""
+    loaders: int = 2
+    """Threads that cut windows and draw their maps; a GPU wants as many as there are cores."""
+    seed: int = 0
+    validate_every: int = 500
+    validation_windows: int = 96
+    """Pairs of the validation clips that are measured, at most."""
+
+    def __post_init__(self) -> None:
+        counts = (
+            "steps",
+            "batch",
+            "accumulate",
+            "loaders",
+            "validate_every",
+            "validation_windows",
+            "identity_faces",
+        )
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if not 0.0 <= self.ema < 1.0:
+            raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
+        if self.temporal and self.batch % 2:
+            raise ConfigError(f"batch is {self.batch}, expected an even number with the temporal loss")
+        if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
+            raise ConfigError(f"mouth_share, eye_share and face_share are {self.shares}, expected 0 to 1")
+        if self.critic.channels != CRITIC_CHANNELS:
+            raise ConfigError(f"critic.channels is {self.critic.channels}, expected {CRITIC_CHANNELS}")
+
+    @property
+    def shares(self) -> dict[Part, float]:
+        """Of each part's windows, how many are looked at."""
+        return {"mouth": self.mouth_share, "eye": self.eye_share, "face": self.face_share}

@@ -1,0 +1,80 @@
+"""Clips of a head of clay, prepared and rendered, and small generators that learn from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from faceanime.dynamics.motion_file import save_motion
+from faceanime.generator.discriminator import PatchCriticConfig
+from faceanime.generator.flow_guided import FlowGuidedConfig
+from faceanime.generator.pgfg import PgfgConfig
+from faceanime.generator.windows import WindowSizes
+from faceanime.geometry.camera import project
+from faceanime.media.video_writer import VideoWriter
+from faceanime.morphable.model import MorphableModel
+from faceanime.prior.shade import shade_face
+from faceanime.structures.coefficients import Dynamics
+from faceanime.train.generator_config import GeneratorConfig
+from faceanime.train.pairs import PairsConfig
+from faceanime.train.pgfg_trainer import PgfgTraining
+from faceanime.train.windows import Pairs
+from faceanime.weights import save_weights
+from waves import waving
+
+WIDTHS = (4, 8, 8, 8, 8)
+SMALL = GeneratorConfig(
+    network=FlowGuidedConfig(WindowSizes(48, 32, 32), WIDTHS, WIDTHS, WIDTHS, (4, 4, 4)),
+    pairs=PairsConfig(sources=2, moments=3),
+    critic=PatchCriticConfig(width=4, layers=2),
+    steps=6,
+    batch=2,
+    adversarial_from=3,
+    validate_every=3,
+    validation_windows=4,
+    warm_up=2,
+)
+PAINTING = PgfgTraining(
+    network=PgfgConfig(size_px=32, width=4, widest=8, latent=6),
+    pairs=SMALL.pairs,
+    steps=6,
+    batch=2,
+    validate_every=3,
+    validation_faces=4,
+)
+SIDE = 128
+
+
+def add_clip(folder: Path, key: str, split: str, motion: Dynamics, model: MorphableModel) -> list[Path]:
+    """A clip as `faceanime prepare` writes it, of a head of clay."""
+    shape = model.vertices(motion.identity, motion.expression)
+    points = project(shape.astype(np.float64), motion.pose)
+    note = {"person": f"person {key}", "split": split, "rights": {"licence": "CC-BY-4.0"}}
+    (folder / f"{key}.json").write_text(json.dumps(note))
+    save_motion(motion, folder / f"{key}.motion.safetensors")
+    landmarks = points[:, : model.landmark_count].astype(np.float32)
+    tensors = {"points": landmarks, "tracked": np.ones(len(motion), np.uint8)}
+    save_weights(folder / f"{key}.landmarks.safetensors", tensors, "landmarks", {})
+    with VideoWriter(folder / f"{key}.mp4", Fraction(25), SIDE, SIDE) as writer:
+        for placed in points:
+            writer.write(shade_face(placed, model, SIDE, SIDE))
+    return [folder / f"{key}.{end}" for end in ("json", "mp4", "motion.safetensors", "landmarks.safetensors")]
+
+
+def small_motion(model: MorphableModel, seed: int) -> Dynamics:
+    """A head that waves, speaks and blinks."""
+    motion = waving(model, seed, frames=10)
+    share = np.linspace(0.0, 1.0, 10)[:, None]
+    spoken = share * model.axis("jaw_open") + (1.0 - share) * (
+        model.axis("blink_right") + model.axis("blink_left")
+    )
+    expression = 0.3 * motion.expression + 0.8 * spoken
+    return replace(motion, expression=expression, pose=motion.pose.resized(SIDE / 256), crop_size_px=SIDE)
+
+
+def pairs_of(rendered: Path, split: str, model: MorphableModel) -> Pairs:
+    return Pairs(sorted((rendered / split).iterdir()), model, SMALL.network.windows)

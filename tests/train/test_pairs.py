@@ -1,0 +1,233 @@
+"""What generators learn from: rendered pairs, their windows, whole faces, augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clay import PAINTING, SIDE, SMALL, pairs_of
+from faceanime.dynamics.edit import motion_from_keyframes
+from faceanime.errors import ConfigError
+from faceanime.face.identity import dlib_alignment
+from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
+from faceanime.generator.windows import PART_OF, SKIN, WINDOWS, Part
+from faceanime.geometry.similarity import apply_affine, warp_image
+from faceanime.morphable.axes import measured
+from faceanime.morphable.model import MorphableModel
+from faceanime.pipeline import Animator
+from faceanime.progress import SilentProgress
+from faceanime.train.faces import face_sample
+from faceanime.train.pairs import choose_sources, choose_targets, render_pairs
+from faceanime.train.reader import READ
+from faceanime.train.whole_faces import repaired_faces, whole_faces
+from faceanime.train.windows import PLAIN, AugmentConfig, Look, draw_batches
+
+
+def test_clips_that_are_rendered_are_not_rendered_again(
+    data: Path, rendered: Path, model: MorphableModel
+) -> None:
+    files = sorted((rendered / "train").iterdir())
+    assert [file.name for file in files] == ["a.pairs.safetensors", "b.pairs.safetensors"]
+    before = [file.stat().st_mtime_ns for file in files]
+    again = render_pairs(data, "train", rendered, Animator(model=model), SMALL.pairs, SilentProgress())
+    assert again == files
+    assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: MorphableModel) -> None:
+    """The head is of clay: the renderer carries its skin nearly exactly, so only a shifted window would differ."""
+    with pairs_of(rendered, "train", model) as pairs:
+        apart = []
+        for pair in pairs.all(1):
+            for name, sample in pairs.windows(pair):
+                assert name in WINDOWS
+                assert sample.canvas.shape == sample.truth.shape == sample.target_prior.shape
+                assert max(np.abs(sample.canvas).max(), np.abs(sample.truth).max()) <= 1.0
+                assert 0.0 <= sample.gate.min() < sample.gate.max() <= 1.0
+                skin = sample.maps[..., SKIN] > 0
+                apart.append(np.abs(sample.canvas - sample.truth)[skin].mean())
+        assert len(apart) > 20
+        assert np.mean(apart) < 0.12
+
+
+def test_a_drawn_batch_depends_on_its_seed_alone(rendered: Path, model: MorphableModel) -> None:
+    with pairs_of(rendered, "train", model) as pairs:
+        once, again, other = (
+            draw_batches(pairs, 2, SMALL.shares, AugmentConfig(), np.random.default_rng(seed))
+            for seed in (1, 1, 2)
+        )
+        for part, batch in once.items():
+            for name, value in batch.items():
+                np.testing.assert_array_equal(value, again[part][name])
+        assert not np.array_equal(once["mouth"]["truth"], other["mouth"]["truth"])
+
+
+def test_light_changes_pictures_alike_and_a_mirror_the_maps_too() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(PLAIN.seen(picture), picture)
+    look = Look(np.array([0.5, 1.0, 2.0], np.float32), 1.0, 0.0, None, True)
+    seen = look.seen(picture).astype(float)
+    assert np.abs(seen - (picture * [0.5, 1.0, 2.0]).clip(0, 255)).max() <= 0.5
+    lit = look.lit(picture.astype(np.float32) / 255)
+    assert np.abs(lit * 255 - seen).max() < 1.0
+
+
+def test_sources_differ_and_targets_tell(model: MorphableModel) -> None:
+    opening = {
+        "jaw_open": [(0.0, 0.2), (1.5, 0.0), (3.0, 1.0)],
+        "smile": [(0.0, 0.0), (1.8, 0.0), (2.3, 1.0), (3.0, 0.0)],
+    }
+    motion = motion_from_keyframes(opening, 4.0, Fraction(25), model)
+    lips = measured("lips_apart", model, motion.identity, motion.expression)
+    good = np.arange(100) >= 20
+    sources = choose_sources(motion, good, model)
+    assert 3 <= len(sources) == len(set(sources.tolist()))
+    assert good[sources].all()
+    assert lips[sources[0]] < lips[good].mean()
+    assert lips[sources].max() == lips[good].max()
+    rng = np.random.default_rng(0)
+    drawn = [choose_targets(motion, good, int(sources[0]), 10, model, rng) for _ in range(60)]
+    for frames in drawn:
+        assert 11 <= len(frames) == len(set(frames.tolist())) <= 20
+        assert good[frames].all()
+        assert all(frame - 1 in frames or frame + 1 in frames for frame in frames.tolist())
+    assert lips[np.concatenate(drawn)].mean() > lips[good].mean()
+    with pytest.raises(ConfigError, match="without one tracked frame"):
+        choose_sources(motion, good & False, model)
+
+
+def test_neighbours_are_beside_each_other(rendered: Path, model: MorphableModel) -> None:
+    """Half of a batch is the frames beside those of the other half, seen by the same camera in the same light."""
+    with pairs_of(rendered, "train", model) as pairs:
+        for pair in pairs.all(1):
+            beside = pairs.neighbour(pair)
+            assert beside is not None
+            assert beside[:2] == pair[:2]
+            assert abs(int(np.diff(pairs._clips[pair[0]].frames[[pair[2], beside[2]]])[0])) == 1
+        rng = np.random.default_rng(3)
+        batch = draw_batches(pairs, 12, SMALL.shares, AugmentConfig(), rng, neighbours=True)["mouth"]
+    truth = batch["truth"]
+    assert len(truth) % 2 == 0
+    half = len(truth) // 2
+    beside = np.abs(truth[:half] - truth[half:]).mean()
+    others = np.abs(truth[:half] - np.roll(truth[half:], 1, axis=0)).mean()
+    assert beside < 0.5 * others
+
+
+def test_places_are_where_the_window_shows_the_landmarks(rendered: Path, model: MorphableModel) -> None:
+    """In the mirror, too: what a place shows stays the same, but for the side it is on."""
+    turned = replace(PLAIN, mirrored=True)
+    with pairs_of(rendered, "train", model) as pairs:
+        plain, mirrored = (dict(pairs.windows((0, 0, 1), look=look)) for look in (PLAIN, turned))
+    for name in ("mouth", "right_eye", "left_eye"):
+        sample = plain[name]
+        assert 0.0 < sample.places.min() < sample.places.max() < 1.0
+        assert np.abs(sample.places.mean(axis=0) - 0.5).max() < 0.08
+    order = [READ["mouth"].index(int(model.mirror[v])) for v in READ["mouth"]]
+    expected = plain["mouth"].places[order] * (-1.0, 1.0) + (1.0, 0.0)
+    np.testing.assert_allclose(mirrored["mouth"].places, expected, atol=1e-6)
+    corners = [READ["eye"].index(v) for v in (33, 133)]  # outer, inner
+    for name in ("right_eye", "left_eye"):  # both have the outer corner on the left
+        outer, inner = plain[name].places[corners, 0]
+        assert outer < inner
+
+
+def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: MorphableModel) -> None:
+    look = replace(PLAIN, zoom=1.5, shift=(0.1, -0.05))
+    with pairs_of(rendered, "train", model) as pairs:
+        plain, near = (dict(pairs.windows((0, 0, 1), ("mouth",), a))["mouth"] for a in (PLAIN, look))
+    expected = 1.5 * (plain.places - 0.5) + 0.5 + (0.1, -0.05)
+    np.testing.assert_allclose(near.places, expected, atol=1e-6)
+    shares = [float((sample.maps[..., SKIN] > 0).mean()) for sample in (plain, near)]
+    assert shares[0] != shares[1]
+    np.testing.assert_array_equal(
+        plain.window.nudged(1.0, 0.0, 0.0).window_from_picture, plain.window.window_from_picture
+    )
+
+
+def test_whole_faces_get_the_changes_that_pasting_gives_them(rendered: Path, model: MorphableModel) -> None:
+    pair = (0, 1, 1)
+    with pairs_of(rendered, "train", model) as pairs:
+        faces, shown = whole_faces(pairs, [(0, 0, 0), pair]), pairs.shown(pair)
+        canvas = shown.canvas.copy()
+        rng = np.random.default_rng(0)
+        colour = {part: 60.0 * rng.uniform(-1.0, 1.0, 3).astype(np.float32) for part in faces.windows}
+        for name, sample in pairs.windows(pair):
+            sample.window.paste(canvas, sample.gate[..., None] * colour[PART_OF[name]])
+        to_aligned = dlib_alignment(shown.after[: model.landmark_count, :2])
+
+    def change(part: Part, batch: dict[str, np.ndarray]) -> torch.Tensor:
+        return torch.from_numpy(batch["gate"] * colour[part] / 127.5).permute(0, 3, 1, 2)
+
+    made = repaired_faces(faces, change, torch.device("cpu"))[1].permute(1, 2, 0).numpy()
+    wanted = warp_image(canvas, to_aligned, 150, 150, border=(0, 0, 0)) / 127.5 - 1.0
+    assert np.abs(faces.canvas[1] - wanted).max() > 0.2
+    assert np.abs(made - wanted).mean() < 0.01
+    assert np.quantile(np.abs(made - wanted), 0.99) < 0.15  # two ways to interpolate
+
+
+def test_a_face_can_stand_before_another_background(rendered: Path, model: MorphableModel) -> None:
+    config = replace(PAINTING.network, size_px=64)
+    behind = np.zeros((SIDE, SIDE, 3), np.uint8)
+    behind[...] = (0, 255, 0)
+    with pairs_of(rendered, "train", model) as pairs:
+        plain, other = (face_sample(pairs, (0, 0, 1), config, PLAIN, plate) for plate in (None, behind))
+        matte = pairs.shown((0, 0, 1)).source_matte
+    np.testing.assert_array_equal(plain.target_prior, other.target_prior)
+    assert 0.02 < (matte < 128).mean() < 0.98
+    green = (other.source == (-1.0, 1.0, -1.0)).all(axis=-1)
+    assert green.any()
+    kept = (other.source == plain.source).all(axis=-1)
+    assert kept.mean() > 0.1
+
+
+def test_the_recogniser_is_shown_the_targets_face(rendered: Path, model: MorphableModel) -> None:
+    """Aligned, landmarks lie where dlib has them, in the mirror as well."""
+    config = replace(PAINTING.network, size_px=64)
+    with pairs_of(rendered, "train", model) as pairs:
+        shown = pairs.shown((0, 0, 1))
+        for mirrored in (False, True):
+            sample = face_sample(pairs, (0, 0, 1), config, replace(PLAIN, mirrored=mirrored))
+            window = face_window(shown.before, shown.source_pose, 64)
+            nose, chin = window.placed(shown.after)[[2, 152], :2]
+            if mirrored:
+                nose, chin = (np.array([64.0 - point[0], point[1]]) for point in (nose, chin))
+            there = apply_affine(sample.to_aligned.astype(np.float64), np.stack([nose, chin]))
+            assert np.abs(there[0] - (75, 88)).max() < 6
+            assert there[1, 1] > 120
+
+
+@pytest.mark.parametrize("kind", ["texture", "heat-maps"])
+def test_a_mirrored_face_has_a_mirrored_prior(rendered: Path, model: MorphableModel, kind: Any) -> None:
+    """Of a head that is its own mirror image nearly: what is drawn of it mirrored is what it is in the mirror."""
+    config = replace(PAINTING.network, prior=PriorConfig(kind))
+    with pairs_of(rendered, "train", model) as pairs:
+        plain = face_sample(pairs, (0, 0, 0), config)
+        turned = face_sample(pairs, (0, 0, 0), config, replace(PLAIN, mirrored=True))
+    np.testing.assert_array_equal(turned.source, plain.source[:, ::-1])
+    twice = mirrored_prior(config.prior, turned.target_prior, model)
+    np.testing.assert_array_equal(twice, plain.target_prior)
+    if (
+        kind == "heat-maps"
+    ):  # the map of the right eye's corner peaks where that of the left one did, in the mirror
+        right, left = HEAT_LANDMARKS.index(33), HEAT_LANDMARKS.index(263)
+        np.testing.assert_array_equal(turned.target_prior[..., right], plain.target_prior[:, ::-1, left])
+
+
+def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel) -> None:
+    config = replace(PAINTING.network, size_px=64, prior=PriorConfig("heat-maps"))
+    with pairs_of(rendered, "train", model) as pairs:
+        shown = pairs.shown((0, 0, 0))
+        sample = face_sample(pairs, (0, 0, 0), config)
+    places = face_window(shown.before, shown.source_pose, 64).placed(shown.before)[list(HEAT_LANDMARKS), :2]
+    peaks = sample.source_prior.reshape(-1, len(HEAT_LANDMARKS)).argmax(axis=0)
+    found = np.stack(np.unravel_index(peaks, (64, 64))[::-1], axis=1)
+    assert np.abs(found - places).max() <= 0.5 + 1e-6
+    assert sample.source_prior.max() <= 1.0
+    assert sample.source_prior.min() >= -1.0
