@@ -12,6 +12,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
+from threadpoolctl import threadpool_limits
 
 from faceanime.composite import Paster
 from faceanime.dynamics.edit import ease_between
@@ -181,16 +182,19 @@ class Animator:
 
     def render(self, portrait: Portrait, dynamics: Dynamics) -> Iterator[Pixels]:
         """The pictures of a portrait with dynamics that are its own (see `retarget`)."""
-        faces = (dynamics[t] for t in range(len(dynamics)))
-        if self.config.renderer == "pgfg":
-            yield from in_order(self._painter_of(portrait), faces)
-            return
+        draw = self._painter_of(portrait) if self.config.renderer == "pgfg" else self._renderer_of(portrait)
+        # several frames are drawn at once: threads of their own for small products only get in each other's way
+        with threadpool_limits(1, user_api="blas"):
+            yield from in_order(draw, (dynamics[t] for t in range(len(dynamics))))
+
+    def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
+        """The geometric renderer of a portrait, its pictures repaired. Raises WeightsError."""
         renderer = GeometricRenderer(
             portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
         repair = self._repair_of(portrait, renderer.region)
-        yield from in_order(lambda face: paster.paste(repair(renderer.render(face), face)), faces)
+        return lambda face: paster.paste(repair(renderer.render(face), face))
 
     def _repair_of(self, portrait: Portrait, region: Box) -> Callable[[Pixels, FaceCoefficients], Pixels]:
         """What is done to the geometric renderer's pictures of a region. Raises WeightsError."""

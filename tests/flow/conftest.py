@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from filmed import CLICK_S, FRAMES, NTSC
 from program import Program
 
 from faceanime.dynamics.edit import motion_from_keyframes
@@ -19,10 +20,6 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, Portrait
 from faceanime.structures.coefficients import Dynamics
-
-FRAMES = 12
-NTSC = Fraction(30000, 1001)
-CLICK_S = 0.2
 
 
 @pytest.fixture(scope="session")

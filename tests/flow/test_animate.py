@@ -15,9 +15,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from filmed import CLICK_S, FRAMES, NTSC
 from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
-from conftest import CLICK_S, FRAMES, NTSC
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motions import bundled_motion, bundled_motions
 from faceanime.dynamics.retarget import RetargetConfig

@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from filmed import FRAMES
 from PIL import Image, ImageDraw
 from program import PROGRAM, Outcome, Program, fingerprint, pictures, run_process
 from safetensors.numpy import save
 
-from conftest import FRAMES
 from faceanime.dynamics.motion_file import save_motion
 from faceanime.errors import MediaError
 from faceanime.media.image import read_image, write_image

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from filmed import FRAMES, NTSC
 from program import Program
 
-from conftest import FRAMES, NTSC
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.image import read_image

@@ -68,11 +68,12 @@ def compose_affine(
 
 def invert_affine(b_from_a: Float[np.ndarray, "2 3"]) -> Float64[np.ndarray, "2 3"]:
     """a_from_b. Raises `ShapeError` when the map flattens the plane."""
-    linear = b_from_a[:, :2].astype(np.float64)
-    if abs(np.linalg.det(linear)) < 1e-12:
+    (a, b, x), (c, d, y) = b_from_a.tolist()
+    area = a * d - b * c
+    if abs(area) < 1e-12:
         raise ShapeError("the affine map cannot be inverted: it flattens the plane")
-    inverse = np.linalg.inv(linear)
-    return np.concatenate([inverse, -inverse @ b_from_a[:, 2:]], axis=1)
+    # by hand: LAPACK's threads cost milliseconds, and this is asked several times a frame
+    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / area
 
 
 def warp_image(
