@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,7 +62,7 @@ def test_critics_learn_and_are_heard(rendered: Path, model: MorphableModel) -> N
 
 
 def test_flicker_landmarks_and_identity_have_losses(rendered: Path, model: MorphableModel) -> None:
-    weights = {"temporal": 1.0, "landmarks": 1.0, "identity": 3e3}
+    weights = {"temporal": 1.0, "landmarks": 1.0, "identity": 3e3, "eye_share": 1.0}
     config = replace(SMALL, **weights, landmarks_from=0, identity_faces=1, adversarial_from=1000)
     with pairs_of(rendered, "train", model) as pairs:
         trainer = GeneratorTrainer(config)
@@ -94,6 +95,21 @@ def test_the_identity_loss_of_whole_faces_moves_the_network_alone(
         name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])
     }
     assert any(name.startswith("nets.mouth.change") for name in moved)
+
+
+def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableModel) -> None:
+    config = replace(SMALL, mask=0.0, warm_up=0)
+    with pairs_of(rendered, "train", model) as pairs:
+        pair = next(p for p in map(pairs.draw_foreign, map(np.random.default_rng, range(9))) if p)
+        own = dict(pairs.windows((1, 0, 1)))["mouth"]
+        sample = dict(pairs.windows(pair))["mouth"]
+    trainer = GeneratorTrainer(config)
+    losses = trainer.advance([({"mouth": batched([sample])}, None)])
+    assert losses["mouth/picture"] == losses["mouth/laplacian"] == 0.0
+    assert "mouth/critic" not in losses
+    hearing = GeneratorTrainer(replace(config, adversarial_from=0))
+    losses = hearing.advance([({"mouth": batched([own, sample])}, None)])
+    assert losses["mouth/critic"] > 0.0
 
 
 def test_accumulated_batches_are_one_large_step(rendered: Path, model: MorphableModel) -> None:

@@ -22,11 +22,12 @@ from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.progress import SilentProgress
+from faceanime.train.augment import PLAIN, AugmentConfig, Look
 from faceanime.train.faces import face_sample
 from faceanime.train.pairs import choose_sources, choose_targets, render_pairs
 from faceanime.train.reader import READ
 from faceanime.train.whole_faces import repaired_faces, whole_faces
-from faceanime.train.windows import PLAIN, AugmentConfig, Look, draw_batches
+from faceanime.train.windows import draw_batches
 
 
 def test_clips_that_are_rendered_are_not_rendered_again(
@@ -231,3 +232,22 @@ def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel
     assert np.abs(found - places).max() <= 0.5 + 1e-6
     assert sample.source_prior.max() <= 1.0
     assert sample.source_prior.min() >= -1.0
+
+
+def test_another_person_drives_the_calm_portrait(rendered: Path, model: MorphableModel) -> None:
+    """Of what nobody filmed there is no truth; the first clip has nobody before it."""
+    with pairs_of(rendered, "train", model) as pairs:
+        drawn = [pairs.draw_foreign(np.random.default_rng(seed)) for seed in range(40)]
+        assert {pair if pair is None else pair[:2] for pair in drawn} == {None, (1, 0)}
+        pair = next(pair for pair in drawn if pair)
+        assert pair[2] >= pairs._clips[1].targets
+        assert pairs.neighbour(pair) is None
+        samples = dict(pairs.windows(pair))
+        assert samples
+        for sample in samples.values():
+            assert not sample.paired
+            np.testing.assert_array_equal(sample.truth, sample.canvas)
+        own = dict(pairs.windows((1, 0, 0)))
+        assert all(sample.paired for sample in own.values())
+        batch = draw_batches(pairs, 20, SMALL.shares, AugmentConfig(), np.random.default_rng(0), foreign=0.5)
+    assert set(np.unique(batch["mouth"]["paired"])) == {0.0, 1.0}

@@ -13,7 +13,8 @@ from faceanime.face.identity import dlib_alignment
 from faceanime.generator.face_window import draw_prior, face_window, mirrored_prior
 from faceanime.generator.pgfg import PgfgConfig
 from faceanime.structures.frames import Pixels
-from faceanime.train.windows import PLAIN, Batch, Look, Pair, Pairs
+from faceanime.train.augment import PLAIN, Look
+from faceanime.train.windows import Batch, Pair, Pairs
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from faceanime.errors import ConfigError
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.flow_guided import FAST, FlowGuidedConfig
 from faceanime.generator.windows import Part
+from faceanime.train.augment import AugmentConfig
 from faceanime.train.pairs import PairsConfig
-from faceanime.train.windows import AugmentConfig
 
 CRITIC_CHANNELS = 6
 """The target's prior and the picture."""
@@ -54,6 +54,8 @@ class GeneratorConfig:
     """Length of the critics' gradient with respect to the picture, in lengths of that of all other losses."""
     matching: float = 10.0
     """Weight of the critics' features against their scores."""
+    foreign: float = 0.2
+    """Share of the pairs, once there are critics, that another person drives: no truth is known of them."""
     critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
     critic_learning_rate: float = 4e-4
     temporal: float = 0.0
@@ -90,6 +92,8 @@ class GeneratorConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
+        if not 0.0 <= self.foreign < 1.0:
+            raise ConfigError(f"foreign is {self.foreign}, expected 0 to 1, and not 1")
         if self.temporal and self.batch % 2:
             raise ConfigError(f"batch is {self.batch}, expected an even number with the temporal loss")
         if not all(0.0 <= share <= 1.0 for share in self.shares.values()):

@@ -18,7 +18,7 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from faceanime.generator.blocks import GeneratedFace, pixels_of
@@ -90,12 +90,13 @@ class GeneratorTrainer:
     def draw(self, pairs: Pairs, step: int) -> list[Drawn]:
         """What is seen in a step: windows, and whole faces for the identity loss."""
         rng = np.random.default_rng([self.config.seed, step])
-        return [self._drawn(pairs, rng) for _ in range(self.config.accumulate)]
+        foreign = self.config.foreign if step >= self.config.adversarial_from else 0.0
+        return [self._drawn(pairs, rng, foreign) for _ in range(self.config.accumulate)]
 
-    def _drawn(self, pairs: Pairs, rng: np.random.Generator) -> Drawn:
+    def _drawn(self, pairs: Pairs, rng: np.random.Generator, foreign: float) -> Drawn:
         config = self.config
         batches = draw_batches(
-            pairs, config.batch, config.shares, config.augment, rng, neighbours=config.temporal > 0
+            pairs, config.batch, config.shares, config.augment, rng, config.temporal > 0, foreign
         )
         if not config.identity:
             return batches, None
@@ -147,10 +148,10 @@ class GeneratorTrainer:
         total = torch.stack(list(losses.values())).sum()
         if judged:
             view = _middle(face.image.shape[-1], _JUDGED[part])
-            prior, real, made = batch["target_prior"][view], batch["truth"][view], face.image[view]
-            critic = self.critics[part]
-            losses["critic"] = self._teach(critic, prior, real, made.detach())
-            convincing = self._convince(critic, prior, real, made)
+            seen = {"prior": batch["target_prior"][view], "real": batch["truth"][view]}
+            made, paired, critic = face.image[view], _paired(batch), self.critics[part]
+            losses["critic"] = self._teach(critic, **seen, made=made.detach(), paired=paired)
+            convincing = self._convince(critic, **seen, made=made, paired=paired)
             pull = torch.stack(list(convincing.values())).sum()
             total = total + config.adversarial * _balance(total, pull, face.image, view) * pull
             losses |= convincing
@@ -159,10 +160,12 @@ class GeneratorTrainer:
 
     def _read(self, part: Part, made: Tensor, batch: Tensors) -> Tensors:
         """The reader's own loss, whose gradients are added to it, and what it reads in drawn windows."""
-        reader, places = self.readers[part], batch["places"]
-        taught = landmark_l1(reader(batch["truth"]), places)
-        (taught / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
-        losses = {"reader": taught.detach()}
+        reader, places, paired = self.readers[part], batch["places"], _paired(batch)
+        losses: Tensors = {}
+        if paired.any():
+            taught = landmark_l1(reader(batch["truth"][paired]), places[paired])
+            (taught / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+            losses["reader"] = taught.detach()
         if self.step >= self.config.landmarks_from:
             reader.requires_grad_(False).eval()
             losses["landmarks"] = self.config.landmarks * landmark_l1(reader(made), places)
@@ -183,24 +186,24 @@ class GeneratorTrainer:
         (loss / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    def _teach(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor) -> Tensor:
+    def _teach(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor, paired: Tensor) -> Tensor:
         """The critic's own loss; its gradients are added to it."""
-        real_scores, _ = critic(torch.cat([prior, real], dim=1))
+        real_scores, _ = critic(torch.cat([prior, real], dim=1)[paired])
         made_scores, _ = critic(torch.cat([prior, made], dim=1))
         loss = hinge_critic_loss(real_scores, made_scores)
         (loss / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
         return loss
 
-    def _convince(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor) -> Tensors:
+    def _convince(
+        self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor, paired: Tensor
+    ) -> Tensors:
         """What the network wants of the critic; the critic learns nothing from it."""
         critic.requires_grad_(False)
         made_scores, made_features = critic(torch.cat([prior, made], dim=1))
-        _, real_features = critic(torch.cat([prior, real], dim=1))
+        _, real_features = critic(torch.cat([prior, real], dim=1)[paired])
         critic.requires_grad_(True)
-        return {
-            "believed": adversarial_loss(made_scores),
-            "matched": self.config.matching * feature_matching(made_features, real_features),
-        }
+        matched = feature_matching([features[paired] for features in made_features], real_features)
+        return {"believed": adversarial_loss(made_scores), "matched": self.config.matching * matched}
 
     def _repaired(self, network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
         return network(
@@ -294,10 +297,15 @@ def _multiplies_bfloat16(precision: str, device: torch.device) -> bool:
     return precision == "bfloat16"
 
 
+def _paired(batch: Tensors) -> Bool[Tensor, " B"]:
+    """Which windows have a truth."""
+    return batch["paired"][:, 0, 0, 0] > 0
+
+
 def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
-    """1 where the gate is open, `inside` in the mouth and between the lids."""
+    """1 where the gate is open and the truth is known, `inside` in the mouth and between the lids."""
     held = batch["maps"][:, [INSIDE, EYE]].sum(dim=1, keepdim=True)
-    return (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
+    return batch["paired"] * (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
 
 
 def _halves(image: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

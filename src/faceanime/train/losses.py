@@ -157,7 +157,7 @@ def gradient_penalty(critic: Critic, real: Pictures, fake: Pictures) -> Scalar:
     return (slope - 1.0).pow(2).mean()
 
 
-def hinge_critic_loss(real_scores: Float[Tensor, "*B"], fake_scores: Float[Tensor, "*B"]) -> Scalar:
+def hinge_critic_loss(real_scores: Float[Tensor, "*A"], fake_scores: Float[Tensor, "*B"]) -> Scalar:
     """E[max(0, 1 - D(I'))] + E[max(0, 1 + D(I))], I drawn and I' real (Lim and Ye, arXiv 1705.02894, sec. 3)."""
     return relu(1.0 - real_scores).mean() + relu(1.0 + fake_scores).mean()
 

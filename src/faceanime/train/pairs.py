@@ -3,6 +3,8 @@
 Each prepared clip drives several of its own frames (a calm one, an open-mouthed, a smiling, a turned one) with the
 geometric renderer, to moments of two frames each, so that a flicker can be told from a steady error. Every target is
 fitted again as each source's own mesh meets it best: lips that are drawn a pixel beside the true ones teach blur.
+The calm portrait is also driven by the clip before, of another person: no frame shows what that should look like, but
+critics can say whether it looks real.
 Pictures, mattes and coefficients stay on disk, one file for each clip: a stopped run goes on with the first clip that
 is not there. `windows.py` reads them.
 """
@@ -23,7 +25,7 @@ from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Animator
+from faceanime.pipeline import Animator, Portrait
 from faceanime.prior.render import GeometricRenderer
 from faceanime.progress import Progress, watched
 from faceanime.shards import Sample, read_samples
@@ -45,11 +47,13 @@ class PairsConfig:
     moments: int = 16
     """Moments, two frames each, that each portrait is driven to; opened mouths, closed lids and turned heads come
     more often."""
+    foreign: int = 8
+    """Frames of another person's clip that the calm portrait is driven by."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.sources, self.moments) < 1:
-            raise ConfigError("pairs: sources and moments must be at least 1")
+        if min(self.sources, self.moments) < 1 or self.foreign < 0:
+            raise ConfigError("pairs: sources and moments must be at least 1, foreign at least 0")
 
 
 def render_pairs(
@@ -63,10 +67,12 @@ def render_pairs(
     make_folder(folder)
     progress.stage(f"rendering {split}", None)
     paths: list[Path] = []
+    last: list[Sample] = []  # of the last person, and of the one before
     for sample in watched(read_samples(data, split), progress):
+        last = [*[other for other in last if other.person != sample.person][-1:], sample]
         path = folder / f"{sample.key}{SUFFIX}"
         if not path.exists():
-            tensors = _rendered(sample, animator, config)
+            tensors = _rendered(sample, last[0] if len(last) > 1 else None, animator, config)
             header = {
                 "person": sample.person,
                 "model_id": animator.model.id,
@@ -77,29 +83,30 @@ def render_pairs(
     return paths
 
 
-def _rendered(sample: Sample, animator: Animator, config: PairsConfig) -> dict[str, np.ndarray]:
-    """Pictures and coefficients of one clip: K sources, T targets, and every target from every source."""
+def _rendered(
+    sample: Sample, other: Sample | None, animator: Animator, config: PairsConfig
+) -> dict[str, np.ndarray]:
+    """Pictures and coefficients of one clip: K sources, T targets, and every target from every source.
+
+    And F targets that the first source is driven to by the `other` clip; none without it.
+    """
     model, motion, pictures = animator.model, sample.motion(), sample.pictures()
     points, tracked = sample.landmarks()
     good = tracked & motion.valid
     rng = np.random.default_rng([config.seed, *sample.key.encode()])
     sources = choose_sources(motion, good, model)[: config.sources]
     targets = choose_targets(motion, good, int(sources[0]), config.moments, model, rng)
-    portraits = [animator.fitted(pictures[s], Landmarks(points[s], 1.0)) for s in sources.tolist()]
-    canvases, residuals, driven = [], [], []
-    for s, portrait in zip(sources.tolist(), portraits, strict=True):
+    portraits = []
+    for s in sources.tolist():
+        portrait = animator.fitted(pictures[s], Landmarks(points[s], 1.0))
         # the clip's own coefficients, not those of this frame alone: so the targets' fit the source
-        face = _fitted_by(motion[s], points[s], model)
-        aimed = _met_by(face, points[targets], model, animator.config.fit)
-        renderer = GeometricRenderer(pictures[s], face, portrait.matte, model, animator.config.geometric)
-        paster = Paster(pictures[s], renderer.region)
-        frames = (
-            FaceCoefficients(motion.identity, aimed.expression[t], aimed.pose[t]) for t in range(len(targets))
-        )
-        drawn = in_order(renderer.render, frames)
-        canvases.append(np.stack([paster.paste(canvas) for canvas in drawn]))
-        residuals.append(face.residual)
+        portraits.append(replace(portrait, face=_fitted_by(motion[s], points[s], model)))
+    canvases, driven = [], []
+    for portrait in portraits:
+        aimed = _met_by(portrait.face, points[targets], model, animator.config.fit)
+        canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
+    foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
     mattes = [animator.fitted(pictures[t], Landmarks(points[t], 1.0)).matte for t in targets.tolist()]
     return {
         "truth": pictures[targets],
@@ -107,12 +114,45 @@ def _rendered(sample: Sample, animator: Animator, config: PairsConfig) -> dict[s
         "source": pictures[sources],
         "source_matte": _levels([portrait.matte for portrait in portraits]),
         "canvas": np.stack(canvases),
-        "residual": np.stack(residuals).astype(np.float32),
+        "foreign_canvas": _drawn(portraits[0], foreign, animator),
+        "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
         "frame": targets.astype(np.int64),
         **{f"source_{k}": v for k, v in _numbers(motion.expression[sources], motion.pose[sources]).items()},
         **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
+        **{f"foreign_{k}": v for k, v in _numbers(foreign.expression, foreign.pose).items()},
     }
+
+
+def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> UInt8[np.ndarray, "N H W 3"]:
+    """The geometric renderer's pictures of N faces of a portrait."""
+    renderer = GeometricRenderer(
+        portrait.pixels, portrait.face, portrait.matte, animator.model, animator.config.geometric
+    )
+    paster = Paster(portrait.pixels, renderer.region)
+    frames = (
+        FaceCoefficients(portrait.face.coefficients.identity, faces.expression[n], faces.pose[n])
+        for n in range(len(faces.expression))
+    )
+    canvases = [paster.paste(canvas) for canvas in in_order(renderer.render, frames)]
+    return np.array(canvases, np.uint8).reshape(-1, *portrait.pixels.shape)
+
+
+def _driven_by(
+    other: Sample | None, portrait: Portrait, animator: Animator, count: int, rng: np.random.Generator
+) -> FaceCoefficients:
+    """Up to `count` faces of the portrait that another clip drives it to."""
+    source = portrait.face.coefficients
+    if other is None or count == 0:
+        nobody = HeadPose(np.zeros((0, 3, 3)), np.zeros(0), np.zeros((0, 2)))
+        return FaceCoefficients(source.identity[None][:0], source.expression[None][:0], nobody)
+    motion = other.motion()
+    dynamics = animator.retarget(portrait, motion)
+    good = other.landmarks()[1] & motion.valid
+    calm = int(choose_sources(motion, good, animator.model)[0])
+    frames = choose_targets(motion, good, calm, count, animator.model, rng)[:count]
+    repeated = np.repeat(source.identity[None], len(frames), axis=0)
+    return FaceCoefficients(repeated, dynamics.expression[frames], dynamics.pose[frames])
 
 
 def _levels(mattes: list[Float32[np.ndarray, "H W"]]) -> UInt8[np.ndarray, "N H W"]:

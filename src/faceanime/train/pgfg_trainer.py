@@ -24,6 +24,7 @@ from faceanime.generator.discriminator import Critic, CriticConfig
 from faceanime.generator.pgfg import PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
+from faceanime.train.augment import AugmentConfig, Look
 from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
 from faceanime.train.faces import FaceSample, batched_faces, face_sample
 from faceanime.train.losses import (
@@ -35,7 +36,7 @@ from faceanime.train.losses import (
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.recogniser import DlibRecogniser, aligned
 from faceanime.train.window_errors import Numbers, Tensors
-from faceanime.train.windows import AugmentConfig, Batch, Look, Pairs
+from faceanime.train.windows import Batch, Pairs
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 from safetensors import safe_open
@@ -34,94 +33,17 @@ from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import SparseTexture
+from faceanime.train.augment import PLAIN, AugmentConfig, Look
 from faceanime.train.pairs import KIND
 from faceanime.train.reader import READ
 from faceanime.weights import load_weights, read_header
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Light and cameras that the clips do not show. 0 switches one off."""
-
-    exposure: float = 0.25
-    """Brightness, natural logarithm of the factor, up and down."""
-    tint: float = 0.08
-    """The same for each colour by itself."""
-    gamma: float = 0.25
-    """Natural logarithm of the exponent, up and down."""
-    blur: float = 0.15
-    """Share of the samples that are blurred ..."""
-    jpeg: float = 0.2
-    """... and that are compressed."""
-    zoom: float = 0.08
-    """Natural logarithm of a window's magnification, up and down."""
-    shift: float = 0.03
-    """How far a window is off its place, right and down, in shares of its side."""
-    mirror: bool = True
-    """Mouths and faces are mirrored; a left eye is a mirrored right one anyway."""
-    background: float = 0.3
-    """Share of the whole faces (those of the paper's generator) that stand before another clip."""
-
-    def __post_init__(self) -> None:
-        lengths = (self.exposure, self.tint, self.gamma, self.blur, self.jpeg, self.zoom, self.shift)
-        if min(*lengths, self.background) < 0:
-            raise ConfigError("augment: numbers must be at least 0")
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """One light and one camera, for all pictures of a pair."""
-
-    gain: Float32[np.ndarray, "3"]
-    exponent: float
-    sigma: float
-    quality: int | None
-    mirrored: bool
-    zoom: float = 1.0
-    shift: tuple[float, float] = (0.0, 0.0)
-
-    @classmethod
-    def drawn(cls, config: AugmentConfig, rng: np.random.Generator) -> Look:
-        """At random."""
-        exposure = rng.uniform(-config.exposure, config.exposure)
-        gain = np.exp(exposure + rng.uniform(-config.tint, config.tint, 3)).astype(np.float32)
-        exponent = float(np.exp(rng.uniform(-config.gamma, config.gamma)))
-        sigma = float(rng.uniform(0.4, 1.2)) if rng.random() < config.blur else 0.0
-        quality = int(rng.integers(40, 90)) if rng.random() < config.jpeg else None
-        mirrored = config.mirror and bool(rng.random() < 0.5)
-        zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
-        right, down = rng.uniform(-config.shift, config.shift, 2)
-        return cls(gain, exponent, sigma, quality, mirrored, zoom, (float(right), float(down)))
-
-    def placed(self, window: Window) -> Window:
-        """The window as this camera is held."""
-        return window.nudged(self.zoom, *self.shift)
-
-    def lit(self, shares: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
-        """Colours, shares of white in [0, 1], in this light."""
-        return np.asarray((self.gain * shares**self.exponent).clip(0.0, 1.0), np.float32)
-
-    def seen(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "S S 3"]:
-        """A picture in this light by this camera."""
-        levels = np.linspace(0.0, 1.0, 256, dtype=np.float32)[:, None] * np.ones(3, np.float32)
-        table = np.rint(255.0 * self.lit(levels)).astype(np.uint8)
-        shown = np.stack([table[picture[..., c], c] for c in range(3)], axis=-1)
-        if self.sigma:
-            shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), self.sigma))
-        if self.quality is not None:
-            _, code = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-            shown = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
-        return shown
-
-
-PLAIN = Look(np.ones(3, np.float32), 1.0, 0.0, None, False)
-"""As the clip shows it."""
 
 
 @dataclass(frozen=True, eq=False)
 class WindowSample:
     """One window of one pair, of side S: pictures and priors float32 in [-1, 1], the rest as in `Conditions`.
 
+    Without a `paired` truth, `truth` is the canvas.
     `places` (K,2): where the geometry puts the landmarks of `reader.READ`, in shares of the side. `window` is the
     target's.
     """
@@ -133,12 +55,13 @@ class WindowSample:
     target_prior: Float32[np.ndarray, "S S 3"]
     source_prior: Float32[np.ndarray, "S S 3"]
     places: Float32[np.ndarray, "K 2"]
+    paired: bool
     window: Window
 
 
 _SIZES, _TEXTURE = WindowSizes(), TextureConfig()
 Pair: TypeAlias = tuple[int, int, int]
-"""Which clip, which of its sources, which of its targets."""
+"""Which clip, which of its sources, which of its targets; after them come those that another person drives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,9 +130,17 @@ class Pairs:
             int(rng.integers(self._clips[clip].targets)),
         )
 
+    def draw_foreign(self, rng: np.random.Generator) -> Pair | None:
+        """A calm portrait driven by another person, of a clip drawn at random; None if that clip has none."""
+        clip = int(rng.integers(len(self._clips)))
+        first, count = self._clips[clip].targets, self._clips[clip].foreign
+        return (clip, 0, first + int(rng.integers(count))) if count else None
+
     def neighbour(self, pair: Pair) -> Pair | None:
         """The same source, driven to the frame after the pair's, or to that before it; None where neither is there."""
         frames = self._clips[pair[0]].frames
+        if pair[2] >= len(frames):
+            return None
         for step in (1, -1):
             found = np.flatnonzero(frames == frames[pair[2]] + step)
             if len(found):
@@ -246,7 +177,8 @@ class Pairs:
         face = clip.target(s, t)
         after = model_points(face, clip.residual[s], clip.model)
         windows = self._maker.windows(after, face.pose)
-        canvas, truth = clip.canvas(s, t), clip.one("truth", t)
+        canvas = clip.canvas(s, t)
+        truth = clip.one("truth", t) if t < clip.targets else canvas
         for name in names:
             window, source_window = look.placed(windows[name]), look.placed(source_windows[name])
             conditions = self._maker.conditions(name, (source_window, before), (window, after))
@@ -269,6 +201,7 @@ class Pairs:
                 target_prior,
                 source_prior,
                 places,
+                t < clip.targets,
                 window,
             )
             yield name, _mirrored(made) if mirrored else made
@@ -299,7 +232,8 @@ def _mirrored(sample: WindowSample) -> WindowSample:
     )
 
 
-_PICTURES = ("canvas", "truth", "truth_matte", "source", "source_matte")
+_FACES = ("source", "target", "foreign")
+_PICTURES = ("canvas", "foreign_canvas", "truth", "truth_matte", "source", "source_matte")
 
 
 class _Clip:
@@ -312,10 +246,10 @@ class _Clip:
         self.model, self.residual = model, tensors["residual"].astype(np.float64)
         self._file, self._identity = file, tensors["identity"].astype(np.float64)
         self.frames = tensors["frame"]
-        self._expression = {name: tensors[f"{name}_expression"] for name in ("source", "target")}
+        self._expression = {name: tensors[f"{name}_expression"] for name in _FACES}
         self._pose = {
             name: HeadPose(*(tensors[f"{name}_{key}"] for key in ("rotation", "scale", "translation")))
-            for name in ("source", "target")
+            for name in _FACES
         }
         self._pictures = {name: file.get_slice(name) for name in _PICTURES}
         self._sources: dict[int, tuple[SparseTexture, Points, dict[WindowName, Window]]] = {}
@@ -342,12 +276,21 @@ class _Clip:
         """A source's coefficients."""
         return FaceCoefficients(self._identity, self._expression["source"][s], self._pose["source"][s])
 
+    @property
+    def foreign(self) -> int:
+        return len(self._expression["foreign"])
+
     def target(self, s: int, t: int) -> FaceCoefficients:
         """A target's coefficients, as the mesh of a source meets it."""
+        if t >= self.targets:
+            f = t - self.targets
+            return FaceCoefficients(self._identity, self._expression["foreign"][f], self._pose["foreign"][f])
         return FaceCoefficients(self._identity, self._expression["target"][s, t], self._pose["target"][s][t])
 
     def canvas(self, s: int, t: int) -> UInt8[np.ndarray, "H W 3"]:
         """What the geometric renderer drew."""
+        if t >= self.targets:
+            return self.one("foreign_canvas", t - self.targets)
         return np.asarray(self._pictures["canvas"][s : s + 1, t : t + 1][0, 0])
 
     def one(self, name: str, index: int) -> UInt8[np.ndarray, "H W ..."]:
@@ -365,14 +308,15 @@ class _Clip:
 
 
 Batch = dict[str, Float32[np.ndarray, "_ _ _ ..."]]
-"""The fields of `WindowSample` over many windows: (B,S,S,C), and (B,K,2)."""
+"""The fields of `WindowSample` over many windows: (B,S,S,C), (B,K,2), and `paired` (B,1,1,1), 0 or 1."""
 
 
 def batched(samples: Sequence[WindowSample]) -> Batch:
     """Windows of one size as a batch."""
     fields = ("canvas", "truth", "maps", "gate", "target_prior", "source_prior", "places")
     stacked = {name: np.stack([getattr(sample, name) for sample in samples]) for name in fields}
-    return stacked | {"gate": stacked["gate"][..., None]}
+    paired = np.array([sample.paired for sample in samples], np.float32)
+    return stacked | {"gate": stacked["gate"][..., None], "paired": paired[:, None, None, None]}
 
 
 def draw_batches(
@@ -382,16 +326,19 @@ def draw_batches(
     augment: AugmentConfig,
     rng: np.random.Generator,
     neighbours: bool = False,
+    foreign: float = 0.0,
 ) -> dict[Part, Batch]:
     """Open windows of `count` pairs drawn at random, by the network that repairs them.
 
     Of each part's windows only a share is looked at. With `neighbours`, one half of each batch are the pairs drawn, the
-    other, in the same order, those of the frames beside them, where both have the window open.
+    other, in the same order, those of the frames beside them, where both have the window open. A share of the pairs is
+    `foreign`: driven by another person.
     """
     found: dict[Part, list[WindowSample]] = {}
     beside: dict[Part, list[WindowSample]] = {}
     for _ in range(count // 2 if neighbours else count):
-        pair, look = pairs.draw(rng), Look.drawn(augment, rng)
+        other = pairs.draw_foreign(rng) if rng.random() < foreign else None
+        pair, look = other or pairs.draw(rng), Look.drawn(augment, rng)
         names = [name for name in WINDOWS if rng.random() < shares[PART_OF[name]]]
         samples = dict(pairs.windows(pair, names, look))
         if neighbours:

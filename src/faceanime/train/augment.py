@@ -1,0 +1,91 @@
+"""Light and cameras: what the clips that generators learn from do not show enough of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from faceanime.errors import ConfigError
+from faceanime.generator.windows import Window
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Light and cameras that the clips do not show. 0 switches one off."""
+
+    exposure: float = 0.25
+    """Brightness, natural logarithm of the factor, up and down."""
+    tint: float = 0.08
+    """The same for each colour by itself."""
+    gamma: float = 0.25
+    """Natural logarithm of the exponent, up and down."""
+    blur: float = 0.15
+    """Share of the samples that are blurred ..."""
+    jpeg: float = 0.2
+    """... and that are compressed."""
+    zoom: float = 0.08
+    """Natural logarithm of a window's magnification, up and down."""
+    shift: float = 0.03
+    """How far a window is off its place, right and down, in shares of its side."""
+    mirror: bool = True
+    """Mouths and faces are mirrored; a left eye is a mirrored right one anyway."""
+    background: float = 0.3
+    """Share of the whole faces (those of the paper's generator) that stand before another clip."""
+
+    def __post_init__(self) -> None:
+        lengths = (self.exposure, self.tint, self.gamma, self.blur, self.jpeg, self.zoom, self.shift)
+        if min(*lengths, self.background) < 0:
+            raise ConfigError("augment: numbers must be at least 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One light and one camera, for all pictures of a pair."""
+
+    gain: Float32[np.ndarray, "3"]
+    exponent: float
+    sigma: float
+    quality: int | None
+    mirrored: bool
+    zoom: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def drawn(cls, config: AugmentConfig, rng: np.random.Generator) -> Look:
+        """At random."""
+        exposure = rng.uniform(-config.exposure, config.exposure)
+        gain = np.exp(exposure + rng.uniform(-config.tint, config.tint, 3)).astype(np.float32)
+        exponent = float(np.exp(rng.uniform(-config.gamma, config.gamma)))
+        sigma = float(rng.uniform(0.4, 1.2)) if rng.random() < config.blur else 0.0
+        quality = int(rng.integers(40, 90)) if rng.random() < config.jpeg else None
+        mirrored = config.mirror and bool(rng.random() < 0.5)
+        zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
+        right, down = rng.uniform(-config.shift, config.shift, 2)
+        return cls(gain, exponent, sigma, quality, mirrored, zoom, (float(right), float(down)))
+
+    def placed(self, window: Window) -> Window:
+        """The window as this camera is held."""
+        return window.nudged(self.zoom, *self.shift)
+
+    def lit(self, shares: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
+        """Colours, shares of white in [0, 1], in this light."""
+        return np.asarray((self.gain * shares**self.exponent).clip(0.0, 1.0), np.float32)
+
+    def seen(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "S S 3"]:
+        """A picture in this light by this camera."""
+        levels = np.linspace(0.0, 1.0, 256, dtype=np.float32)[:, None] * np.ones(3, np.float32)
+        table = np.rint(255.0 * self.lit(levels)).astype(np.uint8)
+        shown = np.stack([table[picture[..., c], c] for c in range(3)], axis=-1)
+        if self.sigma:
+            shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), self.sigma))
+        if self.quality is not None:
+            _, code = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+            shown = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
+        return shown
+
+
+PLAIN = Look(np.ones(3, np.float32), 1.0, 0.0, None, False)
+"""As the clip shows it."""
