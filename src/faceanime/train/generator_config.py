@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from faceanime.errors import ConfigError
@@ -68,6 +69,10 @@ class GeneratorConfig:
     """Weight of the identity loss; it wants the extra `identity`."""
     identity_faces: int = 2
     """Whole faces on which it is measured at each step."""
+    perceptual: float = 0.0
+    """Weight of the distance in VGG-19's features, in mouths and eyes ..."""
+    vgg19: Path | None = None
+    """... whose weights a user brings: safetensors with torchvision's names."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 where the processor multiplies it."""
     loaders: int = 2
@@ -92,6 +97,8 @@ class GeneratorConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
+        if self.perceptual and self.vgg19 is None:
+            raise ConfigError("perceptual has a weight, but vgg19 names no file of VGG-19's weights")
         if not 0.0 <= self.foreign < 1.0:
             raise ConfigError(f"foreign is {self.foreign}, expected 0 to 1, and not 1")
         if self.temporal and self.batch % 2:

@@ -40,6 +40,7 @@ from faceanime.train.losses import (
     temporal_l1,
     weighted_l1,
 )
+from faceanime.train.perceptual import Vgg19, perceptual_l1
 from faceanime.train.reader import LandmarkReader
 from faceanime.train.recogniser import DlibRecogniser
 from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
@@ -57,7 +58,7 @@ _MOMENTS, _CRITIC_MOMENTS = (0.9, 0.99), (0.5, 0.99)
 
 _LOSSES = (
     *("picture", "synthesis", "laplacian", "mask", "critic", "believed", "matched"),
-    *("temporal", "landmarks", "reader"),
+    *("temporal", "landmarks", "reader", "perceptual"),
 )
 """Of each part's windows."""
 
@@ -81,6 +82,7 @@ class GeneratorTrainer:
         self.critics = nn.ModuleDict({part: PatchCritic(config.critic) for part in _JUDGED}).to(self._device)
         self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _JUDGED}).to(self._device)
         self._recogniser = DlibRecogniser().to(self._device) if config.identity else None
+        self._vgg19 = Vgg19(config.vgg19).to(self._device) if config.perceptual and config.vgg19 else None
         self._optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate, _MOMENTS)
         self._reader_optimiser = torch.optim.Adam(self.readers.parameters(), config.learning_rate)
         self._critic_optimiser = torch.optim.Adam(
@@ -143,13 +145,17 @@ class GeneratorTrainer:
         }
         if config.temporal:
             losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
+        paired = _paired(batch)
+        if self._vgg19 is not None and part in _JUDGED and paired.any():
+            apart = perceptual_l1(self._vgg19, face.image[paired], batch["truth"][paired])
+            losses["perceptual"] = config.perceptual * apart
         if config.landmarks and part in _JUDGED:
             losses |= self._read(part, face.image, batch)
         total = torch.stack(list(losses.values())).sum()
         if judged:
             view = _middle(face.image.shape[-1], _JUDGED[part])
             seen = {"prior": batch["target_prior"][view], "real": batch["truth"][view]}
-            made, paired, critic = face.image[view], _paired(batch), self.critics[part]
+            made, critic = face.image[view], self.critics[part]
             losses["critic"] = self._teach(critic, **seen, made=made.detach(), paired=paired)
             convincing = self._convince(critic, **seen, made=made, paired=paired)
             pull = torch.stack(list(convincing.values())).sum()
