@@ -30,6 +30,8 @@ class TrainGenerator:
     """Where the geometric renderer's pictures of the clips are kept, so that several runs share them; else in `out`."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the networks learn."""
+    processes: int = 1
+    """So many processes learn together, one on each GPU (cuda) or sharing the cores (cpu); torchrun's, under it."""
     resume: bool = False
     """Go on from the checkpoint in `out`."""
 
@@ -49,6 +51,13 @@ class TrainGenerator:
             config = PRESETS[self.preset or "flow-fast"]
         with TerminalProgress() as progress:
             path = train_generator_on(
-                self.data, config, self.out, progress, self.resume, self.device, self.rendered
+                self.data,
+                config,
+                self.out,
+                progress,
+                self.resume,
+                self.device,
+                self.rendered,
+                self.processes,
             )
         print(path)

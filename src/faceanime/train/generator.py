@@ -11,11 +11,9 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
-
-import torch
 
 from faceanime.config import load_config, save_config
 from faceanime.errors import ConfigError
@@ -26,7 +24,7 @@ from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.prior.texture import TextureConfig
-from faceanime.progress import Progress, watched
+from faceanime.progress import Progress, SilentProgress, watched
 from faceanime.streaming import in_order
 from faceanime.structures.frames import Pixels
 from faceanime.train.checkpoint import Device
@@ -35,6 +33,7 @@ from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.generator_trainer import GeneratorTrainer
 from faceanime.train.pairs import render_pairs
 from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
+from faceanime.train.processes import ALONE, Processes
 from faceanime.train.window_errors import Numbers
 from faceanime.train.windows import Pairs
 
@@ -83,11 +82,11 @@ def load_training(path: Path) -> TrainingConfig:
     return load_config(GeneratorConfig, path)
 
 
-def trainer_of(config: TrainingConfig, device: Device = "cpu") -> Trainer:
-    """A run that has not begun."""
+def trainer_of(config: TrainingConfig, processes: Processes = ALONE) -> Trainer:
+    """A run that has not begun. Raises WeightsError where a loss's network is not there."""
     if isinstance(config, PgfgTraining):
-        return PgfgTrainer(config, device)
-    return GeneratorTrainer(config, device)
+        return PgfgTrainer(config, processes)
+    return GeneratorTrainer(config, processes)
 
 
 def train_generator(
@@ -99,10 +98,12 @@ def train_generator(
     progress: Progress,
     resume: bool = False,
     note: Callable[[Numbers, Any], None] = lambda *_: None,
+    processes: Processes = ALONE,
 ) -> Path:
     """Train, keep the best weights by validation, and return their path, `out`/generator.safetensors.
 
-    `note` is told the numbers and the validation samples every `validate_every` steps. `out`, a folder, also receives
+    `note` is told the numbers and the validation samples every `validate_every` steps, in the first of the `processes`,
+    which alone writes. `out`, a folder, also receives
     config.json and checkpoint.safetensors, from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
     """
     make_folder(out)
@@ -117,7 +118,9 @@ def train_generator(
         trainer.load(checkpoint)
         if best_path.exists():
             best = float(load_generator(best_path, model)[1]["validation_score"])
-    save_config(config, out / CONFIG_FILE)
+    processes.wait()  # all have seen what is there
+    if processes.first:
+        save_config(config, out / CONFIG_FILE)
     samples = trainer.samples(validation)
     progress.stage("training the generator", config.steps - trainer.step)
     sums: Numbers = defaultdict(float)
@@ -126,11 +129,18 @@ def train_generator(
     for batches in watched(drawn, progress):
         for name, value in trainer.advance(batches).items():
             sums[name] += value
-        if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
+        is_time = trainer.step % config.validate_every == 0 or trainer.step == config.steps
+        if is_time and processes.first:
             numbers = trainer.validate(samples)
             # all losses, 0 for those that were not there: a table needs the same columns in every row
             means = {name: sums.get(name, 0.0) / config.validate_every for name in trainer.loss_names}
-            seen = config.batch * config.accumulate * (trainer.step - begun) / (time.monotonic() - started)
+            seen = (
+                processes.count
+                * config.batch
+                * config.accumulate
+                * (trainer.step - begun)
+                / (time.monotonic() - started)
+            )
             note({**numbers, "pairs_per_s": seen, **means}, samples)
             sums.clear()
             if numbers["score"] < best:
@@ -138,6 +148,7 @@ def train_generator(
                 header = {"step": trainer.step, "validation_score": best, "validation": numbers}
                 save_generator(best_path, trainer.average, model, header)
             trainer.save(checkpoint)
+    processes.wait()
     return best_path
 
 
@@ -154,21 +165,31 @@ def train_generator_on(
     resume: bool = False,
     device: Device = "cpu",
     rendered: Path | None = None,
+    processes: int = 1,
 ) -> Path:
     """Train on the shards of `faceanime prepare`; the geometric renderer's pictures of them go to `rendered`.
 
     Without it, to `out`/pairs; what is there already is used. `out` also receives the numbers as curve.csv and,
     with pictures, for TensorBoard. Raises as `train_generator`, and ConfigError where `data` holds no train or val
-    shards.
+    shards. Several `processes` of `device` learn together.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device is cuda, and torch finds none here; use cpu")
+    together = Processes.begun(device, processes)
+    if not together.first:
+        progress = SilentProgress()
     make_folder(out)
     _check_free(out, resume)
     animator, folder = Animator(), rendered or out / "pairs"
-    parts = [
-        render_pairs(data, split, folder, animator, config.pairs, progress) for split in ("train", "val")
-    ]
+
+    def render() -> list[list[Path]]:
+        return [
+            render_pairs(data, split, folder, animator, config.pairs, progress) for split in ("train", "val")
+        ]
+
+    if together.first:
+        parts = render()
+    together.wait()
+    if not together.first:
+        parts = render()  # all there
     model, network = animator.model, config.network
     if isinstance(network, PgfgConfig):
         seen: dict[str, Any] = {"texture": TextureConfig(network.prior.interval)}
@@ -177,13 +198,14 @@ def train_generator_on(
     with (
         Pairs(parts[0], model, **seen) as train,
         Pairs(parts[1], model, **seen) as validation,
-        Curve(out, resumed=(out / CHECKPOINT_FILE).exists()) as curve,
+        Curve(out, resumed=(out / CHECKPOINT_FILE).exists()) if together.first else nullcontext() as curve,
     ):
-        trainer = trainer_of(config, device)
+        trainer = trainer_of(config, together)
 
         def note(numbers: Numbers, samples: Any) -> None:
+            assert curve is not None  # the first process
             curve.note(trainer.step, numbers)
             for part, sheet in trainer.look(samples).items():
                 curve.show(trainer.step, part, sheet)
 
-        return train_generator(trainer, train, validation, model, out, progress, resume, note)
+        return train_generator(trainer, train, validation, model, out, progress, resume, note, together)

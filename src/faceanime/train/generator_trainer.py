@@ -27,7 +27,7 @@ from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import EYE, INSIDE, PART_OF, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
-from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
+from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.losses import (
     adversarial_loss,
@@ -41,6 +41,7 @@ from faceanime.train.losses import (
     weighted_l1,
 )
 from faceanime.train.perceptual import Vgg19, perceptual_l1
+from faceanime.train.processes import ALONE, Processes
 from faceanime.train.reader import LandmarkReader
 from faceanime.train.recogniser import DlibRecogniser
 from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
@@ -71,10 +72,10 @@ class GeneratorTrainer:
         *(f"{part}/{loss}" for part in ("mouth", "eye", "face") for loss in _LOSSES),
     )
 
-    def __init__(self, config: GeneratorConfig, device: Device = "cpu") -> None:
+    def __init__(self, config: GeneratorConfig, processes: Processes = ALONE) -> None:
         torch.manual_seed(config.seed)
         self.config, self.step = config, 0
-        self._device = torch.device(device)
+        self._processes, self._device = processes, processes.device
         self._low_precision = _multiplies_bfloat16(config.precision, self._device)
         self.network = FlowGuided(config.network).to(self._device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
@@ -91,7 +92,7 @@ class GeneratorTrainer:
 
     def draw(self, pairs: Pairs, step: int) -> list[Drawn]:
         """What is seen in a step: windows, and whole faces for the identity loss."""
-        rng = np.random.default_rng([self.config.seed, step])
+        rng = np.random.default_rng(self._processes.seeds(self.config.seed, step))
         foreign = self.config.foreign if step >= self.config.adversarial_from else 0.0
         return [self._drawn(pairs, rng, foreign) for _ in range(self.config.accumulate)]
 
@@ -120,6 +121,7 @@ class GeneratorTrainer:
                     sums[f"{part}/{name}"] += value / len(drawn)
             if faces is not None:
                 sums["identity"] += self._stay_alike(faces) / len(drawn)
+        self._processes.average_gradients(self.network, self.critics, self.readers)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         if self.step >= self.config.adversarial_from:

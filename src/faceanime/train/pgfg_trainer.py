@@ -25,7 +25,7 @@ from faceanime.generator.pgfg import PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.augment import AugmentConfig, Look
-from faceanime.train.checkpoint import Device, follow, load_checkpoint, save_checkpoint
+from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.faces import FaceSample, batched_faces, face_sample
 from faceanime.train.losses import (
     Embedding,
@@ -34,6 +34,7 @@ from faceanime.train.losses import (
     wasserstein_critic_loss,
 )
 from faceanime.train.pairs import PairsConfig
+from faceanime.train.processes import ALONE, Processes
 from faceanime.train.recogniser import DlibRecogniser, aligned
 from faceanime.train.window_errors import Numbers, Tensors
 from faceanime.train.windows import Batch, Pairs
@@ -75,11 +76,11 @@ class PgfgTrainer:
 
     loss_names: ClassVar[tuple[str, ...]] = ("critic", "adversarial", "picture", "mask", "identity")
 
-    def __init__(self, config: PgfgTraining, device: Device = "cpu") -> None:
+    def __init__(self, config: PgfgTraining, processes: Processes = ALONE) -> None:
         """Raises WeightsError where the identity loss has a weight and the extra `identity` is not installed."""
         torch.manual_seed(config.seed)
         self.config, self.step = config, 0
-        self._device = torch.device(device)
+        self._processes, self._device = processes, processes.device
         self._recogniser = DlibRecogniser().to(self._device) if config.weights.identity else None
         network = config.network
         self.network = Pgfg(network).to(self._device)
@@ -93,7 +94,7 @@ class PgfgTrainer:
 
     def draw(self, pairs: Pairs, step: int) -> list[Batch]:
         """What is seen in a step."""
-        rng, config = np.random.default_rng([self.config.seed, step]), self.config
+        rng, config = np.random.default_rng(self._processes.seeds(self.config.seed, step)), self.config
         return [
             batched_faces([self._drawn(pairs, rng) for _ in range(config.batch)])
             for _ in range(config.accumulate)
@@ -115,6 +116,7 @@ class PgfgTrainer:
         for batch in map(self._tensors, drawn):
             for name, value in self._learn(batch, 1.0 / len(drawn)).items():
                 sums[name] += value / len(drawn)
+        self._processes.average_gradients(self.network, self.critic)
         self._critic_optimiser.step()
         self._optimiser.step()
         self.step += 1

@@ -1,0 +1,75 @@
+"""Several processes that learn one network together, each from pairs of its own, by Lightning Fabric.
+
+Gradients are averaged over the processes before each step, so that all keep the same weights; nothing is wrapped:
+there are several networks, critics and readers, and a process may see no open window of one of them in a step. The
+first process alone measures, saves and shows (batch norm's running statistics are its own).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import nn
+
+from faceanime.errors import ConfigError
+from faceanime.train.checkpoint import Device
+
+
+class Processes:
+    """This process, `rank` (from 0) of `count`, and its `device`."""
+
+    def __init__(self, device: torch.device, fabric: Any = None) -> None:
+        self.device, self._fabric = device, fabric
+        self.rank: int = fabric.global_rank if fabric else 0
+        self.count: int = fabric.world_size if fabric else 1
+
+    @classmethod
+    def begun(cls, device: Device, count: int) -> Processes:
+        """`count` processes of this machine, or, under torchrun, those that it has begun.
+
+        The others run the same command again. Raises ConfigError where torch finds no such device, or for more than
+        one process without the extra `train`.
+        """
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device is cuda, and torch finds none here; use cpu")
+        if count < 1:
+            raise ConfigError(f"processes is {count}, expected at least 1")
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", count))  # torchrun's
+        machines = int(os.environ.get("WORLD_SIZE", here)) // here
+        if here * machines == 1:
+            return cls(torch.device(device))
+        try:
+            from lightning_fabric import Fabric
+        except ImportError as error:
+            raise ConfigError('several processes need Lightning; pip install "faceanime[train]"') from error
+        fabric = Fabric(accelerator=device, devices=here, num_nodes=machines, strategy="ddp")
+        fabric.launch()
+        return cls(fabric.device, fabric)
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that measures, saves and shows."""
+        return self.rank == 0
+
+    def seeds(self, *numbers: int) -> list[int]:
+        """Seeds of this process alone; of the first, the numbers themselves."""
+        return [*numbers, self.rank] if self.rank else list(numbers)
+
+    def average_gradients(self, *networks: nn.Module) -> None:
+        """What each process has learned, shared by all."""
+        if self._fabric is None:
+            return
+        for network in networks:
+            for parameter in network.parameters():
+                own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = self._fabric.all_reduce(own, reduce_op="mean")
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self._fabric is not None:
+            self._fabric.barrier()
+
+
+ALONE = Processes(torch.device("cpu"))

@@ -1,0 +1,80 @@
+"""Several processes that learn together: real ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from clay import SMALL
+from faceanime.config import save_config
+from faceanime.errors import ConfigError
+from faceanime.generator.generator_file import load_generator
+from faceanime.morphable.model import MorphableModel
+from faceanime.train.processes import ALONE, Processes
+
+PROGRAM = """
+import json, sys
+import torch
+from pathlib import Path
+from faceanime.train.processes import Processes
+
+own = Processes.begun("cpu", 2)
+network = torch.nn.Linear(2, 1)
+network.weight.grad = torch.full((1, 2), float(own.rank))  # the bias was not used
+own.average_gradients(network)
+told = {"seeds": own.seeds(5, 6), "weight": network.weight.grad.tolist(), "bias": network.bias.grad.tolist()}
+Path(sys.argv[1], f"{own.rank}.json").write_text(json.dumps({"first": own.first, "count": own.count, **told}))
+own.wait()
+"""
+
+
+def test_gradients_are_the_mean_of_all_processes(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    subprocess.run([sys.executable, program, tmp_path], check=True, timeout=200, capture_output=True)
+    told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    for rank, one in enumerate(told):
+        assert one == {
+            "first": rank == 0,
+            "count": 2,
+            "seeds": [[5, 6], [5, 6, 1]][rank],
+            "weight": [[0.5, 0.5]],
+            "bias": [0.0],
+        }
+
+
+def test_two_processes_train_a_generator(
+    tmp_path: Path, data: Path, rendered: Path, model: MorphableModel
+) -> None:
+    """From the command line, and on from the checkpoint."""
+    out, config = tmp_path / "run", tmp_path / "config.json"
+    save_config(replace(SMALL, steps=3, validate_every=3), config)
+    command = [sys.executable, "-m", "faceanime", "train", "generator", "--data", data, "--out", out]
+    command += ["--config", config, "--rendered", rendered, "--processes", "2"]
+    done = subprocess.run(command, check=True, timeout=280, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == str(out / "generator.safetensors")
+    assert load_generator(out / "generator.safetensors", model)[1]["step"] == 3
+    again = subprocess.run(command, timeout=280, capture_output=True, text=True)
+    assert again.returncode != 0
+    assert "--resume" in again.stderr
+
+
+def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Processes.begun("cpu", 1)
+    network = torch.nn.Linear(1, 1)
+    alone.average_gradients(network)
+    alone.wait()
+    assert (alone.rank, alone.count, alone.first, alone.seeds(3)) == (0, 1, True, [3])
+    assert network.weight.grad is None
+    assert ALONE.first
+    with pytest.raises(ConfigError, match="at least 1"):
+        Processes.begun("cpu", 0)
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    with pytest.raises(ConfigError, match=r"faceanime\[train\]"):
+        Processes.begun("cpu", 2)
