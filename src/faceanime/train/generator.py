@@ -195,8 +195,9 @@ def train_generator_on(
         seen: dict[str, Any] = {"texture": TextureConfig(network.prior.interval)}
     else:
         seen = {"sizes": network.windows}
+    laid_on = isinstance(config, GeneratorConfig) and config.registration
     with (
-        Pairs(parts[0], model, **seen) as train,
+        Pairs(parts[0], model, **seen, registration=laid_on) as train,
         Pairs(parts[1], model, **seen) as validation,
         Curve(out, resumed=(out / CHECKPOINT_FILE).exists()) if together.first else nullcontext() as curve,
     ):

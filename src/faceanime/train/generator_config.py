@@ -24,6 +24,8 @@ class GeneratorConfig:
     kind: Literal["flow-guided"] = "flow-guided"
     network: FlowGuidedConfig = FAST
     pairs: PairsConfig = field(default_factory=PairsConfig)
+    registration: bool = True
+    """Truths to learn from are laid on what the geometric renderer drew; those to be measured by are left alone."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     steps: int = 20_000
     batch: int = 8

@@ -36,6 +36,7 @@ from faceanime.structures.prior import SparseTexture
 from faceanime.train.augment import PLAIN, AugmentConfig, Look
 from faceanime.train.pairs import KIND
 from faceanime.train.reader import READ
+from faceanime.train.registration import registered
 from faceanime.weights import load_weights, read_header
 
 
@@ -92,9 +93,13 @@ class Pairs:
         model: MorphableModel,
         sizes: WindowSizes = _SIZES,
         texture: TextureConfig = _TEXTURE,
+        registration: bool = False,
     ) -> None:
-        """Raises WeightsError, MorphableModelError for files of another kind or model."""
-        self.model = model
+        """With `registration`, truths of mouths and eyes are laid on what was drawn (`registration.py`).
+
+        Raises WeightsError, MorphableModelError for files of another kind or model.
+        """
+        self.model, self._registration = model, registration
         self._maker, self._files = WindowMaker(model, sizes), ExitStack()
         self._clips = [_Clip.opened(path, model, texture, self._files) for path in paths]
         if not self._clips:
@@ -184,9 +189,10 @@ class Pairs:
             conditions = self._maker.conditions(name, (source_window, before), (window, after))
             if not conditions.is_open:
                 continue
-            canvas_seen, truth_seen = (
-                look.seen(window.cut(picture)) / np.float32(127.5) - 1.0 for picture in (canvas, truth)
-            )
+            cuts = window.cut(canvas), window.cut(truth)
+            if self._registration and PART_OF[name] != "face":
+                cuts = cuts[0], registered(cuts[1], cuts[0], conditions.maps)
+            canvas_seen, truth_seen = (look.seen(cut) / np.float32(127.5) - 1.0 for cut in cuts)
             target_prior, source_prior = (
                 2.0 * look.lit((prior + 1.0) / 2.0) - 1.0
                 for prior in (window.texture(texture, after), source_window.texture(texture, before))
