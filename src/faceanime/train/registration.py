@@ -31,7 +31,7 @@ def registered(
     Source of the flow: Kroeger et al., arXiv 1603.03590 (dense inverse search).
     """
     side = len(truth)
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     finder.setFinestScale(1)
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (canvas, truth)]
     moves = np.asarray(finder.calc(*grey, None))
