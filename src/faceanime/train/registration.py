@@ -34,7 +34,7 @@ def registered(
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     finder.setFinestScale(1)
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (canvas, truth)]
-    moves = np.asarray(finder.calc(*grey, None))
+    moves = np.asarray(finder.calc(grey[0], grey[1], np.zeros((side, side, 2), np.float32)))
     inside = cv2.dilate(maps[..., [INSIDE, EYE]].max(axis=-1), np.ones((5, 5), np.uint8)) > 0
     seen = (
         ~inside
