@@ -9,7 +9,8 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -46,6 +47,11 @@ def _edges(picture: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
     """|Laplacian| of the grey picture."""
     kernel = picture.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
     return conv2d(picture.mean(dim=1, keepdim=True), kernel[None, None], padding=1).abs()
+
+
+def sharpness(picture: Float32[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S"]:
+    """|Laplacian| of the grey picture."""
+    return np.asarray(_edges(torch.from_numpy(picture).permute(2, 0, 1)[None])[0, 0].numpy())
 
 
 def scores(sums: dict[str, float]) -> Numbers:

@@ -152,6 +152,10 @@ class Pairs:
                 return pair[0], pair[1], int(found[0])
         return None
 
+    def target(self, pair: Pair) -> FaceCoefficients:
+        """Where the source of a pair is driven to."""
+        return self._clips[pair[0]].target(pair[1], pair[2])
+
     def portrait(self, pair: Pair) -> Pixels:
         """The source of a pair."""
         return self._clips[pair[0]].one("source", pair[1])
