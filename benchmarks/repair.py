@@ -111,7 +111,7 @@ def main() -> None:
                         flicker[key, PART_OF[name]][1] += float(is_open.sum())
     bins = sorted({column for _, column in errors if column.startswith("inside,")})
     names = ["filmed", "frozen", "geometric", *networks]
-    table("mean |I - I'|", names, [*REGIONS, *bins], lambda n, c: errors[n, c][0] / max(errors[n, c][1], 1.0))
+    table("error", names, [*REGIONS, *bins], lambda n, c: errors[n, c][0] / max(errors[n, c][1], 1.0))
     parts = ("mouth", "eye", "face")
     table("sharpness", names, parts, lambda n, c: edges[n, c] / max(edges["filmed", c], 1e-9))
     table("flicker", names, parts, lambda n, c: flicker[n, c][0] / max(flicker[n, c][1], 1.0))
