@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from faceanime.errors import ConfigError, MorphableModelError, WeightsError
-from faceanime.generator.generator_file import KIND, load_generator, save_generator
+from faceanime.generator.generator_file import KIND, VERSION, load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.weights import load_weights, save_weights
@@ -33,9 +33,9 @@ def path(tmp_path: Path, generator: Pgfg, model: MorphableModel) -> Path:
     return path
 
 
-def rewrite(path: Path, **changes: str) -> None:
-    tensors, header = load_weights(path, KIND)
-    save_weights(path, tensors, KIND, {**header, **changes})
+def rewrite(path: Path, version: int = VERSION, **changes: str) -> None:
+    tensors, header = load_weights(path, KIND, VERSION)
+    save_weights(path, tensors, KIND, {**header, **changes}, version)
 
 
 def test_weights_come_back_to_half_precision(path: Path, generator: Pgfg, model: MorphableModel) -> None:
@@ -77,6 +77,9 @@ def test_files_that_do_not_fit_are_refused(path: Path, model: MorphableModel, tm
         load_generator(path, model)
     rewrite(path, config='{"sise_px": 32}')
     with pytest.raises(ConfigError, match="did you mean size_px"):
+        load_generator(path, model)
+    rewrite(path, version=1)
+    with pytest.raises(WeightsError, match="of version 1, which this faceanime no longer has"):
         load_generator(path, model)
     rewrite(path, network="gan")
     with pytest.raises(WeightsError, match="holds a network 'gan', expected pgfg"):

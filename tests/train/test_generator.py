@@ -94,7 +94,7 @@ def test_the_identity_loss_of_whole_faces_moves_the_network_alone(
     moved = {
         name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])
     }
-    assert any(name.startswith("nets.mouth.change") for name in moved)
+    assert any(name.startswith("nets.mouth.leave") for name in moved)
 
 
 def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableModel) -> None:

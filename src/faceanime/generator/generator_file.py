@@ -16,7 +16,7 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.weights import load_weights, save_weights
 
-KIND = "generator"
+KIND, VERSION = "generator", 2
 
 Generator: TypeAlias = Pgfg | FlowGuided
 
@@ -31,7 +31,7 @@ def save_generator(
     tensors = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
     tensors |= {name: tensors[name].astype(np.float16) for name, _ in generator.named_parameters()}
     full = {**header, "network": generator.network, "config": to_json(generator.config), "model_id": model.id}
-    save_weights(path, tensors, kind=KIND, header=full)
+    save_weights(path, tensors, kind=KIND, header=full, version=VERSION)
 
 
 def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mapping[str, Any]]:
@@ -40,7 +40,11 @@ def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mappin
     Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
     another morphable model.
     """
-    tensors, header = load_weights(path, KIND)
+    tensors, header = load_weights(path, KIND, VERSION)
+    if header["version"] < VERSION:
+        raise WeightsError(
+            f"{path} holds a network of version {header['version']}, which this faceanime no longer has"
+        )
     model.require(str(header.get("model_id")), str(path))
     generator = _untrained(path, header)
     try:
