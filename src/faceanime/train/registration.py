@@ -1,9 +1,9 @@
 """A true frame laid on what the renderer drew of it, so that a network learns what is there and not to blur.
 
-Landmarks miss lips and lids by a pixel or two: a picture that is drawn exactly where its geometry says is then wrong
-along every edge, and what has the least L1 error is a blurred one. So the truth is moved first, smoothly and by little,
-to where the drawn skin around shows it to be. What lies inside a mouth or between lids goes along: it is what is to be
-learned, and tells nothing of where it is.
+Landmarks miss lips by a pixel or two: a mouth that is drawn exactly where its geometry says is then wrong along every
+edge, and what has the least L1 error is a blurred one. So the truth is moved first, smoothly and by little, to where the
+drawn skin around shows it to be. What lies inside the mouth goes along: it is what is to be learned, and tells nothing
+of where it is. Not for eyes: there a network is to mend where the lids lie, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from faceanime.generator.windows import EYE, INSIDE
+from faceanime.generator.windows import INSIDE
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.structures.frames import Pixels
 
@@ -35,7 +35,7 @@ def registered(
     finder.setFinestScale(1)
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (canvas, truth)]
     moves = np.asarray(finder.calc(grey[0], grey[1], np.zeros((side, side, 2), np.float32)))
-    inside = cv2.dilate(maps[..., [INSIDE, EYE]].max(axis=-1), np.ones((5, 5), np.uint8)) > 0
+    inside = cv2.dilate(maps[..., INSIDE], np.ones((5, 5), np.uint8)) > 0
     seen = (
         ~inside
         & (np.abs(maps[..., :3]).max(axis=-1) > 0)

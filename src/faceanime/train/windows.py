@@ -95,7 +95,7 @@ class Pairs:
         texture: TextureConfig = _TEXTURE,
         registration: bool = False,
     ) -> None:
-        """With `registration`, truths of mouths and eyes are laid on what was drawn (`registration.py`).
+        """With `registration`, true mouths are laid on what was drawn (`registration.py`).
 
         Raises WeightsError, MorphableModelError for files of another kind or model.
         """
@@ -194,7 +194,7 @@ class Pairs:
             if not conditions.is_open:
                 continue
             cuts = window.cut(canvas), window.cut(truth)
-            if self._registration and PART_OF[name] != "face":
+            if self._registration and name == "mouth":
                 cuts = cuts[0], registered(cuts[1], cuts[0], conditions.maps)
             canvas_seen, truth_seen = (look.seen(cut) / np.float32(127.5) - 1.0 for cut in cuts)
             target_prior, source_prior = (
