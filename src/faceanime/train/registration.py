@@ -1,9 +1,9 @@
 """A true frame laid on what the renderer drew of it, so that a network learns what is there and not to blur.
 
 Landmarks miss lips by a pixel or two: a mouth that is drawn exactly where its geometry says is then wrong along every
-edge, and what has the least L1 error is a blurred one. So the truth is moved first, smoothly and by little, to where the
-drawn skin around shows it to be. What lies inside the mouth goes along: it is what is to be learned, and tells nothing
-of where it is. Not for eyes: there a network is to mend where the lids lie, too.
+edge, and what has the least L1 error is a blurred one. So the truth is moved first, smoothly and by little, to where
+the drawn skin around shows it to be. What lies inside the mouth goes along: it is what is to be learned, and tells
+nothing of where it is. Not for eyes: there a network is to mend where the lids lie, too.
 """
 
 from __future__ import annotations
