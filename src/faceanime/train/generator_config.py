@@ -25,7 +25,7 @@ class GeneratorConfig:
     network: FlowGuidedConfig = FAST
     pairs: PairsConfig = field(default_factory=PairsConfig)
     registration: bool = True
-    """True mouths to learn from are laid on what was drawn (`registration.py`); those to be measured by are left alone."""
+    """True mouths to learn from are laid on what was drawn; those to be measured by are left alone."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     steps: int = 20_000
     batch: int = 8
