@@ -214,10 +214,7 @@ class Animator:
     @property
     def generator_path(self) -> Path | None:
         """The weights of the renderer's networks; None where there are none."""
-        if self.config.renderer == "geometric":
-            return None
-        usual = bundled("generator_fast.safetensors") if self.config.renderer == "flow" else None
-        return self.config.generator or usual
+        return generator_of(self.config.renderer, self.config.generator)
 
     def _network(self) -> Any:
         """The renderer's networks. Raises ConfigError, WeightsError."""
@@ -273,6 +270,14 @@ class Animator:
         if face != "largest" and most and counts[-1] <= face:
             raise no_such_face(face, most, where, face_option)
         say_which_face(face, counts[-1] if counts else 0, where, face_option)
+
+
+def generator_of(renderer: RendererName, own: Path | None = None) -> Path | None:
+    """The weights that a renderer draws with: `own` ones, or those that come along; None where there are none."""
+    if renderer == "geometric":
+        return None
+    usual = bundled("generator_fast.safetensors") if renderer == "flow" else None
+    return own or usual
 
 
 def renderer_of(generator: Path) -> RendererName:

@@ -152,6 +152,7 @@ def test_from_shards_to_weights(
     assert network.network == config.kind
     assert network.config == config.network
     assert header["step"] in (3, 6)
+    assert header["recogniser"] == {"pgfg": "dlib", "flow-guided": None}[config.kind]
     rows = (tmp_path / "curve.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "3", "6"]
     assert len({len(row.split(",")) for row in rows}) == 1

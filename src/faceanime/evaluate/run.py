@@ -31,12 +31,12 @@ from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.pipeline import Animator, AnimatorConfig, RendererName, renderer_of
+from faceanime.pipeline import Animator, AnimatorConfig, RendererName, generator_of, renderer_of
 from faceanime.progress import Progress
 from faceanime.shards import Sample, read_samples
 from faceanime.sheet import contact_sheet, tile_row
 from faceanime.structures.frames import Pixels
-from faceanime.weights import load_weights, save_weights
+from faceanime.weights import load_weights, read_header, save_weights
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"
@@ -98,6 +98,15 @@ def row_of(predictions: Path) -> str:
 def generator_row_of(weights: Path) -> str:
     """What the row of a generator is called."""
     return weights.stem if weights.stem != "generator" else weights.resolve().parent.name
+
+
+def flattered_rows(config: EvaluateConfig) -> list[str]:
+    """Rows whose networks learned from the recogniser that measures them here (dlib's, unless another is given)."""
+    if config.identity_weights is not None:
+        return []
+    rows = {str(name): generator_of(name) for name in config.renderer}
+    rows |= {generator_row_of(path): path for path in config.generator}
+    return [name for name, path in rows.items() if path and read_header(path).get("recogniser") == "dlib"]
 
 
 def animators_of(config: EvaluateConfig, model: MorphableModel) -> dict[str, Animator]:

@@ -16,7 +16,7 @@ from faceanime.evaluate.measure import BLINK_TOLERANCE, REGIONS, Measured
 from faceanime.evaluate.pairs import Pair, note_of
 from faceanime.evaluate.perceptual import frechet_distance
 from faceanime.evaluate.report import JSON, Better, Cell, Heading, Plot, Report, Section, Sheet, Table, Video
-from faceanime.evaluate.run import FROZEN, TRUTH, EvaluateConfig, load_measured
+from faceanime.evaluate.run import FROZEN, TRUTH, EvaluateConfig, flattered_rows, load_measured
 from faceanime.evaluate.statistics import Bin, binned, mean_over_clips, paired_difference
 from faceanime.media.image import read_image
 
@@ -173,7 +173,7 @@ def _overall(results: Results, config: EvaluateConfig) -> list[Section]:
         tables.append(_table(results, "L1 by region", REGION, regions))
         sharp = "Laplacian energy over that of the truth: 1 is as sharp, below 1 softer."
         tables.append(_table(results, "Sharpness by region", SHARPNESS, sharp))
-    tables.append(_faces(results))
+    tables.append(_faces(results, flattered_rows(config)))
     if any(_measured(results, column) for column in TIME):
         tables.append(_table(results, "Time", TIME, ""))
     return [*tables, _sets(results, config)]
@@ -205,13 +205,16 @@ def _table(results: Results, title: str, columns: Sequence[Column], note: str) -
     )
 
 
-def _faces(results: Results) -> Table:
+def _faces(results: Results, flattered: Sequence[str]) -> Table:
+    """Identity, landmarks, coefficients; `flattered` rows learned from the network that measures identity."""
     of_motion = "AED and APD: of departures from the driver's frame at rest."
     table = _table(results, "Faces", FACE, "" if results.has_truth else of_motion)
     rows = tuple((name, (*cells, results.blinks(name).f1)) for name, cells in table.rows)
     note = f"{table.note} Blink F1: blinks of all clips, at most {BLINK_TOLERANCE} frames early or late."
     if "CSIM" not in table.columns:
         note += ' CSIM not measured: needs pip install "faceanime[identity]" or --identity-weights FILE.'
+    elif flattered:
+        note += f" {' and '.join(flattered)} learned to please the network of CSIM: give another, --identity-weights."
     columns, better = (*table.columns, "blink F1"), (*table.better, HIGHER)
     return Table(table.title, columns, rows, note, better, references=REFERENCES)
 

@@ -51,6 +51,9 @@ class Trainer(Protocol):
     step: int
     average: Any
 
+    @property
+    def recogniser(self) -> str | None: ...
+
     def draw(self, pairs: Pairs, step: int) -> Any: ...
     def advance(self, drawn: Any) -> Numbers: ...
     def samples(self, pairs: Pairs) -> Any: ...
@@ -145,7 +148,12 @@ def train_generator(
             sums.clear()
             if numbers["score"] < best:
                 best = numbers["score"]
-                header = {"step": trainer.step, "validation_score": best, "validation": numbers}
+                header = {
+                    "step": trainer.step,
+                    "validation_score": best,
+                    "validation": numbers,
+                    "recogniser": trainer.recogniser,
+                }
                 save_generator(best_path, trainer.average, model, header)
             trainer.save(checkpoint)
     processes.wait()

@@ -90,6 +90,11 @@ class GeneratorTrainer:
             self.critics.parameters(), config.critic_learning_rate, _CRITIC_MOMENTS
         )
 
+    @property
+    def recogniser(self) -> str | None:
+        """Which face recogniser the identity loss asks, if there is such a loss: a measure by it is flattered."""
+        return None if self._recogniser is None else self._recogniser.name
+
     def draw(self, pairs: Pairs, step: int) -> list[Drawn]:
         """What is seen in a step: windows, and whole faces for the identity loss."""
         rng = np.random.default_rng(self._processes.seeds(self.config.seed, step))

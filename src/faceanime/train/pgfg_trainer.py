@@ -92,6 +92,11 @@ class PgfgTrainer:
             self.critic.parameters(), config.critic_learning_rate, _MOMENTS
         )
 
+    @property
+    def recogniser(self) -> str | None:
+        """Which face recogniser the identity loss asks, if there is such a loss: a measure by it is flattered."""
+        return None if self._recogniser is None else self._recogniser.name
+
     def draw(self, pairs: Pairs, step: int) -> list[Batch]:
         """What is seen in a step."""
         rng, config = np.random.default_rng(self._processes.seeds(self.config.seed, step)), self.config

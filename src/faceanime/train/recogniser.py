@@ -71,6 +71,7 @@ def _filled(features: Tensor, size: list[int]) -> Tensor:
 class DlibRecogniser(nn.Module):
     """Aligned faces (B,3,150,150) in [-1, 1] in, features (B,128) out; frozen, float32."""
 
+    name = "dlib"
     size_px = DLIB_SIZE_PX
     mean: Tensor
 
