@@ -13,7 +13,8 @@ from clay import PAINTING, SMALL, pairs_of
 from faceanime.config import save_config
 from faceanime.errors import Cancelled, ConfigError
 from faceanime.generator.discriminator import PatchCriticConfig
-from faceanime.generator.generator_file import load_generator
+from faceanime.generator.generator_file import load_generator, save_generator
+from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
 from faceanime.train.generator import (
@@ -110,6 +111,25 @@ def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableMode
     hearing = GeneratorTrainer(replace(config, adversarial_from=0))
     losses = hearing.advance([({"mouth": batched([own, sample])}, None)])
     assert losses["mouth/critic"] > 0.0
+
+
+def test_a_run_can_begin_with_the_weights_of_another(
+    tmp_path: Path, data: Path, rendered: Path, model: MorphableModel
+) -> None:
+    """With windows of another size too; not with other widths."""
+    begun = trainer_of(replace(SMALL, seed=5)).average
+    save_generator(tmp_path / "start.safetensors", begun, model, {})
+    small = replace(SMALL.network, windows=WindowSizes(32, 32, 32))
+    config = replace(SMALL, network=small, steps=1, validate_every=1, learning_rate=0.0, ema=0.0)
+    start = tmp_path / "start.safetensors"
+    path = train_generator_on(
+        data, config, tmp_path / "run", SilentProgress(), rendered=rendered, start=start
+    )
+    learned = dict(load_generator(path, model)[0].named_parameters())
+    for name, value in begun.named_parameters():
+        torch.testing.assert_close(learned[name], value, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ConfigError, match="other widths"):
+        trainer_of(PAINTING, start=load_generator(start, model)[0])
 
 
 def test_accumulated_batches_are_one_large_step(rendered: Path, model: MorphableModel) -> None:

@@ -26,6 +26,8 @@ class TrainGenerator:
     """flow-fast (the default): real time on a few CPU cores; flow-quality: larger windows and networks; paper: the
     paper's generator as released, which wants a GPU; paper-small: an eighth as wide; paper-heat-maps: that, told
     by landmarks instead of the texture. Not with --config."""
+    start: Path | None = None
+    """Weights to begin with, of the same network: a run with small windows, say, before one with large ones."""
     rendered: Path | None = None
     """Where the geometric renderer's pictures of the clips are kept, so that several runs share them; else in `out`."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -59,5 +61,6 @@ class TrainGenerator:
                 self.device,
                 self.rendered,
                 self.processes,
+                self.start,
             )
         print(path)

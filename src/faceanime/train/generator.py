@@ -19,7 +19,7 @@ from faceanime.config import load_config, save_config
 from faceanime.errors import ConfigError
 from faceanime.files import make_folder
 from faceanime.generator.flow_guided import QUALITY
-from faceanime.generator.generator_file import load_generator, save_generator
+from faceanime.generator.generator_file import Generator, load_generator, save_generator
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
@@ -49,6 +49,7 @@ class Trainer(Protocol):
     loss_names: ClassVar[tuple[str, ...]]
     config: Any
     step: int
+    network: Any
     average: Any
 
     @property
@@ -85,11 +86,24 @@ def load_training(path: Path) -> TrainingConfig:
     return load_config(GeneratorConfig, path)
 
 
-def trainer_of(config: TrainingConfig, processes: Processes = ALONE) -> Trainer:
-    """A run that has not begun. Raises WeightsError where a loss's network is not there."""
-    if isinstance(config, PgfgTraining):
-        return PgfgTrainer(config, processes)
-    return GeneratorTrainer(config, processes)
+def trainer_of(
+    config: TrainingConfig, processes: Processes = ALONE, start: Generator | None = None
+) -> Trainer:
+    """A run that has not begun, from the weights of `start` if they are given.
+
+    Raises WeightsError where a loss's network is not there, ConfigError for a `start` of another network.
+    """
+    kind = PgfgTrainer if isinstance(config, PgfgTraining) else GeneratorTrainer
+    trainer: Trainer = kind(config, processes)  # type: ignore[arg-type]  # each has its own
+    if start is not None:
+        for network in (trainer.network, trainer.average):
+            try:
+                network.load_state_dict(start.state_dict())
+            except RuntimeError as error:
+                raise ConfigError(
+                    "--start names weights of a network with other widths than the run's"
+                ) from error
+    return trainer
 
 
 def train_generator(
@@ -174,12 +188,14 @@ def train_generator_on(
     device: Device = "cpu",
     rendered: Path | None = None,
     processes: int = 1,
+    start: Path | None = None,
 ) -> Path:
     """Train on the shards of `faceanime prepare`; the geometric renderer's pictures of them go to `rendered`.
 
     Without it, to `out`/pairs; what is there already is used. `out` also receives the numbers as curve.csv and,
     with pictures, for TensorBoard. Raises as `train_generator`, and ConfigError where `data` holds no train or val
-    shards. Several `processes` of `device` learn together.
+    shards. Several `processes` of `device` learn together. A run
+    that has not begun begins with the weights in `start`, of windows of any size.
     """
     together = Processes.begun(device, processes)
     if not together.first:
@@ -209,7 +225,7 @@ def train_generator_on(
         Pairs(parts[1], model, **seen) as validation,
         Curve(out, resumed=(out / CHECKPOINT_FILE).exists()) if together.first else nullcontext() as curve,
     ):
-        trainer = trainer_of(config, together)
+        trainer = trainer_of(config, together, None if start is None else load_generator(start, model)[0])
 
         def note(numbers: Numbers, samples: Any) -> None:
             assert curve is not None  # the first process
