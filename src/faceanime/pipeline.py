@@ -64,7 +64,7 @@ _NETWORKS: dict[str, RendererName] = {"flow-guided": "flow", "pgfg": "pgfg"}
 class AnimatorConfig:
     """Settings of all stages."""
 
-    renderer: RendererName = "geometric"
+    renderer: RendererName = "flow"
     """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry; pgfg: the
     paper's generator, weights of which are yours to train."""
     predictor: Path | None = None

@@ -31,8 +31,8 @@ def network() -> FlowGuided:
     widths = (4, 6, 8, 8, 8)
     made = FlowGuided(FlowGuidedConfig(WindowSizes(64, 32, 64), widths, widths, widths, (4, 4, 4)))
     for net in made.nets.values():
-        torch.nn.init.normal_(net.change.weight, std=0.05)
-        torch.nn.init.constant_(net.change.bias, 0.3)
+        torch.nn.init.normal_(net.leave.weight, std=0.05)
+        torch.nn.init.constant_(net.leave.bias, 0.3)
     return made.eval()
 
 
@@ -85,7 +85,7 @@ def test_the_pipeline_repairs(
     save_generator(path, network, model, {})
     plain, flow = (
         list(Animator(config, model).render(portrait, motion))
-        for config in (AnimatorConfig(), AnimatorConfig(renderer="flow", generator=path))
+        for config in (AnimatorConfig(renderer="geometric"), AnimatorConfig(renderer="flow", generator=path))
     )
     np.testing.assert_array_equal(flow[0], portrait.pixels)
     assert 500 < (flow[1] != plain[1]).any(axis=-1).sum() < 0.25 * plain[1][..., 0].size

@@ -33,7 +33,7 @@ class Animate:
     """What to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix) or one picture (.png .jpg)."""
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
     retarget: Annotated[RetargetConfig, tyro.conf.arg(name="")]
-    renderer: RendererName = "geometric"
+    renderer: RendererName = "flow"
     """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry."""
     generator: Path | None = None
     """Weights of the networks that repair, instead of those that come along."""

@@ -35,7 +35,7 @@ class Morph:
     """Size of the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
-    renderer: RendererName = "geometric"
+    renderer: RendererName = "flow"
     """What draws the pictures."""
     generator: Path | None = None
     """Weights of `faceanime train generator` instead of those that come along."""

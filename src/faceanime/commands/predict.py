@@ -29,7 +29,7 @@ class Predict:
     """Also write the motion, as X.motion.safetensors."""
     count: int = 1
     """How many futures: of this seed, the next one, and so on; their numbers go into the files' names."""
-    renderer: RendererName = "geometric"
+    renderer: RendererName = "flow"
     """What draws the pictures."""
     generator: Path | None = None
     """Weights of `faceanime train generator` instead of those that come along."""
