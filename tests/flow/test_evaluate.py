@@ -313,7 +313,7 @@ def test_data_that_were_not_prepared_are_one_line(program: Program, protocol: st
 
 def test_people_animate_each_other(program: Program, people: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = ("evaluate", "--protocol", "cross", "--data", people, "--every", "8")
+    command = ("evaluate", "--protocol", "cross", "--data", people, "--every", "8", "--renderer", "geometric")
     program.makes(out, *command, said=out / "report.html")
     report = json.loads((out / "report.json").read_text())
     pairs = report["settings"]["pairs"]
@@ -423,6 +423,8 @@ def test_networks_of_yours_are_rows_of_their_own(
         people,
         "--every",
         "9",
+        "--renderer",
+        "geometric",
         "--generator",
         run / "generator.safetensors",
         flow,

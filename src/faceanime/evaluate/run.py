@@ -54,7 +54,7 @@ class EvaluateConfig:
     motion is imagined, from a face and toward one; speed: frames a second."""
     split: str = "test"
     """Which people: those of train, val or test."""
-    renderer: tuple[RendererName, ...] = ("geometric",)
+    renderer: tuple[RendererName, ...] = ("geometric", "flow")
     """What draws the pictures; several are compared."""
     predictions: tuple[Path, ...] = ()
     """Folders of other methods' results, NAME.mp4 or NAME/*.png for each pair (`faceanime evaluate pairs`)."""
