@@ -5,6 +5,7 @@ python docs/make_figures.py
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import skimage.data
 
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
+from faceanime.generator.windows import WindowMaker, WindowName, WindowSizes
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
-from faceanime.pipeline import Animator, Portrait, scaled_portrait
+from faceanime.pipeline import Animator, AnimatorConfig, Portrait, scaled_portrait
 from faceanime.prior.shade import shade_face
 from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.sheet import contact_sheet, tile_row
@@ -37,6 +39,7 @@ def main() -> None:
     write_image(FIGURES / "hero.png", tile_row([crop_pixels(portrait.pixels, crop), *shots], SIDE_PX))
     film(animator, portrait, crop_around(portrait.landmarks, CropConfig(size_px=256)))
     stages(animator, portrait, crop)
+    repairs(portrait)
 
 
 def shot(animator: Animator, portrait: Portrait, name: str, frame: int) -> Pixels:
@@ -77,6 +80,28 @@ def stages(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)]
     labels = ("source", "3D face of the motion", "prior: the source's skin at 117 vertices", "result")
     write_image(FIGURES / "stages.png", contact_sheet(columns, labels, tile_px=240))
+
+
+def repairs(portrait: Portrait) -> None:
+    """Mouth and eyes, enlarged, by the geometric renderer and repaired."""
+    animators = [Animator(AnimatorConfig(renderer=renderer)) for renderer in ("geometric", "flow")]
+    model = animators[0].model
+    maker = WindowMaker(model, WindowSizes(mouth_px=256, eye_px=256))
+    shots: tuple[tuple[str, int, WindowName], ...] = (
+        ("surprise", 22, "mouth"),
+        ("talk", 62, "mouth"),
+        ("smile", 24, "mouth"),
+        ("wink", 21, "right_eye"),
+        ("wink", 21, "left_eye"),
+    )
+    rows: list[list[Pixels]] = [[], []]
+    for name, frame, window in shots:
+        face = animators[0].retarget(portrait, bundled_motion(name))[frame]
+        points = model_points(face, portrait.face.residual, model)
+        seen = replace(maker.windows(points, face.pose)[window], mirrored=False)
+        for row, animator in zip(rows, animators, strict=True):
+            row.append(seen.cut(shot(animator, portrait, name, frame)))
+    write_image(FIGURES / "repair.png", contact_sheet(rows, ("geometric", "flow"), tile_px=240))
 
 
 if __name__ == "__main__":
