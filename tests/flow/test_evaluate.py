@@ -26,7 +26,7 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Animator
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.progress import SilentProgress
 from faceanime.shards import MOTION, NOTE, write_shards
 from faceanime.train.prepare import prepare
@@ -58,8 +58,12 @@ def network(path: Path, nodes: list[onnx.NodeProto], inputs: dict[str, list[int 
 
 
 @pytest.fixture(scope="session")
-def people(made: Path, animator: Animator, astronaut: np.ndarray) -> Path:
-    """Two people, prepared: one nods for 12 frames, too few for spectra and FVD, the other talks for 20."""
+def people(made: Path, model: MorphableModel, astronaut: np.ndarray) -> Path:
+    """Two people, prepared: one nods for 12 frames, too few for spectra and FVD, the other talks for 20.
+
+    Drawn by geometry alone, which has no weights to change with.
+    """
+    animator = Animator(AnimatorConfig(renderer="geometric"), model)
     videos = made / "people"
     videos.mkdir()
     other = np.ascontiguousarray(astronaut[:, ::-1]) // 2
@@ -320,8 +324,8 @@ def test_people_animate_each_other(program: Program, people: Path, tmp_path: Pat
     assert [(p["source"][:3], p["driver"][:3]) for p in pairs] == [("bob", "ann"), ("ann", "bob")]
     faces = table(out, "Faces")
     assert "AKD" not in faces["geometric"]  # other people's points are not where theirs are
-    assert faces["geometric"]["APD"] < faces["frozen"]["APD"]
-    assert faces["geometric"]["AED"] < 1.1 * faces["frozen"]["AED"]  # most of it is the noise of two fits
+    for metric in ("AED", "APD"):
+        assert faces["geometric"][metric] < faces["frozen"][metric]
     assert faces["filmed"]["APD"] < faces["geometric"]["APD"]
     assert "departures from the driver's frame at rest" in note(out, "Faces")
     assert faces["frozen"].get("CSIM", 1.0) == pytest.approx(1.0, abs=0.02)
