@@ -120,8 +120,8 @@ def train_generator(
     """Train, keep the best weights by validation, and return their path, `out`/generator.safetensors.
 
     `note` is told the numbers and the validation samples every `validate_every` steps, in the first of the `processes`,
-    which alone writes. `out`, a folder, also receives
-    config.json and checkpoint.safetensors, from which `resume` goes on. Raises ConfigError, WeightsError, OutputError.
+    which alone writes. `out`, a folder, also receives config.json and checkpoint.safetensors, from which `resume` goes
+    on. Raises ConfigError, WeightsError, OutputError.
     """
     make_folder(out)
     checkpoint, best_path, config = out / CHECKPOINT_FILE, out / RESULT_FILE, trainer.config
@@ -194,8 +194,8 @@ def train_generator_on(
 
     Without it, to `out`/pairs; what is there already is used. `out` also receives the numbers as curve.csv and,
     with pictures, for TensorBoard. Raises as `train_generator`, and ConfigError where `data` holds no train or val
-    shards. Several `processes` of `device` learn together. A run
-    that has not begun begins with the weights in `start`, of windows of any size.
+    shards. Several `processes` of `device` learn together. A run that has not begun begins with the weights in `start`,
+    of windows of any size.
     """
     together = Processes.begun(device, processes)
     if not together.first:

@@ -13,7 +13,7 @@ from faceanime.generator.windows import Part
 from faceanime.train.augment import AugmentConfig
 from faceanime.train.pairs import PairsConfig
 
-CRITIC_CHANNELS = 6
+_CRITIC_CHANNELS = 6
 """The target's prior and the picture."""
 
 
@@ -107,8 +107,8 @@ class GeneratorConfig:
             raise ConfigError(f"batch is {self.batch}, expected an even number with the temporal loss")
         if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
             raise ConfigError(f"mouth_share, eye_share and face_share are {self.shares}, expected 0 to 1")
-        if self.critic.channels != CRITIC_CHANNELS:
-            raise ConfigError(f"critic.channels is {self.critic.channels}, expected {CRITIC_CHANNELS}")
+        if self.critic.channels != _CRITIC_CHANNELS:
+            raise ConfigError(f"critic.channels is {self.critic.channels}, expected {_CRITIC_CHANNELS}")
 
     @property
     def shares(self) -> dict[Part, float]:

@@ -254,7 +254,7 @@ class _Clip:
     ) -> None:
         self._texture = texture
         self.model, self.residual = model, tensors["residual"].astype(np.float64)
-        self._file, self._identity = file, tensors["identity"].astype(np.float64)
+        self._identity = tensors["identity"].astype(np.float64)
         self.frames = tensors["frame"]
         self._expression = {name: tensors[f"{name}_expression"] for name in _FACES}
         self._pose = {
