@@ -5,8 +5,8 @@ Run: python benchmarks/repair.py RENDERED/test GENERATOR... (RENDERED: what `fac
 
 Errors are mean |I - I'| in levels of 255 within a region of `train.window_errors.REGIONS`, over all pixels of all
 windows; "frozen" is the source picture itself at the same place. Sharpness: mean |Laplacian| of what the gates let
-through, in shares of the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| within the gates. Openings are lips
-apart, in eye distances. Not the pictures' own errors: those are in docs/results.md, by `faceanime evaluate`.
+through, in shares of the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Openings
+are lips apart, in eye distances. Not the pictures' own errors: those are in docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from faceanime.evaluate.pairs import EYE_DISTANCE
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, WindowName
@@ -80,7 +81,9 @@ def main() -> None:
     with Pairs(paths, model, **({"sizes": sizes.pop()} if sizes else {})) as pairs:
         for pair in pairs.all(given.every):
             face = pairs.target(pair)
-            lips = float(measured("lips_apart", model, face.identity, face.expression[None])[0])
+            lips = (
+                float(measured("lips_apart", model, face.identity, face.expression[None])[0]) / EYE_DISTANCE
+            )
             bin_of = (
                 f"inside, lips {OPENINGS[np.searchsorted(OPENINGS, max(lips, 0.0), 'right') - 1]:g} apart"
             )
@@ -100,15 +103,16 @@ def main() -> None:
                     edges[key, PART_OF[name]] += float(sharpness(picture)[is_open].sum())
                     if name in after:
                         next_sample, next_pictures = after[name]
+                        either = is_open | (next_sample.gate > 0.5)  # a gate that opens may pop
                         changes = (
                             next_pictures.get(key, next_sample.truth)
                             - picture
                             - (next_sample.truth - sample.truth)
                         )
                         flicker[key, PART_OF[name]][0] += float(
-                            127.5 * np.abs(changes).mean(axis=-1)[is_open].sum()
+                            127.5 * np.abs(changes).mean(axis=-1)[either].sum()
                         )
-                        flicker[key, PART_OF[name]][1] += float(is_open.sum())
+                        flicker[key, PART_OF[name]][1] += float(either.sum())
     bins = sorted({column for _, column in errors if column.startswith("inside,")})
     names = ["filmed", "frozen", "geometric", *networks]
     table("error", names, [*REGIONS, *bins], lambda n, c: errors[n, c][0] / max(errors[n, c][1], 1.0))

@@ -87,6 +87,7 @@ def animate_file(
     """
     still = out.suffix.lower() in STILL_SUFFIXES and _is_still(driving)
     written = _check_outputs(out, options, (portrait, driving), still)
+    animator.ready()
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
     motion = animator.motion(driving, progress)
     dynamics = animator.retarget(subject, motion)
@@ -119,6 +120,7 @@ def predict_file(
     if motion_out is not None:
         _refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
+    animator.ready()
     subject, crop = _prepared(animator, read_image(portrait), options, str(portrait))
     goal = None
     if target is not None:

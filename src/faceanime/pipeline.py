@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -181,10 +182,13 @@ class Animator:
         yield from self.render(portrait, dynamics)
 
     def render(self, portrait: Portrait, dynamics: Dynamics) -> Iterator[Pixels]:
-        """The pictures of a portrait with dynamics that are its own (see `retarget`)."""
+        """The pictures of a portrait with dynamics that are its own (see `retarget`).
+
+        Raises ConfigError, WeightsError for networks that are not there or do not fit.
+        """
+        self.ready()
         draw = self._painter_of(portrait) if self.config.renderer == "pgfg" else self._renderer_of(portrait)
-        # several frames are drawn at once: threads of their own for small products only get in each other's way
-        with threadpool_limits(1, user_api="blas"):
+        with _ONE_BLAS_THREAD:
             yield from in_order(draw, (dynamics[t] for t in range(len(dynamics))))
 
     def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
@@ -202,20 +206,29 @@ class Animator:
             return lambda canvas, face: canvas
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
-        network = self._network()
-        return Repairer(portrait.pixels, portrait.face, region, self.model, network).repair
+        return Repairer(portrait.pixels, portrait.face, region, self.model, self._network).repair
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""
         from faceanime.generator.paint import Painter  # torch is slow to import
 
-        return Painter(portrait.pixels, portrait.face, self.model, self._network()).draw
+        return Painter(portrait.pixels, portrait.face, self.model, self._network).draw
 
     @property
     def generator_path(self) -> Path | None:
         """The weights of the renderer's networks; None where there are none."""
         return generator_of(self.config.renderer, self.config.generator)
 
+    def ready(self) -> None:
+        """Load the renderer's networks now: what is wrong with them is told before long work. Raises as `render`."""
+        if self.config.renderer != "geometric":
+            _ = self._network
+        elif self.config.generator is not None:
+            raise ConfigError(
+                "the geometric renderer has no networks; leave --generator out, or choose another"
+            )
+
+    @cached_property
     def _network(self) -> Any:
         """The renderer's networks. Raises ConfigError, WeightsError."""
         from faceanime.generator.generator_file import load_generator
@@ -270,6 +283,32 @@ class Animator:
         if face != "largest" and most and counts[-1] <= face:
             raise no_such_face(face, most, where, face_option)
         say_which_face(face, counts[-1] if counts else 0, where, face_option)
+
+
+class _OneBlasThread:
+    """While pictures are drawn, several at once, small products have no threads of their own: they get in the way.
+
+    The limit is the whole process's; it goes when the last of several renderings that overlap is over.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limit: threadpool_limits | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            self._limit = self._limit or threadpool_limits(1, user_api="blas")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._limit is not None:
+                self._limit.restore_original_limits()
+                self._limit = None
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
 
 
 def generator_of(renderer: RendererName, own: Path | None = None) -> Path | None:

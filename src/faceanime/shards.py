@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -41,6 +41,7 @@ class Sample:
     split: str
     note: Mapping[str, Any]
     members: Mapping[str, bytes]
+    filmed: ClassVar[bool] = True
 
     def motion(self) -> Dynamics:
         """The dynamics, in px of the clip. Raises WeightsError."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceanime.errors import ConfigError, MorphableModelError, WeightsError
+from faceanime.errors import MorphableModelError, WeightsError
 from faceanime.generator.generator_file import KIND, VERSION, load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
@@ -76,8 +76,12 @@ def test_files_that_do_not_fit_are_refused(path: Path, model: MorphableModel, tm
     with pytest.raises(WeightsError, match="its tensors do not fit its header"):
         load_generator(path, model)
     rewrite(path, config='{"sise_px": 32}')
-    with pytest.raises(ConfigError, match="did you mean size_px"):
+    with pytest.raises(WeightsError, match=r"is damaged.*did you mean size_px"):
         load_generator(path, model)
+    for untrue in ('{"width": 10000000, "widest": 10000000}', '{"latent": 1000000000000000000}'):
+        rewrite(path, config=untrue)  # petabytes, if it were believed
+        with pytest.raises(WeightsError, match="its tensors do not fit its header"):
+            load_generator(path, model)
     rewrite(path, version=1)
     with pytest.raises(WeightsError, match="of version 1, which this faceanime no longer has"):
         load_generator(path, model)

@@ -171,6 +171,47 @@ def test_where_nothing_changes_every_bit_stays(maker: WindowMaker, model: Morpha
     assert 39 < places[1].min() < places[1].max() < 81
 
 
+def test_fine_detail_stays_where_little_changes_and_goes_with_what_it_was_of() -> None:
+    """Stripes that the window is too coarse to see, on a picture four times as fine."""
+    window = Window(np.array([[0.25, 0.0, 0.0], [0.0, 0.25, 0.0]]), 64)
+    stripes = np.zeros((256, 256, 3), np.uint8) + np.where(np.arange(256) % 4 < 2, 80, 120)[None, :, None]
+    before = stripes.astype(np.uint8)
+    change = np.zeros((64, 64, 3), np.float32)
+    change[8:24, 8:56], change[40:56, 8:56] = 1.0, 60.0
+    canvas = before.copy()
+    window.paste(canvas, change)
+    little, much, none = (canvas[at : at + 32, 64:192].astype(float) for at in (48, 176, 112))
+    assert little.std() > 0.85 * none.std() > 10.0
+    assert much.std() < 0.1 * none.std()
+    assert abs(little.mean() - 101.0) < 1.0
+    assert abs(much.mean() - 160.0) < 1.0
+    np.testing.assert_array_equal(canvas[112:144], before[112:144])
+
+
+def test_a_picture_is_shown_as_far_as_its_weight() -> None:
+    window = Window(np.array([[0.5, 0.0, -16.0], [0.0, 0.5, -16.0]]), 32, mirrored=True)
+    picture, weight = np.full((32, 32, 3), 200, np.uint8), np.zeros((32, 32), np.float32)
+    weight[4:28, 4:16], weight[4:28, 16:28] = 1.0, 0.5
+    before = noise(3, 120)
+    canvas = before.copy()
+    window.show(canvas, picture, weight)
+    assert (canvas[50:80, 70:84] == 200).all()  # in the mirror
+    half = np.rint(100.0 + 0.5 * before[50:80, 46:60])
+    assert np.abs(canvas[50:80, 46:60] - half).max() <= 1.0
+    np.testing.assert_array_equal(canvas[:38], before[:38])
+    np.testing.assert_array_equal(canvas[:, :38], before[:, :38])
+
+
+def test_a_turning_head_opens_its_gate_little_by_little(maker: WindowMaker, model: MorphableModel) -> None:
+    source, before = face_of(model, pose_of()), None
+    for yaw in np.arange(0.0, 25.0, 0.5):
+        gate = told("face", maker, source, face_of(model, pose_of(float(yaw))), model).gate
+        if before is not None:
+            assert np.abs(gate - before).max() < 0.5, yaw
+        before = gate
+    assert (gate > 0.5).sum() > 500
+
+
 def test_a_window_sees_the_same_in_a_part_of_the_picture(maker: WindowMaker, model: MorphableModel) -> None:
     face = face_of(model, pose_of(scale=90, at=(180, 200)))
     picture, box = noise(1, 400), Box(60, 80, 330, 390)

@@ -11,7 +11,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.progress import SilentProgress
 from faceanime.shards import write_shards
-from faceanime.train.pairs import render_pairs
+from faceanime.train.pairs import clips_with_drivers, render_pairs
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +31,5 @@ def data(tmp_path_factory: pytest.TempPathFactory, model: MorphableModel) -> Pat
 def rendered(data: Path, tmp_path_factory: pytest.TempPathFactory, model: MorphableModel) -> Path:
     out, animator = tmp_path_factory.mktemp("rendered"), Animator(model=model)
     for split in ("train", "val"):
-        render_pairs(data, split, out, animator, SMALL.pairs, SilentProgress())
+        render_pairs(clips_with_drivers(data, split), out / split, animator, SMALL.pairs, SilentProgress())
     return out

@@ -24,7 +24,7 @@ from faceanime.pipeline import Animator
 from faceanime.progress import SilentProgress
 from faceanime.train.augment import PLAIN, AugmentConfig, Look
 from faceanime.train.faces import face_sample
-from faceanime.train.pairs import choose_sources, choose_targets, render_pairs
+from faceanime.train.pairs import choose_sources, choose_targets, clips_with_drivers, render_pairs
 from faceanime.train.reader import READ
 from faceanime.train.registration import registered
 from faceanime.train.whole_faces import repaired_faces, whole_faces
@@ -37,9 +37,19 @@ def test_clips_that_are_rendered_are_not_rendered_again(
     files = sorted((rendered / "train").iterdir())
     assert [file.name for file in files] == ["a.pairs.safetensors", "b.pairs.safetensors"]
     before = [file.stat().st_mtime_ns for file in files]
-    again = render_pairs(data, "train", rendered, Animator(model=model), SMALL.pairs, SilentProgress())
+    again = render_pairs(
+        clips_with_drivers(data, "train"),
+        rendered / "train",
+        Animator(model=model),
+        SMALL.pairs,
+        SilentProgress(),
+    )
     assert again == files
     assert [file.stat().st_mtime_ns for file in files] == before
+    other = replace(SMALL.pairs, seed=9)
+    with pytest.raises(ConfigError, match=r"a\.pairs\.safetensors was rendered with other settings"):
+        clips = clips_with_drivers(data, "train")
+        render_pairs(clips, rendered / "train", Animator(model=model), other, SilentProgress())
 
 
 def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: MorphableModel) -> None:
@@ -76,6 +86,11 @@ def test_light_changes_pictures_alike_and_a_mirror_the_maps_too() -> None:
     look = Look(np.array([0.5, 1.0, 2.0], np.float32), 1.0, 0.0, None, True)
     seen = look.seen(picture).astype(float)
     assert np.abs(seen - (picture * [0.5, 1.0, 2.0]).clip(0, 255)).max() <= 0.5
+    red = np.zeros((32, 32, 3), np.uint8) + np.uint8([200, 140, 120])
+    red[8:24, 8:24] = 230, 20, 20
+    coarse = replace(PLAIN, quality=40).seen(red).astype(float)
+    colours = [np.abs(coarse - red)[..., c].mean() for c in range(3)]
+    assert colours[2] < 1.4 * colours[1]  # a JPEG of blue for red has its errors elsewhere
     lit = look.lit(picture.astype(np.float32) / 255)
     assert np.abs(lit * 255 - seen).max() < 1.0
 

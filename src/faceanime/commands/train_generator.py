@@ -20,6 +20,9 @@ class TrainGenerator:
     """The folder that `faceanime prepare` wrote."""
     out: Path
     """The folder that receives generator.safetensors, config.json, a checkpoint and TensorBoard's log."""
+    portraits: Path | None = None
+    """A folder with portraits.csv (columns file, split, person) and its pictures, to learn from too: people who are
+    there twice show true teeth and lids, the others are driven by the clips."""
     config: Path | None = None
     """Settings as JSON, as in config.json; what it does not name keeps its default."""
     preset: Preset | None = None
@@ -62,5 +65,6 @@ class TrainGenerator:
                 self.rendered,
                 self.processes,
                 self.start,
+                self.portraits,
             )
         print(path)

@@ -114,7 +114,10 @@ def animators_of(config: EvaluateConfig, model: MorphableModel) -> dict[str, Ani
     configs = {str(name): AnimatorConfig(renderer=name) for name in config.renderer}
     for path in config.generator:
         configs[generator_row_of(path)] = AnimatorConfig(renderer=renderer_of(path), generator=path)
-    return {name: Animator(one, model) for name, one in configs.items()}
+    animators = {name: Animator(one, model) for name, one in configs.items()}
+    for animator in animators.values():
+        animator.ready()
+    return animators
 
 
 def pairs_of(data: Path, config: EvaluateConfig, model: MorphableModel) -> list[Pair]:

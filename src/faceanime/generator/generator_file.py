@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from faceanime.config import from_json, to_json
-from faceanime.errors import WeightsError
+from faceanime.errors import ConfigError, WeightsError
 from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
@@ -46,11 +46,15 @@ def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mappin
             f"{path} holds a network of version {header['version']}, which this faceanime no longer has"
         )
     model.require(str(header.get("model_id")), str(path))
-    generator = _untrained(path, header)
+    ready = {name: torch.tensor(value) for name, value in tensors.items()}
+    ready = {name: value.float() if value.is_floating_point() else value for name, value in ready.items()}
     try:
-        generator.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise WeightsError(f"{path} is damaged: its tensors do not fit its header") from error
+        with torch.device("meta"):  # what a header says takes no memory before it is known to be true
+            generator = _untrained(path, header)
+        generator.load_state_dict(ready, assign=True)
+    except (ConfigError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split("\n")[:1])
+        raise WeightsError(f"{path} is damaged: its tensors do not fit its header ({reason})") from error
     return generator.eval(), header
 
 

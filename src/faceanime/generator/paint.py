@@ -16,6 +16,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 
 _FEATHER_PX = 4.0
+"""Toward the window's edges the portrait takes over again."""
 
 
 class Painter:
@@ -30,14 +31,17 @@ class Painter:
         self._window = face_window(points, face.coefficients.pose, network.config.size_px)
         self._source = _batch(self._window.cut(portrait) / np.float32(127.5) - 1.0)
         self._source_prior = self._drawn(points)
+        line = np.arange(network.config.size_px, dtype=np.float32)
+        edge = (np.minimum(line, line[::-1]) / _FEATHER_PX).clip(0.0, 1.0)
+        self._inner = np.minimum(edge[:, None], edge[None])
 
     def draw(self, target: FaceCoefficients) -> Pixels:
-        """The portrait (H,W,3) with the target's geometry."""
+        """The portrait (H,W,3) with the target's geometry; where the mask is shut, its own pixels."""
         prior = self._drawn(model_points(target, self._face.residual, self._model))
         with torch.inference_mode():
-            made = self._network(self._source, self._source_prior, prior).image[0]
+            made = self._network(self._source, self._source_prior, prior)
         canvas = self._portrait.copy()
-        self._window.show(canvas, pixels_of(made), _FEATHER_PX)
+        self._window.show(canvas, pixels_of(made.out[0]), self._inner * made.mask[0, 0].numpy())
         return canvas
 
     def _drawn(self, points: Float[np.ndarray, "V 3"]) -> Tensor:

@@ -63,22 +63,25 @@ _CENTRE: dict[WindowName, tuple[int, ...]] = {
     "left_eye": _LEFT_EYE,
 }
 
+_REPLACES = 16.0
+
 # Lengths in shares of a window's side.
-_GROW: dict[Part, float] = {"mouth": 4 / 128, "eye": 3 / 64, "face": 2 / 128}
+_GROW: dict[Part, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128}
 _SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128}
 _BORDER = 3 / 64
 """Along a window's edge its gate is shut."""
 _REST: dict[Part, tuple[float, float]] = {"mouth": (0.001, 0.012), "eye": (0.002, 0.02)}
 """A gate begins to open when its landmarks have moved so far, in the window, from where the source has them, and is
 open from the second on: at rest the source shows."""
-_STRETCHED = 1.7
-"""Skin is stretched when it covers so many times the area that it has in the source."""
+_STRETCHED = (1.4, 2.0)
+"""A face's gate begins to open where skin covers so many times the area that it has in the source, and is open from the
+second on: a threshold would open it from one frame to the next."""
 _STRETCH_OCTAVES = 3.0
 
 
 @dataclass(frozen=True)
 class WindowSizes:
-    """Sides of the windows, px; multiples of 16, 32 or more."""
+    """Sides of the windows, px; multiples of 16 from 32 to 512."""
 
     mouth_px: int = 128
     eye_px: int = 64
@@ -86,8 +89,10 @@ class WindowSizes:
 
     def __post_init__(self) -> None:
         for name in ("mouth_px", "eye_px", "face_px"):
-            if getattr(self, name) < 32 or getattr(self, name) % 16:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected a multiple of 16, 32 or more")
+            if not 32 <= getattr(self, name) <= 512 or getattr(self, name) % 16:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}, expected a multiple of 16 from 32 to 512"
+                )
 
     def of(self, part: Part) -> int:
         """The side of a part's window, px."""
@@ -118,29 +123,40 @@ class Window:
     def paste(self, canvas: Pixels, change: Float32[np.ndarray, "S S 3"]) -> None:
         """Add a change (levels of 255) to a picture, in place; where it is 0, pixels stay as they are.
 
-        A change, not a picture: what it leaves alone keeps the detail that the picture has beyond the window's.
+        A change, not a picture: what it leaves alone keeps the detail that the picture has beyond the window's. Where
+        it reaches `_REPLACES` levels, something else is there now, and the detail of what was there goes.
         """
         check_shape("change", change, self.size_px, self.size_px, 3)
-        box = self._box(*canvas.shape[:2])
-        flow = identity_flow(box.height, box.width)
-        places = apply_affine(self.within(box).window_from_picture, flow).astype(np.float32)
-        seen = _shown_smaller(np.ascontiguousarray(self._turned(change)), 1.0 / self._scale)
+        box, near, places = self._on(canvas)
+        added = sample(_shown_smaller(np.ascontiguousarray(self._turned(change)), 1.0 / self._scale), places)
         inside = canvas[box.slices]
-        inside[:] = np.rint(inside + sample(seen, places)).clip(0, 255).astype(np.uint8)
+        if self._scale < ANTIALIAS_BELOW:
+            held = self._turned(near.cut(inside)).astype(np.float32)
+            gone = (np.abs(added).max(axis=-1, keepdims=True) / _REPLACES).clip(0.0, 1.0)
+            added += gone * (sample(held, places) - inside)
+        inside[:] = np.rint(inside + added).clip(0, 255).astype(np.uint8)
 
-    def show(self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], feather_px: float) -> None:
-        """Draw a picture (S,S,3) over the part of `canvas` (H,W,3) that the window sees, in place.
+    def show(
+        self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "S S"]
+    ) -> None:
+        """Blend a picture into the part of `canvas` (H,W,3) that the window sees, in place; `weight` in [0, 1].
 
-        Toward the window's edges it fades over `feather_px`, in px of the window.
+        The weight must be 0 along the window's edge. Where it is 0, pixels stay as they are.
         """
         check_shape("picture", picture, self.size_px, self.size_px, 3)
+        check_shape("weight", weight, self.size_px, self.size_px)
+        box, _, places = self._on(canvas)
+        both = np.concatenate([weight[..., None] * picture, weight[..., None]], axis=-1)
+        seen = sample(np.ascontiguousarray(self._turned(both)), places)
+        inside = canvas[box.slices]
+        inside[:] = np.rint(seen[..., :3] + (1.0 - seen[..., 3:]) * inside).astype(np.uint8)
+
+    def _on(self, canvas: Pixels) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
+        """The part of a picture under the window, the window on that part, and where its pixels are in it, px."""
         box = self._box(*canvas.shape[:2])
+        near = self.within(box)
         flow = identity_flow(box.height, box.width)
-        places = apply_affine(self.within(box).window_from_picture, flow).astype(np.float32)
-        edge = np.minimum(places, self.size_px - places).min(axis=-1, keepdims=True) / feather_px
-        seen = sample(self._turned(picture), places)
-        inside, weight = canvas[box.slices], edge.clip(0.0, 1.0)
-        inside[:] = np.rint(weight * seen + (1.0 - weight) * inside).astype(np.uint8)
+        return box, near, apply_affine(near.window_from_picture, flow).astype(np.float32)
 
     def placed(self, points: Points) -> Points:
         """A mesh's points (V,3), px of the picture, in px of the window before it is mirrored."""
@@ -288,26 +304,27 @@ def _gate(
     as in `_REST`."""
     side = len(maps)
     if part == "face":
-        lost = (maps[..., STRETCH] > np.log2(_STRETCHED) / _STRETCH_OCTAVES) & (maps[..., SKIN] > 0)
-        opening = 1.0
+        least, most = np.log2(_STRETCHED) / _STRETCH_OCTAVES
+        lost = ((maps[..., STRETCH] - least) / (most - least)).clip(0.0, 1.0) * maps[..., SKIN]
     else:
-        lost = maps[..., _CHANGEABLE[part]].any(axis=-1)
         first, full = _REST[part]
         opening = min(max((moved - first) / (full - first), 0.0), 1.0)
-    border = max(round(_BORDER * side), 1)
-    shut = np.zeros((side, side), np.uint8)
-    if opening == 0.0 or not lost.any():
-        return shut.astype(np.float32)
-    grown = cv2.dilate(lost.astype(np.uint8), _disc(_GROW[part] * side)) > 0
+        lost = opening * maps[..., _CHANGEABLE[part]].max(axis=-1)
+    shut = np.zeros((side, side), np.float32)
+    if not lost.any():
+        return shut
+    # a mean over what is near, not a maximum: a sliver of skin that comes into sight opens little
+    near = 2 * max(round(_GROW[part] * side), 1) + 1
+    grown = (2.0 * cv2.blur(lost.astype(np.float32), (near, near))).clip(0.0, 1.0)
     # what lies beside the face is not its own: neither background nor neck
     within = cv2.erode(face.astype(np.uint8), _disc(_SOFT[part] * side)) > 0
     if part == "face":
         within = within & (maps[..., SKIN] > 0)
+    border = max(round(_BORDER * side), 1)
     inner = slice(border, side - border)
-    shut[inner, inner] = (grown & within)[inner, inner]
+    shut[inner, inner] = (grown * within)[inner, inner]
     soft = 2 * max(round(_SOFT[part] * side), 1) + 1  # a box, not a gaussian: it ends
-    blurred = cv2.blur(shut.astype(np.float32), (soft, soft), borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(opening * blurred, np.float32)
+    return np.asarray(cv2.blur(shut, (soft, soft), borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
 def _disc(radius_px: float) -> UInt8[np.ndarray, "d d"]:

@@ -82,8 +82,9 @@ class Look:
         if self.sigma:
             shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), self.sigma))
         if self.quality is not None:
-            _, code = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-            shown = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
+            blue_first = np.ascontiguousarray(shown[..., ::-1])  # as OpenCV has colours
+            _, code = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+            shown = np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
         return shown
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,13 @@ Device = Literal["cpu", "cuda"]
 
 
 def save_checkpoint(
-    path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], step: int
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimisers: Mapping[str, Optimizer],
+    step: int,
+    header: Mapping[str, Any] | None = None,
 ) -> None:
-    """Everything that the next step depends on. Raises OutputError."""
+    """Everything that the next step depends on; `header` (JSON values) is kept beside. Raises OutputError."""
     tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
@@ -30,7 +34,7 @@ def save_checkpoint(
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{key}": value for key, value in state.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-    save_weights(path, arrays, kind=KIND, header={"step": step})
+    save_weights(path, arrays, kind=KIND, header={**(header or {}), "step": step})
 
 
 def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:

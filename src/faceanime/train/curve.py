@@ -22,8 +22,12 @@ class Curve:
         if not resumed:
             self._table.unlink(missing_ok=True)
         elif self._table.exists():
-            steps = [row.split(",")[0] for row in self._table.read_text(encoding="utf-8").splitlines()[1:]]
-            self._last = int(steps[-1]) if steps else -1
+            text = self._table.read_text(encoding="utf-8")
+            whole = text[: text.rfind("\n") + 1]  # a run that was killed may have left half a row
+            if whole != text:
+                self._table.write_text(whole, encoding="utf-8")
+            rows = whole.splitlines()[1:]
+            self._last = int(rows[-1].split(",")[0]) if rows else -1
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -43,7 +47,7 @@ class Curve:
         """A row of the table; every call has the same names. A row that is there already stays as it is."""
         if step <= self._last:
             return
-        new = not self._table.exists()
+        new = not self._table.exists() or not self._table.stat().st_size
         with self._table.open("a", encoding="utf-8") as table:
             if new:
                 table.write(",".join(["step", *numbers]) + "\n")
@@ -51,8 +55,9 @@ class Curve:
         if self._board is not None:
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, step)
+            self._board.flush()
 
     def show(self, step: int, name: str, picture: Pixels) -> None:
-        """A picture for TensorBoard."""
-        if self._board is not None:
+        """A picture for TensorBoard; not again after a resumption."""
+        if self._board is not None and step > self._last:
             self._board.add_image(name, np.asarray(picture), step, dataformats="HWC")

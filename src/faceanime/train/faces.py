@@ -12,6 +12,7 @@ from jaxtyping import Float32, UInt8
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.face_window import draw_prior, face_window, mirrored_prior
 from faceanime.generator.pgfg import PgfgConfig
+from faceanime.morphable import topology
 from faceanime.structures.frames import Pixels
 from faceanime.train.augment import PLAIN, Look
 from faceanime.train.windows import Batch, Pair, Pairs
@@ -21,13 +22,15 @@ from faceanime.train.windows import Batch, Pair, Pairs
 class FaceSample:
     """One pair in the source's window, of side S: pictures and priors float32 in [-1, 1].
 
-    `to_aligned` (2,3) brings the target's face to where the face recogniser wants it, px to px.
+    `face` is 1 on the target's face, 0 around it; `to_aligned` (2,3) brings it to where the face recogniser wants it,
+    px to px.
     """
 
     source: Float32[np.ndarray, "S S 3"]
     truth: Float32[np.ndarray, "S S 3"]
     source_prior: Float32[np.ndarray, "S S P"]
     target_prior: Float32[np.ndarray, "S S P"]
+    face: Float32[np.ndarray, "S S 1"]
     to_aligned: Float32[np.ndarray, "2 3"]
 
 
@@ -56,7 +59,10 @@ def face_sample(
             mirrored_prior(config.prior, prior, pairs.model) for prior in (source_prior, target_prior)
         )
         landmarks = landmarks[pairs.model.mirror[: len(landmarks)]] * (-1.0, 1.0) + (config.size_px, 0.0)
-    return FaceSample(source, truth, source_prior, target_prior, dlib_alignment(landmarks).astype(np.float32))
+    face = np.zeros((config.size_px, config.size_px, 1), np.float32)
+    cv2.fillPoly(face, [np.rint(landmarks[list(topology.OVAL)]).astype(np.int32)], (1.0,))
+    to_aligned = dlib_alignment(landmarks).astype(np.float32)
+    return FaceSample(source, truth, source_prior, target_prior, face, to_aligned)
 
 
 def _before(

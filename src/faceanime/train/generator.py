@@ -10,58 +10,40 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
-from faceanime.config import load_config, save_config
-from faceanime.errors import ConfigError
+from faceanime.config import load_config, save_config, to_json
+from faceanime.errors import Cancelled, ConfigError
 from faceanime.files import make_folder
 from faceanime.generator.flow_guided import QUALITY
-from faceanime.generator.generator_file import Generator, load_generator, save_generator
+from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.prior.texture import TextureConfig
 from faceanime.progress import Progress, SilentProgress, watched
 from faceanime.streaming import in_order
-from faceanime.structures.frames import Pixels
+from faceanime.train.albums import albums_with_drivers
 from faceanime.train.checkpoint import Device
 from faceanime.train.curve import Curve
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.generator_trainer import GeneratorTrainer
-from faceanime.train.pairs import render_pairs
+from faceanime.train.pairs import clips_with_drivers, render_pairs
 from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
 from faceanime.train.processes import ALONE, Processes
+from faceanime.train.trainer import Trainer
 from faceanime.train.window_errors import Numbers
 from faceanime.train.windows import Pairs
+from faceanime.weights import read_header
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 RESULT_FILE = "generator.safetensors"
 CONFIG_FILE = "config.json"
-
-
-@runtime_checkable
-class Trainer(Protocol):
-    """What the loop asks of a generator's trainer: `GeneratorTrainer`, `PgfgTrainer`."""
-
-    loss_names: ClassVar[tuple[str, ...]]
-    config: Any
-    step: int
-    network: Any
-    average: Any
-
-    @property
-    def recogniser(self) -> str | None: ...
-
-    def draw(self, pairs: Pairs, step: int) -> Any: ...
-    def advance(self, drawn: Any) -> Numbers: ...
-    def samples(self, pairs: Pairs) -> Any: ...
-    def validate(self, samples: Any) -> Numbers: ...
-    def look(self, samples: Any) -> Mapping[Any, Pixels]: ...
-    def save(self, path: Path) -> None: ...
-    def load(self, path: Path) -> None: ...
+_SAVE_EVERY_S = 180.0
 
 
 TrainingConfig: TypeAlias = GeneratorConfig | PgfgTraining
@@ -86,28 +68,63 @@ def load_training(path: Path) -> TrainingConfig:
     return load_config(GeneratorConfig, path)
 
 
-def trainer_of(
-    config: TrainingConfig, processes: Processes = ALONE, start: Generator | None = None
-) -> Trainer:
-    """A run that has not begun, from the weights of `start` if they are given.
+def trainer_of(config: TrainingConfig, processes: Processes = ALONE) -> Trainer[Any]:
+    """A run that has not begun. Raises WeightsError where a loss's network is not there."""
+    if isinstance(config, PgfgTraining):
+        return PgfgTrainer(config, processes)
+    return GeneratorTrainer(config, processes)
 
-    Raises WeightsError where a loss's network is not there, ConfigError for a `start` of another network.
-    """
-    kind = PgfgTrainer if isinstance(config, PgfgTraining) else GeneratorTrainer
-    trainer: Trainer = kind(config, processes)  # type: ignore[arg-type]  # each has its own
-    if start is not None:
-        for network in (trainer.network, trainer.average):
-            try:
-                network.load_state_dict(start.state_dict())
-            except RuntimeError as error:
-                raise ConfigError(
-                    "--start names weights of a network with other widths than the run's"
-                ) from error
-    return trainer
+
+class _Run:
+    """What a run has on disk, in a folder: its settings, its last state, and its best weights by validation."""
+
+    def __init__(self, out: Path, trainer: Trainer[Any], model: MorphableModel, rights: list[str]) -> None:
+        self.out, self._trainer, self._model, self._rights = out, trainer, model, rights
+        self.best_path, self._checkpoint = out / RESULT_FILE, out / CHECKPOINT_FILE
+        self._best, self._saved_s = math.inf, time.monotonic()
+
+    def go_on(self) -> None:
+        """From where it was stopped, if it had begun. Raises ConfigError, WeightsError."""
+        if not self._checkpoint.exists():
+            return
+        if load_training(self.out / CONFIG_FILE) != self._trainer.config:
+            raise ConfigError(
+                f"{self.out} holds a run with other settings; leave --config and --preset out to go on with them"
+            )
+        self._trainer.load(self._checkpoint)
+        if self.best_path.exists():
+            self._best = float(read_header(self.best_path)["validation_score"])
+
+    def save(self) -> None:
+        """The state, for `go_on`."""
+        self._trainer.save(self._checkpoint)
+        self._saved_s = time.monotonic()
+
+    def save_now_and_then(self) -> None:
+        """The state, if it was not saved for minutes."""
+        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
+            self.save()
+
+    def keep_the_best(self, numbers: Numbers) -> None:
+        """The averaged weights, if nothing before had a lower score."""
+        if numbers["score"] >= self._best:
+            return
+        self._best = numbers["score"]
+        trainer = self._trainer
+        header = {
+            "step": trainer.step,
+            "validation_score": self._best,
+            "validation": numbers,
+            "recogniser": trainer.recogniser,
+            "settings": to_json(trainer.config),
+            "rights": self._rights,
+            "began_with": trainer.began_with,
+        }
+        save_generator(self.best_path, trainer.average, self._model, header)
 
 
 def train_generator(
-    trainer: Trainer,
+    trainer: Trainer[Any],
     train: Pairs,
     validation: Pairs,
     model: MorphableModel,
@@ -121,57 +138,48 @@ def train_generator(
 
     `note` is told the numbers and the validation samples every `validate_every` steps, in the first of the `processes`,
     which alone writes. `out`, a folder, also receives config.json and checkpoint.safetensors, from which `resume` goes
-    on. Raises ConfigError, WeightsError, OutputError.
+    on; it is written every few minutes and when the run is stopped. Raises ConfigError, WeightsError, OutputError,
+    Cancelled.
     """
     make_folder(out)
-    checkpoint, best_path, config = out / CHECKPOINT_FILE, out / RESULT_FILE, trainer.config
     _check_free(out, resume)
-    best = math.inf
-    if resume and checkpoint.exists():
-        if load_training(out / CONFIG_FILE) != config:
-            raise ConfigError(
-                f"{out} holds a run with other settings; leave --config and --preset out to go on with them"
-            )
-        trainer.load(checkpoint)
-        if best_path.exists():
-            best = float(load_generator(best_path, model)[1]["validation_score"])
+    config, run = trainer.config, _Run(out, trainer, model, train.rights)
+    if resume:
+        run.go_on()
     processes.wait()  # all have seen what is there
     if processes.first:
         save_config(config, out / CONFIG_FILE)
     samples = trainer.samples(validation)
     progress.stage("training the generator", config.steps - trainer.step)
+    drawn = in_order(
+        lambda step: trainer.draw(train, step), range(trainer.step, config.steps), config.loaders
+    )
     sums: Numbers = defaultdict(float)
-    started, begun = time.monotonic(), trainer.step
-    drawn = in_order(lambda step: trainer.draw(train, step), range(begun, config.steps), config.loaders)
-    for batches in watched(drawn, progress):
-        for name, value in trainer.advance(batches).items():
-            sums[name] += value
-        is_time = trainer.step % config.validate_every == 0 or trainer.step == config.steps
-        if is_time and processes.first:
-            numbers = trainer.validate(samples)
-            # all losses, 0 for those that were not there: a table needs the same columns in every row
-            means = {name: sums.get(name, 0.0) / config.validate_every for name in trainer.loss_names}
-            seen = (
-                processes.count
-                * config.batch
-                * config.accumulate
-                * (trainer.step - begun)
-                / (time.monotonic() - started)
-            )
-            note({**numbers, "pairs_per_s": seen, **means}, samples)
-            sums.clear()
-            if numbers["score"] < best:
-                best = numbers["score"]
-                header = {
-                    "step": trainer.step,
-                    "validation_score": best,
-                    "validation": numbers,
-                    "recogniser": trainer.recogniser,
-                }
-                save_generator(best_path, trainer.average, model, header)
-            trainer.save(checkpoint)
+    last_step, last_s = trainer.step, time.monotonic()
+    try:
+        for batches in watched(drawn, progress):
+            for name, value in trainer.advance(batches).items():
+                sums[name] += value
+            if not processes.first:
+                continue
+            if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
+                steps, seconds = trainer.step - last_step, time.monotonic() - last_s
+                numbers = trainer.validate(samples)
+                # all losses, 0 for those that were not there: a table needs the same columns in every row
+                means = {name: sums.get(name, 0.0) / steps for name in trainer.loss_names}
+                pairs = processes.count * config.batch * config.accumulate * steps
+                note({**numbers, "pairs_per_s": pairs / seconds, **means}, samples)
+                run.keep_the_best(numbers)
+                run.save()
+                sums.clear()
+                last_step, last_s = trainer.step, time.monotonic()
+            run.save_now_and_then()
+    except Cancelled as stopped:
+        if processes.first:
+            run.save()
+        raise Cancelled(f"stopped after step {trainer.step}; --resume goes on from there") from stopped
     processes.wait()
-    return best_path
+    return run.best_path
 
 
 def _check_free(out: Path, resume: bool) -> None:
@@ -189,24 +197,37 @@ def train_generator_on(
     rendered: Path | None = None,
     processes: int = 1,
     start: Path | None = None,
+    portraits: Path | None = None,
 ) -> Path:
-    """Train on the shards of `faceanime prepare`; the geometric renderer's pictures of them go to `rendered`.
+    """Train on the shards of `faceanime prepare`, and on the pictures of portraits.csv in `portraits` (`albums.py`).
 
-    Without it, to `out`/pairs; what is there already is used. `out` also receives the numbers as curve.csv and,
-    with pictures, for TensorBoard. Raises as `train_generator`, and ConfigError where `data` holds no train or val
-    shards. Several `processes` of `device` learn together. A run that has not begun begins with the weights in `start`,
-    of windows of any size.
+    What the geometric renderer makes of them goes to `rendered`, or to `out`/pairs; what is there already is used.
+    `out` also receives the numbers as curve.csv and, with pictures, for TensorBoard. Raises as `train_generator`, and
+    ConfigError where `data` holds no train or val shards. Several `processes` of `device` learn together. A run that
+    has not begun begins with the weights in `start`, of windows of any size.
     """
     together = Processes.begun(device, processes)
     if not together.first:
         progress = SilentProgress()
+    if start is not None and resume:
+        raise ConfigError("--start begins a run and --resume goes on with one; leave one of them out")
     make_folder(out)
     _check_free(out, resume)
     animator, folder = Animator(), rendered or out / "pairs"
 
     def render() -> list[list[Path]]:
         return [
-            render_pairs(data, split, folder, animator, config.pairs, progress) for split in ("train", "val")
+            render_pairs(
+                chain(
+                    clips_with_drivers(data, split),
+                    () if portraits is None else albums_with_drivers(portraits, data, split, animator),
+                ),
+                folder / split,
+                animator,
+                config.pairs,
+                progress,
+            )
+            for split in ("train", "val")
         ]
 
     if together.first:
@@ -225,7 +246,9 @@ def train_generator_on(
         Pairs(parts[1], model, **seen) as validation,
         Curve(out, resumed=(out / CHECKPOINT_FILE).exists()) if together.first else nullcontext() as curve,
     ):
-        trainer = trainer_of(config, together, None if start is None else load_generator(start, model)[0])
+        trainer = trainer_of(config, together)
+        if start is not None:
+            trainer.begin_with(start, model)
 
         def note(numbers: Numbers, samples: Any) -> None:
             assert curve is not None  # the first process

@@ -12,6 +12,7 @@ from faceanime.generator.flow_guided import FAST, FlowGuidedConfig
 from faceanime.generator.windows import Part
 from faceanime.train.augment import AugmentConfig
 from faceanime.train.pairs import PairsConfig
+from faceanime.train.stepping import Precision
 
 _CRITIC_CHANNELS = 6
 """The target's prior and the picture."""
@@ -75,8 +76,7 @@ class GeneratorConfig:
     """Weight of the distance in VGG-19's features, in mouths and eyes ..."""
     vgg19: Path | None = None
     """... whose weights a user brings: safetensors with torchvision's names."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the processor multiplies it."""
+    precision: Precision = "auto"
     loaders: int = 2
     """Threads that cut windows and draw their maps; a GPU wants as many as there are cores."""
     seed: int = 0

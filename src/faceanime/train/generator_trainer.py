@@ -8,11 +8,8 @@ identity have losses of their own, each with a weight in `GeneratorConfig`; 0 le
 
 from __future__ import annotations
 
-import copy
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from types import EllipsisType
 from typing import ClassVar, TypeAlias
 
@@ -20,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from faceanime.generator.blocks import GeneratedFace, pixels_of
 from faceanime.generator.discriminator import PatchCritic
@@ -27,7 +25,6 @@ from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import EYE, INSIDE, PART_OF, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
-from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.losses import (
     adversarial_loss,
@@ -43,7 +40,7 @@ from faceanime.train.losses import (
 from faceanime.train.perceptual import Vgg19, perceptual_l1
 from faceanime.train.processes import ALONE, Processes
 from faceanime.train.reader import LandmarkReader
-from faceanime.train.recogniser import DlibRecogniser
+from faceanime.train.trainer import Trainer, adam
 from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
 from faceanime.train.window_errors import Numbers, Tensors, add_errors, scores
 from faceanime.train.windows import Batch, Pairs, WindowSample, batched, draw_batches
@@ -54,7 +51,7 @@ View: TypeAlias = tuple[EllipsisType, slice, slice]
 
 _JUDGED: dict[Part, float] = {"mouth": 0.625, "eye": 0.75}
 """Share of a window's side, around its middle, that a critic sees."""
-_MOMENTS, _CRITIC_MOMENTS = (0.9, 0.99), (0.5, 0.99)
+_MOMENTS, _CRITIC_MOMENTS, _READER_MOMENTS = (0.9, 0.99), (0.5, 0.99), (0.9, 0.999)
 
 
 _LOSSES = (
@@ -64,8 +61,8 @@ _LOSSES = (
 """Of each part's windows."""
 
 
-class GeneratorTrainer:
-    """The networks, their critics, their averaged weights, and the step that they have come to."""
+class GeneratorTrainer(Trainer[FlowGuided]):
+    """The flow-guided networks, their critics and readers."""
 
     loss_names: ClassVar[tuple[str, ...]] = (
         "identity",
@@ -74,26 +71,17 @@ class GeneratorTrainer:
 
     def __init__(self, config: GeneratorConfig, processes: Processes = ALONE) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.step = config, 0
-        self._processes, self._device = processes, processes.device
-        self._low_precision = _multiplies_bfloat16(config.precision, self._device)
-        self.network = FlowGuided(config.network).to(self._device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
-        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        network = FlowGuided(config.network)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
+        super().__init__(config, processes, network, config.identity > 0)
         self.critics = nn.ModuleDict({part: PatchCritic(config.critic) for part in _JUDGED}).to(self._device)
-        self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _JUDGED}).to(self._device)
-        self._recogniser = DlibRecogniser().to(self._device) if config.identity else None
+        self._optimiser = adam(self.network, config.learning_rate, _MOMENTS)
+        self._critic_optimiser = adam(self.critics, config.critic_learning_rate, _CRITIC_MOMENTS)
+        self.readers: nn.ModuleDict | None = None
+        if config.landmarks:
+            self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _JUDGED}).to(self._device)
+            self._reader_optimiser = adam(self.readers, config.learning_rate, _READER_MOMENTS)
         self._vgg19 = Vgg19(config.vgg19).to(self._device) if config.perceptual and config.vgg19 else None
-        self._optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate, _MOMENTS)
-        self._reader_optimiser = torch.optim.Adam(self.readers.parameters(), config.learning_rate)
-        self._critic_optimiser = torch.optim.Adam(
-            self.critics.parameters(), config.critic_learning_rate, _CRITIC_MOMENTS
-        )
-
-    @property
-    def recogniser(self) -> str | None:
-        """Which face recogniser the identity loss asks, if there is such a loss: a measure by it is flattered."""
-        return None if self._recogniser is None else self._recogniser.name
 
     def draw(self, pairs: Pairs, step: int) -> list[Drawn]:
         """What is seen in a step: windows, and whole faces for the identity loss."""
@@ -112,35 +100,37 @@ class GeneratorTrainer:
 
     def advance(self, drawn: Sequence[Drawn]) -> Numbers:
         """One step; returns the losses."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self._pace()
+        self._set_pace()
         self.network.train()
-        self._optimiser.zero_grad()
-        self._critic_optimiser.zero_grad()
-        self._reader_optimiser.zero_grad()
+        for optimiser in self._optimisers().values():
+            optimiser.zero_grad()
         sums: Numbers = defaultdict(float)
+        windows = Counter[Part]()
+        for batches, _ in drawn:
+            windows.update({part: len(batch["gate"]) for part, batch in batches.items()})
         for batches, faces in drawn:
             for part, batch in batches.items():
-                losses = self._learn(part, self._tensors(batch))
-                for name, value in losses.items():
-                    sums[f"{part}/{name}"] += value / len(drawn)
+                share = len(batch["gate"]) / windows[part]
+                for name, value in self._learn(part, self._tensors(batch), share).items():
+                    sums[f"{part}/{name}"] += share * value
             if faces is not None:
                 sums["identity"] += self._stay_alike(faces) / len(drawn)
-        self._processes.average_gradients(self.network, self.critics, self.readers)
+        self._processes.average_gradients(self.network, self.critics, *filter(None, [self.readers]))
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         if self.step >= self.config.adversarial_from:
             self._critic_optimiser.step()
-        if self.config.landmarks:
+        if self.readers is not None:
             self._reader_optimiser.step()
-        self.step += 1
-        follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
+        self._finish_step()
         return sums
 
-    def _learn(self, part: Part, batch: Tensors) -> Numbers:
-        """Add the gradients of one batch to network and critic."""
-        config, share = self.config, 1.0 / self.config.accumulate
-        judged = part in _JUDGED and self.step >= config.adversarial_from
+    def _learn(self, part: Part, batch: Tensors, share: float) -> Numbers:
+        """Add the gradients of one batch, a share of the step's windows, to network and critic."""
+        config = self.config
+        paired = _paired(batch)
+        # a critic that sees drawn windows alone would learn nothing but to doubt
+        judged = part in _JUDGED and self.step >= config.adversarial_from and bool(paired.any())
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             face = self._repaired(self.network, part, batch)
         weight = _region_weight(batch, config.inside_adversarial if judged else config.inside)
@@ -152,18 +142,17 @@ class GeneratorTrainer:
         }
         if config.temporal:
             losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
-        paired = _paired(batch)
         if self._vgg19 is not None and part in _JUDGED and paired.any():
             apart = perceptual_l1(self._vgg19, face.image[paired], batch["truth"][paired])
             losses["perceptual"] = config.perceptual * apart
-        if config.landmarks and part in _JUDGED:
-            losses |= self._read(part, face.image, batch)
+        if self.readers is not None and part in _JUDGED:
+            losses |= self._read(part, face.image, batch, share)
         total = torch.stack(list(losses.values())).sum()
         if judged:
             view = _middle(face.image.shape[-1], _JUDGED[part])
             seen = {"prior": batch["target_prior"][view], "real": batch["truth"][view]}
             made, critic = face.image[view], self.critics[part]
-            losses["critic"] = self._teach(critic, **seen, made=made.detach(), paired=paired)
+            losses["critic"] = self._teach(critic, **seen, made=made.detach(), paired=paired, share=share)
             convincing = self._convince(critic, **seen, made=made, paired=paired)
             pull = torch.stack(list(convincing.values())).sum()
             total = total + config.adversarial * _balance(total, pull, face.image, view) * pull
@@ -171,13 +160,14 @@ class GeneratorTrainer:
         (share * total).backward()  # type: ignore[no-untyped-call]
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _read(self, part: Part, made: Tensor, batch: Tensors) -> Tensors:
+    def _read(self, part: Part, made: Tensor, batch: Tensors, share: float) -> Tensors:
         """The reader's own loss, whose gradients are added to it, and what it reads in drawn windows."""
+        assert self.readers is not None
         reader, places, paired = self.readers[part], batch["places"], _paired(batch)
         losses: Tensors = {}
         if paired.any():
             taught = landmark_l1(reader(batch["truth"][paired]), places[paired])
-            (taught / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+            (share * taught).backward()  # type: ignore[no-untyped-call]
             losses["reader"] = taught.detach()
         if self.step >= self.config.landmarks_from:
             reader.requires_grad_(False).eval()
@@ -193,18 +183,22 @@ class GeneratorTrainer:
             given = self._tensors(batch)
             return self._repaired(self.network, part, given).image - given["canvas"]
 
+        self.network.eval()  # few windows: batch norm's statistics are not theirs
         made = repaired_faces(faces, change, self._device)
+        self.network.train()
         real = torch.from_numpy(faces.truth).to(self._device).permute(0, 3, 1, 2)
         loss = self.config.identity * identity_loss(self._recogniser, made, real)
-        (loss / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        (loss / self.config.accumulate).backward()
         return float(loss.detach())
 
-    def _teach(self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor, paired: Tensor) -> Tensor:
-        """The critic's own loss; its gradients are added to it."""
+    def _teach(
+        self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor, paired: Tensor, share: float
+    ) -> Tensor:
+        """The critic's own loss; a share of its gradients is added to it."""
         real_scores, _ = critic(torch.cat([prior, real], dim=1)[paired])
         made_scores, _ = critic(torch.cat([prior, made], dim=1))
         loss = hinge_critic_loss(real_scores, made_scores)
-        (loss / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        (share * loss).backward()  # type: ignore[no-untyped-call]
         return loss
 
     def _convince(
@@ -230,7 +224,7 @@ class GeneratorTrainer:
 
     def samples(self, pairs: Pairs) -> dict[Part, list[WindowSample]]:
         """What is measured and looked at: the open windows of pairs spread evenly over all, always the same."""
-        every = max(sum(1 for _ in pairs.all(1)) // self.config.validation_windows, 1)
+        every = -(-sum(1 for _ in pairs.all(1)) // self.config.validation_windows)
         found: dict[Part, list[WindowSample]] = {}
         for pair in pairs.all(every):
             for name, sample in pairs.windows(pair):
@@ -267,47 +261,18 @@ class GeneratorTrainer:
             sheets[part] = contact_sheet(tiles, ("truth", "geometric", "repaired", "mask"), tile_px=192)
         return sheets
 
-    def _pace(self) -> float:
-        rise = min(1.0, (self.step + 1) / max(self.config.warm_up, 1))
-        fall = 0.5 * (1.0 + math.cos(math.pi * min(self.step / self.config.steps, 1.0)))
-        return rise * (0.05 + 0.95 * fall)
-
-    def _tensors(self, batch: Batch) -> Tensors:
-        """Channels second, as torch counts them; last in memory, as they are."""
-        tensors = {name: torch.from_numpy(value).to(self._device) for name, value in batch.items()}
-        return {
-            name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()
-        }
-
-    def save(self, path: Path) -> None:
-        """Everything that the next step depends on. Raises OutputError."""
-        save_checkpoint(path, self._modules(), self._optimisers(), self.step)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
-        self.step = load_checkpoint(path, self._modules(), self._optimisers())
-
     def _modules(self) -> dict[str, nn.Module]:
-        return {
-            "network": self.network,
-            "average": self.average,
-            "critics": self.critics,
-            "readers": self.readers,
-        }
+        modules = {"network": self.network, "average": self.average, "critics": self.critics}
+        return modules if self.readers is None else modules | {"readers": self.readers}
 
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {
+    def _optimisers(self) -> dict[str, Optimizer]:
+        optimisers: dict[str, Optimizer] = {
             "optimiser": self._optimiser,
             "critic_optimiser": self._critic_optimiser,
-            "reader_optimiser": self._reader_optimiser,
         }
-
-
-def _multiplies_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether bfloat16 is used; processors that only emulate it are several times slower with it."""
-    if precision == "auto":
-        return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
-    return precision == "bfloat16"
+        return (
+            optimisers if self.readers is None else optimisers | {"reader_optimiser": self._reader_optimiser}
+        )
 
 
 def _paired(batch: Tensors) -> Bool[Tensor, " B"]:
@@ -339,13 +304,17 @@ def _middle(side: int, share: float) -> View:
     return ..., slice(margin, side - margin), slice(margin, side - margin)
 
 
+_LARGEST_BALANCE = 1e4
+
+
 def _balance(picture_loss: Tensor, critic_loss: Tensor, image: Tensor, view: View) -> Tensor:
     """How many times as long the first loss's gradient is as the second's, in the middle of the picture.
 
-    Source: Esser et al., arXiv 2012.09841, eq. 7, at the last layer; ours: at the picture, where both meet.
+    Bounded: a critic that is content is not to be shouted down. Source: Esser et al., arXiv 2012.09841, eq. 7, and the
+    bound of their release, at the last layer; ours: at the picture, where both meet.
     """
     lengths = [
         torch.autograd.grad(loss, image, retain_graph=True)[0][view].norm()
         for loss in (picture_loss, critic_loss)
     ]
-    return (lengths[0] / lengths[1].clamp_min(1e-12)).detach()
+    return (lengths[0] / lengths[1].clamp_min(1e-12)).clamp_max(_LARGEST_BALANCE).detach()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, l1_loss, mse_loss, normalize, relu
+from torch.nn.functional import avg_pool2d, interpolate, l1_loss, normalize, relu
 
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION
 from faceanime.errors import ConfigError
@@ -119,15 +119,17 @@ def landmark_l1(read: Places, places: Places) -> Scalar:
 
 
 def identity_loss(embed: Embedding, made: Pictures, real: Pictures) -> Scalar:
-    """Identity, mean (e(I)/|e(I)| - e(I')/|e(I')|)^2, over the N features of a face recogniser e.
+    """Identity, E |e(I)/|e(I)| - e(I')/|e(I')||^2 / 512, of a face recogniser e: 2 (1 - cos) / 512.
 
-    That is 2 (1 - cos) / N: from 0 to 4 / N.
-
-    Source: arXiv 2105.14678; its release has N = 512 features of pictures at 112x112.
+    Source: arXiv 2105.14678; its release takes the mean over the 512 features of its recogniser. Others, with more
+    features or fewer, pull as hard.
     """
     with torch.no_grad():
         wanted = normalize(embed(real))
-    return mse_loss(normalize(embed(made)), wanted)
+    return (normalize(embed(made)) - wanted).pow(2).sum(dim=1).mean() / _RELEASED_FEATURES
+
+
+_RELEASED_FEATURES = 512
 
 
 def mask_sparsity(mask: Weight) -> Scalar:

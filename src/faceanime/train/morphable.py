@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from faceanime.media.video import read_frames
 from faceanime.morphable.learn import LearnConfig, Person, learn_model
 from faceanime.morphable.model import MorphableModel, save_model
 from faceanime.progress import Progress, watched
-
-TABLES = ("clips.csv", "portraits.csv")
+from faceanime.train.tables import CLIPS, PORTRAITS, read_table
 
 
 def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progress) -> MorphableModel:
@@ -41,9 +39,10 @@ def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progre
 
 def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Person]:
     """All landmarks of a split, by person. Pictures and frames without a face are left out."""
-    rows = [row for table in TABLES for row in _rows(data / table) if row["split"] == split]
+    tables = [data / name for name in (CLIPS, PORTRAITS) if (data / name).is_file()]
+    rows = [row for table in tables for row in read_table(table, split)]
     if not rows:
-        raise ConfigError(f"no row of split {split} in {data}; expected {' or '.join(TABLES)} there")
+        raise ConfigError(f"no row of split {split} in {data}; expected {CLIPS} or {PORTRAITS} there")
     detector = MediapipeDetector()
     tracker = LandmarkTracker(TrackConfig())
     found: dict[str, list[np.ndarray]] = defaultdict(list)
@@ -61,13 +60,3 @@ def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Pers
     if not people:
         raise NoFaceError(f"no face in any picture or clip of split {split} in {data}")
     return people
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    if not table.is_file():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"file", "split", "person"} <= rows[0].keys():
-        raise ConfigError(f"{table} lacks a column: expected file, split and person")
-    return rows

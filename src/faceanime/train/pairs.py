@@ -4,21 +4,24 @@ Each prepared clip drives several of its own frames (a calm one, an open-mouthed
 geometric renderer, to moments of two frames each, so that a flicker can be told from a steady error. Every target is
 fitted again as each source's own mesh meets it best: lips that are drawn a pixel beside the true ones teach blur.
 The calm portrait is also driven by the clip before, of another person: no frame shows what that should look like, but
-critics can say whether it looks real.
+critics can say whether it looks real. Portraits (`albums.py`) are learned from in the same way.
 Pictures, mattes and coefficients stay on disk, one file for each clip: a stopped run goes on with the first clip that
 is not there. `windows.py` reads them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from faceanime.composite import Paster
-from faceanime.errors import ConfigError
+from faceanime.config import to_json
+from faceanime.errors import ConfigError, NoFaceError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.files import make_folder
 from faceanime.geometry.camera import project, unproject
@@ -28,11 +31,11 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, Portrait
 from faceanime.prior.render import GeometricRenderer
 from faceanime.progress import Progress, watched
-from faceanime.shards import Sample, read_samples
+from faceanime.shards import read_samples
 from faceanime.streaming import in_order
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.faces import Landmarks
-from faceanime.weights import save_weights
+from faceanime.weights import read_header, save_weights
 
 KIND = "reenacted-moments"
 SUFFIX = ".pairs.safetensors"
@@ -56,27 +59,71 @@ class PairsConfig:
             raise ConfigError("pairs: sources and moments must be at least 1, foreign at least 0")
 
 
-def render_pairs(
-    data: Path, split: str, out: Path, animator: Animator, config: PairsConfig, progress: Progress
-) -> list[Path]:
-    """One file for each clip of a split of `data` (shards of `faceanime prepare`), in the folder `out`/`split`.
+@runtime_checkable
+class Takes(Protocol):
+    """Pictures of one person, and the 3D face in each: a clip (`shards.Sample`), or an album of portraits.
 
-    Clips that are there already are left as they are. Raises ConfigError, MediaError, OutputError.
+    `key` names the file that is made of them; `note` may hold their "rights"; `filmed`, whether one follows the other
+    in time.
     """
-    folder = out / split
-    make_folder(folder)
-    progress.stage(f"rendering {split}", None)
-    paths: list[Path] = []
-    last: list[Sample] = []  # of the last person, and of the one before
-    for sample in watched(read_samples(data, split), progress):
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def person(self) -> str: ...
+    @property
+    def note(self) -> Mapping[str, Any]: ...
+    @property
+    def filmed(self) -> bool: ...
+    def motion(self) -> Dynamics: ...
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]: ...
+    def pictures(self) -> UInt8[np.ndarray, "T S S 3"]: ...
+
+
+def clips_with_drivers(data: Path, split: str) -> Iterator[tuple[Takes, Takes | None]]:
+    """The clips of a split of `data` (shards of `faceanime prepare`), each with the last one of another person.
+
+    Raises ConfigError, MediaError.
+    """
+    last: list[Takes] = []  # of the last person, and of the one before
+    for sample in read_samples(data, split):
         last = [*[other for other in last if other.person != sample.person][-1:], sample]
+        yield sample, last[0] if len(last) > 1 else None
+
+
+def render_pairs(
+    takes: Iterable[tuple[Takes, Takes | None]],
+    folder: Path,
+    animator: Animator,
+    config: PairsConfig,
+    progress: Progress,
+) -> list[Path]:
+    """One file in `folder` for each of the `takes`, which stand with what else is to drive their calm portrait.
+
+    Files that are there already are left as they are; takes without a face have none. Raises ConfigError where they
+    were made with other settings, MediaError, OutputError.
+    """
+    make_folder(folder)
+    settings = {"pairs": to_json(config), "geometric": to_json(animator.config.geometric)}
+    progress.stage(f"rendering {folder.name}", None)
+    paths: list[Path] = []
+    for sample, driver in watched(takes, progress):
         path = folder / f"{sample.key}{SUFFIX}"
-        if not path.exists():
-            tensors = _rendered(sample, last[0] if len(last) > 1 else None, animator, config)
+        if path.exists():
+            if read_header(path).get("settings") != settings:
+                raise ConfigError(
+                    f"{path} was rendered with other settings; name another --rendered, or delete it"
+                )
+        else:
+            try:
+                tensors = _rendered(sample, driver, animator, config)
+            except NoFaceError:
+                continue
             header = {
                 "person": sample.person,
                 "model_id": animator.model.id,
                 "rights": sample.note.get("rights", {}),
+                "settings": settings,
             }
             save_weights(path, tensors, KIND, header)
         paths.append(path)
@@ -84,7 +131,7 @@ def render_pairs(
 
 
 def _rendered(
-    sample: Sample, other: Sample | None, animator: Animator, config: PairsConfig
+    sample: Takes, other: Takes | None, animator: Animator, config: PairsConfig
 ) -> dict[str, np.ndarray]:
     """Pictures and coefficients of one clip: K sources, T targets, and every target from every source.
 
@@ -95,7 +142,12 @@ def _rendered(
     good = tracked & motion.valid
     rng = np.random.default_rng([config.seed, *sample.key.encode()])
     sources = choose_sources(motion, good, model)[: config.sources]
-    targets = choose_targets(motion, good, int(sources[0]), config.moments, model, rng)
+    if sample.filmed:
+        targets = choose_targets(motion, good, int(sources[0]), config.moments, model, rng)
+        times = targets
+    else:
+        targets = np.flatnonzero(good)
+        times = 2 * targets  # none is the neighbour of another
     portraits = []
     for s in sources.tolist():
         portrait = animator.fitted(pictures[s], Landmarks(points[s], 1.0))
@@ -117,7 +169,7 @@ def _rendered(
         "foreign_canvas": _drawn(portraits[0], foreign, animator),
         "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
-        "frame": targets.astype(np.int64),
+        "frame": times.astype(np.int64),
         **{f"source_{k}": v for k, v in _numbers(motion.expression[sources], motion.pose[sources]).items()},
         **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
         **{f"foreign_{k}": v for k, v in _numbers(foreign.expression, foreign.pose).items()},
@@ -139,7 +191,7 @@ def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> U
 
 
 def _driven_by(
-    other: Sample | None, portrait: Portrait, animator: Animator, count: int, rng: np.random.Generator
+    other: Takes | None, portrait: Portrait, animator: Animator, count: int, rng: np.random.Generator
 ) -> FaceCoefficients:
     """Up to `count` faces of the portrait that another clip drives it to."""
     source = portrait.face.coefficients

@@ -1,22 +1,22 @@
 """One step after the other: the paper's generator and its critic (arXiv 2105.14678, sec. III-C).
 
-The losses and their weights are the paper's (`losses.paper_generator_losses`). What it leaves open and we chose: one
-step of the critic to one of the generator, Adam's settings, averaged weights, the light, cameras and backgrounds of
-`AugmentConfig`, dlib's face recogniser for the identity loss (on the aligned face, not on the whole picture).
+The losses and their weights are the paper's (`losses.paper_generator_losses`), Adam's moments its release's. What it
+leaves open and we chose: one step of the critic to one of the generator, learning rates and their fall, averaged
+weights, the light, cameras and backgrounds of `AugmentConfig`, dlib's face recogniser for the identity loss (on the
+aligned face, not on the whole picture).
 """
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from faceanime.errors import ConfigError
 from faceanime.generator.blocks import GeneratedFace, pixels_of
@@ -25,7 +25,6 @@ from faceanime.generator.pgfg import PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.augment import AugmentConfig, Look
-from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.faces import FaceSample, batched_faces, face_sample
 from faceanime.train.losses import (
     Embedding,
@@ -35,7 +34,9 @@ from faceanime.train.losses import (
 )
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.processes import ALONE, Processes
-from faceanime.train.recogniser import DlibRecogniser, aligned
+from faceanime.train.recogniser import aligned
+from faceanime.train.stepping import Precision
+from faceanime.train.trainer import Trainer, adam
 from faceanime.train.window_errors import Numbers, Tensors
 from faceanime.train.windows import Batch, Pairs
 
@@ -54,10 +55,15 @@ class PgfgTraining:
     accumulate: int = 1
     """Such batches to a step."""
     learning_rate: float = 2e-4
+    """It falls as a cosine, as does the critic's."""
     critic_learning_rate: float = 2e-4
+    warm_up: int = 100
+    """Steps over which both rise."""
     ema: float = 0.998
     loaders: int = 2
     """Threads that cut faces and draw priors."""
+    precision: Precision = "auto"
+    """Of the generator; critics, whose gradient is taken twice, and recognisers are float32."""
     seed: int = 0
     validate_every: int = 500
     validation_faces: int = 96
@@ -71,31 +77,20 @@ class PgfgTraining:
             raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
 
 
-class PgfgTrainer:
-    """The generator, its critic, its averaged weights, and the step that they have come to."""
+class PgfgTrainer(Trainer[Pgfg]):
+    """The paper's generator, and its critic."""
 
     loss_names: ClassVar[tuple[str, ...]] = ("critic", "adversarial", "picture", "mask", "identity")
 
     def __init__(self, config: PgfgTraining, processes: Processes = ALONE) -> None:
         """Raises WeightsError where the identity loss has a weight and the extra `identity` is not installed."""
         torch.manual_seed(config.seed)
-        self.config, self.step = config, 0
-        self._processes, self._device = processes, processes.device
-        self._recogniser = DlibRecogniser().to(self._device) if config.weights.identity else None
         network = config.network
-        self.network = Pgfg(network).to(self._device)
-        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        super().__init__(config, processes, Pgfg(network), config.weights.identity > 0)
         seen = CriticConfig(network.size_px, network.prior.channels + 3, network.width, network.widest)
         self.critic = Critic(seen).to(self._device)
-        self._optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate, _MOMENTS)
-        self._critic_optimiser = torch.optim.Adam(
-            self.critic.parameters(), config.critic_learning_rate, _MOMENTS
-        )
-
-    @property
-    def recogniser(self) -> str | None:
-        """Which face recogniser the identity loss asks, if there is such a loss: a measure by it is flattered."""
-        return None if self._recogniser is None else self._recogniser.name
+        self._optimiser = adam(self.network, config.learning_rate, _MOMENTS)
+        self._critic_optimiser = adam(self.critic, config.critic_learning_rate, _MOMENTS)
 
     def draw(self, pairs: Pairs, step: int) -> list[Batch]:
         """What is seen in a step."""
@@ -114,6 +109,7 @@ class PgfgTrainer:
     def advance(self, drawn: Sequence[Batch]) -> Numbers:
         """One step of critic and generator; returns the losses."""
         torch.manual_seed(self.config.seed + self.step)  # of the gradient penalty's places
+        self._set_pace()
         self.network.train()
         self._optimiser.zero_grad()
         self._critic_optimiser.zero_grad()
@@ -124,14 +120,14 @@ class PgfgTrainer:
         self._processes.average_gradients(self.network, self.critic)
         self._critic_optimiser.step()
         self._optimiser.step()
-        self.step += 1
-        follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
+        self._finish_step()
         return sums
 
     def _learn(self, batch: Tensors, share: float) -> Numbers:
         """Add the gradients of one batch to critic and generator."""
         prior, truth = batch["target_prior"], batch["truth"]
-        face = self._made(self.network, batch)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
+            face = self._made(self.network, batch)
         real, fake = (torch.cat([prior, picture], dim=1) for picture in (truth, face.image))
         taught = wasserstein_critic_loss(self.critic, real, fake, self.config.weights.penalty)
         (share * taught).backward()  # type: ignore[no-untyped-call]
@@ -156,21 +152,34 @@ class PgfgTrainer:
 
     def samples(self, pairs: Pairs) -> list[Batch]:
         """What is measured and looked at: always the same faces, spread over all pairs."""
-        every = max(sum(1 for _ in pairs.all(1)) // self.config.validation_faces, 1)
+        every = -(-sum(1 for _ in pairs.all(1)) // self.config.validation_faces)
         faces = [face_sample(pairs, pair, self.config.network) for pair in pairs.all(every)]
         size = self.config.batch
         return [batched_faces(faces[first : first + size]) for first in range(0, len(faces), size)]
 
     def validate(self, samples: Sequence[Batch]) -> Numbers:
-        """Mean absolute error (levels of 255) of the averaged weights, and of the source; `score`: their ratio."""
-        made, frozen, count = 0.0, 0.0, 0
+        """Mean absolute error (levels of 255) within faces and of whole pictures: averaged weights, and the source.
+
+        The score is the ratio of the first two: never the whole picture's error, which prefers a still background.
+        """
+        sums: Numbers = defaultdict(float)
         for batch in map(self._tensors, samples):
             with torch.no_grad():
                 image = self._made(self.average, batch).image
-            made += 127.5 * float((image - batch["truth"]).abs().mean()) * len(image)
-            frozen += 127.5 * float((batch["source"] - batch["truth"]).abs().mean()) * len(image)
-            count += len(image)
-        return {"score": made / max(frozen, 1e-6), "picture error": made / count, "frozen": frozen / count}
+            for name, picture in (("made", image), ("frozen", batch["source"])):
+                error = 127.5 * (picture - batch["truth"]).abs().mean(dim=1, keepdim=True)
+                sums[name] += float(error.mean(dim=(1, 2, 3)).sum())
+                sums[f"{name} face"] += float((batch["face"] * error).sum())
+            sums["pixels"] += float(batch["face"].sum())
+            sums["count"] += len(image)
+        made, frozen = (sums[f"{name} face"] / max(sums["pixels"], 1.0) for name in ("made", "frozen"))
+        return {
+            "score": made / max(frozen, 1e-6),
+            "face error": made,
+            "frozen face": frozen,
+            "picture error": sums["made"] / sums["count"],
+            "frozen picture": sums["frozen"] / sums["count"],
+        }
 
     def look(self, samples: Sequence[Batch], count: int = 8) -> dict[str, Pixels]:
         """A sheet of faces: source, truth, generated, mask."""
@@ -182,27 +191,12 @@ class PgfgTrainer:
         tiles = [[pixels_of(picture) for picture in row[:count]] for row in rows]
         return {"face": contact_sheet(tiles, ("source", "truth", "generated", "mask"), tile_px=192)}
 
-    def _tensors(self, batch: Batch) -> Tensors:
-        tensors = {name: torch.from_numpy(value).to(self._device) for name, value in batch.items()}
-        return {
-            name: value.permute(0, 3, 1, 2).contiguous() if value.ndim == 4 else value
-            for name, value in tensors.items()
-        }
-
-    def save(self, path: Path) -> None:
-        """Everything that the next step depends on. Raises OutputError."""
-        save_checkpoint(path, self._modules(), self._optimisers(), self.step)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same settings. Raises WeightsError, ConfigError."""
-        self.step = load_checkpoint(path, self._modules(), self._optimisers())
-
-    def _modules(self) -> dict[str, torch.nn.Module]:
+    def _modules(self) -> dict[str, nn.Module]:
         return {"network": self.network, "average": self.average, "critic": self.critic}
 
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+    def _optimisers(self) -> dict[str, Optimizer]:
         return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
 
 
-_MOMENTS = (0.5, 0.9)
-"""Of Adam, as arXiv 1704.00028 has them for Wasserstein critics, but for the first."""
+_MOMENTS = (0.0, 0.9)
+"""Of Adam, as released, and as arXiv 1704.00028 has them for Wasserstein critics."""

@@ -102,8 +102,9 @@ class Pairs:
         self.model, self._registration = model, registration
         self._maker, self._files = WindowMaker(model, sizes), ExitStack()
         self._clips = [_Clip.opened(path, model, texture, self._files) for path in paths]
-        if not self._clips:
-            raise ConfigError("no clip to learn from")
+        self._told = [c for c, clip in enumerate(self._clips) if clip.targets > 1]
+        if not self._told:
+            raise ConfigError("no clip to learn from, and nobody of whom there are two pictures")
 
     def __enter__(self) -> Pairs:
         return self
@@ -116,6 +117,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self._clips)
 
+    @property
+    def rights(self) -> list[str]:
+        """The licences of what is learned from, as far as they were told."""
+        return sorted({clip.licence for clip in self._clips if clip.licence})
+
     def all(self, every: int) -> Iterator[Pair]:
         """Every so-maniest pair, as (clip, source, target)."""
         pairs = [
@@ -127,8 +133,8 @@ class Pairs:
         yield from pairs[::every]
 
     def draw(self, rng: np.random.Generator) -> Pair:
-        """A pair of a clip drawn at random."""
-        clip = int(rng.integers(len(self._clips)))
+        """A pair of a clip drawn at random; not of one that is a single picture."""
+        clip = self._told[int(rng.integers(len(self._told)))]
         return (
             clip,
             int(rng.integers(self._clips[clip].sources)),
@@ -250,8 +256,14 @@ class _Clip:
     """One file of pairs: coefficients in memory, pictures on disk."""
 
     def __init__(
-        self, tensors: dict[str, np.ndarray], file: Any, model: MorphableModel, texture: TextureConfig
+        self,
+        tensors: dict[str, np.ndarray],
+        file: Any,
+        licence: str,
+        model: MorphableModel,
+        texture: TextureConfig,
     ) -> None:
+        self.licence = licence
         self._texture = texture
         self.model, self.residual = model, tensors["residual"].astype(np.float64)
         self._identity = tensors["identity"].astype(np.float64)
@@ -272,7 +284,8 @@ class _Clip:
         model.require(str(header.get("model_id")), str(path))
         file = files.enter_context(safe_open(path, framework="numpy"))
         small = set(file.keys()).difference(_PICTURES)
-        return cls({name: file.get_tensor(name) for name in small}, file, model, texture)
+        licence = str(header.get("rights", {}).get("licence", ""))
+        return cls({name: file.get_tensor(name) for name in small}, file, licence, model, texture)
 
     @property
     def sources(self) -> int:

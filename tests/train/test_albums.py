@@ -1,0 +1,112 @@
+"""Portraits to learn from: real faces, a smile drawn on one of them, a cat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from clay import SMALL
+from faceanime.dynamics.edit import motion_from_keyframes
+from faceanime.errors import ConfigError, MediaError
+from faceanime.media.image import write_image
+from faceanime.morphable.axes import measured
+from faceanime.morphable.model import MorphableModel
+from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.progress import SilentProgress
+from faceanime.structures.frames import Pixels
+from faceanime.train.albums import albums_with_drivers, read_albums
+from faceanime.train.pairs import SUFFIX, render_pairs
+from faceanime.train.windows import Pairs
+
+
+@pytest.fixture(scope="module")
+def animator(model: MorphableModel) -> Animator:
+    return Animator(AnimatorConfig(renderer="geometric"), model)
+
+
+@pytest.fixture(scope="module")
+def smiling(animator: Animator) -> Pixels:
+    """The astronaut with her mouth wide open, larger and on another spot of the picture."""
+    portrait = animator.portrait(_astronaut())
+    motion = motion_from_keyframes({"jaw_open": [(0.0, 0.0), (1.0, 1.0)]}, 1.0, Fraction(5), animator.model)
+    return list(animator.render(portrait, animator.retarget(portrait, motion)))[-1][:380, 20:400]
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory, smiling: Pixels) -> Path:
+    folder = tmp_path_factory.mktemp("portraits")
+    pictures = {
+        "calm": _astronaut(),
+        "smiling": smiling,
+        "alone": _astronaut()[:, ::-1].copy(),
+        "cat": _cat(),
+    }
+    for name, picture in pictures.items():
+        write_image(folder / f"{name}.png", picture)
+    rows = [("calm", "twice/seen"), ("smiling", "twice/seen"), ("alone", "once"), ("cat", "cat")]
+    table = ["file,split,person,licence", *(f"{name}.png,train,{person},CC0" for name, person in rows)]
+    (folder / "portraits.csv").write_text("\n".join(table))
+    return folder
+
+
+def test_pictures_of_a_person_teach_each_other(
+    portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
+) -> None:
+    takes = albums_with_drivers(portraits, data, "train", animator)
+    paths = render_pairs(takes, tmp_path, animator, SMALL.pairs, SilentProgress())
+    names = [path.name.removesuffix(SUFFIX) for path in paths]
+    assert names == ["portraits-once", "portraits-twice_seen"]  # the cat shows no face
+    with Pairs(paths, model, SMALL.network.windows) as pairs:
+        rng = np.random.default_rng(0)
+        drawn = {pairs.draw(rng) for _ in range(40)}
+        assert drawn == {(1, source, target) for source in (0, 1) for target in (0, 1)}
+        lips = [
+            float(measured("lips_apart", model, face.identity, face.expression[None])[0])
+            for face in (pairs.target((1, 0, 0)), pairs.target((1, 0, 1)))
+        ]
+        assert abs(lips[1] - lips[0]) > 0.1
+        calm, opened = sorted((0, 1), key=lambda t: lips[t])
+        shown = pairs.shown((1, 0, opened))
+        assert shown.source.shape == shown.truth.shape == shown.canvas.shape
+        apart = [np.abs(shown.truth - 1.0 * other).mean() for other in (shown.canvas, shown.source)]
+        assert apart[0] < apart[1]
+        assert pairs.neighbour((1, 0, calm)) is None
+        assert {name for name, _ in pairs.windows((1, 0, opened))} >= {"mouth"}
+        driven = [pair for pair in (pairs.draw_foreign(rng) for _ in range(20)) if pair]
+        assert {pair[0] for pair in driven} == {0, 1}
+        assert all(not sample.paired for pair in driven for _, sample in pairs.windows(pair))
+
+
+def test_people_seen_once_alone_are_not_enough(
+    portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
+) -> None:
+    takes = [
+        one for one in albums_with_drivers(portraits, data, "train", animator) if one[0].person == "once"
+    ]
+    paths = render_pairs(takes, tmp_path, animator, replace(SMALL.pairs, foreign=1), SilentProgress())
+    with pytest.raises(ConfigError, match="two pictures"):
+        Pairs(paths, model)
+
+
+def test_what_is_wrong_with_a_table_is_said(portraits: Path, animator: Animator, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*portraits\.csv"):
+        next(read_albums(tmp_path, "train", animator))
+    (tmp_path / "portraits.csv").write_text("file,split,person\nnone.png,train,nobody")
+    with pytest.raises(MediaError, match=r"none\.png is listed in .* but does not exist"):
+        next(read_albums(tmp_path, "train", animator))
+    assert list(read_albums(portraits, "val", animator)) == []
+
+
+def _astronaut() -> Pixels:
+    picture: Pixels = skimage.data.astronaut()[:400, 20:420]  # type: ignore[no-untyped-call]
+    return np.ascontiguousarray(picture)
+
+
+def _cat() -> Pixels:
+    picture: Pixels = skimage.data.chelsea()  # type: ignore[no-untyped-call]
+    return picture
