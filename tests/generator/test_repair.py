@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
-from faceanime.errors import WeightsError
+from faceanime.errors import ConfigError, WeightsError
+from faceanime.film import FilmOptions, animate_file
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
@@ -16,6 +18,7 @@ from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
 from faceanime.prior.texture import model_points
+from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.prior import Box
 from faceanime.weights import bundled
@@ -106,3 +109,35 @@ def test_a_generator_that_repairs_nothing_is_refused(
     animator = Animator(AnimatorConfig(renderer="flow", generator=path), model)
     with pytest.raises(WeightsError, match="holds a generator of renderer pgfg, not of flow"):
         next(animator.render(portrait, motion))
+
+
+def test_two_renderings_that_overlap_give_their_threads_back(
+    portrait: Portrait, motion: Dynamics, model: MorphableModel
+) -> None:
+    """Opened A, B, closed A, B: numpy has as many threads as before."""
+
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    before = threads()
+    animator = Animator(AnimatorConfig(renderer="geometric"), model)
+    one, other = animator.render(portrait, motion), animator.render(portrait, motion)
+    next(one), next(other)
+    one.close()
+    assert set(threads()) == {1}
+    other.close()
+    assert threads() == before
+
+
+def test_weights_that_do_not_fit_are_told_before_the_driver_is_followed(
+    tmp_path: Path, model: MorphableModel
+) -> None:
+    for name in ("portrait.png", "driving.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    given = tmp_path / "portrait.png", tmp_path / "driving.mp4", tmp_path / "out.mp4"
+    missing = Animator(AnimatorConfig(generator=tmp_path / "none.safetensors"), model)
+    with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):
+        animate_file(missing, *given, FilmOptions(), SilentProgress())
+    useless = Animator(AnimatorConfig("geometric", generator=bundled("generator_fast.safetensors")), model)
+    with pytest.raises(ConfigError, match="the geometric renderer has no networks"):
+        animate_file(useless, *given, FilmOptions(), SilentProgress())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +17,9 @@ import torch
 from clay import SMALL
 from faceanime.config import save_config
 from faceanime.errors import ConfigError
-from faceanime.generator.generator_file import load_generator
 from faceanime.morphable.model import MorphableModel
 from faceanime.train.processes import ALONE, Processes
+from faceanime.weights import load_weights
 
 PROGRAM = """
 import json, sys
@@ -52,17 +55,42 @@ def test_gradients_are_the_mean_of_all_processes(tmp_path: Path) -> None:
 def test_two_processes_train_a_generator(
     tmp_path: Path, data: Path, rendered: Path, model: MorphableModel
 ) -> None:
-    """From the command line, and on from the checkpoint."""
-    out, config = tmp_path / "run", tmp_path / "config.json"
-    save_config(replace(SMALL, steps=3, validate_every=3), config)
-    command = [sys.executable, "-m", "faceanime", "train", "generator", "--data", data, "--out", out]
-    command += ["--config", config, "--rendered", rendered, "--processes", "2"]
-    done = subprocess.run(command, check=True, timeout=280, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == str(out / "generator.safetensors")
-    assert load_generator(out / "generator.safetensors", model)[1]["step"] == 3
-    again = subprocess.run(command, timeout=280, capture_output=True, text=True)
+    """From the command line; stopped by the user, and on from the checkpoint as if it had not been."""
+    config = tmp_path / "config.json"
+    save_config(replace(SMALL, steps=30, validate_every=10), config)
+
+    def command(out: Path, *more: str) -> list[str]:
+        run = [
+            sys.executable,
+            "-m",
+            "faceanime",
+            "train",
+            "generator",
+            "--data",
+            str(data),
+            "--out",
+            str(out),
+        ]
+        return [*run, "--config", str(config), "--rendered", str(rendered), "--processes", "2", *more]
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    done = subprocess.run(command(whole), check=True, timeout=280, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == str(whole / "generator.safetensors")
+    with subprocess.Popen(
+        command(parts), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        while running.poll() is None and not (parts / "checkpoint.safetensors").exists():
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGTERM)
+        assert "--resume goes on from there" in running.communicate(timeout=100)[1]
+    stopped = int(load_weights(parts / "checkpoint.safetensors", "checkpoint")[1]["step"])
+    assert 10 <= stopped < 30
+    again = subprocess.run(command(parts), timeout=280, capture_output=True, text=True)
     assert again.returncode != 0
     assert "--resume" in again.stderr
+    subprocess.run(command(parts, "--resume"), check=True, timeout=280, capture_output=True)
+    for name in ("generator.safetensors", "checkpoint.safetensors"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,20 +59,22 @@ class Critic(nn.Module):
         return self.leave(features.flatten(1))[:, 0]
 
 
+_PAIR_CHANNELS = 6
+"""The target's prior and the picture."""
+
+
 @dataclass(frozen=True)
 class PatchCriticConfig:
     """Size of the patch critic."""
 
-    channels: int = 6
-    """Of all that it sees."""
     width: int = 32
     """Channels of the first layer; every layer doubles them."""
     layers: int = 3
     """Halvings; three see patches of 54 px."""
 
     def __post_init__(self) -> None:
-        if min(self.channels, self.width, self.layers) < 1:
-            raise ConfigError("patch critic: channels, width and layers must be at least 1")
+        if min(self.width, self.layers) < 1:
+            raise ConfigError("patch critic: width and layers must be at least 1")
 
 
 class PatchCritic(nn.Module):
@@ -86,7 +88,7 @@ class PatchCritic(nn.Module):
         super().__init__()
         self.config = config
         widths = [config.width << layer for layer in range(config.layers)]
-        self.layers = nn.ModuleList([nn.Conv2d(config.channels, widths[0], 4, stride=2, padding=1)])
+        self.layers = nn.ModuleList([nn.Conv2d(_PAIR_CHANNELS, widths[0], 4, stride=2, padding=1)])
         for into, out in pairwise(widths):
             self.layers.append(
                 nn.Sequential(nn.Conv2d(into, out, 4, stride=2, padding=1), nn.InstanceNorm2d(out))
@@ -96,7 +98,7 @@ class PatchCritic(nn.Module):
 
     def forward(self, pair: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B h w"], list[Tensor]]:
         """A score for each patch, and the features of each layer. Raises ShapeError."""
-        check_shape("pair", pair, None, self.config.channels, None, None)
+        check_shape("pair", pair, None, _PAIR_CHANNELS, None, None)
         features: list[Tensor] = []
         for layer in self.layers:
             given = features[-1] if features else pair

@@ -34,7 +34,7 @@ from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.generator_trainer import GeneratorTrainer
 from faceanime.train.pairs import clips_with_drivers, render_pairs
 from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
-from faceanime.train.processes import ALONE, Processes
+from faceanime.train.processes import ALONE, Processes, SharedProgress
 from faceanime.train.trainer import Trainer
 from faceanime.train.window_errors import Numbers
 from faceanime.train.windows import Pairs
@@ -150,6 +150,7 @@ def train_generator(
     if processes.first:
         save_config(config, out / CONFIG_FILE)
     samples = trainer.samples(validation)
+    progress = SharedProgress(progress, processes)
     progress.stage("training the generator", config.steps - trainer.step)
     drawn = in_order(
         lambda step: trainer.draw(train, step), range(trainer.step, config.steps), config.loaders
@@ -207,15 +208,13 @@ def train_generator_on(
     has not begun begins with the weights in `start`, of windows of any size.
     """
     together = Processes.begun(device, processes)
-    if not together.first:
-        progress = SilentProgress()
     if start is not None and resume:
         raise ConfigError("--start begins a run and --resume goes on with one; leave one of them out")
     make_folder(out)
     _check_free(out, resume)
     animator, folder = Animator(), rendered or out / "pairs"
 
-    def render() -> list[list[Path]]:
+    def render(progress: Progress) -> list[list[Path]]:
         return [
             render_pairs(
                 chain(
@@ -231,10 +230,10 @@ def train_generator_on(
         ]
 
     if together.first:
-        parts = render()
+        parts = render(progress)
     together.wait()
     if not together.first:
-        parts = render()  # all there
+        parts = render(SilentProgress())  # all there
     model, network = animator.model, config.network
     if isinstance(network, PgfgConfig):
         seen: dict[str, Any] = {"texture": TextureConfig(network.prior.interval)}

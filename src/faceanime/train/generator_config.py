@@ -14,9 +14,6 @@ from faceanime.train.augment import AugmentConfig
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.stepping import Precision
 
-_CRITIC_CHANNELS = 6
-"""The target's prior and the picture."""
-
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -107,8 +104,6 @@ class GeneratorConfig:
             raise ConfigError(f"batch is {self.batch}, expected an even number with the temporal loss")
         if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
             raise ConfigError(f"mouth_share, eye_share and face_share are {self.shares}, expected 0 to 1")
-        if self.critic.channels != _CRITIC_CHANNELS:
-            raise ConfigError(f"critic.channels is {self.critic.channels}, expected {_CRITIC_CHANNELS}")
 
     @property
     def shares(self) -> dict[Part, float]:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from faceanime.errors import ConfigError
+from faceanime.progress import Progress
 from faceanime.train.checkpoint import Device
 
 
@@ -66,6 +67,14 @@ class Processes:
                 own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = self._fabric.all_reduce(own, reduce_op="mean")
 
+    def any(self, mine: bool) -> bool:
+        """Whether it is so in any of the processes; all must ask."""
+        if self._fabric is None:
+            return mine
+        return bool(
+            self._fabric.all_reduce(torch.tensor(float(mine), device=self.device), reduce_op="sum") > 0
+        )
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self._fabric is not None:
@@ -73,3 +82,23 @@ class Processes:
 
 
 ALONE = Processes(torch.device("cpu"))
+
+
+class SharedProgress:
+    """The progress of steps that all processes take together: the first shows it, and they stop at the same step."""
+
+    def __init__(self, progress: Progress, processes: Processes) -> None:
+        self._progress, self._processes = progress, processes
+
+    def stage(self, name: str, total: int | None) -> None:
+        if self._processes.first:
+            self._progress.stage(name, total)
+
+    def advance(self, steps: int = 1) -> None:
+        if self._processes.first:
+            self._progress.advance(steps)
+
+    @property
+    def cancelled(self) -> bool:
+        """Of any process; all must ask equally often."""
+        return self._processes.any(self._progress.cancelled)
