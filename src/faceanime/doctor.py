@@ -162,13 +162,17 @@ def _video_speed(side_px: int = 512, count: int = 120) -> dict[str, float]:
 
 
 def _face_speed(side_px: int = 512) -> dict[str, float]:
-    """Frames per second of reading landmarks and of rendering a mean face, turning, one thread of ours each."""
+    """Frames per second of reading landmarks, and of each renderer drawing a mean face that talks; one thread each."""
     from faceanime.face.mediapipe_models import MESH_VIEW_PX, MeshModel
+    from faceanime.generator.flow_guided import FlowGuided
+    from faceanime.generator.generator_file import load_generator
+    from faceanime.generator.repair import Repairer
     from faceanime.morphable.model import load_model
     from faceanime.prior.render import GeometricConfig, GeometricRenderer
     from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
+    from faceanime.weights import bundled
 
-    network, view = MeshModel(), np.full((MESH_VIEW_PX, MESH_VIEW_PX, 3), 128, np.uint8)
+    mesh, view = MeshModel(), np.full((MESH_VIEW_PX, MESH_VIEW_PX, 3), 128, np.uint8)
     model = load_model()
     expression = np.zeros(model.expression_count)
     pose = HeadPose(np.eye(3), np.array(0.25 * side_px), np.full(2, 0.5 * side_px))
@@ -177,10 +181,14 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     picture = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
     person = np.ones((side_px, side_px), np.float32)
     renderer = GeometricRenderer(picture, fitted, person, model, GeometricConfig())
+    network = load_generator(bundled("generator_fast.safetensors"), model)[0]
+    assert isinstance(network, FlowGuided)
+    repairer = Repairer(picture, fitted, renderer.region, model, network)
     talking = FaceCoefficients(face.identity, expression + model.axis("jaw_open") / 2, pose)
     return {
-        "landmarks": round(frames_per_second(lambda: network.read(view)), 1),
-        "render": round(frames_per_second(lambda: renderer.render(talking)), 1),
+        "landmarks": round(frames_per_second(lambda: mesh.read(view)), 1),
+        "geometric": round(frames_per_second(lambda: renderer.render(talking)), 1),
+        "flow": round(frames_per_second(lambda: repairer.repair(renderer.render(talking), talking)), 1),
     }
 
 
