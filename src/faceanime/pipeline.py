@@ -118,9 +118,12 @@ class Animator:
     def fitted(self, pixels: Pixels, landmarks: Landmarks, others: int = 0) -> Portrait:
         """The portrait of a picture (H,W,3) uint8 whose face is known: `landmarks` are in its px."""
         face = fit_face(landmarks.points_image.astype(np.float64), self.model, self.config.fit)
+        return Portrait(pixels, landmarks, face, self.matte(pixels, landmarks), others)
+
+    def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
+        """How surely each pixel of a picture (H,W,3) uint8 is the person's with these `landmarks` (px), in [0,1]."""
         reach = MATTE_REACH * self.config.geometric.warp.reach
-        matte = _matte_around(pixels, landmarks, reach, self._segmenter)
-        return Portrait(pixels, landmarks, face, matte, others)
+        return _matte_around(pixels, landmarks, reach, self._segmenter)
 
     def motion(
         self, path: Path, progress: Progress | None = None, face_option: str = "--track.face"

@@ -152,8 +152,10 @@ class GeneratorTrainer(Trainer[FlowGuided]):
             view = _middle(face.image.shape[-1], _JUDGED[part])
             seen = {"prior": batch["target_prior"][view], "real": batch["truth"][view]}
             made, critic = face.image[view], self.critics[part]
-            losses["critic"] = self._teach(critic, **seen, made=made.detach(), paired=paired, share=share)
-            convincing = self._convince(critic, **seen, made=made, paired=paired)
+            losses["critic"], real = self._teach(
+                critic, **seen, made=made.detach(), paired=paired, share=share
+            )
+            convincing = self._convince(critic, seen["prior"], made, real, paired)
             pull = torch.stack(list(convincing.values())).sum()
             total = total + config.adversarial * _balance(total, pull, face.image, view) * pull
             losses |= convincing
@@ -193,21 +195,20 @@ class GeneratorTrainer(Trainer[FlowGuided]):
 
     def _teach(
         self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor, paired: Tensor, share: float
-    ) -> Tensor:
-        """The critic's own loss; a share of its gradients is added to it."""
-        real_scores, _ = critic(torch.cat([prior, real], dim=1)[paired])
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The critic's own loss, a share of whose gradients is added to it, and its features of what is real."""
+        real_scores, real_features = critic(torch.cat([prior, real], dim=1)[paired])
         made_scores, _ = critic(torch.cat([prior, made], dim=1))
         loss = hinge_critic_loss(real_scores, made_scores)
         (share * loss).backward()  # type: ignore[no-untyped-call]
-        return loss
+        return loss, real_features
 
     def _convince(
-        self, critic: nn.Module, prior: Tensor, real: Tensor, made: Tensor, paired: Tensor
+        self, critic: nn.Module, prior: Tensor, made: Tensor, real_features: list[Tensor], paired: Tensor
     ) -> Tensors:
         """What the network wants of the critic; the critic learns nothing from it."""
         critic.requires_grad_(False)
         made_scores, made_features = critic(torch.cat([prior, made], dim=1))
-        _, real_features = critic(torch.cat([prior, real], dim=1)[paired])
         critic.requires_grad_(True)
         matched = feature_matching([features[paired] for features in made_features], real_features)
         return {"believed": adversarial_loss(made_scores), "matched": self.config.matching * matched}

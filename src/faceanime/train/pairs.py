@@ -159,7 +159,7 @@ def _rendered(
         canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
     foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
-    mattes = [animator.fitted(pictures[t], Landmarks(points[t], 1.0)).matte for t in targets.tolist()]
+    mattes = [animator.matte(pictures[t], Landmarks(points[t], 1.0)) for t in targets.tolist()]
     return {
         "truth": pictures[targets],
         "truth_matte": _levels(mattes),
