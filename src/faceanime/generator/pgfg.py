@@ -43,9 +43,9 @@ class PgfgConfig:
 
 
 PAPER = PgfgConfig()
-"""As released: 115 M parameters, 265 GFLOP a frame."""
+"""As released: 115 M parameters; 172 GFLOP a frame, the release 265 (see `blocks.doubled_convolution`)."""
 PAPER_SMALL = PgfgConfig(width=8, widest=64)
-"""The same network an eighth as wide: 2.1 M parameters, 4.2 GFLOP a frame."""
+"""The same network an eighth as wide: 2.1 M parameters, 2.7 GFLOP a frame."""
 HEAT_MAPS = PgfgConfig(width=8, widest=64, prior=PriorConfig("heat-maps"))
 """The paper's rival: the same, told by landmarks alone."""
 
