@@ -24,7 +24,7 @@ from faceanime.generator.windows import PART_OF, WindowName
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import load_model
 from faceanime.train.window_errors import REGIONS, sharpness
-from faceanime.train.windows import Pair, Pairs, WindowSample, batched
+from faceanime.train.window_samples import Pair, Pairs, WindowSample, batched
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
 

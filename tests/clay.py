@@ -22,7 +22,7 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.pgfg_trainer import PgfgTraining
-from faceanime.train.windows import Pairs
+from faceanime.train.window_samples import Pairs
 from faceanime.weights import save_weights
 from waves import waving
 

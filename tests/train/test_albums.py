@@ -21,7 +21,7 @@ from faceanime.progress import SilentProgress
 from faceanime.structures.frames import Pixels
 from faceanime.train.albums import albums_with_drivers, read_albums
 from faceanime.train.pairs import SUFFIX, render_pairs
-from faceanime.train.windows import Pairs
+from faceanime.train.window_samples import Pairs
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from faceanime.train.generator import (
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.generator_trainer import GeneratorTrainer
 from faceanime.train.pgfg_trainer import PgfgTraining
-from faceanime.train.windows import batched
+from faceanime.train.window_samples import batched
 
 
 def test_it_learns(rendered: Path, model: MorphableModel) -> None:

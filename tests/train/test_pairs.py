@@ -22,13 +22,13 @@ from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.progress import SilentProgress
-from faceanime.train.augment import PLAIN, AugmentConfig, Look
+from faceanime.train.augment import PLAIN, Appearance, AugmentConfig
 from faceanime.train.faces import face_sample
 from faceanime.train.pairs import choose_sources, choose_targets, clips_with_drivers, render_pairs
 from faceanime.train.reader import READ
 from faceanime.train.registration import registered
 from faceanime.train.whole_faces import repaired_faces, whole_faces
-from faceanime.train.windows import draw_batches
+from faceanime.train.window_samples import draw_batches
 
 
 def test_clips_that_are_rendered_are_not_rendered_again(
@@ -83,7 +83,7 @@ def test_a_drawn_batch_depends_on_its_seed_alone(rendered: Path, model: Morphabl
 def test_light_changes_pictures_alike_and_a_mirror_the_maps_too() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     np.testing.assert_array_equal(PLAIN.seen(picture), picture)
-    look = Look(np.array([0.5, 1.0, 2.0], np.float32), 1.0, 0.0, None, True)
+    look = Appearance(np.array([0.5, 1.0, 2.0], np.float32), 1.0, 0.0, None, True)
     seen = look.seen(picture).astype(float)
     assert np.abs(seen - (picture * [0.5, 1.0, 2.0]).clip(0, 255)).max() <= 0.5
     red = np.zeros((32, 32, 3), np.uint8) + np.uint8([200, 140, 120])

@@ -42,7 +42,7 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Appearance:
     """One light and one camera, for all pictures of a pair."""
 
     gain: Float32[np.ndarray, "3"]
@@ -54,7 +54,7 @@ class Look:
     shift: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def drawn(cls, config: AugmentConfig, rng: np.random.Generator) -> Look:
+    def drawn(cls, config: AugmentConfig, rng: np.random.Generator) -> Appearance:
         """At random."""
         exposure = rng.uniform(-config.exposure, config.exposure)
         gain = np.exp(exposure + rng.uniform(-config.tint, config.tint, 3)).astype(np.float32)
@@ -88,5 +88,5 @@ class Look:
         return shown
 
 
-PLAIN = Look(np.ones(3, np.float32), 1.0, 0.0, None, False)
+PLAIN = Appearance(np.ones(3, np.float32), 1.0, 0.0, None, False)
 """As the clip shows it."""

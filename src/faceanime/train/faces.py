@@ -14,8 +14,8 @@ from faceanime.generator.face_window import draw_prior, face_window, mirrored_pr
 from faceanime.generator.pgfg import PgfgConfig
 from faceanime.morphable import topology
 from faceanime.structures.frames import Pixels
-from faceanime.train.augment import PLAIN, Look
-from faceanime.train.windows import Batch, Pair, Pairs
+from faceanime.train.augment import PLAIN, Appearance
+from faceanime.train.window_samples import Batch, Pair, Pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class FaceSample:
 
 
 def face_sample(
-    pairs: Pairs, pair: Pair, config: PgfgConfig, look: Look = PLAIN, behind: Pixels | None = None
+    pairs: Pairs, pair: Pair, config: PgfgConfig, look: Appearance = PLAIN, behind: Pixels | None = None
 ) -> FaceSample:
     """Source and target of a pair in the light of `look`, both before the same background if one is given."""
     shown = pairs.shown(pair)

@@ -37,7 +37,7 @@ from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
 from faceanime.train.processes import ALONE, Processes, SharedProgress
 from faceanime.train.trainer import Trainer
 from faceanime.train.window_errors import Numbers
-from faceanime.train.windows import Pairs
+from faceanime.train.window_samples import Pairs
 from faceanime.weights import read_header
 
 CHECKPOINT_FILE = "checkpoint.safetensors"

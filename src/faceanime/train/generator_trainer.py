@@ -43,7 +43,7 @@ from faceanime.train.reader import LandmarkReader
 from faceanime.train.trainer import Trainer, adam
 from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
 from faceanime.train.window_errors import Numbers, Tensors, add_errors, scores
-from faceanime.train.windows import Batch, Pairs, WindowSample, batched, draw_batches
+from faceanime.train.window_samples import Batch, Pairs, WindowSample, batched, draw_batches
 
 Drawn: TypeAlias = tuple[dict[Part, Batch], WholeFaces | None]
 View: TypeAlias = tuple[EllipsisType, slice, slice]

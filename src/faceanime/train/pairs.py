@@ -6,7 +6,7 @@ fitted again as each source's own mesh meets it best: lips that are drawn a pixe
 The calm portrait is also driven by the clip before, of another person: no frame shows what that should look like, but
 critics can say whether it looks real. Portraits (`albums.py`) are learned from in the same way.
 Pictures, mattes and coefficients stay on disk, one file for each clip: a stopped run goes on with the first clip that
-is not there. `windows.py` reads them.
+is not there. `window_samples.py` reads them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from faceanime.generator.discriminator import Critic, CriticConfig
 from faceanime.generator.pgfg import PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
-from faceanime.train.augment import AugmentConfig, Look
+from faceanime.train.augment import Appearance, AugmentConfig
 from faceanime.train.faces import FaceSample, batched_faces, face_sample
 from faceanime.train.losses import (
     Embedding,
@@ -38,7 +38,7 @@ from faceanime.train.recogniser import aligned
 from faceanime.train.stepping import Precision
 from faceanime.train.trainer import Trainer, adam
 from faceanime.train.window_errors import Numbers, Tensors
-from faceanime.train.windows import Batch, Pairs
+from faceanime.train.window_samples import Batch, Pairs
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class PgfgTrainer(Trainer[Pgfg]):
 
     def _drawn(self, pairs: Pairs, rng: np.random.Generator) -> FaceSample:
         augment = self.config.augment
-        pair, look = pairs.draw(rng), Look.drawn(augment, rng)
+        pair, look = pairs.draw(rng), Appearance.drawn(augment, rng)
         behind = pairs.portrait(pairs.draw(rng)) if rng.random() < augment.background else None
         return face_sample(pairs, pair, self.config.network, look, behind)
 

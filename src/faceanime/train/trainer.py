@@ -23,7 +23,7 @@ from faceanime.train.processes import Processes
 from faceanime.train.recogniser import DlibRecogniser
 from faceanime.train.stepping import multiplies_bfloat16, pace
 from faceanime.train.window_errors import Numbers, Tensors
-from faceanime.train.windows import Batch, Pairs
+from faceanime.train.window_samples import Batch, Pairs
 from faceanime.weights import read_header
 
 Network = TypeVar("Network", Pgfg, FlowGuided)

@@ -19,7 +19,7 @@ from faceanime.generator.windows import PART_OF, Part, Window
 from faceanime.geometry.similarity import compose_affine, invert_affine, warp_image
 from faceanime.structures.frames import Pixels
 from faceanime.train.recogniser import moved
-from faceanime.train.windows import Batch, Pair, Pairs, WindowSample, batched
+from faceanime.train.window_samples import Batch, Pair, Pairs, WindowSample, batched
 
 
 @dataclass(frozen=True, eq=False)

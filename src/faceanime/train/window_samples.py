@@ -33,7 +33,7 @@ from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import SparseTexture
-from faceanime.train.augment import PLAIN, AugmentConfig, Look
+from faceanime.train.augment import PLAIN, Appearance, AugmentConfig
 from faceanime.train.pairs import KIND
 from faceanime.train.reader import READ
 from faceanime.train.registration import registered
@@ -184,7 +184,7 @@ class Pairs:
         )
 
     def windows(
-        self, pair: Pair, names: Sequence[WindowName] = WINDOWS, look: Look = PLAIN
+        self, pair: Pair, names: Sequence[WindowName] = WINDOWS, look: Appearance = PLAIN
     ) -> Iterator[tuple[WindowName, WindowSample]]:
         """Those of the named windows of a pair whose gates are open, in the light of `look`."""
         clip, s, t = self._clips[pair[0]], pair[1], pair[2]
@@ -361,7 +361,7 @@ def draw_batches(
     beside: dict[Part, list[WindowSample]] = {}
     for _ in range(count // 2 if neighbours else count):
         other = pairs.draw_foreign(rng) if rng.random() < foreign else None
-        pair, look = other or pairs.draw(rng), Look.drawn(augment, rng)
+        pair, look = other or pairs.draw(rng), Appearance.drawn(augment, rng)
         names = [name for name in WINDOWS if rng.random() < shares[PART_OF[name]]]
         samples = dict(pairs.windows(pair, names, look))
         if neighbours:
