@@ -4,7 +4,8 @@ Run: python benchmarks/paint.py RENDERED/test GENERATOR... (RENDERED: what `face
 --rendered; of people that no generator has seen)
 
 Mean |I - I'| in levels of 255 within the true frame's face, its mouth, its eyes, and over the whole window; sharpness
-of the face: mean |Laplacian| in shares of the truth's. Errors of whole pictures: docs/results.md, by `faceanime evaluate`.
+of the face: mean |Laplacian| in shares of the truth's. Errors of whole pictures: docs/results.md, by
+`faceanime evaluate`.
 """
 
 import argparse
