@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ import skimage.data
 from clay import SMALL
 from faceanime.dynamics.edit import motion_from_keyframes
 from faceanime.errors import ConfigError, MediaError
+from faceanime.generator.generator_file import load_generator
 from faceanime.media.image import write_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
@@ -20,6 +22,7 @@ from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.progress import SilentProgress
 from faceanime.structures.frames import Pixels
 from faceanime.train.albums import albums_with_drivers, read_albums
+from faceanime.train.generator import train_generator_on
 from faceanime.train.pairs import SUFFIX, render_pairs
 from faceanime.train.window_samples import Pairs
 
@@ -80,6 +83,18 @@ def test_pictures_of_a_person_teach_each_other(
         driven = [pair for pair in (pairs.draw_foreign(rng) for _ in range(20)) if pair]
         assert {pair[0] for pair in driven} == {0, 1}
         assert all(not sample.paired for pair in driven for _, sample in pairs.windows(pair))
+
+
+def test_a_generator_learns_from_clips_and_portraits(
+    portraits: Path, data: Path, rendered: Path, model: MorphableModel, tmp_path: Path
+) -> None:
+    kept = tmp_path / "rendered"
+    shutil.copytree(rendered, kept)
+    config = replace(SMALL, steps=1, validate_every=1)
+    out = tmp_path / "run"
+    path = train_generator_on(data, config, out, SilentProgress(), rendered=kept, portraits=portraits)
+    assert load_generator(path, model)[1]["rights"] == ["CC-BY-4.0", "CC0"]
+    assert len(list((kept / "train").glob("portraits-*"))) == 2
 
 
 def test_people_seen_once_alone_are_not_enough(
