@@ -41,9 +41,9 @@ class GeneratorConfig:
     """Steps over which the learning rate rises; after them it falls as a cosine."""
     ema: float = 0.998
     """Share of the running average of the weights, batch norm's statistics too, that a step keeps."""
-    inside: float = 2.0
+    inside: float = 4.0
     """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate ..."""
-    inside_adversarial: float = 0.4
+    inside_adversarial: float = 2.0
     """... and once there is a critic: L1 alone makes teeth one pale bar."""
     synthesis: float = 0.5
     """Weight of the L1 loss of the synthesis by itself, which learns where the mask is still shut too."""

@@ -237,8 +237,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
 
         Mean absolute errors (levels of 255) by region, beside those of the geometric renderer ("canvas"), inside the
         gates; `sharp`: mean |Laplacian| there, in shares of the truth's. The score: the mean over the regions of
-        the error in shares of the canvas', plus half of the sharpness that is missing. Never the whole window's L1:
-        that prefers soft skin over half a face to a mouth that is right.
+        the error in shares of the canvas', plus the mean share of sharpness that is missing. Never the whole window's
+        L1: that prefers soft skin over half a face to a mouth that is right.
         """
         sums: dict[str, float] = defaultdict(float)
         for part, windows in samples.items():

@@ -70,5 +70,5 @@ def scores(sums: dict[str, float]) -> Numbers:
         numbers |= {f"{part} sharp": made, f"{part} sharp canvas": canvas}
         if f"{part}/sharp/truth" in sums:
             missing.append(max(1.0 - made, 0.0))
-    score = float(np.mean(ratios)) + 0.5 * float(np.mean(missing)) if ratios else math.inf
+    score = float(np.mean(ratios)) + float(np.mean(missing)) if ratios else math.inf
     return {"score": score, **numbers}
