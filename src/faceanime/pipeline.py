@@ -45,7 +45,6 @@ from faceanime.streaming import ahead, in_order
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
-from faceanime.structures.prior import Box
 from faceanime.weights import bundled, read_header
 
 TRACKING_SIDE_PX = 640
@@ -200,16 +199,19 @@ class Animator:
             portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
-        repair = self._repair_of(portrait, renderer.region)
+        repair = self._repair_of(portrait, renderer)
         return lambda face: paster.paste(repair(renderer.render(face), face))
 
-    def _repair_of(self, portrait: Portrait, region: Box) -> Callable[[Pixels, FaceCoefficients], Pixels]:
-        """What is done to the geometric renderer's pictures of a region. Raises WeightsError."""
+    def _repair_of(
+        self, portrait: Portrait, renderer: GeometricRenderer
+    ) -> Callable[[Pixels, FaceCoefficients], Pixels]:
+        """What is done to the geometric renderer's pictures. Raises WeightsError."""
         if self.config.renderer == "geometric":
             return lambda canvas, face: canvas
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
-        return Repairer(portrait.pixels, portrait.face, region, self.model, self._network).repair
+        region, own = renderer.region, renderer.own_inside
+        return Repairer(portrait.pixels, portrait.face, region, own, self.model, self._network).repair
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""

@@ -17,6 +17,7 @@ from faceanime.generator.repair import Repairer
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
+from faceanime.prior.mouth import MouthLayer, OwnInside
 from faceanime.prior.texture import model_points
 from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
@@ -43,7 +44,12 @@ def network() -> FlowGuided:
 def repairer(
     picture: np.ndarray, face: FaceCoefficients, model: MorphableModel, network: FlowGuided
 ) -> Repairer:
-    return Repairer(picture, fitted(face, model), REGION, model, network)
+    return Repairer(picture, fitted(face, model), REGION, own_inside(picture, face, model), model, network)
+
+
+def own_inside(picture: np.ndarray, face: FaceCoefficients, model: MorphableModel) -> OwnInside:
+    points = model_points(face, np.zeros(model.mean.shape), model)
+    return MouthLayer(picture, fitted(face, model), model, points[:, :2]).own
 
 
 def test_at_rest_every_bit_stays(repairer: Repairer, picture: np.ndarray, face: FaceCoefficients) -> None:

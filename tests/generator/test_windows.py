@@ -138,6 +138,31 @@ def test_gates_open_where_geometry_fails(maker: WindowMaker, model: MorphableMod
     assert (turned.maps[..., STRETCH][turned.gate > 0.9] > 0.1).mean() > 0.9
 
 
+def test_own_teeth_stay(maker: WindowMaker, model: MorphableModel) -> None:
+    """Inside the mouth the gate is shut where they are; lips beside them may still be mended."""
+    source, target = (
+        face_of(model, pose_of()),
+        face_of(model, pose_of(), expression=axes_of(model, jaw_open=0.8)),
+    )
+    own = np.zeros((128, 128), np.float32)
+    own[:, :64] = 1.0
+    window, points = maker.windows(points_of(target, model), target.pose)["mouth"], points_of(target, model)
+    before = maker.windows(points_of(source, model), source.pose)["mouth"], points_of(source, model)
+    free, kept = (maker.conditions("mouth", before, (window, points), teeth) for teeth in (None, own))
+    inside = (free.maps[..., INSIDE] > 0) & (own > 0)
+    assert inside.sum() > 100
+    assert (kept.gate[inside] == 0.0).all()
+    np.testing.assert_array_equal(kept.gate[~inside], free.gate[~inside])
+
+
+def test_places_are_where_a_window_looks(maker: WindowMaker, model: MorphableModel) -> None:
+    face = face_of(model, pose_of(0, 0, 20))
+    window = maker.windows(points_of(face, model), face.pose)["mouth"]
+    flat = np.concatenate([window.places, np.zeros((128, 128, 1))], axis=-1).reshape(-1, 3)
+    back = window.placed(flat)[:, :2].reshape(128, 128, 2)
+    np.testing.assert_allclose(back, np.stack(np.meshgrid(*2 * [np.arange(128) + 0.5]), axis=-1), atol=1e-9)
+
+
 def test_a_cut_and_a_paste_are_at_the_same_place(maker: WindowMaker, model: MorphableModel) -> None:
     """What was added through a window is what the window then shows."""
     y, x = (np.mgrid[:64, :64] + 0.5) / 64

@@ -9,7 +9,7 @@ import skimage
 
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.fit import FitConfig, fit_face
-from faceanime.geometry.flow import sample
+from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
@@ -153,6 +153,20 @@ def test_teeth_of_ones_own_are_kept(smiling):
     canvas, _ = smiling.paint(face(axis("jaw_open", 0.8)))
     own = np.abs(canvas.astype(int) - TEETH).max(axis=-1) < 8
     assert own.sum() > 300
+
+
+def test_where_own_teeth_are_seen_is_known(smiling, closed):
+    """What is painted bright there is the source's; nothing is, of a mouth that was closed."""
+    target = face(axis("jaw_open", 0.6), yaw=np.radians(8.0))
+    canvas, inside = smiling.paint(target)
+    region = smiling.sheet.field(target).region
+    places = identity_flow(*inside.shape) + np.float32([region.left, region.top])
+    own = smiling.layer.own.seen(target, places)
+    assert 0.0 <= own.min() < own.max() <= 1.0
+    sure = inside & (own > 0.9)
+    assert 0.1 < sure.sum() / inside.sum() < 0.8
+    assert (np.abs(canvas[sure].astype(float) - TEETH).max(axis=-1) < 40).mean() > 0.95
+    assert closed.layer.own.seen(target, places).max() == 0.0
 
 
 def test_drawn_teeth_follow_the_light():

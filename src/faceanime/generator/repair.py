@@ -11,6 +11,7 @@ from faceanime.errors import check_shape
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import PART_OF, Conditions, Part, Window, WindowMaker, WindowName
 from faceanime.morphable.model import MorphableModel
+from faceanime.prior.mouth import OwnInside
 from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
@@ -21,10 +22,16 @@ class Repairer:
     """Repairs the pictures of one portrait; safe to call from several threads at once."""
 
     def __init__(
-        self, portrait: Pixels, face: FittedFace, region: Box, model: MorphableModel, network: FlowGuided
+        self,
+        portrait: Pixels,
+        face: FittedFace,
+        region: Box,
+        own: OwnInside,
+        model: MorphableModel,
+        network: FlowGuided,
     ) -> None:
-        """`portrait` (H,W,3), its fitted `face`, and the `region` of it that the geometric renderer draws."""
-        self._model, self._face, self._region = model, face, region
+        """`portrait` (H,W,3) and its fitted `face`; the `region` that the geometric renderer draws, its `own` teeth."""
+        self._model, self._face, self._region, self._own = model, face, region, own
         self._network = network.folded()
         self._maker = WindowMaker(model, network.config.windows)
         self._points = model_points(face.coefficients, face.residual, model)
@@ -43,8 +50,11 @@ class Repairer:
         check_shape("canvas", canvas, self._region.height, self._region.width, 3)
         points = model_points(target, self._face.residual, self._model)
         windows = self._maker.windows(points, target.pose)
+        own = {"mouth": self._own.seen(target, windows["mouth"].places)}
         shown = {
-            name: self._maker.conditions(name, (self._windows[name], self._points), (window, points))
+            name: self._maker.conditions(
+                name, (self._windows[name], self._points), (window, points), own.get(name)
+            )
             for name, window in windows.items()
         }
         repaired = canvas.copy()

@@ -158,6 +158,14 @@ class Window:
         flow = identity_flow(box.height, box.width)
         return box, near, apply_affine(near.window_from_picture, flow).astype(np.float32)
 
+    @property
+    def places(self) -> Float64[np.ndarray, "S S 2"]:
+        """Where each pixel of the window is in the picture, px, before it is mirrored."""
+        line = np.arange(self.size_px) + 0.5
+        return apply_affine(
+            invert_affine(self.window_from_picture), np.stack(np.meshgrid(line, line), axis=-1)
+        )
+
     def placed(self, points: Points) -> Points:
         """A mesh's points (V,3), px of the picture, in px of the window before it is mirrored."""
         xy = apply_affine(self.window_from_picture, points[:, :2])
@@ -253,8 +261,12 @@ class WindowMaker:
         name: WindowName,
         source: tuple[Window, Points],
         target: tuple[Window, Points],
+        own: Float32[np.ndarray, "S S"] | None = None,
     ) -> Conditions:
-        """What is to be known of a target's window; both (V,3) points in px of their pictures."""
+        """What is to be known of a target's window; both (V,3) points in px of their pictures.
+
+        `own`, how far the window shows the source's own teeth (`OwnInside.seen` at `Window.places`): they stay.
+        """
         window, size_px, part = target[0], target[0].size_px, PART_OF[name]
         before, after = source[0].placed(source[1]), window.placed(target[1])
         drawn, triangle = rasterize_attributes(after, self._triangles, self._attributes, size_px, size_px)
@@ -267,6 +279,8 @@ class WindowMaker:
         maps = np.concatenate([drawn, told[triangle]], axis=-1)
         moved = np.linalg.norm((after - before)[list(_LANDMARKS[name]), :2], axis=1).max() / size_px
         gate = _gate(part, maps, triangle >= 0, float(moved))
+        if own is not None:
+            gate *= 1.0 - own * maps[..., INSIDE]
         if window.mirrored:
             maps, gate = np.ascontiguousarray(maps[:, ::-1]), np.ascontiguousarray(gate[:, ::-1])
             maps[..., 0] *= -1.0

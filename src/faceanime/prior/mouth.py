@@ -7,17 +7,20 @@ they are looked up on the surface of the dental arch, as the target's head turns
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.prior import mouth_paint as paint_order
 from faceanime.prior import teeth
 from faceanime.prior.fill import soft_polygon
 from faceanime.prior.mouth_arch import LOWER_LIP, UPPER_LIP, SourceInside, lip_heights, ramp, view_of
 from faceanime.prior.mouth_colors import MouthColors
-from faceanime.prior.mouth_paint import paint_inside
+from faceanime.prior.mouth_paint import ARCH_END, paint_inside
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import WarpField
@@ -53,26 +56,75 @@ _PX_PER_PX, _MAX_DENSITY = 1.6, 1400.0
 """Pixels of the rows' pictures per pixel of the source, and at most per model unit."""
 
 
+class _Jaw:
+    """Lips and chin of one person, and how far an expression moves the jaw."""
+
+    def __init__(self, face: FittedFace, model: MorphableModel) -> None:
+        self._mean = model.mean[_POINTS] + face.residual[_POINTS]
+        self._identity = model.identity_basis[_POINTS]
+        self._expression = model.expression_basis[_POINTS]
+        coefficients = face.coefficients
+        self.rest = self.shape(replace(coefficients, expression=0.0 * coefficients.expression))
+
+    def shape(self, face: FaceCoefficients) -> Float[np.ndarray, "P 3"]:
+        return np.asarray(self._mean + self._identity @ face.identity + self._expression @ face.expression)
+
+    def moved(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
+        """How far the jaw has moved from its rest."""
+        moved = shape - self.rest
+        chin, lip = moved[-len(_CHIN) :].mean(axis=0), moved[_LOWER_MIDDLE]
+        return np.asarray(chin + _LIP_SHARE * (lip - chin))
+
+
+@dataclass(frozen=True, eq=False)
+class OwnInside:
+    """Where a source's own teeth are seen, which need no other ones: `alpha` (2,h,w) of upper and lower row."""
+
+    jaw: _Jaw
+    origins: Float[np.ndarray, "2 3"]
+    alpha: Float32[np.ndarray, "2 h w"]
+    density: float
+
+    def seen(
+        self, target: FaceCoefficients, places: Float[np.ndarray, "H W 2"]
+    ) -> Float32[np.ndarray, "H W"]:
+        """How far the places (px) show what the source showed, if they show the inside of the target's mouth."""
+        moved = self.jaw.moved(self.jaw.shape(target))
+        shares = np.zeros(places.shape[:2], np.float32)
+        for alpha, origin in zip(self.alpha, self.origins + np.stack([0.0 * moved, moved]), strict=True):
+            if alpha.any():
+                at = _on_arch(places, view_of(target.pose, origin))
+                at = (at - [teeth.LEFT, teeth.TOP]) * [self.density, -self.density]
+                shares = np.maximum(shares, sample(alpha[..., None], at.astype(np.float32))[..., 0])
+        return shares
+
+
+def _on_arch(
+    places: Float[np.ndarray, "H W 2"], view: Float[np.ndarray, "4 2"]
+) -> Float[np.ndarray, "H W 2"]:
+    """`mouth_paint.on_arch` of many places."""
+    flat = view[0] + places[..., :1] * [view[1, 0], view[2, 0]] + places[..., 1:] * [view[1, 1], view[2, 1]]
+    square = np.minimum(flat[..., :1] ** 2, ARCH_END**2)
+    for _ in range(3):
+        square = np.minimum((flat[..., :1] + view[3, 0] * square) ** 2, ARCH_END**2)
+    return np.asarray(flat + view[3] * square)
+
+
 class MouthLayer:
-    """The mouth's inside for one source picture."""
+    """The mouth's inside for one source picture; `own`, what of it is the source's."""
 
     def __init__(
         self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
     ) -> None:
         """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them) in the picture."""
         coefficients = face.coefficients
-        self._mean = model.mean[_POINTS] + face.residual[_POINTS]
-        self._identity = model.identity_basis[_POINTS]
-        self._expression = model.expression_basis[_POINTS]
-        self._source_shape = self._shape(coefficients)
-        self._rest = self._shape(
-            FaceCoefficients(coefficients.identity, 0.0 * coefficients.expression, coefficients.pose)
-        )
-        edge = self._rest[_UPPER_MIDDLE] - np.array([0.0, _UPPER_EDGE, 0.0])
+        self._jaw = _Jaw(face, model)
+        self._source_shape = self._jaw.shape(coefficients)
+        edge = self._jaw.rest[_UPPER_MIDDLE] - np.array([0.0, _UPPER_EDGE, 0.0])
         self._upper_origin = edge - np.array([0.0, 0.0, _UPPER_BEHIND])
         self._lower_origin = edge - np.array([0.0, _LOWER_EDGE, _LOWER_BEHIND])
         self._density = min(_PX_PER_PX * float(coefficients.pose.scale), _MAX_DENSITY)
-        jaw = self._jaw(self._source_shape)
+        jaw = self._jaw.moved(self._source_shape)
         upper, lower = (
             SourceInside.seen(source, coefficients.pose, points, origin, self._density)
             for origin in (self._upper_origin, self._lower_origin + jaw)
@@ -80,10 +132,16 @@ class MouthLayer:
         colors = MouthColors.seen(source, points, upper.colors())
         self._colors = colors.of_inside(upper.cavity())
         self._pictures = _pictures(upper, lower, colors, self._density)
+        self.own = OwnInside(
+            self._jaw,
+            np.stack([self._upper_origin, self._lower_origin]),
+            self._pictures[[paint_order.UPPER_OWN, paint_order.LOWER_OWN], ..., 3],
+            self._density,
+        )
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
         """Draw the inside of the target's mouth into `canvas` (h,w,3), the picture of the field's region."""
-        shape, scale = self._shape(target), float(target.pose.scale)
+        shape, scale = self._jaw.shape(target), float(target.pose.scale)
         shown = self._departure(shape) * _openness(shape, scale)
         outline = field.target_points[_OUTLINE, :2] - np.array([field.region.left, field.region.top])
         left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
@@ -93,7 +151,7 @@ class MouthLayer:
         box = slice(top, bottom), slice(left, right)
         corners = (outline - np.array([left, top])).astype(np.float32)
         weight = shown * _opening(corners, field.part[box] == Region.MOUTH, _SOFT_EDGE * scale)
-        jaw = self._jaw(shape)
+        jaw = self._jaw.moved(shape)
         upper_view = view_of(target.pose, self._upper_origin)
         paint_inside(
             canvas[box],
@@ -108,15 +166,6 @@ class MouthLayer:
             self._density,
             self._colors,
         )
-
-    def _shape(self, face: FaceCoefficients) -> Float[np.ndarray, "P 3"]:
-        return np.asarray(self._mean + self._identity @ face.identity + self._expression @ face.expression)
-
-    def _jaw(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
-        """How far the jaw has moved from its rest."""
-        moved = shape - self._rest
-        chin, lip = moved[-len(_CHIN) :].mean(axis=0), moved[_LOWER_MIDDLE]
-        return np.asarray(chin + _LIP_SHARE * (lip - chin))
 
     def _departure(self, shape: Float[np.ndarray, "P 3"]) -> float:
         moved = np.linalg.norm((shape - self._source_shape)[_LIPS], axis=1).max()

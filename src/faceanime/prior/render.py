@@ -64,6 +64,7 @@ class GeometricRenderer:
         self._lids = LidLayer(source, points)
         self._eyes = EyeLayer(source, face, model, points)
         self._mouth = MouthLayer(source, face, model, points)
+        self.own_inside = self._mouth.own
 
     @property
     def region(self) -> Box:

@@ -29,6 +29,7 @@ from faceanime.generator.windows import (
     mirrored_maps,
 )
 from faceanime.morphable.model import MorphableModel
+from faceanime.prior.mouth import MouthLayer, OwnInside
 from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
@@ -169,7 +170,7 @@ class Pairs:
     def shown(self, pair: Pair) -> Shown:
         """The frames of a pair, and their geometry."""
         clip, s, t = self._clips[pair[0]], pair[1], pair[2]
-        texture, before, _ = clip.source(s, self._maker)
+        texture, before, _, _ = clip.source(s, self._maker)
         after = model_points(clip.target(s, t), clip.residual[s], clip.model)
         return Shown(
             clip.one("source", s),
@@ -188,7 +189,7 @@ class Pairs:
     ) -> Iterator[tuple[WindowName, WindowSample]]:
         """Those of the named windows of a pair whose gates are open, in the light of `look`."""
         clip, s, t = self._clips[pair[0]], pair[1], pair[2]
-        texture, before, source_windows = clip.source(s, self._maker)
+        texture, before, source_windows, inside = clip.source(s, self._maker)
         face = clip.target(s, t)
         after = model_points(face, clip.residual[s], clip.model)
         windows = self._maker.windows(after, face.pose)
@@ -196,7 +197,8 @@ class Pairs:
         truth = clip.one("truth", t) if t < clip.targets else canvas
         for name in names:
             window, source_window = look.placed(windows[name]), look.placed(source_windows[name])
-            conditions = self._maker.conditions(name, (source_window, before), (window, after))
+            own = inside.seen(face, window.places) if name == "mouth" else None
+            conditions = self._maker.conditions(name, (source_window, before), (window, after), own)
             if not conditions.is_open:
                 continue
             cuts = window.cut(canvas), window.cut(truth)
@@ -274,7 +276,7 @@ class _Clip:
             for name in _FACES
         }
         self._pictures = {name: file.get_slice(name) for name in _PICTURES}
-        self._sources: dict[int, tuple[SparseTexture, Points, dict[WindowName, Window]]] = {}
+        self._sources: dict[int, tuple[SparseTexture, Points, dict[WindowName, Window], OwnInside]] = {}
 
     @classmethod
     def opened(cls, path: Path, model: MorphableModel, texture: TextureConfig, files: ExitStack) -> _Clip:
@@ -320,13 +322,22 @@ class _Clip:
         """One of the pictures or mattes of that name."""
         return np.asarray(self._pictures[name][index : index + 1][0])
 
-    def source(self, s: int, maker: WindowMaker) -> tuple[SparseTexture, Points, dict[WindowName, Window]]:
-        """What is kept of a source: its sparse texture, its points, its windows."""
+    def source(
+        self, s: int, maker: WindowMaker
+    ) -> tuple[SparseTexture, Points, dict[WindowName, Window], OwnInside]:
+        """What is kept of a source: its sparse texture, its points, its windows, its own teeth."""
         if s not in self._sources:
             face = FittedFace(self.own(s), self.residual[s])
-            texture = sample_texture(self.one("source", s), face, self.model, self._texture)
+            pixels = self.one("source", s)
+            texture = sample_texture(pixels, face, self.model, self._texture)
             points = model_points(face.coefficients, face.residual, self.model)
-            self._sources[s] = texture, points, maker.windows(points, face.coefficients.pose)
+            windows = maker.windows(points, face.coefficients.pose)
+            self._sources[s] = (
+                texture,
+                points,
+                windows,
+                MouthLayer(pixels, face, self.model, points[:, :2]).own,
+            )
         return self._sources[s]
 
 
