@@ -23,27 +23,20 @@ from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, WindowName
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import load_model
-from faceanime.train.window_errors import REGIONS, sharpness
+from faceanime.train.window_errors import REGIONS, repaired, sharpness
 from faceanime.train.window_samples import Pair, Pairs, WindowSample, batched
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
 
 
-def repaired(network: FlowGuided, name: WindowName, sample: WindowSample) -> np.ndarray:
+def picture_of(network: FlowGuided, name: WindowName, sample: WindowSample) -> np.ndarray:
     batch = {
         key: torch.from_numpy(value).permute(0, 3, 1, 2)
         for key, value in batched([sample]).items()
         if value.ndim == 4
     }
     with torch.inference_mode():
-        face = network(
-            PART_OF[name],
-            batch["canvas"],
-            batch["maps"],
-            batch["gate"],
-            batch["target_prior"],
-            batch["source_prior"],
-        )
+        face = repaired(network, PART_OF[name], batch)
     return face.image[0].clamp(-1.0, 1.0).permute(1, 2, 0).numpy()
 
 
@@ -54,7 +47,7 @@ def rows(
     portrait = pairs.portrait(pair)
     for name, sample in pairs.windows(pair):
         frozen = sample.window.cut(portrait) / np.float32(127.5) - 1.0
-        made = {key: repaired(network, name, sample) for key, network in networks.items()}
+        made = {key: picture_of(network, name, sample) for key, network in networks.items()}
         yield name, sample, {"frozen": frozen, "geometric": sample.canvas, **made}
 
 

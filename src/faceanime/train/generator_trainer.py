@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from faceanime.generator.blocks import GeneratedFace, pixels_of
+from faceanime.generator.blocks import pixels_of
 from faceanime.generator.discriminator import PatchCritic
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import EYE, INSIDE, PART_OF, Part
@@ -42,7 +42,7 @@ from faceanime.train.processes import ALONE, Processes
 from faceanime.train.reader import LandmarkReader
 from faceanime.train.trainer import Trainer, adam
 from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
-from faceanime.train.window_errors import Numbers, Tensors, add_errors, scores
+from faceanime.train.window_errors import Numbers, Tensors, add_errors, repaired, scores
 from faceanime.train.window_samples import Batch, Pairs, WindowSample, batched, draw_batches
 
 Drawn: TypeAlias = tuple[dict[Part, Batch], WholeFaces | None]
@@ -132,7 +132,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         # a critic that sees drawn windows alone would learn nothing but to doubt
         judged = part in _JUDGED and self.step >= config.adversarial_from and bool(paired.any())
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
-            face = self._repaired(self.network, part, batch)
+            face = repaired(self.network, part, batch)
         weight = _region_weight(batch, config.inside_adversarial if judged else config.inside)
         losses = {
             "picture": weighted_l1(face.image, batch["truth"], weight),
@@ -183,7 +183,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
 
         def change(part: Part, batch: Batch) -> Tensor:
             given = self._tensors(batch)
-            return self._repaired(self.network, part, given).image - given["canvas"]
+            return repaired(self.network, part, given).image - given["canvas"]
 
         self.network.eval()  # few windows: batch norm's statistics are not theirs
         made = repaired_faces(faces, change, self._device)
@@ -213,16 +213,6 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         matched = feature_matching([features[paired] for features in made_features], real_features)
         return {"believed": adversarial_loss(made_scores), "matched": self.config.matching * matched}
 
-    def _repaired(self, network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
-        return network(
-            part,
-            batch["canvas"],
-            batch["maps"],
-            batch["gate"],
-            batch["target_prior"],
-            batch["source_prior"],
-        )
-
     def samples(self, pairs: Pairs) -> dict[Part, list[WindowSample]]:
         """What is measured and looked at: the open windows of pairs spread evenly over all, always the same."""
         every = -(-sum(1 for _ in pairs.all(1)) // self.config.validation_windows)
@@ -245,7 +235,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
             for first in range(0, len(windows), self.config.batch):
                 batch = self._tensors(batched(windows[first : first + self.config.batch]))
                 with torch.no_grad():
-                    image = self._repaired(self.average, part, batch).image.clamp(-1.0, 1.0)
+                    image = repaired(self.average, part, batch).image.clamp(-1.0, 1.0)
                 add_errors(sums, part, image, batch)
         return scores(sums)
 
@@ -256,7 +246,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
             chosen = windows[:: max(len(windows) // count, 1)][:count]
             batch = self._tensors(batched(chosen))
             with torch.no_grad():
-                face = self._repaired(self.average, part, batch)
+                face = repaired(self.average, part, batch)
             rows = (batch["truth"], batch["canvas"], face.image, 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0)
             tiles = [[pixels_of(picture) for picture in row] for row in rows]
             sheets[part] = contact_sheet(tiles, ("truth", "geometric", "repaired", "mask"), tile_px=192)

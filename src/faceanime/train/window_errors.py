@@ -14,6 +14,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from faceanime.generator.blocks import GeneratedFace
+from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import EYE, INSIDE, LIDS, LIPS, SKIN, Part
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -27,6 +29,13 @@ REGIONS: dict[str, tuple[Part, int]] = {
     "cheek": ("face", SKIN),
 }
 """What is measured: a region's name, its part, its channel of the maps."""
+
+
+def repaired(network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
+    """What a network makes of windows of one part: the fields of `window_samples.WindowSample`, channels second."""
+    priors = batch["target_prior"], batch["source_prior"]
+    face: GeneratedFace = network(part, batch["canvas"], batch["maps"], batch["gate"], *priors)
+    return face
 
 
 def add_errors(sums: dict[str, float], part: Part, image: Tensor, batch: Tensors) -> None:
