@@ -73,7 +73,7 @@ _BORDER = 3 / 64
 _REST: dict[Part, tuple[float, float]] = {"mouth": (0.001, 0.012), "eye": (0.002, 0.02)}
 """A gate begins to open when its landmarks have moved so far, in the window, from where the source has them, and is
 open from the second on: at rest the source shows."""
-_STRETCHED = (1.4, 2.0)
+_STRETCHED = (1.7, 2.4)
 """A face's gate begins to open where skin covers so many times the area that it has in the source, and is open from the
 second on: a threshold would open it from one frame to the next."""
 _STRETCH_OCTAVES = 3.0
