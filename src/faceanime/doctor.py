@@ -183,7 +183,7 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     renderer = GeometricRenderer(picture, fitted, person, model, GeometricConfig())
     network = load_generator(bundled("generator_fast.safetensors"), model)[0]
     assert isinstance(network, FlowGuided)
-    repairer = Repairer(picture, fitted, renderer.region, renderer.own_inside, model, network)
+    repairer = Repairer(picture, fitted, renderer.region, renderer.mouth, model, network)
     talking = FaceCoefficients(face.identity, expression + model.axis("jaw_open") / 2, pose)
     return {
         "landmarks": round(frames_per_second(lambda: mesh.read(view)), 1),

@@ -210,8 +210,8 @@ class Animator:
             return lambda canvas, face: canvas
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
-        region, own = renderer.region, renderer.own_inside
-        return Repairer(portrait.pixels, portrait.face, region, own, self.model, self._network).repair
+        region, mouth = renderer.region, renderer.mouth
+        return Repairer(portrait.pixels, portrait.face, region, mouth, self.model, self._network).repair
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""

@@ -17,7 +17,7 @@ from faceanime.generator.repair import Repairer
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
-from faceanime.prior.mouth import MouthLayer, OwnInside
+from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.texture import model_points
 from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
@@ -44,12 +44,12 @@ def network() -> FlowGuided:
 def repairer(
     picture: np.ndarray, face: FaceCoefficients, model: MorphableModel, network: FlowGuided
 ) -> Repairer:
-    return Repairer(picture, fitted(face, model), REGION, own_inside(picture, face, model), model, network)
+    return Repairer(picture, fitted(face, model), REGION, mouth_of(picture, face, model), model, network)
 
 
-def own_inside(picture: np.ndarray, face: FaceCoefficients, model: MorphableModel) -> OwnInside:
+def mouth_of(picture: np.ndarray, face: FaceCoefficients, model: MorphableModel) -> MouthLayer:
     points = model_points(face, np.zeros(model.mean.shape), model)
-    return MouthLayer(picture, fitted(face, model), model, points[:, :2]).own
+    return MouthLayer(picture, fitted(face, model), model, points[:, :2])
 
 
 def test_at_rest_every_bit_stays(repairer: Repairer, picture: np.ndarray, face: FaceCoefficients) -> None:
@@ -85,6 +85,20 @@ def test_threads_do_not_disturb_each_other(
         again = list(pool.map(lambda target: repairer.repair(canvas, target), targets))
     for a, b in zip(once, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_grey_portrait_stays_grey(
+    picture: np.ndarray,
+    face: FaceCoefficients,
+    talking: FaceCoefficients,
+    model: MorphableModel,
+    network: FlowGuided,
+) -> None:
+    grey = np.repeat(picture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
+    repairer = Repairer(grey, fitted(face, model), REGION, mouth_of(grey, face, model), model, network)
+    made = repairer.repair(np.ascontiguousarray(grey[REGION.slices]), talking)
+    assert (made != grey[REGION.slices]).any()
+    assert np.ptp(made.astype(int), axis=-1).max() <= 1
 
 
 def test_the_pipeline_repairs(

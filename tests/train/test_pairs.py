@@ -86,6 +86,9 @@ def test_light_changes_pictures_alike_and_a_mirror_the_maps_too() -> None:
     look = Appearance(np.array([0.5, 1.0, 2.0], np.float32), 1.0, 0.0, None, True)
     seen = look.seen(picture).astype(float)
     assert np.abs(seen - (picture * [0.5, 1.0, 2.0]).clip(0, 255)).max() <= 0.5
+    faded = replace(PLAIN, chroma=0.0).seen(picture)
+    assert np.ptp(faded.astype(int), axis=-1).max() == 0
+    assert np.abs(faded[..., 0] - picture.mean(axis=-1)).max() <= 0.5
     red = np.zeros((32, 32, 3), np.uint8) + np.uint8([200, 140, 120])
     red[8:24, 8:24] = 230, 20, 20
     coarse = replace(PLAIN, quality=40).seen(red).astype(float)

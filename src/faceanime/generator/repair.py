@@ -11,7 +11,7 @@ from faceanime.errors import check_shape
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import PART_OF, Conditions, Part, Window, WindowMaker, WindowName
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.mouth import OwnInside
+from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
@@ -26,12 +26,12 @@ class Repairer:
         portrait: Pixels,
         face: FittedFace,
         region: Box,
-        own: OwnInside,
+        mouth: MouthLayer,
         model: MorphableModel,
         network: FlowGuided,
     ) -> None:
-        """`portrait` (H,W,3) and its fitted `face`; the `region` that the geometric renderer draws, its `own` teeth."""
-        self._model, self._face, self._region, self._own = model, face, region, own
+        """`portrait` (H,W,3) and its fitted `face`; the `region` that the geometric renderer draws, its `mouth`."""
+        self._model, self._face, self._region, self._mouth = model, face, region, mouth
         self._network = network.folded()
         self._maker = WindowMaker(model, network.config.windows)
         self._points = model_points(face.coefficients, face.residual, model)
@@ -50,7 +50,7 @@ class Repairer:
         check_shape("canvas", canvas, self._region.height, self._region.width, 3)
         points = model_points(target, self._face.residual, self._model)
         windows = self._maker.windows(points, target.pose)
-        own = {"mouth": self._own.seen(target, windows["mouth"].places)}
+        own = {"mouth": self._mouth.own.seen(target, windows["mouth"].places)}
         shown = {
             name: self._maker.conditions(
                 name, (self._windows[name], self._points), (window, points), own.get(name)
@@ -92,6 +92,8 @@ class Repairer:
                 torch.stack([self._priors[name] for name in windows]),
             )
             changes = 127.5 * (face.image.clamp(-1.0, 1.0) - cuts)
+            grey = changes.mean(dim=1, keepdim=True)
+            changes = grey + self._mouth.chroma * (changes - grey)  # in a grey picture all is grey
         for window, change in zip(near.values(), changes, strict=True):
             window.paste(repaired, change.permute(1, 2, 0).contiguous().numpy())
 

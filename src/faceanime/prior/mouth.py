@@ -111,7 +111,7 @@ def _on_arch(
 
 
 class MouthLayer:
-    """The mouth's inside for one source picture; `own`, what of it is the source's."""
+    """The mouth's inside for one source picture; `own`, what of it is the source's; `chroma`, see `MouthColors`."""
 
     def __init__(
         self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
@@ -130,6 +130,7 @@ class MouthLayer:
             for origin in (self._upper_origin, self._lower_origin + jaw)
         )
         colors = MouthColors.seen(source, points, upper.colors())
+        self.chroma = colors.chroma
         self._colors = colors.of_inside(upper.cavity())
         self._pictures = _pictures(upper, lower, colors, self._density)
         self.own = OwnInside(

@@ -63,8 +63,7 @@ class GeometricRenderer:
         self._margin = _hair_margin(points[list(topology.OVAL)], self.region)
         self._lids = LidLayer(source, points)
         self._eyes = EyeLayer(source, face, model, points)
-        self._mouth = MouthLayer(source, face, model, points)
-        self.own_inside = self._mouth.own
+        self.mouth = MouthLayer(source, face, model, points)
 
     @property
     def region(self) -> Box:
@@ -80,7 +79,7 @@ class GeometricRenderer:
         _soften_folds(canvas, warp.flow, self._fold_px, cheek)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
-        self._mouth.paint(canvas, warp, target)
+        self.mouth.paint(canvas, warp, target)
         return canvas
 
     def _folded(self, flow: Float32[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 2"]:

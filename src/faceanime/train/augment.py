@@ -30,6 +30,8 @@ class AugmentConfig:
     """Natural logarithm of a window's magnification, up and down."""
     shift: float = 0.03
     """How far a window is off its place, right and down, in shares of its side."""
+    grey: float = 0.05
+    """Share of the pictures that lose their colour, or some of it."""
     mirror: bool = True
     """Mouths and faces are mirrored; a left eye is a mirrored right one anyway."""
     background: float = 0.3
@@ -37,7 +39,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         lengths = (self.exposure, self.tint, self.gamma, self.blur, self.jpeg, self.zoom, self.shift)
-        if min(*lengths, self.background) < 0:
+        if min(*lengths, self.grey, self.background) < 0:
             raise ConfigError("augment: numbers must be at least 0")
 
 
@@ -52,6 +54,8 @@ class Appearance:
     mirrored: bool
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
+    chroma: float = 1.0
+    """Share of the colour that is kept."""
 
     @classmethod
     def drawn(cls, config: AugmentConfig, rng: np.random.Generator) -> Appearance:
@@ -64,7 +68,8 @@ class Appearance:
         mirrored = config.mirror and bool(rng.random() < 0.5)
         zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
         right, down = rng.uniform(-config.shift, config.shift, 2)
-        return cls(gain, exponent, sigma, quality, mirrored, zoom, (float(right), float(down)))
+        chroma = float(rng.uniform(0.0, 0.5)) * (rng.random() < 0.5) if rng.random() < config.grey else 1.0
+        return cls(gain, exponent, sigma, quality, mirrored, zoom, (float(right), float(down)), chroma)
 
     def placed(self, window: Window) -> Window:
         """The window as this camera is held."""
@@ -72,13 +77,14 @@ class Appearance:
 
     def lit(self, shares: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
         """Colours, shares of white in [0, 1], in this light."""
-        return np.asarray((self.gain * shares**self.exponent).clip(0.0, 1.0), np.float32)
+        return self._coloured(np.asarray((self.gain * shares**self.exponent).clip(0.0, 1.0), np.float32))
 
     def seen(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "S S 3"]:
         """A picture in this light by this camera."""
-        levels = np.linspace(0.0, 1.0, 256, dtype=np.float32)[:, None] * np.ones(3, np.float32)
-        table = np.rint(255.0 * self.lit(levels)).astype(np.uint8)
-        shown = np.stack([table[picture[..., c], c] for c in range(3)], axis=-1)
+        levels = np.linspace(0.0, 1.0, 256, dtype=np.float32)[:, None]
+        table = 255.0 * (self.gain * levels**self.exponent).clip(0.0, 1.0)
+        lit = np.stack([table[picture[..., c], c] for c in range(3)], axis=-1)
+        shown = np.rint(self._coloured(lit)).astype(np.uint8)
         if self.sigma:
             shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), self.sigma))
         if self.quality is not None:
@@ -86,6 +92,12 @@ class Appearance:
             _, code = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
             shown = np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
         return shown
+
+    def _coloured(self, picture: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
+        if self.chroma == 1.0:
+            return picture
+        grey = picture.mean(axis=-1, keepdims=True)
+        return np.asarray(grey + np.float32(self.chroma) * (picture - grey), np.float32)
 
 
 PLAIN = Appearance(np.ones(3, np.float32), 1.0, 0.0, None, False)
