@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -190,7 +191,7 @@ class Animator:
         """
         self.ready()
         draw = self._painter_of(portrait) if self.config.renderer == "pgfg" else self._renderer_of(portrait)
-        with _ONE_BLAS_THREAD:
+        with _ONE_THREAD_EACH:
             yield from in_order(draw, (dynamics[t] for t in range(len(dynamics))))
 
     def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
@@ -290,30 +291,35 @@ class Animator:
         say_which_face(face, counts[-1] if counts else 0, where, face_option)
 
 
-class _OneBlasThread:
-    """While pictures are drawn, several at once, small products have no threads of their own: they get in the way.
+class _OneThreadEach:
+    """While several pictures are drawn at once, BLAS and torch have one thread for each: more get in the way.
 
-    The limit is the whole process's; it goes when the last of several renderings that overlap is over.
+    The limits are the whole process's; they go when the last of several renderings that overlap is over.
     """
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
-        self._limit: threadpool_limits | None = None
+        self._restore: list[Callable[[], object]] = []
 
     def __enter__(self) -> None:
         with self._lock:
             self._inside += 1
-            self._limit = self._limit or threadpool_limits(1, user_api="blas")
+            if self._inside == 1:
+                self._restore = [threadpool_limits(1, user_api="blas").restore_original_limits]
+                torch = sys.modules.get("torch")  # the geometric renderer does without
+                if torch is not None:
+                    self._restore.append(partial(torch.set_num_threads, torch.get_num_threads()))
+                    torch.set_num_threads(1)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
-            if self._inside == 0 and self._limit is not None:
-                self._limit.restore_original_limits()
-                self._limit = None
+            if self._inside == 0:
+                for restore in self._restore:
+                    restore()
 
 
-_ONE_BLAS_THREAD = _OneBlasThread()
+_ONE_THREAD_EACH = _OneThreadEach()
 
 
 def generator_of(renderer: RendererName, own: Path | None = None) -> Path | None:

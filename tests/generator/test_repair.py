@@ -137,8 +137,10 @@ def test_two_renderings_that_overlap_give_their_threads_back(
     """Opened A, B, closed A, B: numpy has as many threads as before."""
 
     def threads() -> list[int]:
-        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+        blas = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+        return [torch.get_num_threads(), *blas]
 
+    torch.set_num_threads(2)
     before = threads()
     animator = Animator(AnimatorConfig(renderer="geometric"), model)
     one, other = animator.render(portrait, motion), animator.render(portrait, motion)
