@@ -24,7 +24,7 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import load_model
 from faceanime.prior.texture import TextureConfig
 from faceanime.train.faces import FaceSample, batched_faces, face_sample
-from faceanime.train.window_errors import sharpness
+from faceanime.train.window_errors import sharpness, tensors_of
 from faceanime.train.window_samples import Pair, Pairs
 
 OUTLINES = {
@@ -38,11 +38,7 @@ OUTLINES = {
 
 
 def painted(network: Pgfg, sample: FaceSample) -> np.ndarray:
-    batch = {
-        name: torch.from_numpy(value).permute(0, 3, 1, 2)
-        for name, value in batched_faces([sample]).items()
-        if value.ndim == 4
-    }
+    batch = tensors_of(batched_faces([sample]))
     with torch.inference_mode():
         face = network(batch["source"], batch["source_prior"], batch["target_prior"])
     return face.image[0].clamp(-1.0, 1.0).permute(1, 2, 0).numpy()

@@ -23,18 +23,14 @@ from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, WindowName
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import load_model
-from faceanime.train.window_errors import REGIONS, repaired, sharpness
+from faceanime.train.window_errors import REGIONS, repaired, sharpness, tensors_of
 from faceanime.train.window_samples import Pair, Pairs, WindowSample, batched
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
 
 
 def picture_of(network: FlowGuided, name: WindowName, sample: WindowSample) -> np.ndarray:
-    batch = {
-        key: torch.from_numpy(value).permute(0, 3, 1, 2)
-        for key, value in batched([sample]).items()
-        if value.ndim == 4
-    }
+    batch = tensors_of(batched([sample]))
     with torch.inference_mode():
         face = repaired(network, PART_OF[name], batch)
     return face.image[0].clamp(-1.0, 1.0).permute(1, 2, 0).numpy()

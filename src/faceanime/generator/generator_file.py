@@ -53,7 +53,7 @@ def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mappin
             generator = _untrained(path, header)
         generator.load_state_dict(ready, assign=True)
     except (ConfigError, RuntimeError, OverflowError) as error:
-        reason = " ".join(str(error).split("\n")[:1])
+        reason = str(error).splitlines()[0]
         raise WeightsError(f"{path} is damaged: its tensors do not fit its header ({reason})") from error
     return generator.eval(), header
 

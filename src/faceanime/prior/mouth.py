@@ -20,7 +20,7 @@ from faceanime.prior import teeth
 from faceanime.prior.fill import soft_polygon
 from faceanime.prior.mouth_arch import LOWER_LIP, UPPER_LIP, SourceInside, lip_heights, ramp, view_of
 from faceanime.prior.mouth_colors import MouthColors
-from faceanime.prior.mouth_paint import ARCH_END, paint_inside
+from faceanime.prior.mouth_paint import all_on_arch, paint_inside
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import WarpField
@@ -93,21 +93,10 @@ class OwnInside:
         shares = np.zeros(places.shape[:2], np.float32)
         for alpha, origin in zip(self.alpha, self.origins + np.stack([0.0 * moved, moved]), strict=True):
             if alpha.any():
-                at = _on_arch(places, view_of(target.pose, origin))
+                at = all_on_arch(places, view_of(target.pose, origin))
                 at = (at - [teeth.LEFT, teeth.TOP]) * [self.density, -self.density]
                 shares = np.maximum(shares, sample(alpha[..., None], at.astype(np.float32))[..., 0])
         return shares
-
-
-def _on_arch(
-    places: Float[np.ndarray, "H W 2"], view: Float[np.ndarray, "4 2"]
-) -> Float[np.ndarray, "H W 2"]:
-    """`mouth_paint.on_arch` of many places."""
-    flat = view[0] + places[..., :1] * [view[1, 0], view[2, 0]] + places[..., 1:] * [view[1, 1], view[2, 1]]
-    square = np.minimum(flat[..., :1] ** 2, ARCH_END**2)
-    for _ in range(3):
-        square = np.minimum((flat[..., :1] + view[3, 0] * square) ** 2, ARCH_END**2)
-    return np.asarray(flat + view[3] * square)
 
 
 class MouthLayer:

@@ -51,6 +51,17 @@ def on_arch(x, y, view):
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def all_on_arch(places, view):
+    """`on_arch` of many places (h,w,2)."""
+    found = np.empty_like(places)
+    for row in range(places.shape[0]):
+        for column in range(places.shape[1]):
+            found[row, column] = on_arch(places[row, column, 0], places[row, column, 1], view)
+    return found
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def height_over(line, x):
     """A lip's height over x, from its samples (LIP_STEPS,)."""
     place = min(max((x + ARCH_END) * (LIP_STEPS - 1) / (2 * ARCH_END), 0.0), LIP_STEPS - 1.001)

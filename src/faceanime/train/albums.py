@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import cycle
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -103,7 +103,8 @@ def albums_with_drivers(
     `portraits` holds portraits.csv with the columns file, split and person, and the files. Raises ConfigError,
     MediaError.
     """
-    return zip(read_albums(portraits, split, animator), cycle(read_samples(data, split)))
+    again_and_again = chain.from_iterable(read_samples(data, split) for _ in count())
+    return zip(read_albums(portraits, split, animator), again_and_again, strict=False)
 
 
 def read_albums(portraits: Path, split: str, animator: Animator) -> Iterator[Album]:

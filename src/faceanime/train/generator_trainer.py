@@ -42,7 +42,7 @@ from faceanime.train.processes import ALONE, Processes
 from faceanime.train.reader import LandmarkReader
 from faceanime.train.trainer import Trainer, adam
 from faceanime.train.whole_faces import WholeFaces, repaired_faces, whole_faces
-from faceanime.train.window_errors import Numbers, Tensors, add_errors, repaired, scores
+from faceanime.train.window_errors import Numbers, Tensors, add_errors, repaired, scores, tensors_of
 from faceanime.train.window_samples import Batch, Pairs, WindowSample, batched, draw_batches
 
 Drawn: TypeAlias = tuple[dict[Part, Batch], WholeFaces | None]
@@ -111,7 +111,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         for batches, faces in drawn:
             for part, batch in batches.items():
                 share = len(batch["gate"]) / windows[part]
-                for name, value in self._learn(part, self._tensors(batch), share).items():
+                for name, value in self._learn(part, tensors_of(batch, self._device), share).items():
                     sums[f"{part}/{name}"] += share * value
             if faces is not None:
                 sums["identity"] += self._stay_alike(faces) / len(drawn)
@@ -182,7 +182,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         assert self._recogniser is not None
 
         def change(part: Part, batch: Batch) -> Tensor:
-            given = self._tensors(batch)
+            given = tensors_of(batch, self._device)
             return repaired(self.network, part, given).image - given["canvas"]
 
         self.network.eval()  # few windows: batch norm's statistics are not theirs
@@ -233,7 +233,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         sums: dict[str, float] = defaultdict(float)
         for part, windows in samples.items():
             for first in range(0, len(windows), self.config.batch):
-                batch = self._tensors(batched(windows[first : first + self.config.batch]))
+                batch = tensors_of(batched(windows[first : first + self.config.batch]), self._device)
                 with torch.no_grad():
                     image = repaired(self.average, part, batch).image.clamp(-1.0, 1.0)
                 add_errors(sums, part, image, batch)
@@ -244,7 +244,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         sheets: dict[Part, Pixels] = {}
         for part, windows in samples.items():
             chosen = windows[:: max(len(windows) // count, 1)][:count]
-            batch = self._tensors(batched(chosen))
+            batch = tensors_of(batched(chosen), self._device)
             with torch.no_grad():
                 face = repaired(self.average, part, batch)
             rows = (batch["truth"], batch["canvas"], face.image, 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0)

@@ -37,7 +37,7 @@ from faceanime.train.processes import ALONE, Processes
 from faceanime.train.recogniser import aligned
 from faceanime.train.stepping import Precision
 from faceanime.train.trainer import Trainer, adam
-from faceanime.train.window_errors import Numbers, Tensors
+from faceanime.train.window_errors import Numbers, Tensors, tensors_of
 from faceanime.train.window_samples import Batch, Pairs
 
 
@@ -114,7 +114,7 @@ class PgfgTrainer(Trainer[Pgfg]):
         self._optimiser.zero_grad()
         self._critic_optimiser.zero_grad()
         sums: Numbers = defaultdict(float)
-        for batch in map(self._tensors, drawn):
+        for batch in (tensors_of(batch, self._device) for batch in drawn):
             for name, value in self._learn(batch, 1.0 / len(drawn)).items():
                 sums[name] += value / len(drawn)
         self._processes.average_gradients(self.network, self.critic)
@@ -163,7 +163,7 @@ class PgfgTrainer(Trainer[Pgfg]):
         The score is the ratio of the first two: never the whole picture's error, which prefers a still background.
         """
         sums: Numbers = defaultdict(float)
-        for batch in map(self._tensors, samples):
+        for batch in (tensors_of(batch, self._device) for batch in samples):
             with torch.no_grad():
                 image = self._made(self.average, batch).image
             for name, picture in (("made", image), ("frozen", batch["source"])):
@@ -183,7 +183,7 @@ class PgfgTrainer(Trainer[Pgfg]):
 
     def look(self, samples: Sequence[Batch], count: int = 8) -> dict[str, Pixels]:
         """A sheet of faces: source, truth, generated, mask."""
-        batch = self._tensors(samples[0])
+        batch = tensors_of(samples[0], self._device)
         with torch.no_grad():
             face = self._made(self.average, batch)
         masks = 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0

@@ -22,8 +22,8 @@ from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.processes import Processes
 from faceanime.train.recogniser import DlibRecogniser
 from faceanime.train.stepping import multiplies_bfloat16, pace
-from faceanime.train.window_errors import Numbers, Tensors
-from faceanime.train.window_samples import Batch, Pairs
+from faceanime.train.window_errors import Numbers
+from faceanime.train.window_samples import Pairs
 from faceanime.weights import read_header
 
 Network = TypeVar("Network", Pgfg, FlowGuided)
@@ -114,13 +114,6 @@ class Trainer(ABC, Generic[Network]):
     def _finish_step(self) -> None:
         self.step += 1
         follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
-
-    def _tensors(self, batch: Batch) -> Tensors:
-        """Channels second, as torch counts them; last in memory, as they are."""
-        tensors = {name: torch.from_numpy(value).to(self._device) for name, value in batch.items()}
-        return {
-            name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()
-        }
 
 
 def adam(network: nn.Module, rate: float, moments: tuple[float, float]) -> torch.optim.Adam:

@@ -17,9 +17,12 @@ from torch.nn.functional import conv2d
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import EYE, INSIDE, LIDS, LIPS, SKIN, Part
+from faceanime.train.window_samples import Batch
 
 Tensors: TypeAlias = dict[str, Tensor]
 Numbers: TypeAlias = dict[str, float]
+
+_CPU = torch.device("cpu")
 
 REGIONS: dict[str, tuple[Part, int]] = {
     "inside": ("mouth", INSIDE),
@@ -29,6 +32,12 @@ REGIONS: dict[str, tuple[Part, int]] = {
     "cheek": ("face", SKIN),
 }
 """What is measured: a region's name, its part, its channel of the maps."""
+
+
+def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
+    """A batch of windows or faces: channels second, as torch counts them; last in memory, as they are."""
+    tensors = {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
+    return {name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()}
 
 
 def repaired(network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
