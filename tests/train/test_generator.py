@@ -11,7 +11,7 @@ import torch
 
 from clay import PAINTING, SMALL, pairs_of
 from faceanime.config import save_config
-from faceanime.errors import Cancelled, ConfigError
+from faceanime.errors import Cancelled, ConfigError, WeightsError
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.windows import WindowSizes
@@ -141,6 +141,27 @@ def test_a_run_can_begin_with_the_weights_of_another(
         trainer_of(wide).begin_with(start, model)
     with pytest.raises(ConfigError, match="leave one of them out"):
         train_generator_on(data, config, tmp_path / "run", SilentProgress(), resume=True, start=start)
+
+
+def test_a_run_can_begin_with_the_weights_and_critics_of_another(
+    tmp_path: Path, rendered: Path, model: MorphableModel
+) -> None:
+    before = trainer_of(replace(SMALL, seed=5))
+    run = tmp_path / "run"
+    run.mkdir()
+    save_generator(run / "generator.safetensors", before.average, model, {"step": 7})
+    before.save(run / "checkpoint.safetensors")
+    trainer = trainer_of(SMALL)
+    trainer.begin_with(run, model)
+    assert isinstance(before, GeneratorTrainer)
+    assert isinstance(trainer, GeneratorTrainer)
+    learned = dict(trainer.critics.named_parameters())
+    for name, value in before.critics.named_parameters():
+        assert torch.equal(learned[name], value)
+    assert trainer.step == 0
+    (run / "checkpoint.safetensors").unlink()
+    with pytest.raises(WeightsError, match="checkpoint"):
+        trainer.begin_with(run, model)
 
 
 def test_windows_of_accumulated_batches_weigh_alike(rendered: Path, model: MorphableModel) -> None:

@@ -30,7 +30,8 @@ class TrainGenerator:
     paper's generator as released, which wants a GPU; paper-small: an eighth as wide; paper-heat-maps: that, told
     by landmarks instead of the texture. Not with --config."""
     start: Path | None = None
-    """Weights to begin with, of the same network: a run with small windows, say, before one with large ones."""
+    """Weights to begin with, of the same network: a run with small windows, say, before one with large ones. The
+    folder of such a run: its critics too go on with what they have learned."""
     rendered: Path | None = None
     """Where the geometric renderer's pictures of the clips are kept, so that several runs share them; else in `out`."""
     device: Literal["cpu", "cuda"] = "cpu"

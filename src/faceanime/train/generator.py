@@ -35,13 +35,11 @@ from faceanime.train.generator_trainer import GeneratorTrainer
 from faceanime.train.pairs import clips_with_drivers, render_pairs
 from faceanime.train.pgfg_trainer import PgfgTrainer, PgfgTraining
 from faceanime.train.processes import ALONE, Processes, SharedProgress
-from faceanime.train.trainer import Trainer
+from faceanime.train.trainer import CHECKPOINT_FILE, RESULT_FILE, Trainer
 from faceanime.train.window_errors import Numbers
 from faceanime.train.window_samples import Pairs
 from faceanime.weights import read_header
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
-RESULT_FILE = "generator.safetensors"
 CONFIG_FILE = "config.json"
 _SAVE_EVERY_S = 180.0
 
@@ -205,7 +203,8 @@ def train_generator_on(
     What the geometric renderer makes of them goes to `rendered`, or to `out`/pairs; what is there already is used.
     `out` also receives the numbers as curve.csv and, with pictures, for TensorBoard. Raises as `train_generator`, and
     ConfigError where `data` holds no train or val shards. Several `processes` of `device` learn together. A run that
-    has not begun begins with the weights in `start`, of windows of any size.
+    has not begun begins with the weights in `start`, of windows of any size; where that is a run's folder, with its
+    critics too.
     """
     together = Processes.begun(device, processes)
     if start is not None and resume:

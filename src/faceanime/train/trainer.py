@@ -26,6 +26,10 @@ from faceanime.train.window_errors import Numbers
 from faceanime.train.window_samples import Pairs
 from faceanime.weights import read_header
 
+CHECKPOINT_FILE = "checkpoint.safetensors"
+RESULT_FILE = "generator.safetensors"
+"""What a run has in its folder."""
+
 Network = TypeVar("Network", Pgfg, FlowGuided)
 
 
@@ -83,8 +87,11 @@ class Trainer(ABC, Generic[Network]):
         """All of them; each has its learning rate as `initial_lr`."""
 
     def begin_with(self, path: Path, model: MorphableModel) -> None:
-        """Take the weights of a file. Raises WeightsError, ConfigError where it holds another network."""
-        start, header = load_generator(path, model)
+        """Take a file's weights, or those that a run in a folder kept, and with them what its critics have learned.
+
+        Raises WeightsError, ConfigError where it holds another network.
+        """
+        start, header = load_generator(path / RESULT_FILE if path.is_dir() else path, model)
         if start.network != self.network.network:
             raise ConfigError(f"{path} holds {start.network}; the run's network is {self.network.network}")
         for network in (self.network, self.average):
@@ -92,6 +99,9 @@ class Trainer(ABC, Generic[Network]):
                 network.load_state_dict(start.state_dict())
             except RuntimeError as error:
                 raise ConfigError(f"{path} holds a network with other widths than the run's") from error
+        if path.is_dir():
+            judges = {n: m for n, m in self._modules().items() if m not in (self.network, self.average)}
+            load_checkpoint(path / CHECKPOINT_FILE, judges, {})
         self.began_with = header
 
     def save(self, path: Path) -> None:
