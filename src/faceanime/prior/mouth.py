@@ -35,7 +35,7 @@ _OUTLINE = UPPER_LIP + LOWER_LIP[-2:0:-1]
 # Lengths in model units (1 unit = distance of the outer eye corners, about 90 mm), chosen by a search over
 # opened mouths of 9 people (validation) and 70 (training), with those of `mouth_paint`, then looked at; the edges by
 # another over 34 smiles and 159 opened mouths (training).
-_UPPER_EDGE = 0.045
+_UPPER_EDGE = 0.06
 """The upper incisors' edge below the upper lip of the neutral face (whose lips part by some 0.05)."""
 _LOWER_EDGE = 0.0
 """The lower incisors' edge below that of the upper ones, in the same face."""
@@ -46,6 +46,10 @@ _LIP_SHARE = 0.25
 the lips part and the jaw stays."""
 _LOWER_LIGHT = np.array([0.91, 0.82, 0.79])
 """Colour of the lower row in shares of the upper one's: deeper in the mouth, amid red tongue and lips."""
+_SMILE_LIGHT = 0.12
+"""Lips that are stretched lie flat on the teeth and let in as much light as an opening this much higher ..."""
+_SMILING = (0.924, 1.074)
+"""... not at all, and fully so, at these widths of the mouth in shares of the neutral face's."""
 _FULL_DEPARTURE = 0.03
 """The layer shows fully once the lips have moved so far: at rest the source shows."""
 _SOFT_EDGE = 0.005
@@ -68,6 +72,11 @@ class _Jaw:
 
     def shape(self, face: FaceCoefficients) -> Float[np.ndarray, "P 3"]:
         return np.asarray(self._mean + self._identity @ face.identity + self._expression @ face.expression)
+
+    def width(self, shape: Float[np.ndarray, "P 3"]) -> float:
+        """Between the corners of the lips."""
+        corners = shape[[0, len(UPPER_LIP) - 1]]
+        return float(np.linalg.norm(corners[1] - corners[0]))
 
     def moved(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
         """How far the jaw has moved from its rest."""
@@ -151,6 +160,7 @@ class MouthLayer:
             upper_view,
             view_of(target.pose, self._lower_origin + jaw),
             lip_heights(field.target_points[UPPER_LIP, :2], field.target_points[LOWER_LIP, :2], upper_view),
+            _SMILE_LIGHT * ramp(self._jaw.width(shape) / self._jaw.width(self._jaw.rest), *_SMILING),
             jaw,
             self._pictures,
             self._density,

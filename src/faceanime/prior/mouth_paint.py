@@ -30,10 +30,11 @@ _TONGUE_DROP = 0.09
 """The tongue's middle below the lower incisors' edge."""
 _TONGUE_LAGS = 0.47
 """Share of the jaw's motion that the tongue does not take."""
-_LIT_GAP = 0.19
-"""Openings of this height let in enough light to see all by."""
-_UPPER_SHADOW, _UPPER_SHADOW_REACH = 0.35, 0.022
-_LOWER_SHADOW, _LOWER_SHADOW_REACH = 0.15, 0.015
+_LIT_GAP = 0.241
+"""Openings of this height let in enough light to see all by. This and the shadows: a fit to the teeth of 155 opened
+mouths of training people, 34 of them smiling portraits."""
+_UPPER_SHADOW, _UPPER_SHADOW_REACH = 0.59, 0.022
+_LOWER_SHADOW, _LOWER_SHADOW_REACH = 0.32, 0.026
 
 
 @njit(cache=True, nogil=True)
@@ -71,11 +72,14 @@ def height_over(line, x):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def paint_inside(canvas, weight, left, top, upper_view, lower_view, lips, jaw, pictures, density, colors):
+def paint_inside(
+    canvas, weight, left, top, upper_view, lower_view, lips, smile, jaw, pictures, density, colors
+):
     """Blend the inside into `canvas` (h,w,3) uint8 by `weight` (h,w) in [0, 1].
 
     `left`, `top`: the canvas's corner in the picture, px; `*_view` (4,2); `lips` (2,LIP_STEPS), heights of the
-    upper and lower lip; `jaw` (3,), its displacement from rest; `pictures` (4,H,W,4) premultiplied; `colors` (4,3).
+    upper and lower lip; `smile`, the height of an opening that lets in as much light as stretched lips do; `jaw` (3,),
+    its displacement from rest; `pictures` (4,H,W,4) premultiplied; `colors` (4,3).
     """
     color = np.empty(3)
     light = np.empty(3)
@@ -89,8 +93,10 @@ def paint_inside(canvas, weight, left, top, upper_view, lower_view, lips, jaw, p
             lower_x, lower_y = on_arch(x, y, lower_view)
             below = height_over(lips[0], upper_x) - upper_y
             above = upper_y - height_over(lips[1], upper_x)
-            lit = _ramp((below + above) / _LIT_GAP)
-            light[:] = colors[DIM] + lit * (1.0 - colors[DIM])
+            lit = _ramp((below + above + smile) / _LIT_GAP)
+            shadow = 1.0 - _UPPER_SHADOW * np.exp(-max(below, 0.0) / _UPPER_SHADOW_REACH)
+            shadow *= 1.0 - _LOWER_SHADOW * np.exp(-max(above, 0.0) / _LOWER_SHADOW_REACH)
+            light[:] = shadow * (colors[DIM] + lit * (1.0 - colors[DIM]))
             front = np.exp(-max(above, 0.0) / _FRONT_REACH)
             color[:] = colors[BACK] + front * (colors[FRONT] - colors[BACK])
             _lay_tongue(
@@ -98,9 +104,6 @@ def paint_inside(canvas, weight, left, top, upper_view, lower_view, lips, jaw, p
             )
             _lay(color, pictures[LOWER], lower_x, lower_y, density, light)
             _lay(color, pictures[UPPER], upper_x, upper_y, density, light)
-            shadow = 1.0 - _UPPER_SHADOW * np.exp(-max(below, 0.0) / _UPPER_SHADOW_REACH)
-            shadow *= 1.0 - _LOWER_SHADOW * np.exp(-max(above, 0.0) / _LOWER_SHADOW_REACH)
-            color *= shadow
             light[:] = 1.0  # what the source shows carries its own light and shade
             _lay(color, pictures[LOWER_OWN], lower_x, lower_y, density, light)
             _lay(color, pictures[UPPER_OWN], upper_x, upper_y, density, light)
