@@ -188,12 +188,12 @@ def test_a_grey_source_gives_a_grey_mouth(expression, inside):
         assert np.ptp(canvas.astype(int), axis=-1).max() <= 2
 
 
-def inside_of(*levels):
-    """What a mouth shows whose brightness runs through the levels from the upper lip to the lower."""
+def inside_of(*levels, height=0.16):
+    """What a mouth of a height shows whose brightness runs through the levels from the upper lip to the lower."""
     side = teeth.window(200.0)[..., 1]
-    below = (0.08 - side).astype(np.float32)
-    above = (side + 0.08).astype(np.float32)
-    light = np.array(levels)[np.clip((below / 0.16 * len(levels)).astype(int), 0, len(levels) - 1)]
+    below = (height / 2 - side).astype(np.float32)
+    above = (side + height / 2).astype(np.float32)
+    light = np.array(levels)[np.clip((below / height * len(levels)).astype(int), 0, len(levels) - 1)]
     return SourceInside(np.repeat(light[..., None], 3, axis=2).astype(np.uint8), below, above, 200.0)
 
 
@@ -217,6 +217,34 @@ def test_the_dark_of_an_open_mouth_moves_with_neither_row():
     assert inside.cavity() is not None
     for part in (inside.upper_part(inside.split(), gum), inside.lower_part(inside.split(), gum)):
         assert part[inside.picture.mean(axis=-1) < 20, 3].max() == 0.0
+
+
+@pytest.mark.parametrize(("height", "crowns_go_on"), [(0.09, True), (0.16, False)])
+def test_crowns_of_which_little_is_seen_go_on_under_the_lip(height, crowns_go_on):
+    """As bright as they are where the lip does not shade them; higher up there are gums."""
+    inside = inside_of(90, 200, 200, 200, 200, height=height)
+    part = inside.upper_part(2.0, np.array([1.0, 0.5, 0.5]))
+    red, green, _, _ = (part / np.maximum(part[..., 3:], 1e-6))[:, part.shape[1] // 2].T
+    under = [np.argmin(np.abs(inside.below[:, 0] + beyond)) for beyond in (0.01, 0.15)]
+    assert (red[under[0]] > 180) == crowns_go_on
+    assert green[under[1]] < 0.55 * red[under[1]]
+
+
+@pytest.mark.parametrize("skin", [(60, 40, 32), (200, 160, 140)])
+def test_stretched_lips_let_in_more_light(skin):
+    """A smile shows bright teeth, whatever the skin; as wide an opening of a narrow mouth is darker and redder."""
+    portrait = Portrait(CLOSED, skin=np.array(skin), inside=np.array(skin) // 2)
+
+    def upper_teeth(expression):
+        canvas, inside = portrait.paint(face(expression))
+        shown = canvas[inside].astype(float)
+        return shown[shown.mean(axis=-1) >= np.percentile(shown.mean(axis=-1), 80)].mean(axis=0)
+
+    opened = axis("lips_part", 0.8)
+    narrow, wide = upper_teeth(opened + axis("pucker", 0.3)), upper_teeth(opened + axis("smile", 0.6))
+    assert wide.mean() > 1.15 * narrow.mean()
+    assert narrow[1] / narrow[0] < wide[1] / wide[0]
+    assert wide.mean() > 100
 
 
 def test_a_slight_opening_is_darker_than_teeth(closed):

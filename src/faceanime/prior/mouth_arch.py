@@ -37,7 +37,13 @@ _CLEARLY = 1.15
 _BRIGHT = 0.5
 """Teeth have at least this share of the greatest brightness in the opening; less than it is dark."""
 _GUM_FROM, _GUM_AT = 0.03, 0.08
-"""Carried on under the lip, teeth turn to gums over these heights."""
+"""Carried on under the lip, teeth turn to gums over these heights, ..."""
+_CROWN = 0.115
+"""... beyond so much of them, from the biting edge on, as crowns are high."""
+_CROWN_SHOWN = (0.10, 0.125)
+"""Of which at least so much is shown, they show where they end, and what is there goes on."""
+_BY_BRIGHTNESS, _CROWN_BLUR = 6, 0.008
+"""Their colour is that of the brightest places of a column, with neighbours this far away."""
 
 
 def view_of(pose: HeadPose, origin: Float[np.ndarray, "3"]) -> Float[np.ndarray, "4 2"]:
@@ -95,7 +101,7 @@ class SourceInside:
 
     def presence(self) -> float:
         """How much there is to keep: 0 for lips that hardly part, 1 for an open mouth."""
-        return float(ramp(float((self.below + self.above)[:, self._middle].max()), *_TELLING))
+        return float(ramp(self._height, *_TELLING))
 
     def colors(self) -> UInt8[np.ndarray, "n 3"]:
         """The pixels that are surely inside."""
@@ -130,11 +136,13 @@ class SourceInside:
 
     def upper_part(self, split: float, gum: Gum) -> Float32[np.ndarray, "h w 4"]:
         """What moves with the skull, premultiplied RGBA; `gum`: the colour of gums in shares of the teeth's."""
-        return self._part(ramp(split - self._share, -0.06, 0.06), self.above, self.below, gum)
+        shown = min(split, 1.0) * self._height
+        return self._part(ramp(split - self._share, -0.06, 0.06), self.above, self.below, shown, gum)
 
     def lower_part(self, split: float, gum: Gum) -> Float32[np.ndarray, "h w 4"]:
         """What moves with the jaw; it goes on behind the upper part, so that both together hide the rest."""
-        return self._part(ramp(self._share - split, -0.18, -0.06), self.below, self.above, gum)
+        shown = max(1.0 - split, 0.0) * self._height
+        return self._part(ramp(self._share - split, -0.18, -0.06), self.below, self.above, shown, gum)
 
     def _profile(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Heights (shares, from above) in the middle of the mouth and the brightness there; empty if too few."""
@@ -147,8 +155,13 @@ class SourceInside:
         light = np.bincount(bins, self.picture[sure].mean(axis=-1), _BINS)[seen] / count[seen]
         return (seen + 0.5) / _BINS, light
 
-    def _part(self, chosen: Image, toward: Image, away: Image, gum: Gum) -> Float32[np.ndarray, "h w 4"]:
-        """The chosen part, carried on, as gums, under the lip it comes from (`away` is counted from there)."""
+    def _part(
+        self, chosen: Image, toward: Image, away: Image, shown: float, gum: Gum
+    ) -> Float32[np.ndarray, "h w 4"]:
+        """The chosen part, carried on under the lip it comes from (`away` is counted from there).
+
+        Crowns of which less is `shown` than they are high go on, then there are gums.
+        """
         trusted = self._trusted()
         columns = np.repeat(trusted.max(axis=0, keepdims=True), len(trusted), axis=0)
         columns = np.minimum(columns, cv2.blur(columns, (2 * round(_SIDE_FADE * self.density) + 1, 1)))
@@ -156,15 +169,33 @@ class SourceInside:
         if self.cavity() is not None:  # the dark is no thing that moves
             least = _BRIGHT * self._profile()[1].max()
             weight *= ramp(self.picture.mean(axis=-1), 0.5 * least, least)
-        if not (weight > 0).any():
+        if not (weight * trusted > 0).any():
             return np.zeros((*weight.shape, 4), np.float32)
-        under = ramp(-away, _GUM_FROM, _GUM_AT)[..., None]
-        color = fill_holes(self.picture, trusted) * (1.0 + under * (gum - 1.0))
+        under = ramp(-away - max(_CROWN - shown, 0.0), _GUM_FROM, _GUM_AT)[..., None]
+        filled, gums_seen = fill_holes(self.picture, trusted), ramp(shown, *_CROWN_SHOWN)
+        beyond = (1.0 - trusted[..., None]) * (1.0 - gums_seen)
+        color = filled + beyond * (self._crowns(trusted * chosen) - filled)
+        color = color * (1.0 + under * (gum - 1.0))
         return np.dstack([color * weight[..., None], weight]).astype(np.float32)
+
+    def _crowns(self, weight: Image) -> Float32[np.ndarray, "1 w 3"]:
+        """The colour of each column's brightest pixels by `weight`: near the lips teeth lie in shadow."""
+        weight = weight * (self.picture.mean(axis=-1) / np.float32(255.0)) ** _BY_BRIGHTNESS
+        total = weight.sum(axis=0)
+        known = np.flatnonzero(total > 0.0)
+        means = (weight[..., None] * self.picture).sum(axis=0)[known] / total[known, None]
+        places = np.arange(len(total))
+        colors = np.stack([np.interp(places, known, channel) for channel in means.T], axis=-1)
+        return cv2.GaussianBlur(colors.astype(np.float32)[None], (0, 0), _CROWN_BLUR * self.density)
 
     def _trusted(self) -> Image:
         """1 well inside the opening, 0 where a lip may show."""
         return ramp(np.minimum(self.below, self.above), *_SEAM)
+
+    @property
+    def _height(self) -> float:
+        """Of the opening, in the middle of the mouth."""
+        return float((self.below + self.above)[:, self._middle].max())
 
     @property
     def _share(self) -> Image:
