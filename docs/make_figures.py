@@ -13,6 +13,7 @@ import skimage.data
 
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
+from faceanime.generator.choice import DrawConfig
 from faceanime.generator.windows import WindowMaker, WindowName, WindowSizes
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
@@ -84,7 +85,7 @@ def stages(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
 
 def repairs(portrait: Portrait) -> None:
     """Mouth and eyes, enlarged, by the geometric renderer and repaired."""
-    animators = [Animator(AnimatorConfig(renderer=renderer)) for renderer in ("geometric", "flow")]
+    animators = [Animator(AnimatorConfig(DrawConfig(renderer))) for renderer in ("geometric", "flow")]
     model = animators[0].model
     maker = WindowMaker(model, WindowSizes(mouth_px=256, eye_px=256))
     shots: tuple[tuple[str, int, WindowName], ...] = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from faceanime.dynamics.edit import ease_between
 from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.motion_file import is_motion_file, load_motion_of
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
-from faceanime.errors import ConfigError, WeightsError
+from faceanime.errors import WeightsError
 from faceanime.face.detect import (
     DetectConfig,
     FaceChoice,
@@ -36,6 +36,7 @@ from faceanime.face.segment import PersonSegmenter
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.generator.choice import DrawConfig, renderer_of
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.morphable.model import MorphableModel, load_model
@@ -46,7 +47,7 @@ from faceanime.streaming import ahead, in_order
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
-from faceanime.weights import bundled, read_header
+from faceanime.weights import bundled
 
 TRACKING_SIDE_PX = 640
 """Drivers are tracked at this size at most: landmarks need no more."""
@@ -56,22 +57,14 @@ MATTE_REACH = 1.15
 IMAGE_MOTION_S = Fraction(3, 2)
 IMAGE_MOTION_RATE = Fraction(25)
 
-RendererName = Literal["flow", "geometric", "pgfg"]
-_NETWORKS: dict[str, RendererName] = {"flow-guided": "flow", "pgfg": "pgfg"}
-"""Which renderer draws with which kind of network."""
-
 
 @dataclass(frozen=True)
 class AnimatorConfig:
     """Settings of all stages."""
 
-    renderer: RendererName = "flow"
-    """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry; pgfg: the
-    paper's generator, weights of which are yours to train."""
+    draw: DrawConfig = field(default_factory=DrawConfig)
     predictor: Path | None = None
     """Weights of the predictor, instead of those that come along."""
-    generator: Path | None = None
-    """Weights of the renderer's networks, instead of those that come along."""
     detect: DetectConfig = field(default_factory=DetectConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -190,7 +183,9 @@ class Animator:
         Raises ConfigError, WeightsError for networks that are not there or do not fit.
         """
         self.ready()
-        draw = self._painter_of(portrait) if self.config.renderer == "pgfg" else self._renderer_of(portrait)
+        draw = (
+            self._painter_of(portrait) if self.config.draw.renderer == "pgfg" else self._renderer_of(portrait)
+        )
         with _ONE_THREAD_EACH:
             yield from in_order(draw, (dynamics[t] for t in range(len(dynamics))))
 
@@ -207,7 +202,7 @@ class Animator:
         self, portrait: Portrait, renderer: GeometricRenderer
     ) -> Callable[[Pixels, FaceCoefficients], Pixels]:
         """What is done to the geometric renderer's pictures. Raises WeightsError."""
-        if self.config.renderer == "geometric":
+        if self.config.draw.renderer == "geometric":
             return lambda canvas, face: canvas
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
@@ -220,35 +215,20 @@ class Animator:
 
         return Painter(portrait.pixels, portrait.face, self.model, self._network).draw
 
-    @property
-    def generator_path(self) -> Path | None:
-        """The weights of the renderer's networks; None where there are none."""
-        return generator_of(self.config.renderer, self.config.generator)
-
     def ready(self) -> None:
         """Load the renderer's networks now: what is wrong with them is told before long work. Raises as `render`."""
-        if self.config.renderer != "geometric":
+        if self.config.draw.weights is not None:
             _ = self._network
-        elif self.config.generator is not None:
-            raise ConfigError(
-                "the geometric renderer has no networks; leave --generator out, or choose another"
-            )
 
     @cached_property
     def _network(self) -> Any:
         """The renderer's networks. Raises ConfigError, WeightsError."""
         from faceanime.generator.generator_file import load_generator
 
-        path = self.generator_path
-        if path is None:
-            raise ConfigError(
-                f"no weights of renderer {self.config.renderer} come along; name yours with --generator "
-                "(faceanime train generator --preset paper-small)"
-            )
-        if renderer_of(path) != self.config.renderer:
-            raise WeightsError(
-                f"{path} holds a generator of renderer {renderer_of(path)}, not of {self.config.renderer}"
-            )
+        path, renderer = self.config.draw.weights, self.config.draw.renderer
+        assert path is not None  # asked for by renderers that have networks
+        if renderer_of(path) != renderer:
+            raise WeightsError(f"{path} holds a generator of renderer {renderer_of(path)}, not of {renderer}")
         return load_generator(path, self.model)[0]
 
     def eased(self, portrait: Portrait, dynamics: Dynamics) -> Dynamics:
@@ -320,22 +300,6 @@ class _OneThreadEach:
 
 
 _ONE_THREAD_EACH = _OneThreadEach()
-
-
-def generator_of(renderer: RendererName, own: Path | None = None) -> Path | None:
-    """The weights that a renderer draws with: `own` ones, or those that come along; None where there are none."""
-    if renderer == "geometric":
-        return None
-    usual = bundled("generator_fast.safetensors") if renderer == "flow" else None
-    return own or usual
-
-
-def renderer_of(generator: Path) -> RendererName:
-    """The renderer that these weights are for. Raises WeightsError."""
-    network = str(read_header(generator).get("network"))
-    if network not in _NETWORKS:
-        raise WeightsError(f"{generator} holds no generator, expected weights of `faceanime train generator`")
-    return _NETWORKS[network]
 
 
 def scaled_portrait(pixels: Pixels, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:

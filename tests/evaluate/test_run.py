@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from faceanime.errors import ConfigError
 from faceanime.evaluate.run import EvaluateConfig, flattered_rows
+from faceanime.generator.choice import DrawConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
@@ -21,3 +25,10 @@ def test_rows_that_learned_from_their_judge_are_told(tmp_path: Path, model: Morp
     assert flattered_rows(config) == ["taught"]
     other = EvaluateConfig(generator=tuple(paths), identity_weights=tmp_path / "arcface.onnx")
     assert flattered_rows(other) == []
+
+
+def test_each_renderer_is_a_row() -> None:
+    assert EvaluateConfig().own_rows == {"geometric": DrawConfig("geometric"), "flow": DrawConfig()}
+    own = Path("flow.safetensors")
+    with pytest.raises(ConfigError, match="two rows would be called flow"):
+        EvaluateConfig(generator=(own,))

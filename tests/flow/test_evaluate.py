@@ -21,6 +21,7 @@ from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
 from faceanime.errors import Cancelled
 from faceanime.evaluate import realism, speed
 from faceanime.evaluate.run import EvaluateConfig, measure_all
+from faceanime.generator.choice import DrawConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.media.image import write_image
@@ -63,7 +64,7 @@ def people(made: Path, model: MorphableModel, astronaut: np.ndarray) -> Path:
 
     Drawn by geometry alone, which has no weights to change with.
     """
-    animator = Animator(AnimatorConfig(renderer="geometric"), model)
+    animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
     videos = made / "people"
     videos.mkdir()
     other = np.ascontiguousarray(astronaut[:, ::-1]) // 2

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from faceanime.errors import ConfigError, WeightsError
+from faceanime.generator.choice import DrawConfig
 from faceanime.generator.face_window import face_window
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import save_generator
@@ -73,7 +74,7 @@ def test_the_renderer_pgfg_paints(
 ) -> None:
     path = tmp_path / "mine.safetensors"
     save_generator(path, network(200.0), model, {})
-    animator = Animator(AnimatorConfig(renderer="pgfg", generator=path), model)
+    animator = Animator(AnimatorConfig(DrawConfig("pgfg", generator=path)), model)
     first = next(animator.render(portrait, motion))
     np.testing.assert_array_equal(
         first, Painter(portrait.pixels, portrait.face, model, network(200.0)).draw(motion[0])
@@ -86,8 +87,8 @@ def test_weights_that_are_not_there_or_of_another_kind_are_told(
     with pytest.raises(
         ConfigError, match="no weights of renderer pgfg come along; name yours with --generator"
     ):
-        next(Animator(AnimatorConfig(renderer="pgfg"), model).render(portrait, motion))
+        next(Animator(AnimatorConfig(DrawConfig("pgfg")), model).render(portrait, motion))
     path = tmp_path / "flow.safetensors"
     save_generator(path, FlowGuided(), model, {})
     with pytest.raises(WeightsError, match="holds a generator of renderer flow, not of pgfg"):
-        next(Animator(AnimatorConfig(renderer="pgfg", generator=path), model).render(portrait, motion))
+        next(Animator(AnimatorConfig(DrawConfig("pgfg", generator=path)), model).render(portrait, motion))

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_info
 
 from faceanime.errors import ConfigError, WeightsError
 from faceanime.film import FilmOptions, animate_file
+from faceanime.generator.choice import DrawConfig
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
@@ -108,7 +109,10 @@ def test_the_pipeline_repairs(
     save_generator(path, network, model, {})
     plain, flow = (
         list(Animator(config, model).render(portrait, motion))
-        for config in (AnimatorConfig(renderer="geometric"), AnimatorConfig(renderer="flow", generator=path))
+        for config in (
+            AnimatorConfig(DrawConfig("geometric")),
+            AnimatorConfig(DrawConfig("flow", generator=path)),
+        )
     )
     np.testing.assert_array_equal(flow[0], portrait.pixels)
     assert 500 < (flow[1] != plain[1]).any(axis=-1).sum() < 0.25 * plain[1][..., 0].size
@@ -126,7 +130,7 @@ def test_a_generator_that_repairs_nothing_is_refused(
 ) -> None:
     path = tmp_path / "generator.safetensors"
     save_generator(path, Pgfg(PgfgConfig(size_px=8, width=2, widest=2, latent=2)), model, {})
-    animator = Animator(AnimatorConfig(renderer="flow", generator=path), model)
+    animator = Animator(AnimatorConfig(DrawConfig("flow", generator=path)), model)
     with pytest.raises(WeightsError, match="holds a generator of renderer pgfg, not of flow"):
         next(animator.render(portrait, motion))
 
@@ -142,7 +146,7 @@ def test_two_renderings_that_overlap_give_their_threads_back(
 
     torch.set_num_threads(2)
     before = threads()
-    animator = Animator(AnimatorConfig(renderer="geometric"), model)
+    animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
     one, other = animator.render(portrait, motion), animator.render(portrait, motion)
     next(one), next(other)
     one.close()
@@ -157,9 +161,11 @@ def test_weights_that_do_not_fit_are_told_before_the_driver_is_followed(
     for name in ("portrait.png", "driving.mp4"):
         (tmp_path / name).write_bytes(b"")
     given = tmp_path / "portrait.png", tmp_path / "driving.mp4", tmp_path / "out.mp4"
-    missing = Animator(AnimatorConfig(generator=tmp_path / "none.safetensors"), model)
+    missing = Animator(AnimatorConfig(DrawConfig(generator=tmp_path / "none.safetensors")), model)
     with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):
         animate_file(missing, *given, FilmOptions(), SilentProgress())
-    useless = Animator(AnimatorConfig("geometric", generator=bundled("generator_fast.safetensors")), model)
+    useless = Animator(
+        AnimatorConfig(DrawConfig("geometric", generator=bundled("generator_fast.safetensors"))), model
+    )
     with pytest.raises(ConfigError, match="the geometric renderer has no networks"):
         animate_file(useless, *given, FilmOptions(), SilentProgress())

@@ -14,6 +14,7 @@ import skimage.data
 from clay import SMALL
 from faceanime.dynamics.edit import motion_from_keyframes
 from faceanime.errors import ConfigError, MediaError
+from faceanime.generator.choice import DrawConfig
 from faceanime.generator.generator_file import load_generator
 from faceanime.media.image import write_image
 from faceanime.morphable.axes import measured
@@ -29,7 +30,7 @@ from faceanime.train.window_samples import Pairs
 
 @pytest.fixture(scope="module")
 def animator(model: MorphableModel) -> Animator:
-    return Animator(AnimatorConfig(renderer="geometric"), model)
+    return Animator(AnimatorConfig(DrawConfig("geometric")), model)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from faceanime.face.fit import FitConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
 from faceanime.film import FilmOptions, animate_file
-from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.generator.choice import DrawConfig
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.render import GeometricConfig
 from faceanime.terminal import TerminalProgress
 
@@ -32,11 +33,8 @@ class Animate:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """What to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix) or one picture (.png .jpg)."""
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
+    draw: Annotated[DrawConfig, tyro.conf.arg(name="")]
     retarget: Annotated[RetargetConfig, tyro.conf.arg(name="")]
-    renderer: RendererName = "flow"
-    """What draws the pictures. geometric: no network; flow: networks repair what geometry cannot carry."""
-    generator: Path | None = None
-    """Weights of the networks that repair, instead of those that come along."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
     track: TrackConfig = dataclasses.field(default_factory=TrackConfig)
@@ -45,8 +43,7 @@ class Animate:
 
     def run(self) -> None:
         config = AnimatorConfig(
-            renderer=self.renderer,
-            generator=self.generator,
+            draw=self.draw,
             detect=self.detect,
             fit=self.fit,
             track=self.track,

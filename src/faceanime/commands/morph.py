@@ -10,7 +10,8 @@ import tyro
 
 from faceanime.dynamics.future import FutureConfig
 from faceanime.film import FilmOptions, predict_file
-from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.generator.choice import DrawConfig
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.terminal import TerminalProgress
 
 
@@ -25,6 +26,7 @@ class Morph:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
+    draw: Annotated[DrawConfig, tyro.conf.arg(name="")]
     seconds: float = 2.0
     """How long it takes, 0.2 to 600."""
     seed: int = 0
@@ -35,10 +37,6 @@ class Morph:
     """Size of the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
-    renderer: RendererName = "flow"
-    """What draws the pictures."""
-    generator: Path | None = None
-    """Weights of `faceanime train generator` instead of those that come along."""
     predictor: Path | None = None
     """Weights of `faceanime train dynamics` instead of those that come along."""
 
@@ -46,7 +44,7 @@ class Morph:
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )
-        animator = Animator(AnimatorConfig(self.renderer, self.predictor, self.generator))
+        animator = Animator(AnimatorConfig(self.draw, self.predictor))
         with TerminalProgress() as progress:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.film, self.motion_out, progress

@@ -11,7 +11,8 @@ import tyro
 from faceanime.dynamics.future import FutureConfig
 from faceanime.errors import ConfigError
 from faceanime.film import FilmOptions, predict_file
-from faceanime.pipeline import Animator, AnimatorConfig, RendererName
+from faceanime.generator.choice import DrawConfig
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.terminal import TerminalProgress
 
 
@@ -25,21 +26,18 @@ class Predict:
     """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
     future: Annotated[FutureConfig, tyro.conf.arg(name="")]
     film: Annotated[FilmOptions, tyro.conf.arg(name="")]
+    draw: Annotated[DrawConfig, tyro.conf.arg(name="")]
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
     count: int = 1
     """How many futures: of this seed, the next one, and so on; their numbers go into the files' names."""
-    renderer: RendererName = "flow"
-    """What draws the pictures."""
-    generator: Path | None = None
-    """Weights of `faceanime train generator` instead of those that come along."""
     predictor: Path | None = None
     """Weights of `faceanime train dynamics` instead of those that come along."""
 
     def run(self) -> None:
         if not 1 <= self.count <= MOST_FUTURES:
             raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
-        animator = Animator(AnimatorConfig(self.renderer, self.predictor, self.generator))
+        animator = Animator(AnimatorConfig(self.draw, self.predictor))
         with TerminalProgress() as progress:
             for number in range(self.count):
                 seed = self.future.seed + number

@@ -27,11 +27,12 @@ from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.files import atomic_output, make_folder
+from faceanime.generator.choice import DrawConfig, RendererName, renderer_of
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.pipeline import Animator, AnimatorConfig, RendererName, generator_of, renderer_of
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.progress import Progress
 from faceanime.shards import Sample, read_samples
 from faceanime.sheet import contact_sheet, tile_row
@@ -83,11 +84,16 @@ class EvaluateConfig:
         others = self.predictions if self.protocol in ("self", "cross") else ()
         if not (self.renderer or self.generator or others):
             raise ConfigError("nothing to measure; name a --renderer, or a folder of --predictions")
-        names = [FROZEN, TRUTH, *self.renderer, *map(generator_row_of, self.generator)]
+        names = [FROZEN, TRUTH, *self.own_rows, *map(generator_row_of, self.generator)]
         names += map(row_of, self.predictions)
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ConfigError(f"two rows would be called {twice[0]}; rename a file or a folder")
+
+    @property
+    def own_rows(self) -> dict[str, DrawConfig]:
+        """What draws with nothing but what comes along, by the names of the rows."""
+        return {name: DrawConfig(name) for name in self.renderer}
 
 
 def row_of(predictions: Path) -> str:
@@ -100,21 +106,25 @@ def generator_row_of(weights: Path) -> str:
     return weights.stem if weights.stem != "generator" else weights.resolve().parent.name
 
 
+def drawn_rows(config: EvaluateConfig) -> dict[str, DrawConfig]:
+    """What draws each row. Raises WeightsError."""
+    others = {
+        generator_row_of(path): DrawConfig(renderer_of(path), generator=path) for path in config.generator
+    }
+    return config.own_rows | others
+
+
 def flattered_rows(config: EvaluateConfig) -> list[str]:
     """Rows whose networks learned from the recogniser that measures them here (dlib's, unless another is given)."""
     if config.identity_weights is not None:
         return []
-    rows = {str(name): generator_of(name) for name in config.renderer}
-    rows |= {generator_row_of(path): path for path in config.generator}
-    return [name for name, path in rows.items() if path and read_header(path).get("recogniser") == "dlib"]
+    weights = {name: draw.weights for name, draw in drawn_rows(config).items()}
+    return [name for name, path in weights.items() if path and read_header(path).get("recogniser") == "dlib"]
 
 
 def animators_of(config: EvaluateConfig, model: MorphableModel) -> dict[str, Animator]:
-    """What draws each row. Raises WeightsError."""
-    configs = {str(name): AnimatorConfig(renderer=name) for name in config.renderer}
-    for path in config.generator:
-        configs[generator_row_of(path)] = AnimatorConfig(renderer=renderer_of(path), generator=path)
-    animators = {name: Animator(one, model) for name, one in configs.items()}
+    """What draws each row, ready to. Raises ConfigError, WeightsError."""
+    animators = {name: Animator(AnimatorConfig(draw), model) for name, draw in drawn_rows(config).items()}
     for animator in animators.values():
         animator.ready()
     return animators
@@ -214,7 +224,7 @@ class _Bench:
         self._config = config
         self._judges = _judges(config, model)
         self._animators = animators_of(config, model)
-        weights = [animator.generator_path for animator in self._animators.values()]
+        weights = [animator.config.draw.weights for animator in self._animators.values()]
         weights += [config.lpips_weights, config.fid_weights, config.fvd_weights, config.identity_weights]
         self._networks = [model.id, type(self._judges.identity).__name__, hash_of_files(weights)]
 

@@ -31,7 +31,7 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
     clip has changed.
     """
     path, animators = out / "measured" / "speed.json", _animators(pair, config)
-    inputs = hash_of_files(animator.generator_path for animator in animators.values()) + pair.name
+    inputs = hash_of_files(animator.config.draw.weights for animator in animators.values()) + pair.name
     if not path.exists() or json.loads(path.read_text(encoding="utf-8")).get("inputs") != inputs:
         rates = _measured(pair, animators, progress)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
