@@ -46,7 +46,7 @@ _LIP_SHARE = 0.25
 the lips part and the jaw stays."""
 _LOWER_LIGHT = np.array([0.91, 0.82, 0.79])
 """Colour of the lower row in shares of the upper one's: deeper in the mouth, amid red tongue and lips."""
-_SMILE_LIGHT = 0.12
+_SMILE_LIGHT = 0.10
 """Lips that are stretched lie flat on the teeth and let in as much light as an opening this much higher ..."""
 _SMILING = (0.924, 1.074)
 """... not at all, and fully so, at these widths of the mouth in shares of the neutral face's."""

@@ -25,17 +25,16 @@ _EYES = (
 _BACK = np.array([0.39, 0.24, 0.23])
 _FRONT = np.array([0.71, 0.53, 0.58])
 _TONGUE = np.array([0.75, 0.54, 0.58])
-_TEETH_BY_SKIN, _TEETH_BY_WHITE, _TEETH_ALWAYS = 0.40, 0.245, 99.0
-"""Brightness of teeth in full light, from that of cheeks and eye white (sRGB 0 to 255): a fit to 209 opened mouths of
-training people, clips and smiling portraits of all skin tones; then, with what follows and the shape of the upper row,
-by a search for the least error over 34 smiling portraits and 157 opened mouths of clips."""
-_TEETH_HUE = 0.3
+_TEETH_BY_SKIN, _TEETH_BY_WHITE, _TEETH_ALWAYS = 0.46, 0.235, 76.0
+"""Brightness of teeth in full light, from that of cheeks and eye white (sRGB 0 to 255): half way to a fit to
+209 opened mouths of training people of all skin tones, clips and smiling portraits (`mouth_paint._LIT_GAP`)."""
+_TEETH_HUE = 0.4
 """Share of the skin's hue in that of teeth; the rest is white. The same fit."""
 _WHITE_BY_SKIN = 0.9
 _BRIGHTEST = 240.0
 _PALE = 0.8
 """Teeth are pale: their green is at least this share of their red; tongue and gums are redder."""
-_DIM = np.array([0.68, 0.20, 0.19])
+_DIM = np.array([0.78, 0.42, 0.43])
 """Light on teeth behind lips that hardly part: it comes through the lips, so it is redder. A fit, see `mouth_paint`."""
 _GREY, _COLOURED = 0.02, 0.12
 """A picture whose cheeks and lips are less saturated than the first is grey, from the second on it is coloured."""
