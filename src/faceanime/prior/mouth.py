@@ -35,7 +35,7 @@ _OUTLINE = UPPER_LIP + LOWER_LIP[-2:0:-1]
 # Lengths in model units (1 unit = distance of the outer eye corners, about 90 mm), chosen by a search over
 # opened mouths of 9 people (validation) and 70 (training), with those of `mouth_paint`, then looked at; the edges by
 # another over 34 smiles and 159 opened mouths (training).
-_UPPER_EDGE = 0.06
+_UPPER_EDGE = 0.05
 """The upper incisors' edge below the upper lip of the neutral face (whose lips part by some 0.05)."""
 _LOWER_EDGE = 0.0
 """The lower incisors' edge below that of the upper ones, in the same face."""
