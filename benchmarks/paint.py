@@ -1,7 +1,7 @@
 """How near the paper's generators come to true frames, at their own resolution: one table, the same pairs for all.
 
-Run: python benchmarks/paint.py RENDERED/test GENERATOR... (RENDERED: what `faceanime train generator` keeps with
---rendered; of people that no generator has seen)
+Run: python benchmarks/paint.py RENDERED/test GENERATOR... (what benchmarks/repair.py keeps with --rendered; of people
+that no generator has seen)
 
 Mean |I - I'| in levels of 255 within the true frame's face, its mouth, its eyes, and over the whole window; sharpness
 of the face: mean |Laplacian| in shares of the truth's. Errors of whole pictures: docs/results.md, by

@@ -14,7 +14,15 @@ from torchmetrics.functional.image import (
 )
 
 from faceanime.errors import ShapeError
-from faceanime.evaluate.image import l1, laplacian_energy, ms_ssim, psnr, ssim
+from faceanime.evaluate.image import (
+    l1,
+    laplacian_energy,
+    ms_ssim,
+    ms_ssim_by_region,
+    psnr,
+    ssim,
+    ssim_by_region,
+)
 
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first
 
@@ -118,6 +126,22 @@ def test_ms_ssim_is_its_slow_twin_and_that_of_torchmetrics(face: np.ndarray, siz
             as_tensor(other), as_tensor(face), data_range=255.0, normalize="relu"
         )  # which mirrors the edges of the last scale: less than 1/500 apart
         assert ms_ssim(face, other) == pytest.approx(float(reference), abs=2e-3)
+
+
+def test_structure_by_region_sees_its_region_alone(face: np.ndarray) -> None:
+    """Damage elsewhere does not count; damage inside counts as much as the region is small."""
+    other = face.copy()
+    other[150:220, 150:220] = noisy(face, 40)[150:220, 150:220]
+    here, away, nowhere = np.zeros((3, *face.shape[:2]), bool)
+    here[160:210, 160:210] = away[:70, :70] = True
+    for by_region, whole in ((ssim_by_region, ssim), (ms_ssim_by_region, ms_ssim)):
+        values = by_region(face, other, [None, here, away, nowhere])
+        assert values[0] == whole(face, other)
+        assert values[1] == whole(face, other, here) < values[0] < values[2]
+        assert values[2] == pytest.approx(1.0, abs=1e-3)
+        assert np.isnan(values[3])
+        everywhere = whole(face, other, np.ones(face.shape[:2], bool))
+        assert everywhere == pytest.approx(values[0], abs=0.02)  # the windows at the edge are mirrored
 
 
 def test_flat_bright_pictures_keep_their_structure(face: np.ndarray) -> None:

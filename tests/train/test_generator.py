@@ -12,8 +12,10 @@ import torch
 from clay import PAINTING, SMALL, pairs_of
 from faceanime.config import save_config
 from faceanime.errors import Cancelled, ConfigError, WeightsError
+from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.generator_file import load_generator, save_generator
+from faceanime.generator.pgfg import PAPER
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
@@ -50,16 +52,74 @@ def test_it_learns(rendered: Path, model: MorphableModel) -> None:
         assert after[f"{region} canvas"] == before[f"{region} canvas"]
 
 
-def test_critics_learn_and_are_heard(rendered: Path, model: MorphableModel) -> None:
-    config = replace(SMALL, adversarial_from=0)
+def test_critics_learn(rendered: Path, model: MorphableModel) -> None:
+    config = replace(SMALL, adversarial_from=0, face_share=1.0)
     with pairs_of(rendered, "train", model) as pairs:
         trainer = GeneratorTrainer(config)
         critics = {name: value.clone() for name, value in trainer.critics.state_dict().items()}
         losses = trainer.advance(trainer.draw(pairs, 0))
-    assert {"mouth/critic", "mouth/believed", "mouth/matched"} <= losses.keys()
-    assert "face/critic" not in losses
-    moved = [not torch.equal(value, critics[name]) for name, value in trainer.critics.state_dict().items()]
-    assert any(moved)
+    parts = {part for part in ("mouth", "eye", "face") if f"{part}/picture" in losses}
+    assert "mouth" in parts
+    moved = {
+        name.split(".")[0]
+        for name, value in trainer.critics.state_dict().items()
+        if not torch.equal(value, critics[name])
+    }
+    assert moved == parts
+    for part in parts:
+        assert {f"{part}/critic", f"{part}/believed", f"{part}/matched"} <= losses.keys()
+
+
+@pytest.mark.parametrize(
+    ("weight", "loss", "strong"),
+    [
+        ("synthesis", "synthesis", 50.0),
+        ("mask", "mask", 50.0),
+        ("temporal", "temporal", 50.0),
+        ("landmarks", "landmarks", 100.0),
+        ("adversarial", "believed", 50.0),
+        ("matching", "matched", 100.0),
+    ],
+)
+def test_every_loss_lowers_what_it_measures(
+    rendered: Path, model: MorphableModel, weight: str, loss: str, strong: float
+) -> None:
+    """Against the same steps with next to no weight on it."""
+    judged = weight in ("adversarial", "matching")
+    base = replace(
+        SMALL,
+        mask=0.0,
+        warm_up=0,
+        landmarks_from=0,
+        steps=1000,
+        learning_rate=3e-3,
+        adversarial=20.0 if weight == "matching" else SMALL.adversarial,
+        matching=0.0,
+        adversarial_from=0 if judged else 1000,
+        critic_learning_rate=0.0,
+    )
+    reached = []
+    for value in (1e-6, strong):
+        config = replace(base, **{weight: value})
+        with pairs_of(rendered, "train", model) as pairs:
+            trainer = GeneratorTrainer(config)
+            drawn = trainer.draw(pairs, 0)
+        scale = 1.0 if weight == "adversarial" else value  # the others are told with their weights
+        reached.append([trainer.advance(drawn)[f"mouth/{loss}"] / scale for _ in range(25)][-1])
+    assert reached[1] < reached[0] - 0.01 * abs(reached[0])
+
+
+def test_the_laplacian_loss_teaches_by_itself(
+    rendered: Path, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside L1 it would show nothing: here both want the same."""
+    monkeypatch.setattr("faceanime.train.generator_trainer.weighted_l1", lambda made, *_: 0.0 * made.sum())
+    config = replace(SMALL, mask=0.0, warm_up=0, steps=1000, learning_rate=3e-3, adversarial_from=1000)
+    with pairs_of(rendered, "train", model) as pairs:
+        trainer = GeneratorTrainer(config)
+        drawn = trainer.draw(pairs, 0)
+    losses = [trainer.advance(drawn)["mouth/laplacian"] for _ in range(25)]
+    assert losses[-1] < 0.95 * losses[0]
 
 
 def test_flicker_landmarks_and_identity_have_losses(rendered: Path, model: MorphableModel) -> None:
@@ -96,6 +156,9 @@ def test_the_identity_loss_of_whole_faces_moves_the_network_alone(
         name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])
     }
     assert any(name.startswith("nets.mouth.leave") for name in moved)
+    assert trainer._recogniser is not None
+    for judge in (trainer._recogniser, trainer.critics):
+        assert all(weight.grad is None or not weight.grad.any() for weight in judge.parameters())
 
 
 def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableModel) -> None:
@@ -108,11 +171,20 @@ def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableMode
     losses = trainer.advance([({"mouth": batched([sample])}, None)])
     assert losses["mouth/picture"] == losses["mouth/laplacian"] == 0.0
     assert "mouth/critic" not in losses
+    assert not any(weight.grad.any() for weight in trainer.network.parameters() if weight.grad is not None)
     hearing = GeneratorTrainer(replace(config, adversarial_from=0))
     losses = hearing.advance([({"mouth": batched([sample])}, None)])  # nothing true to compare with
     assert "mouth/critic" not in losses
+    pictures = []
+
+    def watch(_: object, __: object, made: GeneratedFace) -> None:
+        made.image.retain_grad()
+        pictures.append(made.image)
+
+    hearing.network.register_forward_hook(watch)
     losses = hearing.advance([({"mouth": batched([own, sample])}, None)])
     assert losses["mouth/critic"] > 0.0
+    assert pictures[0].grad[1].any()
 
 
 def test_a_run_can_begin_with_the_weights_of_another(
@@ -200,6 +272,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         with pytest.raises(ConfigError, match="with other settings"):
             other = trainer_of(replace(config, steps=7))
             train_generator(other, *parts, SilentProgress(), resume=True)
+        with pytest.raises(ConfigError, match="learned from other pairs; resume it with the --data"):
+            train_generator(trainer_of(config), val, *parts[1:], SilentProgress(), resume=True)
     assert resumed.read_bytes() == whole.read_bytes()
     checkpoints = [path.parent / "checkpoint.safetensors" for path in (whole, resumed)]
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
@@ -274,6 +348,21 @@ def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: Morp
     assert numbers["face error"] > numbers["picture error"]
 
 
+def test_the_papers_own_size_makes_a_step(rendered: Path, model: MorphableModel) -> None:
+    """Critic with its penalty, generator, identity; 115 M parameters."""
+    config = PgfgTraining(network=PAPER, batch=1, warm_up=0)
+    with pairs_of(rendered, "train", model) as pairs:
+        trainer = trainer_of(config)
+        before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+        losses = trainer.advance(trainer.draw(pairs, 0))
+    assert set(losses) == set(trainer.loss_names)
+    assert all(np.isfinite(value) for value in losses.values())
+    for name, weight in trainer.network.named_parameters():
+        assert weight.isfinite().all(), name
+        cancelled = name == "prior_encoder.leave.bias"  # in E(p_t) - E(p_s)
+        assert torch.equal(weight, before[name]) == cancelled, name
+
+
 def test_every_preset_can_be_told_as_json(tmp_path: Path) -> None:
     for name, config in PRESETS.items():
         save_config(config, tmp_path / f"{name}.json")
@@ -296,3 +385,10 @@ def test_settings_are_checked() -> None:
         GeneratorConfig(eye_share=2.0)
     with pytest.raises(ConfigError, match="width and layers must be at least 1"):
         GeneratorConfig(critic=PatchCriticConfig(layers=0))
+    with pytest.raises(ConfigError, match=r"laplacian is -1\.0, expected a finite number of at least 0"):
+        GeneratorConfig(laplacian=-1.0)
+    with pytest.raises(ConfigError, match="adversarial is nan"):
+        GeneratorConfig(adversarial=float("nan"))
+    for alone in ({"perceptual": 0.1}, {"vgg19": Path("vgg19.safetensors")}):
+        with pytest.raises(ConfigError, match="expected a weight and a file, or neither"):
+            GeneratorConfig(**alone)

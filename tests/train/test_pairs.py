@@ -13,7 +13,7 @@ import torch
 
 from clay import PAINTING, SIDE, SMALL, pairs_of
 from faceanime.dynamics.edit import motion_from_keyframes
-from faceanime.errors import ConfigError
+from faceanime.errors import ConfigError, NoFaceError
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
 from faceanime.generator.windows import INSIDE, MAPS, PART_OF, SKIN, WINDOWS, Part
@@ -118,7 +118,7 @@ def test_sources_differ_and_targets_tell(model: MorphableModel) -> None:
         assert good[frames].all()
         assert all(frame - 1 in frames or frame + 1 in frames for frame in frames.tolist())
     assert lips[np.concatenate(drawn)].mean() > lips[good].mean()
-    with pytest.raises(ConfigError, match="without one tracked frame"):
+    with pytest.raises(NoFaceError, match="without one tracked frame"):
         choose_sources(motion, good & False, model)
 
 

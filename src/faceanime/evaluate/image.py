@@ -5,6 +5,7 @@ Pictures are (H,W,3) uint8 RGB of the same size; a mask (H,W) says which pixels 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import cv2
@@ -59,32 +60,44 @@ def ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
     >>> ssim(ramp, ramp), round(ssim(ramp, 255 - ramp), 2)
     (1.0, -0.37)
     """
+    return ssim_by_region(a, b, [mask])[0]
+
+
+def ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[float]:
+    """`ssim` of several masks, the windows compared once. NaN for a mask without pixels."""
     _check_size("SSIM", a, b, _WINDOW_PX)
     similarity = _similarity(_centred(a), _centred(b), with_luminance=True)
-    return _mean(_inside(similarity) if mask is None else similarity, mask)
+    return [_mean_of_windows(similarity, mask) for mask in masks]
 
 
-def ms_ssim(a: Pixels, b: Pixels) -> float:
+def ms_ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
     """Multi-scale structural similarity in [0, 1]; higher is better, 1 for equal pictures.
 
-    Five scales, halved by means of 2x2 px; a negative mean of a scale counts as 0.
-    Raises ShapeError for pictures under 176 px.
+    Five scales, halved by means of 2x2 px; a negative mean of a scale counts as 0. A mask as in `ssim`; a pixel of a
+    coarser scale counts where the mask touches it. Raises ShapeError for pictures under 176 px.
     Source: Wang, Simoncelli and Bovik, Asilomar 2003, eq. 7, with the exponents found there.
 
     >>> grey = np.full((176, 176, 3), 128, np.uint8)
     >>> ms_ssim(grey, grey)
     1.0
     """
+    return ms_ssim_by_region(a, b, [mask])[0]
+
+
+def ms_ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[float]:
+    """`ms_ssim` of several masks, the windows compared once. NaN for a mask without pixels."""
     _check_size("MS-SSIM", a, b, SMALLEST_MS_SSIM_PX)
     x, y = _centred(a), _centred(b)
     last = len(_SCALE_WEIGHTS) - 1
-    result = 1.0
+    results = [1.0] * len(masks)
     for scale, weight in enumerate(_SCALE_WEIGHTS):
         if scale > 0:
             x, y = _halved(x), _halved(y)
+            masks = [None if mask is None else _touched(mask) for mask in masks]
         similarity = _similarity(x, y, with_luminance=scale == last)
-        result *= max(_mean(_inside(similarity), None), 0.0) ** weight
-    return result
+        for index, mask in enumerate(masks):
+            results[index] *= np.maximum(_mean_of_windows(similarity, mask), 0.0) ** weight
+    return [float(result) for result in results]
 
 
 def laplacian_energy(picture: Pixels, mask: Mask | None = None) -> float:
@@ -150,6 +163,16 @@ def _halved(values: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "h w 3"
     """Means of blocks of 2x2; an odd last row or column is left out."""
     even = values[: len(values) // 2 * 2, : values.shape[1] // 2 * 2]
     return np.asarray(cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+
+
+def _touched(mask: Mask) -> Bool[np.ndarray, "h w"]:
+    """Which blocks of 2x2 have a pixel that counts; an odd last row or column is left out."""
+    height, width = len(mask) // 2, mask.shape[1] // 2
+    return np.asarray(mask[: 2 * height, : 2 * width].reshape(height, 2, width, 2).any(axis=(1, 3)))
+
+
+def _mean_of_windows(similarity: Float32[np.ndarray, "H W 3"], mask: Mask | None) -> float:
+    return _mean(_inside(similarity) if mask is None else similarity, mask)
 
 
 def _inside(values: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "h w 3"]:

@@ -14,7 +14,14 @@ from jaxtyping import Bool, Float
 from faceanime.dynamics.blinks import blinks_of
 from faceanime.errors import NoFaceError
 from faceanime.evaluate import geometry
-from faceanime.evaluate.image import SMALLEST_MS_SSIM_PX, l1, laplacian_energy, ms_ssim, psnr, ssim
+from faceanime.evaluate.image import (
+    SMALLEST_MS_SSIM_PX,
+    l1,
+    laplacian_energy,
+    ms_ssim_by_region,
+    psnr,
+    ssim_by_region,
+)
 from faceanime.evaluate.pairs import Pair
 from faceanime.evaluate.perceptual import FVD_FRAMES, FidFeatures, FvdFeatures, Lpips
 from faceanime.evaluate.video import (
@@ -191,13 +198,19 @@ class Reference:
         for t in range(0, count, self.every):
             made, truth, masks = result[t], self.frames[t], self.masks[t]
             put("l1_crop", t, l1(made, truth))
-            put("psnr_crop", t, min(psnr(made, truth), _BEST_PSNR))
-            put("ssim_crop", t, ssim(made, truth))
-            if min(made.shape[:2]) >= SMALLEST_MS_SSIM_PX:
-                put("ms_ssim_crop", t, ms_ssim(made, truth))
             for region in REGIONS:
                 put(f"l1_{region}", t, l1(made, truth, masks[region]))
                 put(f"sharpness_{region}", t, _sharpness(made, truth, masks[region]))
+            whole: dict[str, Bool[np.ndarray, "S S"] | None] = {"crop": None}
+            regions = whole | {region: masks[region] for region in REGIONS}
+            for region, mask in regions.items():
+                put(f"psnr_{region}", t, min(psnr(made, truth, mask), _BEST_PSNR))
+            similar = {"ssim": ssim_by_region}
+            if min(made.shape[:2]) >= SMALLEST_MS_SSIM_PX:
+                similar["ms_ssim"] = ms_ssim_by_region
+            for name, metric in similar.items():
+                for region, value in zip(regions, metric(made, truth, list(regions.values())), strict=True):
+                    put(f"{name}_{region}", t, value)
             if self.judges.lpips is not None:
                 put("lpips_crop", t, float(self.judges.lpips(made[None], truth[None])[0]))
         for t, motion in self._motions.items():

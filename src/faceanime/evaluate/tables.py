@@ -44,6 +44,11 @@ PICTURE = (
 )
 _MS_SSIM = PICTURE[3]
 REGION = tuple(Column(f"l1_{region}", region, "lower", "") for region in REGIONS)
+STRUCTURE = tuple(
+    Column(f"{key}_{region}", f"{title}: {region}", "higher", "")
+    for key, title in (("psnr", "PSNR"), ("ssim", "SSIM"), ("ms_ssim", "MS-SSIM"))
+    for region in REGIONS
+)
 SHARPNESS = tuple(Column(f"sharpness_{region}", region, "", "") for region in REGIONS)
 FACE = (
     Column("identity", "CSIM", "higher", "cosine similarity of identity to the source"),
@@ -171,8 +176,8 @@ def _overall(results: Results, config: EvaluateConfig) -> list[Section]:
         tables.append(_table(results, "Pictures", PICTURE, _missing(results, config)))
         regions = "Mean absolute difference in the hulls of the true face, mouth and eyes; outside: all but the face."
         tables.append(_table(results, "L1 by region", REGION, regions))
-        sharp = "Laplacian energy over that of the truth: 1 is as sharp, below 1 softer."
-        tables.append(_table(results, "Sharpness by region", SHARPNESS, sharp))
+        tables.append(_table(results, "PSNR, SSIM and MS-SSIM by region", STRUCTURE, "The same regions."))
+        tables.append(_table(results, "Sharpness by region", SHARPNESS, "Laplacian energy over the truth's."))
     tables.append(_faces(results, flattered_rows(config)))
     if any(_measured(results, column) for column in TIME):
         tables.append(_table(results, "Time", TIME, ""))

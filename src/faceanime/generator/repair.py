@@ -58,23 +58,21 @@ class Repairer:
             for name, window in windows.items()
         }
         repaired = canvas.copy()
+        # one after the other: where gates overlap, the next sees what is mended already, and does not mend it twice
         for part in ("face", "mouth", "eye"):
             names = [name for name in windows if PART_OF[name] == part and shown[name].is_open]
             if names:
-                self._paint(
-                    repaired, canvas, part, {name: (windows[name], shown[name]) for name in names}, points
-                )
+                self._paint(repaired, part, {name: (windows[name], shown[name]) for name in names}, points)
         return repaired
 
     def _paint(
         self,
-        repaired: Pixels,
         canvas: Pixels,
         part: Part,
         windows: dict[WindowName, tuple[Window, Conditions]],
         points: Float[np.ndarray, "V 3"],
     ) -> None:
-        """Add the changes of one network; all look at the same `canvas`, so their order does not matter."""
+        """Add the changes of one network to the picture, in place."""
         near = {name: window.within(self._region) for name, (window, _) in windows.items()}
         cuts = torch.stack(
             [_planes(window.cut(canvas) / np.float32(127.5) - 1.0) for window in near.values()]
@@ -95,7 +93,7 @@ class Repairer:
             grey = changes.mean(dim=1, keepdim=True)
             changes = grey + self._mouth.chroma * (changes - grey)  # in a grey picture all is grey
         for window, change in zip(near.values(), changes, strict=True):
-            window.paste(repaired, change.permute(1, 2, 0).contiguous().numpy())
+            window.paste(canvas, change.permute(1, 2, 0).contiguous().numpy())
 
 
 def _planes(picture: Float32[np.ndarray, "S S C"]) -> Tensor:

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from faceanime.errors import MediaError, NoFaceError
+from faceanime.errors import ConfigError, MediaError, NoFaceError
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig
@@ -103,8 +102,22 @@ def albums_with_drivers(
     `portraits` holds portraits.csv with the columns file, split and person, and the files. Raises ConfigError,
     MediaError.
     """
-    again_and_again = chain.from_iterable(read_samples(data, split) for _ in count())
-    return zip(read_albums(portraits, split, animator), again_and_again, strict=False)
+    drivers = _again_and_again(data, split)
+    for album in read_albums(portraits, split, animator):
+        driver = next(drivers)
+        if driver.person == album.person:
+            driver = next(drivers)
+        yield album, None if driver.person == album.person else driver
+
+
+def _again_and_again(data: Path, split: str) -> Iterator[Takes]:
+    while True:
+        found = False
+        for sample in read_samples(data, split):
+            found = True
+            yield sample
+        if not found:
+            raise ConfigError(f"{data} holds no clip of split {split} to drive portraits with; prepare some")
 
 
 def read_albums(portraits: Path, split: str, animator: Animator) -> Iterator[Album]:

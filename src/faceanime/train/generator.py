@@ -6,6 +6,7 @@ as if it had not been, bit for bit on a CPU.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -76,8 +77,12 @@ def trainer_of(config: TrainingConfig, processes: Processes = ALONE) -> Trainer[
 class _Run:
     """What a run has on disk, in a folder: its settings, its last state, and its best weights by validation."""
 
-    def __init__(self, out: Path, trainer: Trainer[Any], model: MorphableModel, rights: list[str]) -> None:
-        self.out, self._trainer, self._model, self._rights = out, trainer, model, rights
+    def __init__(
+        self, out: Path, trainer: Trainer[Any], model: MorphableModel, train: Pairs, processes: Processes
+    ) -> None:
+        self.out, self._trainer, self._model, self._rights = out, trainer, model, train.rights
+        names = hashlib.sha256("\n".join(train.names).encode()).hexdigest()
+        self._learns = {"pairs": names, "processes": processes.count}
         self.best_path, self._checkpoint = out / RESULT_FILE, out / CHECKPOINT_FILE
         self._best, self._saved_s = math.inf, time.monotonic()
 
@@ -89,13 +94,20 @@ class _Run:
             raise ConfigError(
                 f"{self.out} holds a run with other settings; leave --config and --preset out to go on with them"
             )
+        before = read_header(self._checkpoint)
+        for what, now in self._learns.items():
+            if before.get(what) != now:
+                raise ConfigError(
+                    f"{self.out} holds a run that learned from other {what}; "
+                    "resume it with the --data, --portraits and --processes that it began with"
+                )
         self._trainer.load(self._checkpoint)
         if self.best_path.exists():
             self._best = float(read_header(self.best_path)["validation_score"])
 
     def save(self) -> None:
         """The state, for `go_on`."""
-        self._trainer.save(self._checkpoint)
+        self._trainer.save(self._checkpoint, self._learns)
         self._saved_s = time.monotonic()
 
     def save_now_and_then(self) -> None:
@@ -141,7 +153,7 @@ def train_generator(
     """
     make_folder(out)
     _check_free(out, resume)
-    config, run = trainer.config, _Run(out, trainer, model, train.rights)
+    config, run = trainer.config, _Run(out, trainer, model, train, processes)
     if resume:
         run.go_on()
     processes.wait()  # all have seen what is there
@@ -238,7 +250,7 @@ def train_generator_on(
         seen: dict[str, Any] = {"texture": TextureConfig(network.prior.interval)}
     else:
         seen = {"sizes": network.windows}
-    laid_on = isinstance(config, GeneratorConfig) and config.registration
+    laid_on = isinstance(config, GeneratorConfig) and config.registration and not config.temporal
     with (
         Pairs(parts[0], model, **seen, registration=laid_on) as train,
         Pairs(parts[1], model, **seen) as validation,

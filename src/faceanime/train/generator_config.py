@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,12 @@ from faceanime.train.augment import AugmentConfig
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.stepping import Precision
 
+_WEIGHTS = (
+    *("learning_rate", "critic_learning_rate", "warm_up", "adversarial_from", "landmarks_from"),
+    *("inside", "inside_adversarial", "synthesis", "laplacian", "mask", "adversarial", "matching"),
+    *("temporal", "landmarks", "identity", "perceptual"),
+)
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -23,7 +30,8 @@ class GeneratorConfig:
     network: FlowGuidedConfig = FAST
     pairs: PairsConfig = field(default_factory=PairsConfig)
     registration: bool = True
-    """True mouths to learn from are laid on what was drawn; those to be measured by are left alone."""
+    """True mouths to learn from are laid on what was drawn; those to be measured by are left alone. Not with
+    `temporal`: two neighbours would be laid a little apart, which is a flicker of its own."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     steps: int = 20_000
     batch: int = 8
@@ -40,7 +48,8 @@ class GeneratorConfig:
     warm_up: int = 100
     """Steps over which the learning rate rises; after them it falls as a cosine."""
     ema: float = 0.998
-    """Share of the running average of the weights, batch norm's statistics too, that a step keeps."""
+    """Share of the running average of the weights, batch norm's statistics too, that a step keeps; less at first (at
+    step n at most (1 + n) / (10 + n)), unless the run begins with weights."""
     inside: float = 4.0
     """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate ..."""
     inside_adversarial: float = 2.0
@@ -96,8 +105,13 @@ class GeneratorConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
-        if self.perceptual and self.vgg19 is None:
-            raise ConfigError("perceptual has a weight, but vgg19 names no file of VGG-19's weights")
+        for name in _WEIGHTS:
+            if not 0.0 <= getattr(self, name) < inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected a finite number of at least 0")
+        if bool(self.perceptual) != (self.vgg19 is not None):
+            raise ConfigError(
+                f"perceptual is {self.perceptual} and vgg19 {self.vgg19}, expected a weight and a file, or neither"
+            )
         if not 0.0 <= self.foreign < 1.0:
             raise ConfigError(f"foreign is {self.foreign}, expected 0 to 1, and not 1")
         if self.temporal and self.batch % 2:

@@ -2,8 +2,9 @@
 
 Each network learns from the windows whose gates are open. First it learns pictures (L1 by region, a Laplacian
 pyramid); then, from `adversarial_from` on, a patch critic looks at the middle of mouths and eyes, its gradient
-kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do. Flicker, landmarks and
-identity have losses of their own, each with a weight in `GeneratorConfig`; 0 leaves it out.
+kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do, and another at what a
+face's gate lets through. Flicker, landmarks and identity have losses of their own, each with a weight in
+`GeneratorConfig`; 0 leaves it out.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ Drawn: TypeAlias = tuple[dict[Part, Batch], WholeFaces | None]
 View: TypeAlias = tuple[EllipsisType, slice, slice]
 
 
-_JUDGED: dict[Part, float] = {"mouth": 0.625, "eye": 0.75}
-"""Share of a window's side, around its middle, that a critic sees."""
+_JUDGED: dict[Part, float] = {"mouth": 0.625, "eye": 0.75, "face": 1.0}
+"""Share of a window's side, around its middle, that a critic sees; of a face only what its gate lets through."""
+_FEATURES: tuple[Part, ...] = ("mouth", "eye")
+"""Whose landmarks are read, and whose pictures are compared by VGG-19."""
 _MOMENTS, _CRITIC_MOMENTS, _READER_MOMENTS = (0.9, 0.99), (0.5, 0.99), (0.9, 0.999)
 
 
@@ -79,7 +82,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         self._critic_optimiser = adam(self.critics, config.critic_learning_rate, _CRITIC_MOMENTS)
         self.readers: nn.ModuleDict | None = None
         if config.landmarks:
-            self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _JUDGED}).to(self._device)
+            self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _FEATURES}).to(self._device)
             self._reader_optimiser = adam(self.readers, config.learning_rate, _READER_MOMENTS)
         self._vgg19 = Vgg19(config.vgg19).to(self._device) if config.perceptual and config.vgg19 else None
 
@@ -130,7 +133,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         config = self.config
         paired = _paired(batch)
         # a critic that sees drawn windows alone would learn nothing but to doubt
-        judged = part in _JUDGED and self.step >= config.adversarial_from and bool(paired.any())
+        judged = self.step >= config.adversarial_from and bool(paired.any())
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             face = repaired(self.network, part, batch)
         weight = _region_weight(batch, config.inside_adversarial if judged else config.inside)
@@ -142,16 +145,17 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         }
         if config.temporal:
             losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
-        if self._vgg19 is not None and part in _JUDGED and paired.any():
+        if self._vgg19 is not None and part in _FEATURES and paired.any():
             apart = perceptual_l1(self._vgg19, face.image[paired], batch["truth"][paired])
             losses["perceptual"] = config.perceptual * apart
-        if self.readers is not None and part in _JUDGED:
+        if self.readers is not None and part in _FEATURES:
             losses |= self._read(part, face.image, batch, share)
         total = torch.stack(list(losses.values())).sum()
         if judged:
             view = _middle(face.image.shape[-1], _JUDGED[part])
-            seen = {"prior": batch["target_prior"][view], "real": batch["truth"][view]}
-            made, critic = face.image[view], self.critics[part]
+            through = (batch["gate"][view] > 0) if part == "face" else 1.0
+            seen = {"prior": batch["target_prior"][view], "real": through * batch["truth"][view]}
+            made, critic = through * face.image[view], self.critics[part]
             losses["critic"], real = self._teach(
                 critic, **seen, made=made.detach(), paired=paired, share=share
             )
@@ -227,8 +231,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
 
         Mean absolute errors (levels of 255) by region, beside those of the geometric renderer ("canvas"), inside the
         gates; `sharp`: mean |Laplacian| there, in shares of the truth's. The score: the mean over the regions of
-        the error in shares of the canvas', plus the mean share of sharpness that is missing. Never the whole window's
-        L1: that prefers soft skin over half a face to a mouth that is right.
+        the error in shares of the canvas', plus the mean share of sharpness that is missing or too much. Never the
+        whole window's L1: that prefers soft skin over half a face to a mouth that is right.
         """
         sums: dict[str, float] = defaultdict(float)
         for part, windows in samples.items():

@@ -29,7 +29,7 @@ from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, Portrait
-from faceanime.prior.render import GeometricRenderer
+from faceanime.prior.render import DRAWN, GeometricRenderer
 from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
 from faceanime.streaming import in_order
@@ -104,7 +104,11 @@ def render_pairs(
     were made with other settings, MediaError, OutputError.
     """
     make_folder(folder)
-    settings = {"pairs": to_json(config), "geometric": to_json(animator.config.geometric)}
+    settings = {
+        "drawn": DRAWN,
+        "pairs": to_json(config),
+        "geometric": to_json(animator.config.geometric),
+    }
     progress.stage(f"rendering {folder.name}", None)
     paths: list[Path] = []
     for sample, driver in watched(takes, progress):
@@ -112,7 +116,8 @@ def render_pairs(
         if path.exists():
             if read_header(path).get("settings") != settings:
                 raise ConfigError(
-                    f"{path} was rendered with other settings; name another --rendered, or delete it"
+                    f"{path} was rendered with other settings or an older faceanime; "
+                    "name another --rendered, or delete it"
                 )
         else:
             try:
@@ -148,6 +153,7 @@ def _rendered(
     else:
         targets = np.flatnonzero(good)
         times = 2 * targets  # none is the neighbour of another
+    own = sources if sample.filmed else 2 * sources
     portraits = []
     for s in sources.tolist():
         portrait = animator.fitted(pictures[s], Landmarks(points[s], 1.0))
@@ -170,6 +176,7 @@ def _rendered(
         "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
         "frame": times.astype(np.int64),
+        "source_frame": own.astype(np.int64),
         **{f"source_{k}": v for k, v in _numbers(motion.expression[sources], motion.pose[sources]).items()},
         **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
         **{f"foreign_{k}": v for k, v in _numbers(foreign.expression, foreign.pose).items()},
@@ -195,12 +202,15 @@ def _driven_by(
 ) -> FaceCoefficients:
     """Up to `count` faces of the portrait that another clip drives it to."""
     source = portrait.face.coefficients
+    nobody = HeadPose(np.zeros((0, 3, 3)), np.zeros(0), np.zeros((0, 2)))
+    none = FaceCoefficients(source.identity[None][:0], source.expression[None][:0], nobody)
     if other is None or count == 0:
-        nobody = HeadPose(np.zeros((0, 3, 3)), np.zeros(0), np.zeros((0, 2)))
-        return FaceCoefficients(source.identity[None][:0], source.expression[None][:0], nobody)
+        return none
     motion = other.motion()
-    dynamics = animator.retarget(portrait, motion)
     good = other.landmarks()[1] & motion.valid
+    if not good.any():
+        return none
+    dynamics = animator.retarget(portrait, motion)
     calm = int(choose_sources(motion, good, animator.model)[0])
     frames = choose_targets(motion, good, calm, count, animator.model, rng)[:count]
     repeated = np.repeat(source.identity[None], len(frames), axis=0)
@@ -240,10 +250,13 @@ def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: 
 def choose_sources(
     motion: Dynamics, good: Bool[np.ndarray, " T"], model: MorphableModel
 ) -> Int[np.ndarray, " K"]:
-    """Frames to be portraits, of the `good` ones: a calm one first; opened, smiling, turned if the clip has them."""
+    """Frames to be portraits, of the `good` ones: a calm one first; opened, smiling, turned if the clip has them.
+
+    Raises NoFaceError where none is good.
+    """
     frames = np.flatnonzero(good)
     if len(frames) == 0:
-        raise ConfigError("a clip without one tracked frame cannot be learned from; prepare it again")
+        raise NoFaceError("a clip without one tracked frame cannot be learned from; prepare it again")
     shape = model.vertices(motion.identity, motion.expression[frames])
     lips, lids = measure("lips_apart", shape), _lids_apart(shape)
     corners = [f"corner_{way}_{side}" for way in ("out", "up") for side in ("right", "left")]

@@ -60,6 +60,7 @@ class PgfgTraining:
     warm_up: int = 100
     """Steps over which both rise."""
     ema: float = 0.998
+    """As `GeneratorConfig.ema`."""
     loaders: int = 2
     """Threads that cut faces and draw priors."""
     precision: Precision = "auto"

@@ -30,6 +30,9 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 RESULT_FILE = "generator.safetensors"
 """What a run has in its folder."""
 
+_TOLD_OF_A_START = ("step", "validation_score", "recogniser", "settings", "rights")
+"""Of the header of the weights that a run began with, what is kept."""
+
 Network = TypeVar("Network", Pgfg, FlowGuided)
 
 
@@ -87,7 +90,7 @@ class Trainer(ABC, Generic[Network]):
         """All of them; each has its learning rate as `initial_lr`."""
 
     def begin_with(self, path: Path, model: MorphableModel) -> None:
-        """Take a file's weights, or those that a run in a folder kept, and with them what its critics have learned.
+        """Take a file's weights, or those that a run in a folder kept, and its critics as they stood when it ended.
 
         Raises WeightsError, ConfigError where it holds another network.
         """
@@ -102,11 +105,11 @@ class Trainer(ABC, Generic[Network]):
         if path.is_dir():
             judges = {n: m for n, m in self._modules().items() if m not in (self.network, self.average)}
             load_checkpoint(path / CHECKPOINT_FILE, judges, {})
-        self.began_with = header
+        self.began_with = {name: value for name, value in header.items() if name in _TOLD_OF_A_START}
 
-    def save(self, path: Path) -> None:
-        """Everything that the next step depends on. Raises OutputError."""
-        kept = {"began_with": self.began_with}
+    def save(self, path: Path, told: Mapping[str, Any] | None = None) -> None:
+        """Everything that the next step depends on; what is `told` (JSON values) stands beside. Raises OutputError."""
+        kept = {"began_with": self.began_with, **(told or {})}
         save_checkpoint(path, self._modules(), self._optimisers(), self.step, kept)
 
     def load(self, path: Path) -> None:
@@ -123,7 +126,10 @@ class Trainer(ABC, Generic[Network]):
 
     def _finish_step(self) -> None:
         self.step += 1
-        follow(self.average, self.network, min(self.config.ema, (1 + self.step) / (10 + self.step)))
+        keep = self.config.ema
+        if self.began_with is None:  # random weights are soon forgotten
+            keep = min(keep, (1 + self.step) / (10 + self.step))
+        follow(self.average, self.network, keep)
 
 
 def adam(network: nn.Module, rate: float, moments: tuple[float, float]) -> torch.optim.Adam:

@@ -87,6 +87,6 @@ def scores(sums: dict[str, float]) -> Numbers:
         made, canvas = (sums.get(f"{part}/sharp/{who}", 0.0) / truth for who in ("made", "canvas"))
         numbers |= {f"{part} sharp": made, f"{part} sharp canvas": canvas}
         if f"{part}/sharp/truth" in sums:
-            missing.append(max(1.0 - made, 0.0))
+            missing.append(abs(1.0 - made))
     score = float(np.mean(ratios)) + float(np.mean(missing)) if ratios else math.inf
     return {"score": score, **numbers}

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int, UInt8
 from safetensors import safe_open
 
 from faceanime.errors import ConfigError
@@ -101,6 +101,7 @@ class Pairs:
         Raises WeightsError, MorphableModelError for files of another kind or model.
         """
         self.model, self._registration = model, registration
+        self.names = [path.name for path in paths]
         self._maker, self._files = WindowMaker(model, sizes), ExitStack()
         self._clips = [_Clip.opened(path, model, texture, self._files) for path in paths]
         self._told = [c for c, clip in enumerate(self._clips) if clip.targets > 1]
@@ -124,23 +125,20 @@ class Pairs:
         return sorted({clip.licence for clip in self._clips if clip.licence})
 
     def all(self, every: int) -> Iterator[Pair]:
-        """Every so-maniest pair, as (clip, source, target)."""
+        """Every so-maniest pair, as (clip, source, target); no frame drives itself."""
         pairs = [
             (c, s, t)
             for c, clip in enumerate(self._clips)
             for s in range(clip.sources)
-            for t in range(clip.targets)
+            for t in clip.others(s).tolist()
         ]
         yield from pairs[::every]
 
     def draw(self, rng: np.random.Generator) -> Pair:
         """A pair of a clip drawn at random; not of one that is a single picture."""
         clip = self._told[int(rng.integers(len(self._told)))]
-        return (
-            clip,
-            int(rng.integers(self._clips[clip].sources)),
-            int(rng.integers(self._clips[clip].targets)),
-        )
+        source = int(rng.integers(self._clips[clip].sources))
+        return clip, source, int(rng.choice(self._clips[clip].others(source)))
 
     def draw_foreign(self, rng: np.random.Generator) -> Pair | None:
         """A calm portrait driven by another person, of a clip drawn at random; None if that clip has none."""
@@ -269,7 +267,7 @@ class _Clip:
         self._texture = texture
         self.model, self.residual = model, tensors["residual"].astype(np.float64)
         self._identity = tensors["identity"].astype(np.float64)
-        self.frames = tensors["frame"]
+        self.frames, self._own_frames = tensors["frame"], tensors["source_frame"]
         self._expression = {name: tensors[f"{name}_expression"] for name in _FACES}
         self._pose = {
             name: HeadPose(*(tensors[f"{name}_{key}"] for key in ("rotation", "scale", "translation")))
@@ -296,6 +294,10 @@ class _Clip:
     @property
     def targets(self) -> int:
         return len(self.frames)
+
+    def others(self, s: int) -> Int[np.ndarray, " T"]:
+        """The targets that are not the source's own frame."""
+        return np.flatnonzero(self.frames != self._own_frames[s])
 
     def own(self, s: int) -> FaceCoefficients:
         """A source's coefficients."""
