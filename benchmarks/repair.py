@@ -84,7 +84,10 @@ def measure(paths: list[Path], networks: dict[str, FlowGuided], model: Morphable
     with ExitStack() as files:
         pairs = files.enter_context(Pairs(paths, model, QUALITY.windows))
         looking: Looking = {
-            key: (network, files.enter_context(Pairs(paths, model, network.config.windows)))
+            key: (
+                network,
+                files.enter_context(Pairs(paths, model, network.config.windows, network.config.texture)),
+            )
             for key, network in networks.items()
         }
         for pair in pairs.all(every):

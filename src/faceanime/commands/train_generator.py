@@ -26,7 +26,7 @@ class TrainGenerator:
     config: Path | None = None
     """Settings as JSON, as in config.json; what it does not name keeps its default."""
     preset: Preset | None = None
-    """flow-fast (the default): small enough for a CPU; flow-quality: larger windows and networks; paper: the
+    """flow-fast (the default): small enough for a CPU; flow-quality: the same, closer to mouth and eyes; paper: the
     paper's generator as released, which wants a GPU; paper-small: an eighth as wide; paper-heat-maps: that, told
     by landmarks instead of the texture. Not with --config."""
     start: Path | None = None

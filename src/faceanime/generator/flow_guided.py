@@ -28,6 +28,7 @@ from torch.nn.functional import pixel_shuffle, relu
 from faceanime.errors import ConfigError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.windows import MAPS, Part, WindowSizes
+from faceanime.prior.texture import TextureConfig
 
 _SHOWN = 3 + 1
 _GIVEN = _SHOWN + len(MAPS)
@@ -48,6 +49,8 @@ class FlowGuidedConfig:
     face: tuple[int, ...] = (6, 16, 32, 48, 64)
     prior: tuple[int, ...] = (16, 32, 48)
     """Channels of the priors' encoder at a half, a quarter and an eighth."""
+    interval: int = TextureConfig.interval
+    """The sparse texture priors keep one of so many vertices."""
 
     def __post_init__(self) -> None:
         for name, count in {
@@ -59,6 +62,12 @@ class FlowGuidedConfig:
             widths = getattr(self, name)
             if len(widths) != count or min(widths) < 1:
                 raise ConfigError(f"flow-guided: {name} is {widths}, expected {count} widths of at least 1")
+        _ = self.texture  # raises
+
+    @property
+    def texture(self) -> TextureConfig:
+        """The sparse texture of the priors. Raises ConfigError."""
+        return TextureConfig(self.interval)
 
     def widths(self, part: Part) -> tuple[int, ...]:
         """Of a part's network."""

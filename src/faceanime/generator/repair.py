@@ -12,7 +12,7 @@ from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import PART_OF, Conditions, Part, Window, WindowMaker, WindowName
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.mouth import MouthLayer
-from faceanime.prior.texture import TextureConfig, model_points, sample_texture
+from faceanime.prior.texture import model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box
@@ -36,7 +36,7 @@ class Repairer:
         self._maker = WindowMaker(model, network.config.windows)
         self._points = model_points(face.coefficients, face.residual, model)
         self._windows = self._maker.windows(self._points, face.coefficients.pose)
-        self._texture = sample_texture(portrait, face, model, TextureConfig())
+        self._texture = sample_texture(portrait, face, model, network.config.texture)
         self._priors = {
             name: _planes(window.texture(self._texture, self._points))
             for name, window in self._windows.items()

@@ -249,7 +249,7 @@ def train_generator_on(
     if isinstance(network, PgfgConfig):
         seen: dict[str, Any] = {"texture": TextureConfig(network.prior.interval)}
     else:
-        seen = {"sizes": network.windows}
+        seen = {"sizes": network.windows, "texture": network.texture}
     laid_on = isinstance(config, GeneratorConfig) and config.registration and not config.temporal
     with (
         Pairs(parts[0], model, **seen, registration=laid_on) as train,
