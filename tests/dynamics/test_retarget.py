@@ -193,6 +193,24 @@ def test_strengths_scale_the_motion(
     np.testing.assert_allclose(closed[not_beyond & (np.arange(FRAMES) != AT)], strength, atol=0.02)
 
 
+def test_openings_of_mouths_do_not_add_up(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    """A shouting source that is driven by a talker goes on shouting; a closed mouth opens as the driver's does."""
+    shouting = replace(source, expression=axes_of(model, jaw_open=1.2))
+    rest = shouting.expression[None]
+    own = measure("lips_apart", model.vertices(source.identity, rest))[0]
+    made = retarget(shouting, driver, model, config())
+    apart = measure("lips_apart", model.vertices(made.identity, made.expression))
+    assert own < apart.max() < own + 0.06
+    np.testing.assert_allclose(made.expression[AT], shouting.expression, atol=1e-9)
+    closed = retarget(source, driver, model, config(parts="lips"))
+    plain = source.expression + np.isin(model.part, EYES, invert=True) * (
+        driver.expression - driver.expression[AT]
+    )
+    np.testing.assert_allclose(closed.expression, plain, atol=1e-9)
+
+
 # --- lids
 
 

@@ -172,7 +172,32 @@ def _retarget_expression(
     moved = source.expression + strength * (driver.expression - base)
     if config.motion == "relative" and "eyes" in shown and config.eyes != 0.0:
         moved = _close_lids(source, driver, reference, moved, model, config.eyes)
+    if config.motion == "relative" and "lips" in shown:
+        moved = _open_no_further(source, driver, reference, moved, model, config.lips)
     return np.asarray(moved)
+
+
+def _open_no_further(
+    source: FaceCoefficients,
+    driver: Dynamics,
+    reference: int,
+    expression: Float[np.ndarray, "T K_exp"],
+    model: MorphableModel,
+    strength: float,
+) -> Float[np.ndarray, "T K_exp"]:
+    """Openings do not add up: a source whose mouth is open opens it no further than the driver opens its own."""
+    apart = measured("lips_apart", model, driver.identity, driver.expression)
+    own, made = (
+        measured("lips_apart", model, source.identity, e) for e in (source.expression[None], expression)
+    )
+    widest = np.maximum(own, apart[reference] + strength * (apart - apart[reference])) + _FURTHER
+    axis = model.axis("jaw_open")
+    per_unit = measure("lips_apart", model.expression_basis @ axis)
+    return np.asarray(expression - (np.maximum(made - widest, 0.0) / per_unit)[:, None] * axis)
+
+
+_FURTHER = 0.05
+"""Model units; lips at rest are told apart no better."""
 
 
 def _close_lids(
