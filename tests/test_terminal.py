@@ -41,7 +41,18 @@ def test_a_terminal_sees_the_stage_its_count_and_its_speed() -> None:
         assert text in shown
 
 
-def test_a_pipe_gets_nothing() -> None:
+def test_a_log_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faceanime.terminal._LINE_EVERY_S", 0.0)
+    screen, page = console(terminal=False)
+    with TerminalProgress(screen) as progress:
+        progress.stage("training the generator", 3)
+        progress.advance(2)
+        progress.stage("reading", None)
+        progress.advance()
+    assert page.getvalue().splitlines() == ["training the generator: 2 of 3", "reading: 1 of ?"]
+
+
+def test_a_pipe_gets_nothing_of_short_work() -> None:
     screen, page = console(terminal=False)
     with TerminalProgress(screen) as progress:
         progress.stage("track", 3)

@@ -168,6 +168,7 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     from faceanime.generator.generator_file import load_generator
     from faceanime.generator.repair import Repairer
     from faceanime.morphable.model import load_model
+    from faceanime.pipeline import ONE_THREAD_EACH
     from faceanime.prior.render import GeometricConfig, GeometricRenderer
     from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
     from faceanime.weights import bundled
@@ -185,11 +186,12 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     assert isinstance(network, FlowGuided)
     repairer = Repairer(picture, fitted, renderer.region, renderer.mouth, model, network)
     talking = FaceCoefficients(face.identity, expression + model.axis("jaw_open") / 2, pose)
-    return {
-        "landmarks": round(frames_per_second(lambda: mesh.read(view)), 1),
-        "geometric": round(frames_per_second(lambda: renderer.render(talking)), 1),
-        "flow": round(frames_per_second(lambda: repairer.repair(renderer.render(talking), talking)), 1),
-    }
+    with ONE_THREAD_EACH:
+        return {
+            "landmarks": round(frames_per_second(lambda: mesh.read(view)), 1),
+            "geometric": round(frames_per_second(lambda: renderer.render(talking)), 1),
+            "flow": round(frames_per_second(lambda: repairer.repair(renderer.render(talking), talking)), 1),
+        }
 
 
 def _encode(frames: list[np.ndarray], clip: io.BytesIO) -> None:

@@ -186,7 +186,7 @@ class Animator:
         draw = (
             self._painter_of(portrait) if self.config.draw.renderer == "pgfg" else self._renderer_of(portrait)
         )
-        with _ONE_THREAD_EACH:
+        with ONE_THREAD_EACH:
             yield from in_order(draw, (dynamics[t] for t in range(len(dynamics))))
 
     def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
@@ -299,7 +299,7 @@ class _OneThreadEach:
                     restore()
 
 
-_ONE_THREAD_EACH = _OneThreadEach()
+ONE_THREAD_EACH = _OneThreadEach()
 
 
 def scaled_portrait(pixels: Pixels, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:

@@ -113,11 +113,14 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
     shards = find_shards(data, split)
     others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
     if not shards and others:
-        raise ConfigError(f"{data} holds no split {split}; it has {', '.join(others)}")
+        raise ConfigError(
+            f"{data} holds no split {split}; it has {', '.join(others)}: choose one of them with --split, or "
+            "prepare videos with a clips.csv that says which are whose and in which split (docs/data.md)"
+        )
     if not shards:
         raise ConfigError(
-            f"no shard of split {split} in {data} ({split}-000000.tar); make some: "
-            f"faceanime prepare VIDEOS -o {data}"
+            f"no shard of split {split} in {data} ({split}-000000.tar); name a folder that "
+            "`faceanime prepare VIDEOS -o DIR` wrote"
         )
     return (sample for shard in shards for sample in _samples_in(shard))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
 from rich.console import Console
@@ -19,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+_LINE_EVERY_S = 60.0
+
 
 class _RateColumn(ProgressColumn):
     """Steps a second: of the whole stage once it is over, of late while it runs."""
@@ -29,7 +32,7 @@ class _RateColumn(ProgressColumn):
 
 
 class TerminalProgress:
-    """A `Progress` on stderr: a bar a stage with frames/s and time left; silent where no one watches.
+    """A `Progress` on stderr: a bar a stage with frames/s and time left; in a pipe or a log, a line a minute.
 
     Use it in a `with` block. There the first Ctrl-C sets `cancelled`, for the work to stop at its next step;
     a second one raises KeyboardInterrupt at once. So do SIGTERM and, unless it is ignored (nohup), SIGHUP.
@@ -46,6 +49,7 @@ class TerminalProgress:
             console=self._console,
         )
         self._stage: TaskID | None = None
+        self._name, self._total, self._done, self._told_s = "", "?", 0, time.monotonic()
         self._cancelled = False
         self._handlers_before: dict[signal.Signals, signal._HANDLER] = {}
 
@@ -68,6 +72,7 @@ class TerminalProgress:
 
     def stage(self, name: str, total: int | None) -> None:
         if not self._console.is_terminal:
+            self._name, self._total, self._done = name, "?" if total is None else str(total), 0
             return
         self._finish_stage()
         self._stage = self._bars.add_task(name, total=total)
@@ -75,6 +80,13 @@ class TerminalProgress:
     def advance(self, steps: int = 1) -> None:
         if self._stage is not None:
             self._bars.advance(self._stage, steps)
+            return
+        self._done += steps
+        if time.monotonic() - self._told_s > _LINE_EVERY_S:
+            self._console.print(
+                f"{self._name}: {self._done} of {self._total}", soft_wrap=True, highlight=False, markup=False
+            )
+            self._told_s = time.monotonic()
 
     @property
     def cancelled(self) -> bool:

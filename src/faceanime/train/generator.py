@@ -27,6 +27,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.prior.texture import TextureConfig
 from faceanime.progress import Progress, SilentProgress, watched
+from faceanime.shards import read_samples
 from faceanime.streaming import in_order
 from faceanime.train.albums import albums_with_drivers
 from faceanime.train.checkpoint import Device
@@ -43,6 +44,7 @@ from faceanime.weights import read_header
 
 CONFIG_FILE = "config.json"
 _SAVE_EVERY_S = 180.0
+_SPLITS = ("train", "val")
 
 
 TrainingConfig: TypeAlias = GeneratorConfig | PgfgTraining
@@ -223,6 +225,8 @@ def train_generator_on(
         raise ConfigError("--start begins a run and --resume goes on with one; leave one of them out")
     make_folder(out)
     _check_free(out, resume)
+    for split in _SPLITS:
+        read_samples(data, split)  # raises, before hours are spent
     animator, folder = Animator(), rendered or out / "pairs"
 
     def render(progress: Progress) -> list[list[Path]]:
@@ -237,7 +241,7 @@ def train_generator_on(
                 config.pairs,
                 progress,
             )
-            for split in ("train", "val")
+            for split in _SPLITS
         ]
 
     if together.first:
