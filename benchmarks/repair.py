@@ -117,9 +117,10 @@ def measure(paths: list[Path], networks: dict[str, FlowGuided], model: Morphable
     bins = sorted({column for _, column in errors if column.startswith("lips ")})
     table("error", errors, names, [*REGIONS, *bins])
     parts = ("mouth", "eye", "face")
-    head("sharpness", parts)
+    seen = [part for part in parts if edges["filmed", part] > 0.0]
+    head("sharpness", seen)
     for name in names:
-        print(f"| {name} | " + " | ".join(f"{edges[name, p] / edges['filmed', p]:.2f}" for p in parts) + " |")
+        print(f"| {name} | " + " | ".join(f"{edges[name, p] / edges['filmed', p]:.2f}" for p in seen) + " |")
     if flicker:
         table("flicker", flicker, names, parts)
 

@@ -28,7 +28,9 @@ def test_rows_that_learned_from_their_judge_are_told(tmp_path: Path, model: Morp
 
 
 def test_each_renderer_is_a_row() -> None:
-    assert EvaluateConfig().own_rows == {"geometric": DrawConfig("geometric"), "flow": DrawConfig()}
-    own = Path("flow.safetensors")
-    with pytest.raises(ConfigError, match="two rows would be called flow"):
+    config = EvaluateConfig(quality=("fast", "quality"))
+    assert list(config.own_rows) == ["geometric", "flow-fast", "flow-quality"]
+    assert config.own_rows["flow-quality"] == DrawConfig(quality="quality")
+    own = Path("flow-fast.safetensors")
+    with pytest.raises(ConfigError, match="two rows would be called flow-fast"):
         EvaluateConfig(generator=(own,))

@@ -27,7 +27,7 @@ from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.files import atomic_output, make_folder
-from faceanime.generator.choice import DrawConfig, RendererName, renderer_of
+from faceanime.generator.choice import DrawConfig, Quality, RendererName, renderer_of
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.media.video_writer import VideoWriter
@@ -57,6 +57,8 @@ class EvaluateConfig:
     """Which people: those of train, val or test."""
     renderer: tuple[RendererName, ...] = ("geometric", "flow")
     """What draws the pictures; several are compared."""
+    quality: tuple[Quality, ...] = ("fast",)
+    """Which of the networks of renderer flow that come along: each is a row of its own."""
     predictions: tuple[Path, ...] = ()
     """Folders of other methods' results, NAME.mp4 or NAME/*.png for each pair (`faceanime evaluate pairs`)."""
     generator: tuple[Path, ...] = ()
@@ -93,7 +95,13 @@ class EvaluateConfig:
     @property
     def own_rows(self) -> dict[str, DrawConfig]:
         """What draws with nothing but what comes along, by the names of the rows."""
-        return {name: DrawConfig(name) for name in self.renderer}
+        rows: dict[str, DrawConfig] = {}
+        for name in self.renderer:
+            if name == "flow":
+                rows |= {f"flow-{quality}": DrawConfig(quality=quality) for quality in self.quality}
+            else:
+                rows[name] = DrawConfig(name)
+        return rows
 
 
 def row_of(predictions: Path) -> str:
@@ -226,7 +234,12 @@ class _Bench:
         self._animators = animators_of(config, model)
         weights = [animator.config.draw.weights for animator in self._animators.values()]
         weights += [config.lpips_weights, config.fid_weights, config.fvd_weights, config.identity_weights]
-        self._networks = [model.id, type(self._judges.identity).__name__, hash_of_files(weights)]
+        self._networks = [
+            *self._animators,
+            model.id,
+            type(self._judges.identity).__name__,
+            hash_of_files(weights),
+        ]
 
     def measure(self, pair: Pair, out: Path, progress: Progress) -> None:
         """Write the numbers of a pair, its contact sheet and video, unless they are there."""
