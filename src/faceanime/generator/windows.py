@@ -64,6 +64,7 @@ _CENTRE: dict[WindowName, tuple[int, ...]] = {
 }
 
 _REPLACES = 16.0
+"""Levels of 255: a pixel that changes by so much shows something else."""
 
 # Lengths in shares of a window's side.
 _GROW: dict[Part, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128}

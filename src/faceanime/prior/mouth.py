@@ -71,6 +71,7 @@ class _Jaw:
         self.rest = self.shape(replace(coefficients, expression=0.0 * coefficients.expression))
 
     def shape(self, face: FaceCoefficients) -> Float[np.ndarray, "P 3"]:
+        """Lips (upper, lower) and chin of a face of this person, model units."""
         return np.asarray(self._mean + self._identity @ face.identity + self._expression @ face.expression)
 
     def width(self, shape: Float[np.ndarray, "P 3"]) -> float:

@@ -158,11 +158,11 @@ class Pairs:
         return None
 
     def target(self, pair: Pair) -> FaceCoefficients:
-        """Where the source of a pair is driven to."""
+        """Where the source of a pair is driven to, its pose in px of the source."""
         return self._clips[pair[0]].target(pair[1], pair[2])
 
     def portrait(self, pair: Pair) -> Pixels:
-        """The source of a pair."""
+        """The source of a pair, (H,W,3) uint8 sRGB."""
         return self._clips[pair[0]].one("source", pair[1])
 
     def shown(self, pair: Pair) -> Shown:
