@@ -82,7 +82,7 @@ def test_a_split_without_shards_says_how_to_make_them(tmp_path: Path, files: lis
     with pytest.raises(ConfigError, match=r"no shard of split train .*faceanime prepare"):
         read_samples(tmp_path, "train")  # at once, not at the first sample
     write_shards(tmp_path, "val", files, 10)
-    with pytest.raises(ConfigError, match=r"holds no split tset; it has val: choose"):
+    with pytest.raises(ConfigError, match=r"holds no split tset; it has val: measure"):
         read_samples(tmp_path, "tset")
 
 

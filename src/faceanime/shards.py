@@ -114,8 +114,8 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
     others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
     if not shards and others:
         raise ConfigError(
-            f"{data} holds no split {split}; it has {', '.join(others)}: choose one of them with --split, or "
-            "prepare videos with a clips.csv that says which are whose and in which split (docs/data.md)"
+            f"{data} holds no split {split}; it has {', '.join(others)}: measure one of those (evaluate --split), "
+            "or prepare videos with a clips.csv that says whose they are and in which split (docs/data.md)"
         )
     if not shards:
         raise ConfigError(

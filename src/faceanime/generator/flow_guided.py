@@ -82,7 +82,7 @@ FAST = FlowGuidedConfig()
 """1.9 GFLOP a frame, all four windows together; 1.8 M parameters."""
 QUALITY = FlowGuidedConfig(windows=WindowSizes(mouth_px=192, eye_px=96, face_px=128))
 """3.9 GFLOP a frame. The same networks look closer, so their training can begin with the weights of `FAST`; networks
-five times as large had learned nothing that these do not know after the hours of a CPU that we could give them."""
+five times as large were no better after the hour and a half of a CPU core that they were given."""
 
 
 class ConvNorm(nn.Module):

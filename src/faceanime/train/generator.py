@@ -223,10 +223,10 @@ def train_generator_on(
     together = Processes.begun(device, processes)
     if start is not None and resume:
         raise ConfigError("--start begins a run and --resume goes on with one; leave one of them out")
-    make_folder(out)
-    _check_free(out, resume)
     for split in _SPLITS:
         read_samples(data, split)  # raises, before hours are spent
+    make_folder(out)
+    _check_free(out, resume)
     animator, folder = Animator(), rendered or out / "pairs"
 
     def render(progress: Progress) -> list[list[Path]]:

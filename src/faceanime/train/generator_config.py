@@ -15,7 +15,7 @@ from faceanime.train.augment import AugmentConfig
 from faceanime.train.pairs import PairsConfig
 from faceanime.train.stepping import Precision
 
-_WEIGHTS = (
+_AT_LEAST_0 = (
     *("learning_rate", "critic_learning_rate", "warm_up", "adversarial_from", "landmarks_from"),
     *("inside", "inside_adversarial", "synthesis", "laplacian", "mask", "adversarial", "matching"),
     *("temporal", "landmarks", "identity", "perceptual"),
@@ -105,7 +105,7 @@ class GeneratorConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"ema is {self.ema}, expected 0 to 1")
-        for name in _WEIGHTS:
+        for name in _AT_LEAST_0:
             if not 0.0 <= getattr(self, name) < inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected a finite number of at least 0")
         if bool(self.perceptual) != (self.vgg19 is not None):
