@@ -3,20 +3,23 @@
 Run: python benchmarks/paint.py RENDERED/test GENERATOR... (what benchmarks/repair.py keeps with --rendered; of people
 that no generator has seen)
 
-Mean |I - I'| in levels of 255 within the true frame's face, its mouth, its eyes, and over the whole window; sharpness
-of the face: mean |Laplacian| in shares of the truth's. Errors of whole pictures: docs/results.md, by
-`faceanime evaluate`.
+Mean |I - I'| in levels of 255 within the true frame's face, its mouth, its eyes, and over the whole window: for each
+clip the mean over its pixels, then the mean over clips, and behind it the 95 % interval of its difference to the first
+generator's. Sharpness of the face: mean |Laplacian| over all pixels, in shares of the truth's. Errors of whole
+pictures: docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
 
+from faceanime.evaluate.statistics import mean_over_clips, paired_difference
 from faceanime.generator.face_window import face_window
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.pgfg import Pgfg
@@ -35,6 +38,7 @@ OUTLINES = {
         topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[-2:0:-1],
     ),
 }
+COLUMNS = (*OUTLINES, "whole")
 
 
 def painted(network: Pgfg, sample: FaceSample) -> np.ndarray:
@@ -61,6 +65,43 @@ def pictures(pairs: Pairs, network: Pgfg, every: int) -> Iterator[tuple[Pair, Fa
         yield pair, sample, painted(network, sample)
 
 
+Sums: TypeAlias = dict[str, dict[int, np.ndarray]]
+"""Of a column, for each clip: a sum, and of how many pixels."""
+
+
+def measure(pairs: Pairs, network: Pgfg, every: int) -> tuple[dict[str, Sums], dict[str, float]]:
+    """Errors of the source ("frozen") and of what is "made", and the edges of both and of the "true" face."""
+    errors: dict[str, Sums] = {
+        name: defaultdict(lambda: defaultdict(lambda: np.zeros(2))) for name in ("frozen", "made")
+    }
+    edges: dict[str, float] = defaultdict(float)
+    for pair, sample, picture in pictures(pairs, network, every):
+        masks = regions(pairs, pair, network.config.size_px)
+        for name, shown in (("frozen", sample.source), ("made", picture)):
+            error = 127.5 * np.abs(shown - sample.truth).mean(axis=-1)
+            for region, mask in masks.items():
+                errors[name][region][pair[0]] += error[mask].sum(), mask.sum()
+            edges[name] += float(sharpness(shown)[masks["face"]].sum())
+        edges["true"] += float(sharpness(sample.truth)[masks["face"]].sum())
+    return errors, edges
+
+
+def row(title: str, sums: Sums, first: Sums | None, sharp: float) -> None:
+    """Print a row; `first`, that of the first generator, to be compared with."""
+    cells = []
+    for column in COLUMNS:
+        clips = [clip for clip, (_, pixels) in sums[column].items() if pixels]
+        values, others = (
+            np.array([np.divide(*some[column][clip]) for clip in clips]) for some in (sums, first or sums)
+        )
+        cell = f"{mean_over_clips(values).mean:.2f}"
+        if first is not None:
+            apart = paired_difference(values, others)
+            cell += f" ({apart.low:+.2f} to {apart.high:+.2f})"
+        cells.append(cell)
+    print(f"| {title} | " + " | ".join([*cells, f"{sharp:.2f}"]) + " |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rendered", type=Path)
@@ -68,41 +109,21 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="one of so many pairs is measured")
     given = parser.parse_args()
     model, paths = load_model(), sorted(given.rendered.glob("*.pairs.safetensors"))
-    columns = ("face", "mouth", "eyes", "whole")
-    print("| | prior | interval | " + " | ".join(columns) + " | sharpness |")
-    print("| --- | --- | ---: |" + " ---: |" * (len(columns) + 1))
-    for index, path in enumerate(given.generators):
+    print("| | prior | interval | " + " | ".join(COLUMNS) + " | sharpness |")
+    print("| --- | --- | ---: |" + " ---: |" * (len(COLUMNS) + 1))
+    first: Sums | None = None
+    for path in given.generators:
         network = load_generator(path, model)[0]
         assert isinstance(network, Pgfg)
-        prior, size_px = network.config.prior, network.config.size_px
-        sums: dict[tuple[str, str], float] = defaultdict(float)
+        prior = network.config.prior
         with Pairs(paths, model, texture=TextureConfig(prior.interval)) as pairs:
-            for pair, sample, picture in pictures(pairs, network, given.every):
-                masks = regions(pairs, pair, size_px)
-                for name, shown in (("frozen", sample.source), ("made", picture)):
-                    error = 127.5 * np.abs(shown - sample.truth).mean(axis=-1)
-                    for region, mask in masks.items():
-                        sums[name, region] += float(error[mask].sum())
-                    sums[name, "edges"] += float(sharpness(shown)[masks["face"]].sum())
-                sums["true", "edges"] += float(sharpness(sample.truth)[masks["face"]].sum())
-                for region, mask in masks.items():
-                    sums["pixels", region] += float(mask.sum())
-        rows = {
-            "made": (
-                path.parent.name if path.stem == "generator" else path.stem,
-                prior.kind,
-                f"{prior.interval}",
-            )
-        }
-        if index == 0:
-            rows = {"frozen": ("frozen", "", ""), **rows}
-        for name, (title, kind, interval) in rows.items():
-            numbers = [sums[name, region] / max(sums["pixels", region], 1.0) for region in columns]
-            told = [
-                *(f"{number:.2f}" for number in numbers),
-                f"{sums[name, 'edges'] / sums['true', 'edges']:.2f}",
-            ]
-            print(f"| {title} | {kind} | {interval} | " + " | ".join(told) + " |", flush=True)
+            errors, edges = measure(pairs, network, given.every)
+        if first is None:
+            row("frozen | | ", errors["frozen"], None, edges["frozen"] / edges["true"])
+        name = path.parent.name if path.stem == "generator" else path.stem
+        title = f"{name} | {prior.kind} | {prior.interval}"
+        row(title, errors["made"], first, edges["made"] / edges["true"])
+        first = first or errors["made"]
 
 
 if __name__ == "__main__":

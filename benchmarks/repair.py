@@ -9,8 +9,10 @@ and all are measured through the windows of `QUALITY`. Errors are mean |I - I'| 
 clips, and behind it the 95 % interval of its difference to the geometric renderer's. "frozen" is the source picture
 itself at the same place; "frozen, moved along" what its own window shows, a still face on a moving head. Openings are
 lips apart, in eye distances. Sharpness: mean |Laplacian| of what the gates let through, over all pixels, in shares of
-the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Not the pictures' own errors:
-those are in docs/results.md, by `faceanime evaluate`.
+the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: landmarks of mouth and
+lids, read in the whole picture and in the true frame, mean distance in px of a picture of 256; identity: 100 times the
+cosine to the true frame, by dlib's recogniser (which a loss of identity learns to please). Not the pictures' own
+errors: those are in docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse
@@ -25,12 +27,25 @@ import torch
 
 from faceanime.evaluate.pairs import EYE_DISTANCE
 from faceanime.evaluate.statistics import mean_over_clips, paired_difference
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.identity import DlibIdentity, cosine_similarity
+from faceanime.face.mesh import Place, place_of
 from faceanime.generator.flow_guided import QUALITY, FlowGuided
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, WindowMaker, WindowName
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.topology import (
+    INNER_LIPS_LOWER,
+    INNER_LIPS_UPPER,
+    LEFT_EYE_LOWER,
+    LEFT_EYE_UPPER,
+    OUTER_LIPS,
+    RIGHT_EYE_LOWER,
+    RIGHT_EYE_UPPER,
+)
 from faceanime.pipeline import Animator
+from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Pixels
 from faceanime.terminal import TerminalProgress
 from faceanime.train.albums import albums_with_drivers
@@ -45,7 +60,45 @@ FEWEST_PX = 200
 Looking: TypeAlias = dict[str, tuple[FlowGuided, Pairs]]
 """Networks, and the pairs through windows of their size."""
 Sums: TypeAlias = dict[tuple[str, str], dict[int, np.ndarray]]
-"""Of a row and a column, for each clip: a sum, and of how many pixels."""
+"""Of a row and a column, for each clip: a sum, and of how many pixels (or pictures)."""
+
+READ = {
+    "mouth": (*OUTER_LIPS, *INNER_LIPS_LOWER, *INNER_LIPS_UPPER),
+    "lids": (*RIGHT_EYE_LOWER, *RIGHT_EYE_UPPER, *LEFT_EYE_LOWER, *LEFT_EYE_UPPER),
+}
+COLUMNS = (*(f"{part} px" for part in READ), "identity")
+
+
+class Judge:
+    """What is found in a whole picture: landmarks, and who it is."""
+
+    def __init__(self) -> None:
+        self._detector, self._identity = MediapipeDetector(), DlibIdentity()
+
+    def distances(self, pictures: dict[str, Pixels], truth: Pixels) -> dict[tuple[str, str], float]:
+        """For each picture its columns' numbers; none where the true frame shows no face, or it does not."""
+        found = self._detector.detect(truth)
+        if not found:
+            return {}
+        place, scale = place_of(found[0].points_image), 256.0 / max(truth.shape[:2])
+        real = self._looked_at(truth, place)
+        told: dict[tuple[str, str], float] = {}
+        for key, picture in pictures.items():
+            made = self._looked_at(picture, place)
+            if real is None or made is None:
+                continue
+            apart = scale * np.linalg.norm(made[0][:, :2] - real[0][:, :2], axis=1)
+            told |= {(key, f"{part} px"): float(apart[list(points)].mean()) for part, points in READ.items()}
+            told[key, "identity"] = 100.0 * float(cosine_similarity(made[1], real[1])[0])
+        return told
+
+    def _looked_at(self, picture: Pixels, place: Place) -> tuple[np.ndarray, np.ndarray] | None:
+        """Landmarks (478,3) px, and the face as a vector (1,128)."""
+        reading = self._detector.read(picture, place)
+        if reading is None:
+            return None
+        aligned = self._identity.align(picture, Landmarks(reading.points_image, 1.0))
+        return reading.points_image, self._identity.embed([aligned])
 
 
 def picture_of(network: FlowGuided, pairs: Pairs, pair: Pair) -> Pixels:
@@ -60,27 +113,32 @@ def picture_of(network: FlowGuided, pairs: Pairs, pair: Pair) -> Pixels:
     return picture
 
 
+def pictures_of(pairs: Pairs, pair: Pair, looking: Looking) -> dict[str, Pixels]:
+    """Whole pictures of a pair: the source, the renderer's, and what each network makes of that."""
+    shown = pairs.shown(pair)
+    made = {key: picture_of(network, seen, pair) for key, (network, seen) in looking.items()}
+    return {"frozen": shown.source, "geometric": shown.canvas, **made}
+
+
 def rows(
-    pairs: Pairs, pair: Pair, looking: Looking, maker: WindowMaker
+    pairs: Pairs, pair: Pair, pictures: dict[str, Pixels], maker: WindowMaker
 ) -> Iterator[tuple[WindowName, WindowSample, dict[str, np.ndarray]]]:
     """The open windows of a pair, and every row's picture of them, in [-1, 1]."""
     shown = pairs.shown(pair)
     still = maker.windows(shown.before, shown.source_pose)
-    pictures = {"frozen": shown.source}
-    pictures |= {key: picture_of(network, seen, pair) for key, (network, seen) in looking.items()}
     for name, sample in pairs.windows(pair):
         cuts = {key: sample.window.cut(picture) for key, picture in pictures.items()}
         cuts["frozen, moved along"] = still[name].cut(shown.source)
-        made = {key: cut / np.float32(127.5) - 1.0 for key, cut in cuts.items()}
-        yield name, sample, {**made, "geometric": sample.canvas}
+        yield name, sample, {key: cut / np.float32(127.5) - 1.0 for key, cut in cuts.items()}
 
 
 def measure(paths: list[Path], networks: dict[str, FlowGuided], model: MorphableModel, every: int) -> None:
     """Print the tables of some files of pairs."""
     errors: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
     flicker: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
+    faces: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
     edges: dict[tuple[str, str], float] = defaultdict(float)
-    maker = WindowMaker(model, QUALITY.windows)
+    maker, judge = WindowMaker(model, QUALITY.windows), Judge()
     with ExitStack() as files:
         pairs = files.enter_context(Pairs(paths, model, QUALITY.windows))
         looking: Looking = {
@@ -94,17 +152,23 @@ def measure(paths: list[Path], networks: dict[str, FlowGuided], model: Morphable
             face, clip = pairs.target(pair), pair[0]
             apart = float(measured("lips_apart", model, face.identity, face.expression[None])[0])
             opening = OPENINGS[np.searchsorted(OPENINGS, max(apart / EYE_DISTANCE, 0.0), "right") - 1]
+            whole = pictures_of(pairs, pair, looking)
+            for told, number in judge.distances(whole, pairs.shown(pair).truth).items():
+                faces[told][clip] += number, 1.0
             beside = pairs.neighbour(pair)
-            after = {} if beside is None else {n: (s, p) for n, s, p in rows(pairs, beside, looking, maker)}
-            for name, sample, pictures in rows(pairs, pair, looking, maker):
+            after = {}
+            if beside is not None:
+                seen_next = rows(pairs, beside, pictures_of(pairs, beside, looking), maker)
+                after = {name: (sample, pictures) for name, sample, pictures in seen_next}
+            for name, sample, pictures in rows(pairs, pair, whole, maker):
                 is_open = sample.gate > 0.5
                 for key, picture in {**pictures, "filmed": sample.truth}.items():
                     wrong = 127.5 * np.abs(picture - sample.truth).mean(axis=-1)
                     for region, (part, channel) in REGIONS.items():
                         if part == PART_OF[name]:
                             mask = is_open & (sample.maps[..., channel] > 0.5)
-                            told = (region, f"lips {opening:g} apart") if region == "inside" else (region,)
-                            for column in told:
+                            columns = (region, f"lips {opening:g} apart") if region == "inside" else (region,)
+                            for column in columns:
                                 errors[key, column][clip] += wrong[mask].sum(), mask.sum()
                     edges[key, PART_OF[name]] += float(sharpness(picture)[is_open].sum())
                     if name in after:
@@ -123,12 +187,19 @@ def measure(paths: list[Path], networks: dict[str, FlowGuided], model: Morphable
         print(f"| {name} | " + " | ".join(f"{edges[name, p] / edges['filmed', p]:.2f}" for p in seen) + " |")
     if flicker:
         table("flicker", flicker, names, parts)
+    table("faces", faces, [name for name in names if (name, "identity") in faces], COLUMNS, fewest=1)
 
 
-def table(title: str, sums: Sums, names: list[str], columns: "list[str] | tuple[str, ...]") -> None:
+def table(
+    title: str,
+    sums: Sums,
+    names: list[str],
+    columns: "list[str] | tuple[str, ...]",
+    fewest: int = FEWEST_PX,
+) -> None:
     """Means over clips, each by its pixels, and how far they are from the geometric renderer's."""
     head(title, columns)
-    clips = {c: [k for k, (_, n) in sums["geometric", c].items() if n >= FEWEST_PX] for c in columns}
+    clips = {c: [k for k, (_, n) in sums["geometric", c].items() if n >= fewest] for c in columns}
     print("| clips | " + " | ".join(str(len(clips[column])) for column in columns) + " |")
 
     def values(name: str, column: str) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""Train what docs/generator.md compares: one loss left out or added at a time; one interval of the prior after another.
+
+Run: python benchmarks/ablations.py losses|intervals --data PREPARED --rendered DIR --out RUNS [--only NAME...]
+(as `faceanime train generator`; runs that are done are left as they are, those that were stopped go on)
+
+Then measure them, each row named after its folder in RUNS:
+
+    python benchmarks/repair.py --data PREPARED --rendered DIR --split val RUNS/losses/*/generator.safetensors
+    python benchmarks/paint.py DIR/test RUNS/intervals/*/generator.safetensors
+
+All runs of `losses` but "plain" begin with the weights of "plain", which knows no critic; "whole" has the losses that
+generators are shipped with, "whole-again" the same with another seed: what those two differ by is chance.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from faceanime.generator.face_window import PriorConfig
+from faceanime.generator.flow_guided import FAST
+from faceanime.generator.pgfg import PAPER_SMALL
+from faceanime.generator.windows import WindowSizes
+from faceanime.terminal import TerminalProgress
+from faceanime.train.generator import TrainingConfig, train_generator_on
+from faceanime.train.generator_config import GeneratorConfig
+from faceanime.train.pgfg_trainer import PgfgTraining
+from faceanime.train.trainer import CHECKPOINT_FILE, RESULT_FILE
+
+START = "plain"
+_PLAIN_STEPS, _STEPS, _INTERVAL_STEPS = 400, 300, 500
+
+PLAIN = GeneratorConfig(
+    network=replace(FAST, windows=WindowSizes(mouth_px=64, eye_px=48, face_px=64)),
+    steps=_PLAIN_STEPS,
+    batch=16,
+    adversarial_from=_PLAIN_STEPS,
+    validate_every=_PLAIN_STEPS,
+)
+WHOLE = replace(PLAIN, steps=_STEPS, adversarial_from=0, ema=0.98, warm_up=30, validate_every=_STEPS)
+LOSSES: dict[str, TrainingConfig] = {
+    START: PLAIN,
+    "whole": WHOLE,
+    "whole-again": replace(WHOLE, seed=1),
+    "without-registration": replace(WHOLE, registration=False),
+    "without-critics": replace(WHOLE, adversarial_from=_STEPS),
+    "without-matching": replace(WHOLE, matching=0.0),
+    "without-cross-person": replace(WHOLE, foreign=0.0),
+    "without-laplacian": replace(WHOLE, laplacian=0.0),
+    "without-synthesis": replace(WHOLE, synthesis=0.0),
+    "without-mask": replace(WHOLE, mask=0.0),
+    "without-region-weights": replace(WHOLE, inside=1.0, inside_adversarial=1.0),
+    "with-landmarks": replace(WHOLE, landmarks=2.0, landmarks_from=100),
+    "with-flicker": replace(WHOLE, temporal=1.0),
+    "with-identity": replace(WHOLE, identity=1200.0),
+}
+INTERVALS: dict[str, TrainingConfig] = {
+    f"interval-{interval:02}": PgfgTraining(
+        network=replace(PAPER_SMALL, size_px=64, prior=PriorConfig(interval=interval)),
+        steps=_INTERVAL_STEPS,
+        validate_every=_INTERVAL_STEPS,
+    )
+    for interval in (1, 2, 4, 8, 16)
+}
+SETS = {"losses": LOSSES, "intervals": INTERVALS}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", choices=list(SETS))
+    parser.add_argument("--data", type=Path, required=True, help="shards of `faceanime prepare`")
+    parser.add_argument("--rendered", type=Path, required=True, help="where the renderer's pictures are kept")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", help="names of runs; else all, one after the other")
+    given = parser.parse_args()
+    out, runs = given.out / given.runs, SETS[given.runs]
+    if unknown := set(given.only or ()).difference(runs):
+        parser.error(f"--only names {', '.join(sorted(unknown))}; there are {', '.join(runs)}")
+    for name in given.only or runs:
+        begun = (out / name / CHECKPOINT_FILE).exists()
+        start = None if begun or given.runs == "intervals" or name == START else out / START / RESULT_FILE
+        with TerminalProgress() as progress:
+            train_generator_on(
+                given.data, runs[name], out / name, progress, begun, rendered=given.rendered, start=start
+            )
+
+
+if __name__ == "__main__":
+    main()
