@@ -110,7 +110,7 @@ class Window:
 
     def cut(self, picture: Pixels) -> UInt8[np.ndarray, "S S 3"]:
         """What the window shows of a picture (H,W,3), smoothed first where it shrinks."""
-        box = self._box(*picture.shape[:2])
+        box = self._box(*picture.shape[:2], self._whole)
         near = self.within(box)
         seen = warp_image(
             np.ascontiguousarray(picture[box.slices]),
@@ -128,8 +128,12 @@ class Window:
         it reaches `_REPLACES` levels, something else is there now, and the detail of what was there goes.
         """
         check_shape("change", change, self.size_px, self.size_px, 3)
-        box, near, places = self._on(canvas)
-        added = sample(_shown_smaller(np.ascontiguousarray(self._turned(change)), 1.0 / self._scale), places)
+        seen = _shown_smaller(np.ascontiguousarray(self._turned(change)), 1.0 / self._scale)
+        changed = Box.around(seen.any(axis=-1))
+        if changed is None:
+            return
+        box, near, places = self._on(canvas, changed)
+        added = sample(seen, places)
         inside = canvas[box.slices]
         if self._scale < ANTIALIAS_BELOW:
             held = self._turned(near.cut(inside)).astype(np.float32)
@@ -146,15 +150,15 @@ class Window:
         """
         check_shape("picture", picture, self.size_px, self.size_px, 3)
         check_shape("weight", weight, self.size_px, self.size_px)
-        box, _, places = self._on(canvas)
+        box, _, places = self._on(canvas, self._whole)
         both = np.concatenate([weight[..., None] * picture, weight[..., None]], axis=-1)
         seen = sample(np.ascontiguousarray(self._turned(both)), places)
         inside = canvas[box.slices]
         inside[:] = np.rint(seen[..., :3] + (1.0 - seen[..., 3:]) * inside).astype(np.uint8)
 
-    def _on(self, canvas: Pixels) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
-        """The part of a picture under the window, the window on that part, and where its pixels are in it, px."""
-        box = self._box(*canvas.shape[:2])
+    def _on(self, canvas: Pixels, part: Box) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
+        """What of a picture is under a part of the window, the window on that, and where its pixels are in it, px."""
+        box = self._box(*canvas.shape[:2], part)
         near = self.within(box)
         flow = identity_flow(box.height, box.width)
         return box, near, apply_affine(near.window_from_picture, flow).astype(np.float32)
@@ -195,11 +199,14 @@ class Window:
     def _turned(self, picture: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(picture[:, ::-1]) if self.mirrored else picture
 
-    def _box(self, height: int, width: int) -> Box:
-        """The part of a picture under the window and a little around it; one pixel at least."""
-        side = float(self.size_px)
-        corners = np.array([[0.0, 0.0], [side, 0.0], [0.0, side], [side, side]])
-        seen = apply_affine(invert_affine(self.window_from_picture), corners)
+    @property
+    def _whole(self) -> Box:
+        return Box(0, 0, self.size_px, self.size_px)
+
+    def _box(self, height: int, width: int, part: Box) -> Box:
+        """What of a picture is under a part of the window, and a little around it; one pixel at least."""
+        corners = [(x, y) for x in (part.left, part.right) for y in (part.top, part.bottom)]
+        seen = apply_affine(invert_affine(self.window_from_picture), np.array(corners, np.float64))
         margin = 3.0 + 3.0 / self._scale
         low = np.clip(np.floor(seen.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
         high = np.clip(np.ceil(seen.max(axis=0) + margin), low + 1, [width, height]).astype(int)

@@ -56,6 +56,14 @@ class Box:
     right: int
     bottom: int
 
+    @classmethod
+    def around(cls, mask: Bool[np.ndarray, "H W"]) -> Box | None:
+        """The least box that holds all that is True; None where nothing is."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            return None
+        return cls(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
     @property
     def width(self) -> int:
         return self.right - self.left
