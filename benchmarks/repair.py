@@ -50,7 +50,7 @@ from faceanime.structures.frames import Pixels
 from faceanime.terminal import TerminalProgress
 from faceanime.train.albums import albums_with_drivers
 from faceanime.train.pairs import PairsConfig, clips_with_drivers, render_pairs
-from faceanime.train.window_errors import REGIONS, repaired, sharpness, tensors_of
+from faceanime.train.window_errors import REGIONS, lit, repaired, sharpness, tensors_of
 from faceanime.train.window_samples import Pair, Pairs, WindowSample, batched
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
@@ -108,6 +108,9 @@ def picture_of(network: FlowGuided, pairs: Pairs, pair: Pair) -> Pixels:
         cut = sample.window.cut(picture) / np.float32(127.5) - 1.0  # what others have mended is seen
         batch = tensors_of(batched([sample])) | {"canvas": torch.from_numpy(cut).permute(2, 0, 1)[None]}
         with torch.inference_mode():
+            if name == "light":
+                sample.window.shine(picture, lit(network, batch)[0].permute(1, 2, 0).contiguous().numpy())
+                continue
             image = repaired(network, PART_OF[name], batch).image[0].clamp(-1.0, 1.0)
         sample.window.paste(picture, 127.5 * (image.permute(1, 2, 0).numpy() - cut))
     return picture

@@ -10,17 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from faceanime.errors import ConfigError, ShapeError
 from faceanime.generator.flow_guided import FAST, QUALITY, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator
-from faceanime.generator.windows import MAPS, Part, WindowSizes
+from faceanime.generator.windows import MAPS, PARTS, Part, WindowSizes
 from faceanime.morphable.model import MorphableModel
 
 SMALL = FlowGuidedConfig(
-    windows=WindowSizes(48, 32, 32),
+    windows=WindowSizes(48, 32, 32, 32),
     mouth=(4, 6, 8, 8, 8),
     eye=(4, 6, 8, 8, 8),
     face=(4, 6, 8, 8, 8),
+    light=(4, 6, 8, 8),
     prior=(4, 4, 4),
 )
-PARTS: tuple[Part, ...] = ("mouth", "eye", "face")
+PAINTED: tuple[Part, ...] = ("mouth", "eye", "face")
 
 
 def given(config: FlowGuidedConfig, part: Part, count: int = 2) -> list[Tensor]:
@@ -35,8 +36,9 @@ def shaken(seed: int, config: FlowGuidedConfig = SMALL) -> FlowGuided:
     """A network that paints, its batch norms used."""
     torch.manual_seed(seed)
     network = FlowGuided(config)
-    for part in PARTS:
+    for part in PAINTED:
         torch.nn.init.normal_(network.nets[part].leave.weight, std=0.1)
+    torch.nn.init.normal_(network.light.leave.weight, std=0.1)
     for _ in range(3):
         for part in PARTS:
             network(part, *given(config, part))
@@ -73,21 +75,36 @@ def test_folded_is_the_same_without_batch_norm_and_less_coloured() -> None:
     network = shaken(2)
     folded = network.folded()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
-    for part in PARTS:
+    for part in PAINTED:
         tensors = given(SMALL, part)
         changes = [net(part, *tensors).image - tensors[0] for net in (folded, network)]
         light = [change.mean(dim=1, keepdim=True) for change in changes]
         torch.testing.assert_close(*light, atol=1e-5, rtol=1e-5)
         colour = [change - grey for change, grey in zip(changes, light, strict=True)]
         torch.testing.assert_close(colour[0], 0.25 * colour[1], atol=1e-5, rtol=1e-5)
+    tensors = given(SMALL, "light")
+    torch.testing.assert_close(folded.gain(*tensors), network.gain(*tensors), atol=1e-5, rtol=1e-5)
+
+
+def test_light_is_a_smooth_gain_within_bounds() -> None:
+    """It follows no edge of the window: neighbours are lit alike."""
+    network, tensors = shaken(4), given(SMALL, "light")
+    tensors[2] = torch.ones_like(tensors[2])
+    torch.nn.init.normal_(network.light.leave.weight, std=10.0)
+    with torch.inference_mode():
+        gain, image = network.gain(*tensors), network("light", *tensors).image
+    assert 0.6 < gain.min() < 0.7 < 1.5 < gain.max() < 1.65
+    across = gain.log().diff(dim=-1).abs().max()
+    assert across < 0.3  # from one extreme to the other within a step of the coarse grid, 4 px
+    torch.testing.assert_close(image, (tensors[0] + 1.0) * gain - 1.0)
 
 
 @pytest.mark.parametrize(("config", "least", "most"), [(FAST, 1.5, 5.0), (QUALITY, 3.0, 6.0)])
 def test_a_frame_costs_what_it_may(config: FlowGuidedConfig, least: float, most: float) -> None:
-    """All four windows of a frame, 10^9 operations (2 x multiply-adds)."""
+    """All five windows of a frame, 10^9 operations (2 x multiply-adds)."""
     network = FlowGuided(config).folded()
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        for part, count in (("mouth", 1), ("eye", 2), ("face", 1)):
+        for part, count in (("light", 1), ("mouth", 1), ("eye", 2), ("face", 1)):
             network(part, *given(config, part, count))
     assert least < counter.get_total_flops() / 1e9 < most
 

@@ -213,6 +213,34 @@ def test_fine_detail_stays_where_little_changes_and_goes_with_what_it_was_of() -
     np.testing.assert_array_equal(canvas[112:144], before[112:144])
 
 
+def test_light_keeps_fine_detail_and_leaves_the_rest() -> None:
+    """Stripes that the window is too coarse to see, half of them twice as bright."""
+    window = Window(np.array([[0.25, 0.0, 0.0], [0.0, 0.25, 0.0]]), 64)
+    stripes = np.zeros((256, 256, 3), np.uint8) + np.where(np.arange(256) % 4 < 2, 40, 60)[None, :, None]
+    before = stripes.astype(np.uint8)
+    gain = np.ones((64, 64, 3), np.float32)
+    gain[8:32] = 2.0
+    canvas = before.copy()
+    window.shine(canvas, gain)
+    np.testing.assert_array_equal(canvas[40:120], 2 * before[40:120])
+    np.testing.assert_array_equal(canvas[136:], before[136:])
+
+
+def test_light_changes_as_a_head_turns_and_not_at_rest(maker: WindowMaker, model: MorphableModel) -> None:
+    source, before = face_of(model, pose_of()), None
+    for yaw in np.arange(0.0, 25.0, 0.5):
+        conditions = told("light", maker, source, face_of(model, pose_of(float(yaw))), model)
+        if before is None:
+            assert not conditions.is_open
+        else:
+            assert np.abs(conditions.gate - before).max() < 0.5, yaw
+            assert np.abs(np.diff(conditions.gate, axis=0)).max() < 0.35  # no edge
+        before = conditions.gate
+    face = conditions.maps[..., SKIN] > 0
+    assert (conditions.gate[face] > 0.9).mean() > 0.5
+    assert conditions.gate[~conditions.maps[..., :3].any(axis=-1)].max() < 0.1  # nor a halo
+
+
 def test_a_picture_is_shown_as_far_as_its_weight() -> None:
     window = Window(np.array([[0.5, 0.0, -16.0], [0.0, 0.5, -16.0]]), 32, mirrored=True)
     picture, weight = np.full((32, 32, 3), 200, np.uint8), np.zeros((32, 32), np.float32)

@@ -1,8 +1,9 @@
 """The flow-guided generator: small networks that repair, in windows, what the geometric renderer cannot carry.
 
-Three U-Nets (mouth; eye, which serves both; face) see a window of the renderer's picture, what the 3D face tells of it
-(`windows.Conditions`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
-(arXiv 2105.14678, sec. III), E shared by all. Each gives a picture and a mask, and
+Four U-Nets (light; face; mouth; eye, which serves both) see a window of the renderer's picture, what the 3D face tells
+of it (`windows.Conditions`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
+(arXiv 2105.14678, sec. III), E shared by all. That of light gives a gain, smooth over the whole face: skin that turns
+with the head meets other light. Each of the others gives a picture and a mask, and
 
     I = mask * synthesis + (1 - mask) * window,   mask = gate * sigmoid(logits).
 
@@ -18,17 +19,20 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, relu
+from torch.nn.functional import interpolate, pixel_shuffle, relu
 
 from faceanime.errors import ConfigError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.windows import MAPS, Part, WindowSizes
 from faceanime.prior.texture import TextureConfig
+
+RepairedPart: TypeAlias = Literal["mouth", "eye", "face"]
+"""What is painted; of light, only a gain is known."""
 
 _SHOWN = 3 + 1
 _GIVEN = _SHOWN + len(MAPS)
@@ -39,6 +43,8 @@ _COLOUR_IN_USE = 0.25
 """Share of a change's colour that is believed in use; its light is, wholly. Compressed clips smear the red of lips over
 small teeth, and what learned from them reddens those of large, sharp portraits: on validation red minus green was 4 to
 10 levels too high there with all of it, right with a quarter, and no error rose by more than 0.3 levels."""
+_BRIGHTEST = 0.5
+"""Natural logarithm of the largest gain of light."""
 _OPEN_LOGIT = 1.0
 """Masks begin rather open: a shut one would learn nothing."""
 
@@ -53,6 +59,8 @@ class FlowGuidedConfig:
     face: tuple[int, ...] = (6, 16, 32, 48, 64)
     prior: tuple[int, ...] = (16, 32, 48)
     """Channels of the priors' encoder at a half, a quarter and an eighth."""
+    light: tuple[int, ...] = (24, 48, 64, 64)
+    """Channels at a half, a quarter, an eighth and a sixteenth: light leaves from a quarter."""
     interval: int = TextureConfig.interval
     """The sparse texture priors keep one of so many vertices."""
 
@@ -61,6 +69,7 @@ class FlowGuidedConfig:
             "mouth": _SCALES + 1,
             "eye": _SCALES + 1,
             "face": _SCALES + 1,
+            "light": _SCALES,
             "prior": 3,
         }.items():
             widths = getattr(self, name)
@@ -73,7 +82,7 @@ class FlowGuidedConfig:
         """The sparse texture of the priors. Raises ConfigError."""
         return TextureConfig(self.interval)
 
-    def widths(self, part: Part) -> tuple[int, ...]:
+    def widths(self, part: RepairedPart) -> tuple[int, ...]:
         """Of a part's network."""
         return {"mouth": self.mouth, "eye": self.eye, "face": self.face}[part]
 
@@ -116,26 +125,32 @@ class PriorEncoder(nn.Module):
         return quarter, self.third(quarter)
 
 
+def _halving(widths: tuple[int, ...]) -> nn.ModuleList:
+    """A U-Net's way down: each block halves the size."""
+    return nn.ModuleList(
+        [nn.Sequential(ConvNorm(into, out, stride=2), ConvNorm(out, out)) for into, out in pairwise(widths)]
+    )
+
+
+def _doubling(widths: tuple[int, ...]) -> nn.ModuleList:
+    """A U-Net's way up, coarsest first: each block sees what came up and what went down at its size."""
+    return nn.ModuleList(
+        [
+            nn.Sequential(ConvNorm(coarse + fine, fine), ConvNorm(fine, fine))
+            for fine, coarse in reversed(list(pairwise(widths)))
+        ]
+    )
+
+
 class RepairNet(nn.Module):
     """A U-Net: a window and what is told of it in, a change in (-2, 2) and a mask's logits out."""
 
     def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
         super().__init__()
         full, *below = widths
-        self.down = nn.ModuleList(
-            [
-                nn.Sequential(ConvNorm(into, out, stride=2), ConvNorm(out, out))
-                for into, out in pairwise((_GIVEN, *below))
-            ]
-        )
+        self.down, self.up = _halving((_GIVEN, *below)), _doubling(tuple(below))
         self.tell_quarter = nn.Conv2d(prior_widths[1], below[1], 1)
         self.tell_eighth = nn.Conv2d(prior_widths[2], below[2], 1)
-        self.up = nn.ModuleList(
-            [
-                nn.Sequential(ConvNorm(coarse + fine, fine), ConvNorm(fine, fine))
-                for fine, coarse in reversed(list(pairwise(below)))
-            ]
-        )
         self.unfold = ConvNorm(below[0], 4 * full)
         self.leave = nn.Conv2d(full + _SHOWN, 3 + 1, 3, padding=1)
         assert self.leave.bias is not None
@@ -158,8 +173,34 @@ class RepairNet(nn.Module):
         return 2.0 * made[:, :3].tanh(), made[:, 3:]
 
 
+class LightNet(nn.Module):
+    """A U-Net that leaves at a quarter of the size: a window and what is told of it in, a smooth gain out."""
+
+    def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.down, self.up = _halving((_GIVEN, *widths)), _doubling(widths[1:])
+        self.tell_quarter = nn.Conv2d(prior_widths[1], widths[1], 1)
+        self.tell_eighth = nn.Conv2d(prior_widths[2], widths[2], 1)
+        self.leave = nn.Conv2d(widths[1], 3, 3, padding=1)
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(
+        self, given: Float[Tensor, "B C S S"], moved: tuple[Tensor, Tensor]
+    ) -> Float[Tensor, "B 3 S S"]:
+        """`moved`: E(p_t) - E(p_s) at a quarter and at an eighth of the size."""
+        quarter = self.down[1](self.down[0](given)) + self.tell_quarter(moved[0])
+        eighth = self.down[2](quarter) + self.tell_eighth(moved[1])
+        features = self.down[3](eighth)
+        for up, skip in zip(self.up, (eighth, quarter), strict=True):
+            features = up(torch.cat([doubled(features), skip], dim=1))
+        coarse = _BRIGHTEST * self.leave(features).float().tanh()
+        return interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False).exp()
+
+
 class FlowGuided(nn.Module):
-    """The three networks and the priors' encoder."""
+    """The four networks and the priors' encoder."""
 
     network: ClassVar[str] = "flow-guided"
     """Its name in weights files."""
@@ -172,6 +213,7 @@ class FlowGuided(nn.Module):
         self.nets = nn.ModuleDict(
             {part: RepairNet(config.widths(part), config.prior) for part in ("mouth", "eye", "face")}
         )
+        self.light = LightNet(config.light, config.prior)
 
     def forward(
         self,
@@ -186,6 +228,40 @@ class FlowGuided(nn.Module):
 
         Where the gate is 0, `image` is `window` bit for bit. Raises ShapeError.
         """
+        if part == "light":
+            gain = self.gain(window, maps, gate, target_prior, source_prior)
+            return GeneratedFace((window + 1.0) * gain - 1.0, gate, (window + 1.0) * gain - 1.0)
+        given, moved = self._given(part, window, maps, gate, target_prior, source_prior)
+        change, logits = self.nets[part](given, moved)
+        mask = gate * logits.float().sigmoid()
+        light = change.float().mean(dim=1, keepdim=True)
+        return GeneratedFace.over(window, window + light + self._colour * (change.float() - light), mask)
+
+    def gain(
+        self,
+        window: Float[Tensor, "B 3 S S"],
+        maps: Float[Tensor, "B C S S"],
+        gate: Float[Tensor, "B 1 S S"],
+        target_prior: Float[Tensor, "B 3 S S"],
+        source_prior: Float[Tensor, "B 3 S S"],
+    ) -> Float[Tensor, "B 3 S S"]:
+        """By what the light of a face is multiplied, in the window of "light"; exactly 1 where the gate is 0.
+
+        Raises ShapeError.
+        """
+        given, moved = self._given("light", window, maps, gate, target_prior, source_prior)
+        return 1.0 + gate * (self.light(given, moved) - 1.0)
+
+    def _given(
+        self,
+        part: Part,
+        window: Tensor,
+        maps: Tensor,
+        gate: Tensor,
+        target_prior: Tensor,
+        source_prior: Tensor,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What a network sees, and E(p_t) - E(p_s) at a quarter and at an eighth of the size."""
         side, count = self.config.windows.of(part), len(window)
         check_shape("window", window, None, 3, side, side)
         check_shape("maps", maps, count, len(MAPS), side, side)
@@ -193,12 +269,9 @@ class FlowGuided(nn.Module):
             ("gate", gate, 1), ("target_prior", target_prior, 3), ("source_prior", source_prior, 3)
         ):  # fmt: skip
             check_shape(name, tensor, count, channels, side, side)
-        both = self.prior_encoder(torch.cat([target_prior, source_prior]))
-        moved = tuple(encoded[:count] - encoded[count:] for encoded in both)
-        change, logits = self.nets[part](torch.cat([window, gate, maps], dim=1), moved)
-        mask = gate * logits.float().sigmoid()
-        light = change.float().mean(dim=1, keepdim=True)
-        return GeneratedFace.over(window, window + light + self._colour * (change.float() - light), mask)
+        quarter, eighth = self.prior_encoder(torch.cat([target_prior, source_prior]))
+        moved = quarter[:count] - quarter[count:], eighth[:count] - eighth[count:]
+        return torch.cat([window, gate, maps], dim=1), moved
 
     def folded(self) -> FlowGuided:
         """A copy for use alone: less colour, batch norm a part of each convolution, weights in the order CPUs like."""

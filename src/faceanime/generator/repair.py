@@ -9,7 +9,15 @@ from torch import Tensor
 
 from faceanime.errors import check_shape
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import PART_OF, Conditions, Part, Window, WindowMaker, WindowName
+from faceanime.generator.windows import (
+    PART_OF,
+    PARTS,
+    Conditions,
+    Part,
+    Window,
+    WindowMaker,
+    WindowName,
+)
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.texture import model_points, sample_texture
@@ -58,8 +66,7 @@ class Repairer:
             for name, window in windows.items()
         }
         repaired = canvas.copy()
-        # one after the other: where gates overlap, the next sees what is mended already, and does not mend it twice
-        for part in ("face", "mouth", "eye"):
+        for part in PARTS:
             names = [name for name in windows if PART_OF[name] == part and shown[name].is_open]
             if names:
                 self._paint(repaired, part, {name: (windows[name], shown[name]) for name in names}, points)
@@ -72,28 +79,33 @@ class Repairer:
         windows: dict[WindowName, tuple[Window, Conditions]],
         points: Float[np.ndarray, "V 3"],
     ) -> None:
-        """Add the changes of one network to the picture, in place."""
+        """Do to the picture what one network says, in place."""
         near = {name: window.within(self._region) for name, (window, _) in windows.items()}
         cuts = torch.stack(
             [_planes(window.cut(canvas) / np.float32(127.5) - 1.0) for window in near.values()]
         )
         told = [conditions for _, conditions in windows.values()]
+        given = (
+            cuts,
+            torch.stack([_planes(conditions.maps) for conditions in told]),
+            torch.stack([torch.from_numpy(conditions.gate)[None] for conditions in told]),
+            torch.stack([_planes(window.texture(self._texture, points)) for window, _ in windows.values()]),
+            torch.stack([self._priors[name] for name in windows]),
+        )
         with torch.inference_mode():
-            face = self._network(
-                part,
-                cuts,
-                torch.stack([_planes(conditions.maps) for conditions in told]),
-                torch.stack([torch.from_numpy(conditions.gate)[None] for conditions in told]),
-                torch.stack(
-                    [_planes(window.texture(self._texture, points)) for window, _ in windows.values()]
-                ),
-                torch.stack([self._priors[name] for name in windows]),
-            )
-            changes = 127.5 * (face.image.clamp(-1.0, 1.0) - cuts)
-            grey = changes.mean(dim=1, keepdim=True)
-            changes = grey + self._mouth.chroma * (changes - grey)  # in a grey picture all is grey
+            if part == "light":
+                changes = self._in_its_colours(self._network.gain(*given) - 1.0) + 1.0
+            else:
+                image = self._network(part, *given).image.clamp(-1.0, 1.0)
+                changes = self._in_its_colours(127.5 * (image - cuts))
         for window, change in zip(near.values(), changes, strict=True):
-            window.paste(canvas, change.permute(1, 2, 0).contiguous().numpy())
+            put = window.shine if part == "light" else window.paste
+            put(canvas, change.permute(1, 2, 0).contiguous().numpy())
+
+    def _in_its_colours(self, change: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
+        """The change as far as the portrait has colours: in a grey picture all is grey."""
+        grey = change.mean(dim=1, keepdim=True)
+        return grey + self._mouth.chroma * (change - grey)
 
 
 def _planes(picture: Float32[np.ndarray, "S S C"]) -> Tensor:

@@ -10,6 +10,8 @@ large as its scale says, S px wide whatever the picture's size. `WindowMaker` pl
 - `gate`: where a network may change anything. Elsewhere, and everywhere while the face stands as in the source, the
   picture stays bit for bit.
 
+The window of light sees the whole face, small: how bright skin is changes slowly across it.
+
 The left eye's window is mirrored, so that one network serves both.
 """
 
@@ -34,29 +36,39 @@ from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, SparseTexture
 
-WindowName = Literal["face", "mouth", "right_eye", "left_eye"]
-Part = Literal["face", "mouth", "eye"]
+WindowName = Literal["light", "face", "mouth", "right_eye", "left_eye"]
+Part = Literal["light", "face", "mouth", "eye"]
 Points: TypeAlias = Float[np.ndarray, "V 3"]
 
-WINDOWS: tuple[WindowName, ...] = ("face", "mouth", "right_eye", "left_eye")
-PART_OF: dict[WindowName, Part] = {"face": "face", "mouth": "mouth", "right_eye": "eye", "left_eye": "eye"}
+PART_OF: dict[WindowName, Part] = {
+    "light": "light",
+    "face": "face",
+    "mouth": "mouth",
+    "right_eye": "eye",
+    "left_eye": "eye",
+}
+WINDOWS: tuple[WindowName, ...] = tuple(PART_OF)
+PARTS: tuple[Part, ...] = ("light", "face", "mouth", "eye")
+"""In the order in which they are mended: where gates overlap, the next sees what is mended already."""
 
 MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
 """Channels of `Conditions.maps`: the first three in [-1, 1], as is the fourth; the others are 0 or 1."""
 STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
 
-_SIDE: dict[Part, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2}
+_SIDE: dict[Part, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
 """Sides of the windows, model units: the mouth's is 0.66 of the mean face's width, an eye's twice its eye's."""
 _RIGHT_EYE = topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1]
 _LEFT_EYE = topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[1:-1]
 _LIPS = topology.OUTER_LIPS + topology.INNER_LIPS_LOWER + topology.INNER_LIPS_UPPER[1:-1]
 _LANDMARKS: dict[WindowName, tuple[int, ...]] = {
+    "light": topology.OVAL,
     "face": topology.OVAL,
     "mouth": _LIPS,
     "right_eye": _RIGHT_EYE + topology.RIGHT_IRIS,
     "left_eye": _LEFT_EYE + topology.LEFT_IRIS,
 }
 _CENTRE: dict[WindowName, tuple[int, ...]] = {
+    "light": topology.OVAL,
     "face": topology.OVAL,
     "mouth": topology.OUTER_LIPS,
     "right_eye": _RIGHT_EYE,
@@ -67,11 +79,15 @@ _REPLACES = 16.0
 """Levels of 255: a pixel that changes by so much shows something else."""
 
 # Lengths in shares of a window's side.
-_GROW: dict[Part, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128}
-_SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128}
+_GROW: dict[Part, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128, "light": 1 / 64}
+_SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128, "light": 3 / 64}
 _BORDER = 3 / 64
 """Along a window's edge its gate is shut."""
-_REST: dict[Part, tuple[float, float]] = {"mouth": (0.001, 0.012), "eye": (0.002, 0.02)}
+_REST: dict[Part, tuple[float, float]] = {
+    "mouth": (0.001, 0.012),
+    "eye": (0.002, 0.02),
+    "light": (0.001, 0.04),
+}
 """A gate begins to open when its landmarks have moved so far, in the window, from where the source has them, and is
 open from the second on: at rest the source shows."""
 _STRETCHED = (1.7, 2.4)
@@ -87,9 +103,10 @@ class WindowSizes:
     mouth_px: int = 128
     eye_px: int = 64
     face_px: int = 128
+    light_px: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("mouth_px", "eye_px", "face_px"):
+        for name in ("mouth_px", "eye_px", "face_px", "light_px"):
             if not 32 <= getattr(self, name) <= 512 or getattr(self, name) % 16:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}, expected a multiple of 16 from 32 to 512"
@@ -97,7 +114,8 @@ class WindowSizes:
 
     def of(self, part: Part) -> int:
         """The side of a part's window, px."""
-        return {"mouth": self.mouth_px, "eye": self.eye_px, "face": self.face_px}[part]
+        sides = {"mouth": self.mouth_px, "eye": self.eye_px, "face": self.face_px, "light": self.light_px}
+        return sides[part]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +128,7 @@ class Window:
 
     def cut(self, picture: Pixels) -> UInt8[np.ndarray, "S S 3"]:
         """What the window shows of a picture (H,W,3), smoothed first where it shrinks."""
-        box = self._box(*picture.shape[:2], self._whole)
+        box = self._box(self._whole, *picture.shape[:2])
         near = self.within(box)
         seen = warp_image(
             np.ascontiguousarray(picture[box.slices]),
@@ -141,6 +159,20 @@ class Window:
             added += gone * (sample(held, places) - inside)
         inside[:] = np.rint(inside + added).clip(0, 255).astype(np.uint8)
 
+    def shine(self, canvas: Pixels, gain: Float32[np.ndarray, "S S 3"]) -> None:
+        """Multiply a picture by a gain, in place; where it is 1, pixels stay as they are.
+
+        The picture's finer detail stays, as that of skin in another light.
+        """
+        check_shape("gain", gain, self.size_px, self.size_px, 3)
+        turned = self._turned(gain)
+        lit = Box.around((turned != 1.0).any(axis=-1))
+        if lit is None:
+            return
+        box, _, places = self._on(canvas, lit)
+        inside = canvas[box.slices]
+        inside[:] = np.rint(inside * (1.0 + sample(turned - np.float32(1.0), places))).clip(0, 255)
+
     def show(
         self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "S S"]
     ) -> None:
@@ -158,7 +190,7 @@ class Window:
 
     def _on(self, canvas: Pixels, part: Box) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
         """What of a picture is under a part of the window, the window on that, and where its pixels are in it, px."""
-        box = self._box(*canvas.shape[:2], part)
+        box = self._box(part, *canvas.shape[:2])
         near = self.within(box)
         flow = identity_flow(box.height, box.width)
         return box, near, apply_affine(near.window_from_picture, flow).astype(np.float32)
@@ -203,7 +235,7 @@ class Window:
     def _whole(self) -> Box:
         return Box(0, 0, self.size_px, self.size_px)
 
-    def _box(self, height: int, width: int, part: Box) -> Box:
+    def _box(self, part: Box, height: int, width: int) -> Box:
         """What of a picture is under a part of the window, and a little around it; one pixel at least."""
         corners = [(x, y) for x in (part.left, part.right) for y in (part.top, part.bottom)]
         seen = apply_affine(invert_affine(self.window_from_picture), np.array(corners, np.float64))
@@ -316,7 +348,11 @@ def _labels(model: MorphableModel) -> Int32[np.ndarray, " F"]:
     return label
 
 
-_CHANGEABLE: Mapping[Part, tuple[int, int]] = {"mouth": (LIPS, INSIDE), "eye": (LIDS, EYE)}
+_CHANGEABLE: Mapping[Part, tuple[int, ...]] = {
+    "mouth": (LIPS, INSIDE),
+    "eye": (LIDS, EYE),
+    "light": (LIPS, INSIDE, LIDS, EYE, SKIN),
+}
 
 
 def _gate(

@@ -41,7 +41,9 @@ class GeneratorConfig:
     eye_share: float = 0.5
     """... every pair has two eyes, ..."""
     face_share: float = 0.25
-    """... and far cheeks are skin."""
+    """... far cheeks are skin, ..."""
+    light_share: float = 0.5
+    """... and light is small and smooth."""
     accumulate: int = 1
     """Such batches to a step."""
     learning_rate: float = 1e-3
@@ -117,9 +119,16 @@ class GeneratorConfig:
         if self.temporal and self.batch % 2:
             raise ConfigError(f"batch is {self.batch}, expected an even number with the temporal loss")
         if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
-            raise ConfigError(f"mouth_share, eye_share and face_share are {self.shares}, expected 0 to 1")
+            raise ConfigError(
+                f"mouth_share, eye_share, face_share and light_share are {self.shares}, expected 0 to 1"
+            )
 
     @property
     def shares(self) -> dict[Part, float]:
         """Of each part's windows, how many are looked at."""
-        return {"mouth": self.mouth_share, "eye": self.eye_share, "face": self.face_share}
+        return {
+            "mouth": self.mouth_share,
+            "eye": self.eye_share,
+            "face": self.face_share,
+            "light": self.light_share,
+        }

@@ -1,9 +1,9 @@
 """One step after the other: what the networks of the flow-guided generator learn, and how.
 
 Each network learns from the windows whose gates are open. First it learns pictures (L1 by region, a Laplacian
-pyramid); then, from `adversarial_from` on, a patch critic looks at the middle of mouths and eyes, its gradient
-kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do, and another at what a
-face's gate lets through. Flicker, landmarks and identity have losses of their own, each with a weight in
+pyramid; of light, L1 alone); then, from `adversarial_from` on, a patch critic looks at the middle of mouths and eyes,
+its gradient kept in proportion to that of the picture losses, as Esser et al., arXiv 2012.09841, eq. 7, do, and another
+at what a face's gate lets through. Flicker, landmarks and identity have losses of their own, each with a weight in
 `GeneratorConfig`; 0 leaves it out.
 """
 
@@ -70,6 +70,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
     loss_names: ClassVar[tuple[str, ...]] = (
         "identity",
         *(f"{part}/{loss}" for part in ("mouth", "eye", "face") for loss in _LOSSES),
+        "light/picture",
+        "light/temporal",
     )
 
     def __init__(self, config: GeneratorConfig, processes: Processes = ALONE) -> None:
@@ -133,16 +135,18 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         config = self.config
         paired = _paired(batch)
         # a critic that sees drawn windows alone would learn nothing but to doubt
-        judged = self.step >= config.adversarial_from and bool(paired.any())
+        judged = part in _JUDGED and self.step >= config.adversarial_from and bool(paired.any())
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             face = repaired(self.network, part, batch)
-        weight = _region_weight(batch, config.inside_adversarial if judged else config.inside)
-        losses = {
-            "picture": weighted_l1(face.image, batch["truth"], weight),
-            "synthesis": config.synthesis * weighted_l1(face.out, batch["truth"], weight),
-            "laplacian": config.laplacian * laplacian_l1(face.image, batch["truth"], weight),
-            "mask": config.mask * mask_sparsity(face.mask),
-        }
+        inside = config.inside_adversarial if judged else config.inside
+        weight = _region_weight(batch, 1.0 if part == "light" else inside)
+        losses = {"picture": weighted_l1(face.image, batch["truth"], weight)}
+        if part != "light":
+            losses |= {
+                "synthesis": config.synthesis * weighted_l1(face.out, batch["truth"], weight),
+                "laplacian": config.laplacian * laplacian_l1(face.image, batch["truth"], weight),
+                "mask": config.mask * mask_sparsity(face.mask),
+            }
         if config.temporal:
             losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
         if self._vgg19 is not None and part in _FEATURES and paired.any():

@@ -21,6 +21,7 @@ READ: dict[Part, tuple[int, ...]] = {
     "mouth": topology.OUTER_LIPS + topology.INNER_LIPS_LOWER + topology.INNER_LIPS_UPPER[1:-1],
     "eye": topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1],
     "face": (),
+    "light": (),
 }
 """Landmarks that are read in a part's window; of an eye, the right one's (a left one's window is mirrored)."""
 

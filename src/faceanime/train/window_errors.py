@@ -30,6 +30,7 @@ REGIONS: dict[str, tuple[Part, int]] = {
     "lids": ("eye", LIDS),
     "eyeball": ("eye", EYE),
     "cheek": ("face", SKIN),
+    "skin": ("light", SKIN),
 }
 """What is measured: a region's name, its part, its channel of the maps."""
 
@@ -42,9 +43,16 @@ def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
 
 def repaired(network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
     """What a network makes of windows of one part: the fields of `window_samples.WindowSample`, channels second."""
-    priors = batch["target_prior"], batch["source_prior"]
-    face: GeneratedFace = network(part, batch["canvas"], batch["maps"], batch["gate"], *priors)
+    face: GeneratedFace = network(part, *(batch[name] for name in _GIVEN))
     return face
+
+
+def lit(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 3 S S"]:
+    """The gain of windows of light, as `repaired` is told of them."""
+    return network.gain(*(batch[name] for name in _GIVEN))
+
+
+_GIVEN = ("canvas", "maps", "gate", "target_prior", "source_prior")
 
 
 def add_errors(sums: dict[str, float], part: Part, image: Tensor, batch: Tensors) -> None:
