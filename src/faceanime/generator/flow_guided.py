@@ -2,8 +2,8 @@
 
 Four U-Nets (light; face; mouth; eye, which serves both) see a window of the renderer's picture, what the 3D face tells
 of it (`windows.Conditions`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
-(arXiv 2105.14678, sec. III), E shared by all. That of light gives a gain, smooth over the whole face: skin that turns
-with the head meets other light. Each of the others gives a picture and a mask, and
+(arXiv 2105.14678, sec. III), E shared by all but light. That of light gives a gain, smooth over the whole face: skin
+that turns with the head meets other light. Each of the others gives a picture and a mask, and
 
     I = mask * synthesis + (1 - mask) * window,   mask = gate * sigmoid(logits).
 
@@ -124,6 +124,14 @@ class PriorEncoder(nn.Module):
         quarter = self.second(self.enter(prior))
         return quarter, self.third(quarter)
 
+    def moved(
+        self, target_prior: Float[Tensor, "B 3 S S"], source_prior: Float[Tensor, "B 3 S S"]
+    ) -> tuple[Tensor, Tensor]:
+        """E(p_t) - E(p_s) at a quarter and at an eighth of the size (arXiv 2105.14678, sec. III)."""
+        quarter, eighth = self(torch.cat([target_prior, source_prior]))
+        count = len(target_prior)
+        return quarter[:count] - quarter[count:], eighth[:count] - eighth[count:]
+
 
 def _halving(widths: tuple[int, ...]) -> nn.ModuleList:
     """A U-Net's way down: each block halves the size."""
@@ -174,10 +182,14 @@ class RepairNet(nn.Module):
 
 
 class LightNet(nn.Module):
-    """A U-Net that leaves at a quarter of the size: a window and what is told of it in, a smooth gain out."""
+    """A U-Net that leaves at a quarter of the size: a window and what is told of it in, a smooth gain out.
+
+    It has an E of its own, so that it can be taught by itself.
+    """
 
     def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
         super().__init__()
+        self.prior_encoder = PriorEncoder(prior_widths)
         self.down, self.up = _halving((_GIVEN, *widths)), _doubling(widths[1:])
         self.tell_quarter = nn.Conv2d(prior_widths[1], widths[1], 1)
         self.tell_eighth = nn.Conv2d(prior_widths[2], widths[2], 1)
@@ -187,9 +199,12 @@ class LightNet(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(
-        self, given: Float[Tensor, "B C S S"], moved: tuple[Tensor, Tensor]
+        self,
+        given: Float[Tensor, "B C S S"],
+        target_prior: Float[Tensor, "B 3 S S"],
+        source_prior: Float[Tensor, "B 3 S S"],
     ) -> Float[Tensor, "B 3 S S"]:
-        """`moved`: E(p_t) - E(p_s) at a quarter and at an eighth of the size."""
+        moved = self.prior_encoder.moved(target_prior, source_prior)
         quarter = self.down[1](self.down[0](given)) + self.tell_quarter(moved[0])
         eighth = self.down[2](quarter) + self.tell_eighth(moved[1])
         features = self.down[3](eighth)
@@ -231,8 +246,8 @@ class FlowGuided(nn.Module):
         if part == "light":
             gain = self.gain(window, maps, gate, target_prior, source_prior)
             return GeneratedFace((window + 1.0) * gain - 1.0, gate, (window + 1.0) * gain - 1.0)
-        given, moved = self._given(part, window, maps, gate, target_prior, source_prior)
-        change, logits = self.nets[part](given, moved)
+        given = self._given(part, window, maps, gate, target_prior, source_prior)
+        change, logits = self.nets[part](given, self.prior_encoder.moved(target_prior, source_prior))
         mask = gate * logits.float().sigmoid()
         light = change.float().mean(dim=1, keepdim=True)
         return GeneratedFace.over(window, window + light + self._colour * (change.float() - light), mask)
@@ -249,8 +264,8 @@ class FlowGuided(nn.Module):
 
         Raises ShapeError.
         """
-        given, moved = self._given("light", window, maps, gate, target_prior, source_prior)
-        return 1.0 + gate * (self.light(given, moved) - 1.0)
+        given = self._given("light", window, maps, gate, target_prior, source_prior)
+        return 1.0 + gate * (self.light(given, target_prior, source_prior) - 1.0)
 
     def _given(
         self,
@@ -260,8 +275,8 @@ class FlowGuided(nn.Module):
         gate: Tensor,
         target_prior: Tensor,
         source_prior: Tensor,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """What a network sees, and E(p_t) - E(p_s) at a quarter and at an eighth of the size."""
+    ) -> Tensor:
+        """What a network sees beside the priors."""
         side, count = self.config.windows.of(part), len(window)
         check_shape("window", window, None, 3, side, side)
         check_shape("maps", maps, count, len(MAPS), side, side)
@@ -269,9 +284,7 @@ class FlowGuided(nn.Module):
             ("gate", gate, 1), ("target_prior", target_prior, 3), ("source_prior", source_prior, 3)
         ):  # fmt: skip
             check_shape(name, tensor, count, channels, side, side)
-        quarter, eighth = self.prior_encoder(torch.cat([target_prior, source_prior]))
-        moved = quarter[:count] - quarter[count:], eighth[:count] - eighth[count:]
-        return torch.cat([window, gate, maps], dim=1), moved
+        return torch.cat([window, gate, maps], dim=1)
 
     def folded(self) -> FlowGuided:
         """A copy for use alone: less colour, batch norm a part of each convolution, weights in the order CPUs like."""
