@@ -122,6 +122,25 @@ def test_the_laplacian_loss_teaches_by_itself(
     assert losses[-1] < 0.95 * losses[0]
 
 
+def test_light_can_be_taught_by_itself(rendered: Path, model: MorphableModel) -> None:
+    """Faces that are to be darker become darker, and no other network learns."""
+    shares = {"mouth_share": 0.0, "eye_share": 0.0, "face_share": 0.0, "light_share": 1.0}
+    config = replace(SMALL, **shares, warm_up=0, steps=1000, learning_rate=3e-3, adversarial_from=0)
+    with pairs_of(rendered, "train", model) as pairs:
+        trainer = GeneratorTrainer(config)
+        batches, faces = trainer.draw(pairs, 0)[0]
+    assert set(batches) == {"light"}
+    batches["light"]["truth"] = 0.8 * (batches["light"]["canvas"] + 1.0) - 1.0
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    losses = [trainer.advance([(batches, faces)]) for _ in range(30)]
+    assert set(losses[0]) == {"light/picture"} <= set(trainer.loss_names)
+    assert losses[-1]["light/picture"] < 0.5 * losses[0]["light/picture"]
+    moved = {
+        name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])
+    }
+    assert moved and all(name.startswith("light.") for name in moved)
+
+
 def test_flicker_landmarks_and_identity_have_losses(rendered: Path, model: MorphableModel) -> None:
     weights = {"temporal": 1.0, "landmarks": 1.0, "identity": 3e3, "eye_share": 1.0}
     config = replace(SMALL, **weights, landmarks_from=0, identity_faces=1, adversarial_from=1000)

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from faceanime.generator.blocks import pixels_of
 from faceanime.generator.discriminator import PatchCritic
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import EYE, INSIDE, PART_OF, Part
+from faceanime.generator.windows import EYE, INSIDE, PART_OF, SKIN, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator_config import GeneratorConfig
@@ -139,7 +139,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             face = repaired(self.network, part, batch)
         inside = config.inside_adversarial if judged else config.inside
-        weight = _region_weight(batch, 1.0 if part == "light" else inside)
+        weight = _skin_weight(batch) if part == "light" else _region_weight(batch, inside)
         losses = {"picture": weighted_l1(face.image, batch["truth"], weight)}
         if part != "light":
             losses |= {
@@ -283,6 +283,11 @@ def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
     """1 where the gate is open and the truth is known, `inside` in the mouth and between the lids."""
     held = batch["maps"][:, [INSIDE, EYE]].sum(dim=1, keepdim=True)
     return batch["paired"] * (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
+
+
+def _skin_weight(batch: Tensors) -> Float[Tensor, "B 1 S S"]:
+    """Light is learned from skin: what lips and lids look like is told by the networks of mouth and eyes."""
+    return batch["paired"] * batch["gate"] * batch["maps"][:, SKIN : SKIN + 1]
 
 
 def _halves(image: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
