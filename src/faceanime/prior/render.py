@@ -22,12 +22,13 @@ from faceanime.prior.eyes import EyeLayer
 from faceanime.prior.fill import crown_above, fill_holes, inpaint, soft_polygon
 from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
+from faceanime.prior.strands import strands_beside
 from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
-DRAWN = 1
+DRAWN = 2
 """Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
 
 
@@ -55,7 +56,11 @@ class GeometricRenderer:
         height, width = source.shape[:2]
         person = None
         if matte is not None and config.still_background:
-            person = _trusted_person(matte, project(source_shape(face, model), face.coefficients.pose))
+            points = project(source_shape(face, model), face.coefficients.pose)
+            person = _trusted_person(matte, points)
+            if person is not None:
+                face_px = float(np.ptp(points[list(topology.OVAL), 1]))
+                person = np.maximum(person, strands_beside(source, matte, face_px))
         self._sheet = WarpSheet(face, model, width, height, person, config.warp)
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
         self._background = None if person is None else self._separate(person[self.region.slices])
