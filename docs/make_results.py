@@ -1,7 +1,8 @@
 """Put the reports of `faceanime evaluate` into docs/results.md, whole but for pictures of people.
 
 `python docs/make_results.py REPORTS`, a folder with one report for each protocol, REPORTS/self and so on:
-`faceanime evaluate --data PREPARED --protocol self -o REPORTS/self`; each report tells its own command.
+`faceanime evaluate --data PREPARED --protocol self -o REPORTS/self`; each report tells its own command. Of a protocol
+without a report there, what stands in the page stays.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ BEGIN, END = "<!-- made by docs/make_results.py -->\n", "<!-- end -->\n"
 
 
 def main(reports: Path) -> None:
-    """Replace what stands between the marks."""
-    parts = [section(reports / protocol / "report.md") for protocol in PROTOCOLS]
+    """Replace what stands between the marks; SystemExit where neither page nor folder has a report of a protocol."""
     before, rest = RESULTS.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
+    standing, after = rest.split(END)
+    kept = dict(zip(PROTOCOLS, re.split(r"\n(?=## )", standing.strip()), strict=False))
+    parts = []
+    for protocol in PROTOCOLS:
+        path = reports / protocol / "report.md"
+        if not path.exists() and not kept.get(protocol, "").startswith("## "):
+            sys.exit(f"{path} is not there, and {RESULTS} has nothing of {protocol} to keep")
+        parts.append(section(path) if path.exists() else kept[protocol].strip() + "\n")
     RESULTS.write_text(before + BEGIN + "\n".join(parts) + END + after, encoding="utf-8")
 
 

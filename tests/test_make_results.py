@@ -33,6 +33,24 @@ def test_reports_become_one_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert "ann-000" not in text
 
 
+def test_what_was_not_measured_anew_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = runpy.run_path(str(SCRIPT))
+    page = tmp_path / "results.md"
+    old = "\n".join(f"## {protocol}, old\n\n### A table\n" for protocol in script["PROTOCOLS"])
+    page.write_text(f"{script['BEGIN']}{old}{script['END']}")
+    monkeypatch.setitem(script["main"].__globals__, "RESULTS", page)
+    script["main"](tmp_path)
+    assert page.read_text() == f"{script['BEGIN']}{old}{script['END']}"
+    (tmp_path / "cross").mkdir()
+    (tmp_path / "cross" / "report.md").write_text("# cross, new\n")
+    script["main"](tmp_path)
+    heads = [line for line in page.read_text().splitlines() if line.startswith("## ")]
+    assert heads == ["## self, old", "## cross, new", "## predict, old", "## target, old", "## speed, old"]
+    page.write_text(f"{script['BEGIN']}{script['END']}")
+    with pytest.raises(SystemExit, match="nothing of self to keep"):
+        script["main"](tmp_path)
+
+
 def test_the_page_has_its_marks() -> None:
     script = runpy.run_path(str(SCRIPT))
     text = script["RESULTS"].read_text(encoding="utf-8")
