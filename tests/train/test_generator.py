@@ -74,6 +74,7 @@ def test_critics_learn(rendered: Path, model: MorphableModel) -> None:
     ("weight", "loss", "strong"),
     [
         ("synthesis", "synthesis", 50.0),
+        ("detail", "detail", 50.0),
         ("mask", "mask", 50.0),
         ("temporal", "temporal", 50.0),
         ("landmarks", "landmarks", 100.0),

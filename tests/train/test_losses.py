@@ -11,6 +11,7 @@ from faceanime.generator.blocks import GeneratedFace
 from faceanime.train.losses import (
     PaperWeights,
     adversarial_loss,
+    detail_l1,
     feature_matching,
     gradient_penalty,
     hinge_critic_loss,
@@ -55,6 +56,22 @@ def test_l1_counts_the_region_alone() -> None:
 def test_a_shift_of_brightness_lies_in_the_last_band_alone(levels: int) -> None:
     a = pictures(1)[0]
     assert float(laplacian_l1(a + 0.25, a, ONES, levels)) == pytest.approx(0.25, abs=1e-5)
+
+
+def test_detail_is_counted_wherever_it_lies() -> None:
+    a = pictures(1)[0]
+    moved = a.roll((3, 5), dims=(-2, -1))
+    blurred = torch.nn.functional.avg_pool2d(a, 3, stride=1, padding=1)
+    assert float(detail_l1(a, a, ONES)) == 0.0
+    assert float(detail_l1(a + 0.5, a, ONES)) == pytest.approx(0.0, abs=1e-5)  # light is not detail
+    assert 3.0 * float(detail_l1(moved, a, ONES)) < float(detail_l1(blurred, a, ONES))
+    assert float(weighted_l1(blurred, a, ONES)) < float(weighted_l1(moved, a, ONES))  # which L1 prefers
+    left = ONES.clone()
+    left[..., 16:] = 0.0
+    half = torch.cat([a[..., :16], blurred[..., 16:]], dim=-1)
+    outside = detail_l1(half, a, left)
+    assert float(outside) < 0.3 * float(detail_l1(half, a, ONES))
+    assert float(detail_l1(a, blurred, 0.0 * ONES)) == 0.0
 
 
 def test_each_band_of_a_pyramid_holds_its_own_detail() -> None:

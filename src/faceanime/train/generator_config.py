@@ -17,7 +17,7 @@ from faceanime.train.stepping import Precision
 
 _AT_LEAST_0 = (
     *("learning_rate", "critic_learning_rate", "warm_up", "adversarial_from", "landmarks_from"),
-    *("inside", "inside_adversarial", "synthesis", "laplacian", "mask", "adversarial", "matching"),
+    *("inside", "inside_adversarial", "synthesis", "laplacian", "detail", "mask", "adversarial", "matching"),
     *("temporal", "landmarks", "identity", "perceptual"),
 )
 
@@ -59,6 +59,8 @@ class GeneratorConfig:
     synthesis: float = 0.5
     """Weight of the L1 loss of the synthesis by itself, which learns where the mask is still shut too."""
     laplacian: float = 1.0
+    detail: float = 0.0
+    """Weight of how much detail there is, wherever it lies: L1 alone makes it less."""
     mask: float = 0.02
     adversarial_from: int = 4_000
     """The step from which on there are critics."""

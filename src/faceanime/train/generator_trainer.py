@@ -29,6 +29,7 @@ from faceanime.structures.frames import Pixels
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.losses import (
     adversarial_loss,
+    detail_l1,
     feature_matching,
     hinge_critic_loss,
     identity_loss,
@@ -58,7 +59,7 @@ _MOMENTS, _CRITIC_MOMENTS, _READER_MOMENTS = (0.9, 0.99), (0.5, 0.99), (0.9, 0.9
 
 
 _LOSSES = (
-    *("picture", "synthesis", "laplacian", "mask", "critic", "believed", "matched"),
+    *("picture", "synthesis", "laplacian", "detail", "mask", "critic", "believed", "matched"),
     *("temporal", "landmarks", "reader", "perceptual"),
 )
 """Of each part's windows."""
@@ -147,6 +148,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
                 "laplacian": config.laplacian * laplacian_l1(face.image, batch["truth"], weight),
                 "mask": config.mask * mask_sparsity(face.mask),
             }
+            if config.detail:
+                losses["detail"] = config.detail * detail_l1(face.image, batch["truth"], weight)
         if config.temporal:
             losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
         if self._vgg19 is not None and part in _FEATURES and paired.any():
