@@ -33,6 +33,7 @@ PLAIN = GeneratorConfig(
     network=replace(FAST, windows=WindowSizes(mouth_px=64, eye_px=48, face_px=64)),
     steps=_PLAIN_STEPS,
     batch=16,
+    light_share=0.0,  # which has one loss
     adversarial_from=_PLAIN_STEPS,
     validate_every=_PLAIN_STEPS,
 )
@@ -49,6 +50,7 @@ LOSSES: dict[str, TrainingConfig] = {
     "without-synthesis": replace(WHOLE, synthesis=0.0),
     "without-mask": replace(WHOLE, mask=0.0),
     "without-region-weights": replace(WHOLE, inside=1.0, inside_adversarial=1.0),
+    "with-detail": replace(WHOLE, detail=4.0),
     "with-landmarks": replace(WHOLE, landmarks=2.0, landmarks_from=100),
     "with-flicker": replace(WHOLE, temporal=1.0),
     "with-identity": replace(WHOLE, identity=1200.0),

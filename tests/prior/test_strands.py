@@ -7,7 +7,7 @@ import pytest
 from faceanime.prior.strands import strands_beside
 
 SIDE, FACE_PX = 300, 120.0
-HELD, LOOSE = ((150, 100), (215, 65)), ((20, 30), (60, 60))
+HELD, LOOSE = ((150, 100), (215, 65)), ((75, 115), (66, 135))
 
 
 def drawn(hair: int = 40, wall: int = 200, strand: int = 70) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
