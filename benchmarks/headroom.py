@@ -33,7 +33,7 @@ LIGHT_PX, SMOOTH_PX = (8.0, 16.0, 32.0), 6.0
 
 def hull(points: np.ndarray, outline: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
     mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(points[list(outline), :2]).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.rint(points[list(outline), :2] - 0.5).astype(np.int32)], 1)
     return mask.astype(np.float32)
 
 

@@ -54,7 +54,7 @@ def regions(pairs: Pairs, pair: Pair, size_px: int) -> dict[str, np.ndarray]:
     masks = {"whole": np.ones((size_px, size_px), bool)}
     for name, outlines in OUTLINES.items():
         mask = np.zeros((size_px, size_px), np.uint8)
-        cv2.fillPoly(mask, [np.rint(points[list(outline)]).astype(np.int32) for outline in outlines], 1)
+        cv2.fillPoly(mask, [np.rint(points[list(outline)] - 0.5).astype(np.int32) for outline in outlines], 1)
         masks[name] = mask > 0
     return masks
 
@@ -108,7 +108,8 @@ def main() -> None:
     parser.add_argument("generators", type=Path, nargs="+")
     parser.add_argument("--every", type=int, default=10, help="one of so many pairs is measured")
     given = parser.parse_args()
-    model, paths = load_model(), sorted(given.rendered.glob("*.pairs.safetensors"))
+    model = load_model()
+    paths = [p for p in sorted(given.rendered.glob("*.pairs.safetensors")) if "portraits-" not in p.name]
     print("| | prior | interval | " + " | ".join(COLUMNS) + " | sharpness |")
     print("| --- | --- | ---: |" + " ---: |" * (len(COLUMNS) + 1))
     first: Sums | None = None
@@ -119,6 +120,7 @@ def main() -> None:
         with Pairs(paths, model, texture=TextureConfig(prior.interval)) as pairs:
             errors, edges = measure(pairs, network, given.every)
         if first is None:
+            print(f"| {len(errors['frozen']['face'])} clips" + " |" * (len(COLUMNS) + 3))
             row("frozen | | ", errors["frozen"], None, edges["frozen"] / edges["true"])
         name = path.parent.name if path.stem == "generator" else path.stem
         title = f"{name} | {prior.kind} | {prior.interval}"

@@ -76,17 +76,17 @@ class Judge:
         self._detector, self._identity = MediapipeDetector(), DlibIdentity()
 
     def distances(self, pictures: dict[str, Pixels], truth: Pixels) -> dict[tuple[str, str], float]:
-        """For each picture its columns' numbers; none where the true frame shows no face, or it does not."""
+        """For each picture its columns' numbers; none at all where one of them, or the true frame, shows no face."""
         found = self._detector.detect(truth)
         if not found:
             return {}
         place, scale = place_of(found[0].points_image), 256.0 / max(truth.shape[:2])
         real = self._looked_at(truth, place)
+        seen = {key: self._looked_at(picture, place) for key, picture in pictures.items()}
         told: dict[tuple[str, str], float] = {}
-        for key, picture in pictures.items():
-            made = self._looked_at(picture, place)
+        for key, made in seen.items():
             if real is None or made is None:
-                continue
+                return {}
             apart = scale * np.linalg.norm(made[0][:, :2] - real[0][:, :2], axis=1)
             told |= {(key, f"{part} px"): float(apart[list(points)].mean()) for part, points in READ.items()}
             told[key, "identity"] = 100.0 * float(cosine_similarity(made[1], real[1])[0])
@@ -183,7 +183,7 @@ def measure(paths: list[Path], networks: dict[str, FlowGuided], model: Morphable
     names = ["frozen", "frozen, moved along", "geometric", *networks]
     bins = sorted({column for _, column in errors if column.startswith("lips ")})
     table("error", errors, names, [*REGIONS, *bins])
-    parts = ("mouth", "eye", "face")
+    parts = ("mouth", "eye", "face", "light")
     seen = [part for part in parts if edges["filmed", part] > 0.0]
     head("sharpness", seen)
     for name in names:

@@ -16,6 +16,7 @@ from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.generator.repair import Repairer
 from faceanime.generator.windows import WindowSizes
+from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
 from faceanime.prior.mouth import MouthLayer
@@ -24,7 +25,7 @@ from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.prior import Box
 from faceanime.weights import bundled
-from heads import axes_of, fitted
+from heads import axes_of, fitted, pose_of
 
 REGION = Box(10, 5, 235, 240)
 
@@ -38,6 +39,15 @@ def network() -> FlowGuided:
     for net in made.nets.values():
         torch.nn.init.normal_(net.leave.weight, std=0.05)
         torch.nn.init.constant_(net.leave.bias, 0.3)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def lamp() -> FlowGuided:
+    """One that paints nothing and makes faces brighter, and redder."""
+    made = FlowGuided(FlowGuidedConfig(WindowSizes(64, 32, 64)))
+    assert made.light.leave.bias is not None
+    made.light.leave.bias.data = torch.tensor([0.6, 0.3, 0.3])
     return made.eval()
 
 
@@ -86,6 +96,49 @@ def test_threads_do_not_disturb_each_other(
         again = list(pool.map(lambda target: repairer.repair(canvas, target), targets))
     for a, b in zip(once, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("region", [Box(0, 0, 240, 240), REGION])
+def test_skin_of_a_turned_head_is_lit(
+    picture: np.ndarray, face: FaceCoefficients, model: MorphableModel, lamp: FlowGuided, region: Box
+) -> None:
+    """Wherever the region lies: all of the skin, by the gain, and neither mouth, eyes nor what is beside the face."""
+    expression = axes_of(model, jaw_open=0.8)
+    target = FaceCoefficients(face.identity, expression, pose_of(18, -3, 4, scale=70, at=(120, 110)))
+    canvas = np.full_like(picture[region.slices], 100)
+    skin = (picture * [1.0, 0.6, 0.4]).astype(np.uint8)  # coloured, as skin is
+    repairer = Repairer(skin, fitted(face, model), region, mouth_of(skin, face, model), model, lamp)
+    points = model_points(target, np.zeros(model.mean.shape), model)[:, :2] - (region.left, region.top)
+    lit = repairer.repair(canvas, target).astype(int)
+
+    def seen(landmark: int) -> list[int]:
+        x, y = points[landmark].astype(int)
+        return lit[y, x].tolist()
+
+    brighter = np.rint(100.0 * np.exp(0.5 * np.tanh([0.6, 0.3, 0.3])))
+    for landmark in (195, 101, 330):  # the middle of the face
+        np.testing.assert_allclose(seen(landmark), brighter, atol=2.0)
+    for landmark in (151, 4, 50, 280, 205, 425):  # forehead, tip of the nose, cheeks
+        assert (seen(landmark) > 100.0 + (brighter - 100.0) / 3.0).all()
+    for landmark in (468, 473):
+        assert seen(landmark) == [100, 100, 100]
+    inside = points[[13, 14]].mean(axis=0).astype(int)
+    assert lit[inside[1], inside[0]].tolist() == [100, 100, 100]
+    beyond = np.linalg.norm(points[list(topology.OVAL)] - points[4], axis=1).max() + 10
+    y, x = np.mgrid[: lit.shape[0], : lit.shape[1]]
+    assert (lit[np.hypot(x - points[4, 0], y - points[4, 1]) > beyond] == 100).all()
+    np.testing.assert_array_equal(repairer.repair(canvas, face), canvas)
+
+
+def test_a_grey_portrait_is_lit_in_grey(
+    picture: np.ndarray, face: FaceCoefficients, model: MorphableModel, lamp: FlowGuided
+) -> None:
+    grey = np.repeat(picture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
+    repairer = Repairer(grey, fitted(face, model), REGION, mouth_of(grey, face, model), model, lamp)
+    turned = FaceCoefficients(face.identity, face.expression, pose_of(18, -3, 4, scale=70, at=(120, 110)))
+    made = repairer.repair(np.ascontiguousarray(grey[REGION.slices]), turned)
+    assert (made != grey[REGION.slices]).any()
+    assert np.ptp(made.astype(int), axis=-1).max() == 0
 
 
 def test_a_grey_portrait_stays_grey(

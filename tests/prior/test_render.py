@@ -136,3 +136,25 @@ def test_a_cheek_beyond_the_persons_edge_shows_skin(picture: np.ndarray, model: 
         return int((drawn[..., 1] - np.maximum(drawn[..., 0], drawn[..., 2]) > 100).sum())
 
     assert green(renderer_of(edge_on, model, matte)) < 0.2 * green(renderer_of(edge_on, model, None))
+
+
+def test_a_strand_before_a_plain_wall_goes_with_the_head(model: MorphableModel) -> None:
+    """The matte does not show it; it leaves nothing where it was."""
+    matte = head_matte(model)
+    picture = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    picture[matte > 0.5] = (60, 50, 40)
+    strand = np.zeros((HEIGHT, WIDTH), np.uint8)
+    rows, columns = np.nonzero(matte > 0.5)
+    top = int(rows.min())
+    x = int(columns[rows == top].mean())
+    for canvas, value in ((picture, (60, 50, 40)), (strand, 1)):
+        cv2.line(canvas, (x, top + 4), (x, top - 20), value, 1)
+    was = (strand > 0) & (matte < 0.1)
+    renderer = renderer_of(picture, model, matte)
+    shifted = renderer.render(moved(model, 0, (12, 0))).astype(int)
+    was_there, is_there = was[renderer.region.slices], np.roll(was, 12, axis=1)[renderer.region.slices]
+    assert was_there.sum() > 10
+    assert shifted[was_there].min() > 150  # no ghost
+    near = cv2.dilate(is_there.astype(np.uint8), np.ones((3, 5), np.uint8)) > 0
+    darkest = np.where(near, shifted.max(axis=-1), 255).min(axis=1)[near.any(axis=1)]
+    assert np.median(darkest) < 120

@@ -34,6 +34,20 @@ def test_a_strand_that_hangs_on_the_head_is_found(hair: int, wall: int, strand: 
     assert 0.0 <= found.min() <= found.max() <= 1.0
 
 
+@pytest.mark.parametrize(("hair", "wall", "strand"), [(40, 200, 70), (200, 60, 170)])
+def test_many_long_strands_do_not_make_a_wall_busy(hair: int, wall: int, strand: int) -> None:
+    """Of a head with room around it."""
+    picture, matte, _ = drawn(hair, wall, wall)
+    picture, matte = (cv2.copyMakeBorder(p, 100, 0, 100, 100, cv2.BORDER_REPLICATE) for p in (picture, matte))
+    line = np.zeros(matte.shape, np.uint8)
+    for angle in np.linspace(0.2, 2.9, 14):
+        ends = [(int(250 + r * np.cos(angle)), int(250 - r * np.sin(angle))) for r in (60, 112)]
+        cv2.line(picture, *ends, (strand,) * 3, 1, cv2.LINE_AA)
+        cv2.line(line, *ends, 1, 1)
+    outside = (line > 0) & (matte < 0.1)
+    assert (strands_beside(picture, matte, FACE_PX)[outside] > 0.5).mean() > 0.8
+
+
 def test_what_is_light_beside_dark_hair_is_no_strand() -> None:
     picture, matte, line = drawn(hair=40, wall=120, strand=200)
     assert strands_beside(picture, matte, FACE_PX)[line].max() < 0.1

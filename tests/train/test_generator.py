@@ -16,7 +16,7 @@ from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import PAPER
-from faceanime.generator.windows import WindowSizes
+from faceanime.generator.windows import SKIN, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
 from faceanime.train.generator import (
@@ -30,7 +30,7 @@ from faceanime.train.generator import (
 from faceanime.train.generator_config import GeneratorConfig
 from faceanime.train.generator_trainer import GeneratorTrainer
 from faceanime.train.pgfg_trainer import PgfgTraining
-from faceanime.train.window_samples import batched
+from faceanime.train.window_samples import Batch, batched
 
 
 def test_it_learns(rendered: Path, model: MorphableModel) -> None:
@@ -123,6 +123,11 @@ def test_the_laplacian_loss_teaches_by_itself(
     assert losses[-1] < 0.95 * losses[0]
 
 
+def _mean_change(light: Batch) -> float:
+    weight = light["gate"] * light["maps"][..., SKIN : SKIN + 1]
+    return float((weight * np.abs(light["truth"] - light["canvas"])).sum() / (3.0 * weight.sum()))
+
+
 def test_light_can_be_taught_by_itself(rendered: Path, model: MorphableModel) -> None:
     """Faces that are to be darker become darker, and no other network learns."""
     shares = {"mouth_share": 0.0, "eye_share": 0.0, "face_share": 0.0, "light_share": 1.0}
@@ -131,11 +136,14 @@ def test_light_can_be_taught_by_itself(rendered: Path, model: MorphableModel) ->
         trainer = GeneratorTrainer(config)
         batches, faces = trainer.draw(pairs, 0)[0]
     assert set(batches) == {"light"}
-    batches["light"]["truth"] = 0.8 * (batches["light"]["canvas"] + 1.0) - 1.0
+    light = batches["light"]
+    other = light["maps"][..., SKIN : SKIN + 1] == 0  # is told nothing of: it may become as light as it likes
+    light["truth"] = np.where(other, 1.0, 0.8 * (light["canvas"] + 1.0) - 1.0).astype(np.float32)
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
     losses = [trainer.advance([(batches, faces)]) for _ in range(30)]
     assert set(losses[0]) == {"light/picture"} <= set(trainer.loss_names)
     assert losses[-1]["light/picture"] < 0.5 * losses[0]["light/picture"]
+    assert losses[0]["light/picture"] == pytest.approx(_mean_change(light), rel=1e-3)
     moved = {
         name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])
     }

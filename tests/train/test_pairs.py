@@ -248,7 +248,7 @@ def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel
     places = face_window(shown.before, shown.source_pose, 64).placed(shown.before)[list(HEAT_LANDMARKS), :2]
     peaks = sample.source_prior.reshape(-1, len(HEAT_LANDMARKS)).argmax(axis=0)
     found = np.stack(np.unravel_index(peaks, (64, 64))[::-1], axis=1)
-    assert np.abs(found - places).max() <= 0.5 + 1e-6
+    assert np.abs(found + 0.5 - places).max() <= 0.5 + 1e-6
     assert sample.source_prior.max() <= 1.0
     assert sample.source_prior.min() >= -1.0
 

@@ -73,7 +73,7 @@ def draw_prior(
     if config.kind == "texture":
         return window.texture(texture, points)
     places = window.placed(points)[list(HEAT_LANDMARKS), :2]
-    line = np.arange(window.size_px)
+    line = np.arange(window.size_px) + 0.5
     apart = (line[:, None, None] - places.T) / (_HEAT_SIGMA * window.size_px)  # (S,2,P)
     across, down = np.moveaxis(np.exp(-0.5 * apart**2), 1, 0)
     return (2.0 * down[:, None] * across[None] - 1.0).astype(np.float32)

@@ -36,20 +36,21 @@ from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, SparseTexture
 
-WindowName = Literal["light", "face", "mouth", "right_eye", "left_eye"]
-Part = Literal["light", "face", "mouth", "eye"]
+WindowName = Literal["face", "mouth", "right_eye", "left_eye", "light"]
+Part = Literal["face", "mouth", "eye", "light"]
 Points: TypeAlias = Float[np.ndarray, "V 3"]
 
 PART_OF: dict[WindowName, Part] = {
-    "light": "light",
     "face": "face",
     "mouth": "mouth",
     "right_eye": "eye",
     "left_eye": "eye",
+    "light": "light",
 }
 WINDOWS: tuple[WindowName, ...] = tuple(PART_OF)
-PARTS: tuple[Part, ...] = ("light", "face", "mouth", "eye")
-"""In the order in which they are mended: where gates overlap, the next sees what is mended already."""
+PARTS: tuple[Part, ...] = ("face", "mouth", "eye", "light")
+"""In the order in which they are mended: where gates overlap, the next sees what is mended already. Light comes last:
+the others have learned on pictures without it."""
 
 MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
 """Channels of `Conditions.maps`: the first three in [-1, 1], as is the fourth; the others are 0 or 1."""
@@ -351,7 +352,7 @@ def _labels(model: MorphableModel) -> Int32[np.ndarray, " F"]:
 _CHANGEABLE: Mapping[Part, tuple[int, ...]] = {
     "mouth": (LIPS, INSIDE),
     "eye": (LIDS, EYE),
-    "light": (LIPS, INSIDE, LIDS, EYE, SKIN),
+    "light": (LIPS, LIDS, SKIN),
 }
 
 
@@ -378,11 +379,19 @@ def _gate(
     within = cv2.erode(face.astype(np.uint8), _disc(_SOFT[part] * side)) > 0
     if part == "face":
         within = within & (maps[..., SKIN] > 0)
-    border = max(round(_BORDER * side), 1)
+    soft = max(round(_SOFT[part] * side), 1)
+    border = max(round(_BORDER * side), soft + 1)
     inner = slice(border, side - border)
     shut[inner, inner] = (grown * within)[inner, inner]
-    soft = 2 * max(round(_SOFT[part] * side), 1) + 1  # a box, not a gaussian: it ends
-    return np.asarray(cv2.blur(shut, (soft, soft), borderType=cv2.BORDER_CONSTANT), np.float32)
+    box = (2 * soft + 1, 2 * soft + 1)  # not a gaussian: it ends
+    gate = np.asarray(cv2.blur(shut, box, borderType=cv2.BORDER_CONSTANT), np.float32)
+    return gate * _skin_alone(maps) if part == "light" else gate
+
+
+def _skin_alone(maps: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "S S"]:
+    """0 in the mouth and on the eyeballs, 1 from two pixels beyond: they are lit by light of their own."""
+    held = cv2.dilate(maps[..., [INSIDE, EYE]].max(axis=-1), np.ones((3, 3), np.uint8))
+    return np.asarray(1.0 - cv2.blur(held, (3, 3)), np.float32)
 
 
 def _disc(radius_px: float) -> UInt8[np.ndarray, "d d"]:

@@ -28,7 +28,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
-DRAWN = 2
+DRAWN = 3
 """Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
 
 

@@ -19,10 +19,12 @@ _WIDTH = 0.02
 """Of the widest strand."""
 _REACH = 0.4
 """How far from the person strands are looked for."""
-_BESIDE = 0.3
-"""How far around a place is seen whether the person is darker than the background."""
-_FAR = 0.15
-"""From here on what is thin is not hair."""
+_BESIDE = 0.5
+"""How far around a place is seen whether the person is darker than the background; further than strands reach."""
+_FAR, _NOT_SO_FAR = _REACH, 0.15
+"""Beyond this nothing thin is hair, and hardly anything beyond that: there a background is judged ..."""
+_ENOUGH = 0.04
+"""... by what is far, if it is so large a share of the picture."""
 
 _LARGEST_PX = 480.0
 """Larger faces are looked at smaller: their strands are wide."""
@@ -57,6 +59,8 @@ def strands_beside(
     )
     away = cv2.distanceTransform(1 - person, cv2.DIST_L2, 3)
     far = away > _FAR * face_px
+    if far.mean() < _ENOUGH:
+        far = away > _NOT_SO_FAR * face_px
     if not person.any() or not far.any():
         return np.zeros(matte.shape, np.float32)
     busy = float((np.maximum(darker, lighter)[far] > 0.5).mean())

@@ -60,7 +60,7 @@ def face_sample(
         )
         landmarks = landmarks[pairs.model.mirror[: len(landmarks)]] * (-1.0, 1.0) + (config.size_px, 0.0)
     face = np.zeros((config.size_px, config.size_px, 1), np.float32)
-    cv2.fillPoly(face, [np.rint(landmarks[list(topology.OVAL)]).astype(np.int32)], (1.0,))
+    cv2.fillPoly(face, [np.rint(landmarks[list(topology.OVAL)] - 0.5).astype(np.int32)], (1.0,))
     to_aligned = dlib_alignment(landmarks).astype(np.float32)
     return FaceSample(source, truth, source_prior, target_prior, face, to_aligned)
 
