@@ -237,17 +237,17 @@ def test_light_changes_as_a_head_turns_and_not_at_rest(maker: WindowMaker, model
             assert np.abs(np.diff(conditions.gate, axis=0)).max() < 0.5  # no edge
         before = conditions.gate
     face = conditions.maps[..., SKIN] > 0
-    assert (conditions.gate[face] > 0.9).mean() > 0.5
+    assert (conditions.gate[face] > 0.9).mean() > 0.35
     assert conditions.gate[~conditions.maps[..., :3].any(axis=-1)].max() < 0.1  # nor a halo
 
 
-def test_light_leaves_mouth_and_eyes_alone(maker: WindowMaker, model: MorphableModel) -> None:
+def test_light_leaves_lips_mouth_and_eyes_alone(maker: WindowMaker, model: MorphableModel) -> None:
     target = face_of(model, pose_of(15), expression=axes_of(model, jaw_open=0.8))
     conditions = told("light", maker, face_of(model, pose_of()), target, model)
-    held = conditions.maps[..., [INSIDE, EYE]].max(axis=-1) > 0
+    held = conditions.maps[..., [LIPS, INSIDE, EYE]].max(axis=-1) > 0
     assert held.sum() > 50
     assert not conditions.gate[held].any()
-    assert (conditions.gate[conditions.maps[..., LIPS] > 0] > 0.3).any()
+    assert (conditions.gate[conditions.maps[..., SKIN] > 0] > 0.9).mean() > 0.3
 
 
 @pytest.mark.parametrize("name", WINDOWS)
