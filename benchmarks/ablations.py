@@ -5,11 +5,11 @@ Run: python benchmarks/ablations.py losses|intervals --data PREPARED --rendered 
 
 Then measure them, each row named after its folder in RUNS:
 
-    python benchmarks/repair.py --data PREPARED --rendered DIR --split val RUNS/losses/*/generator.safetensors
-    python benchmarks/paint.py DIR/test RUNS/intervals/*/generator.safetensors
+    python benchmarks/repair.py --data PREPARED --rendered DIR --split val --against whole RUNS/losses/*/g*.safetensors
+    python benchmarks/paint.py DIR/test RUNS/intervals/*/g*.safetensors
 
-All runs of `losses` but "plain" begin with the weights of "plain", which knows no critic; "whole" has the losses that
-generators are shipped with, "whole-again" the same with another seed: what those two differ by is chance.
+All runs of `losses` but "plain" begin with the weights of "plain", which knows no critic. "whole-again" and
+"whole-once-more" are "whole" with other seeds: what those three differ by is chance.
 """
 
 import argparse
@@ -34,6 +34,9 @@ PLAIN = GeneratorConfig(
     steps=_PLAIN_STEPS,
     batch=16,
     light_share=0.0,  # which has one loss
+    adversarial=0.5,
+    matching=10.0,
+    detail=0.0,
     adversarial_from=_PLAIN_STEPS,
     validate_every=_PLAIN_STEPS,
 )
@@ -42,6 +45,7 @@ LOSSES: dict[str, TrainingConfig] = {
     START: PLAIN,
     "whole": WHOLE,
     "whole-again": replace(WHOLE, seed=1),
+    "whole-once-more": replace(WHOLE, seed=2),
     "without-registration": replace(WHOLE, registration=False),
     "without-critics": replace(WHOLE, adversarial_from=_STEPS),
     "without-matching": replace(WHOLE, matching=0.0),

@@ -6,13 +6,13 @@ Run: python benchmarks/repair.py --data PREPARED [--portraits PICTURES] --render
 Each network looks through windows of its own size; what it changes is pasted into the picture, as the pipeline does,
 and all are measured through the windows of `QUALITY`. Errors are mean |I - I'| in levels of 255 within a region of
 `train.window_errors.REGIONS`: for each clip (or person, of portraits) the mean over its pixels, then the mean over
-clips, and behind it the 95 % interval of its difference to the geometric renderer's. "frozen" is the source picture
-itself at the same place; "frozen, moved along" what its own window shows, a still face on a moving head. Openings are
-lips apart, in eye distances. Sharpness: mean |Laplacian| of what the gates let through, over all pixels, in shares of
-the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: landmarks of mouth and
-lids, read in the whole picture and in the true frame, mean distance in px of a picture of 256; identity: 100 times the
-cosine to the true frame, by dlib's recogniser (which a loss of identity learns to please). Not the pictures' own
-errors: those are in docs/results.md, by `faceanime evaluate`.
+clips, and behind it the 95 % interval of its difference to the geometric renderer's (or to --against). "frozen" is the
+source picture itself at the same place; "frozen, moved along" what its own window shows, a still face on a moving head.
+Openings are lips apart, in eye distances. Sharpness: mean |Laplacian| of what the gates let through, over all pixels,
+in shares of the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: landmarks of
+mouth and lids, read in the whole picture and in the true frame, mean distance in px of a picture of 256; identity: 100
+times the cosine to the true frame, by dlib's recogniser (which a loss of identity learns to please). Not the pictures'
+own errors: those are in docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse
@@ -135,7 +135,9 @@ def rows(
         yield name, sample, {key: cut / np.float32(127.5) - 1.0 for key, cut in cuts.items()}
 
 
-def measure(paths: list[Path], networks: dict[str, FlowGuided], model: MorphableModel, every: int) -> None:
+def measure(
+    paths: list[Path], networks: dict[str, FlowGuided], model: MorphableModel, every: int, against: str
+) -> None:
     """Print the tables of some files of pairs."""
     errors: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
     flicker: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
@@ -182,15 +184,15 @@ def measure(paths: list[Path], networks: dict[str, FlowGuided], model: Morphable
                         flicker[key, PART_OF[name]][clip] += changes[either].sum(), either.sum()
     names = ["frozen", "frozen, moved along", "geometric", *networks]
     bins = sorted({column for _, column in errors if column.startswith("lips ")})
-    table("error", errors, names, [*REGIONS, *bins])
+    table("error", errors, names, [*REGIONS, *bins], against)
     parts = ("mouth", "eye", "face", "light")
     seen = [part for part in parts if edges["filmed", part] > 0.0]
     head("sharpness", seen)
     for name in names:
         print(f"| {name} | " + " | ".join(f"{edges[name, p] / edges['filmed', p]:.2f}" for p in seen) + " |")
     if flicker:
-        table("flicker", flicker, names, parts)
-    table("faces", faces, [name for name in names if (name, "identity") in faces], COLUMNS, fewest=1)
+        table("flicker", flicker, names, parts, against)
+    table("faces", faces, [name for name in names if (name, "identity") in faces], COLUMNS, against, 1)
 
 
 def table(
@@ -198,9 +200,10 @@ def table(
     sums: Sums,
     names: list[str],
     columns: "list[str] | tuple[str, ...]",
+    against: str,
     fewest: int = FEWEST_PX,
 ) -> None:
-    """Means over clips, each by its pixels, and how far they are from the geometric renderer's."""
+    """Means over clips, each by its pixels, and how far they are from those of the row `against`."""
     head(title, columns)
     clips = {c: [k for k, (_, n) in sums["geometric", c].items() if n >= fewest] for c in columns}
     print("| clips | " + " | ".join(str(len(clips[column])) for column in columns) + " |")
@@ -215,8 +218,8 @@ def table(
                 cells.append("")
                 continue
             cell = f"{mean_over_clips(values(name, column)).mean:.3g}"
-            if name not in ("geometric", "frozen") and len(clips[column]) > 1:
-                apart = paired_difference(values(name, column), values("geometric", column))
+            if name not in (against, "frozen") and len(clips[column]) > 1:
+                apart = paired_difference(values(name, column), values(against, column))
                 cell += f" ({apart.low:+.1f} to {apart.high:+.1f})"
             cells.append(cell)
         print(f"| {name} | " + " | ".join(cells) + " |")
@@ -233,6 +236,7 @@ def main() -> None:
     parser.add_argument("--portraits", type=Path, help="a folder with portraits.csv")
     parser.add_argument("--rendered", type=Path, required=True, help="where the renderer's pictures are kept")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--against", default="geometric", help="the row that the others are compared with")
     parser.add_argument("--every", type=int, default=12, help="one of so many pairs of clips is measured")
     given = parser.parse_args()
     animator, folder = Animator(), given.rendered / given.split
@@ -241,6 +245,8 @@ def main() -> None:
         network = load_generator(path, model)[0]
         assert isinstance(network, FlowGuided)
         networks[path.parent.name if path.stem == "generator" else path.stem] = network.folded()
+    if given.against not in ("geometric", *networks):
+        parser.error(f"--against names {given.against}; there are geometric, {', '.join(networks)}")
     with TerminalProgress() as progress:
         clips = clips_with_drivers(given.data, given.split)
         paths = [render_pairs(clips, folder, animator, PairsConfig(), progress)]
@@ -248,7 +254,7 @@ def main() -> None:
             albums = albums_with_drivers(given.portraits, given.data, given.split, animator)
             paths.append(render_pairs(albums, folder, animator, PairsConfig(), progress))
     for some, every in zip(paths, (given.every, 1), strict=False):
-        measure(some, networks, model, every)
+        measure(some, networks, model, every, given.against)
 
 
 if __name__ == "__main__":
