@@ -218,7 +218,7 @@ def test_light_keeps_fine_detail_and_leaves_the_rest() -> None:
     window = Window(np.array([[0.25, 0.0, 0.0], [0.0, 0.25, 0.0]]), 64)
     stripes = np.zeros((256, 256, 3), np.uint8) + np.where(np.arange(256) % 4 < 2, 40, 60)[None, :, None]
     before = stripes.astype(np.uint8)
-    gain = np.ones((64, 64, 3), np.float32)
+    gain = np.ones((64, 64), np.float32)
     gain[8:32] = 2.0
     canvas = before.copy()
     window.shine(canvas, gain)
@@ -237,7 +237,7 @@ def test_light_changes_as_a_head_turns_and_not_at_rest(maker: WindowMaker, model
             assert np.abs(np.diff(conditions.gate, axis=0)).max() < 0.5  # no edge
         before = conditions.gate
     face = conditions.maps[..., SKIN] > 0
-    assert (conditions.gate[face] > 0.9).mean() > 0.35
+    assert (conditions.gate[face] > 0.7).mean() > 0.35
     assert conditions.gate[~conditions.maps[..., :3].any(axis=-1)].max() < 0.1  # nor a halo
 
 
@@ -247,7 +247,7 @@ def test_light_leaves_lips_mouth_and_eyes_alone(maker: WindowMaker, model: Morph
     held = conditions.maps[..., [LIPS, INSIDE, EYE]].max(axis=-1) > 0
     assert held.sum() > 50
     assert not conditions.gate[held].any()
-    assert (conditions.gate[conditions.maps[..., SKIN] > 0] > 0.9).mean() > 0.3
+    assert (conditions.gate[conditions.maps[..., SKIN] > 0] > 0.7).mean() > 0.3
 
 
 @pytest.mark.parametrize("name", WINDOWS)

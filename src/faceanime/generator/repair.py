@@ -94,18 +94,16 @@ class Repairer:
         )
         with torch.inference_mode():
             if part == "light":
-                changes = self._in_its_colours(self._network.gain(*given) - 1.0) + 1.0
-            else:
-                image = self._network(part, *given).image.clamp(-1.0, 1.0)
-                changes = self._in_its_colours(127.5 * (image - cuts))
+                gains = self._network.gain(*given)
+                for window, gain in zip(near.values(), gains, strict=True):
+                    window.shine(canvas, gain[0].numpy())
+                return
+            image = self._network(part, *given).image.clamp(-1.0, 1.0)
+            changes = 127.5 * (image - cuts)
+            grey = changes.mean(dim=1, keepdim=True)
+            changes = grey + self._mouth.chroma * (changes - grey)  # in a grey picture all is grey
         for window, change in zip(near.values(), changes, strict=True):
-            put = window.shine if part == "light" else window.paste
-            put(canvas, change.permute(1, 2, 0).contiguous().numpy())
-
-    def _in_its_colours(self, change: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
-        """The change as far as the portrait has colours: in a grey picture all is grey."""
-        grey = change.mean(dim=1, keepdim=True)
-        return grey + self._mouth.chroma * (change - grey)
+            window.paste(canvas, change.permute(1, 2, 0).contiguous().numpy())
 
 
 def _planes(picture: Float32[np.ndarray, "S S C"]) -> Tensor:

@@ -81,7 +81,7 @@ _REPLACES = 16.0
 
 # Lengths in shares of a window's side.
 _GROW: dict[Part, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128, "light": 1 / 64}
-_SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128, "light": 3 / 64}
+_SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128, "light": 5 / 64}
 _BORDER = 3 / 64
 """Along a window's edge its gate is shut."""
 _REST: dict[Part, tuple[float, float]] = {
@@ -160,19 +160,20 @@ class Window:
             added += gone * (sample(held, places) - inside)
         inside[:] = np.rint(inside + added).clip(0, 255).astype(np.uint8)
 
-    def shine(self, canvas: Pixels, gain: Float32[np.ndarray, "S S 3"]) -> None:
+    def shine(self, canvas: Pixels, gain: Float32[np.ndarray, "S S"]) -> None:
         """Multiply a picture by a gain, in place; where it is 1, pixels stay as they are.
 
         The picture's finer detail stays, as that of skin in another light.
         """
-        check_shape("gain", gain, self.size_px, self.size_px, 3)
+        check_shape("gain", gain, self.size_px, self.size_px)
         turned = self._turned(gain)
-        lit = Box.around((turned != 1.0).any(axis=-1))
+        lit = Box.around(turned != 1.0)
         if lit is None:
             return
         box, _, places = self._on(canvas, lit)
         inside = canvas[box.slices]
-        inside[:] = np.rint(inside * (1.0 + sample(turned - np.float32(1.0), places))).clip(0, 255)
+        more = sample(np.ascontiguousarray(turned[..., None] - np.float32(1.0)), places)
+        inside[:] = np.rint(inside * (1.0 + more)).clip(0, 255)
 
     def show(
         self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "S S"]

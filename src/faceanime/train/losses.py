@@ -99,7 +99,7 @@ def detail_l1(made: Pictures, real: Pictures, weight: Weight, levels: int = 2, n
     """How much detail there is, wherever exactly it lies: sum_j mean_w |A(|L_j(I)|) - A(|L_j(I')|)|.
 
     L_j as in `laplacian_l1`, finest first; A is the mean over squares of `near_px` of a band, weighted by region. Teeth
-    that lie a pixel off cost nothing here, teeth that are smeared do. Ours; as style losses, which compare statistics
+    that lie a pixel off cost little here, teeth that are smeared much. Ours; as style losses, which compare statistics
     of features (Gatys et al., arXiv 1505.07376), compare those of whole pictures.
     """
     losses = []

@@ -47,7 +47,7 @@ def repaired(network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
     return face
 
 
-def lit(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 3 S S"]:
+def lit(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
     """The gain of windows of light, as `repaired` is told of them."""
     return network.gain(*(batch[name] for name in _GIVEN))
 
