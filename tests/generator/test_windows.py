@@ -241,6 +241,24 @@ def test_light_changes_as_a_head_turns_and_not_at_rest(maker: WindowMaker, model
     assert conditions.gate[~conditions.maps[..., :3].any(axis=-1)].max() < 0.1  # nor a halo
 
 
+def test_an_eye_that_turns_away_is_left_to_geometry(maker: WindowMaker, model: MorphableModel) -> None:
+    """Little by little; the other one is not."""
+    shut, source, before = axes_of(model, blink_left=1.0, blink_right=1.0), face_of(model, pose_of()), None
+    opened: dict[WindowName, list[float]] = {name: [] for name in EYES}
+    for yaw in np.arange(0.0, 60.0, 1.0):
+        target = face_of(model, pose_of(float(yaw)), expression=shut)
+        gates = {name: told(name, maker, source, target, model).gate for name in EYES}
+        for name, gate in gates.items():
+            opened[name].append(float(gate.max()))
+            if before is not None:
+                assert abs(gate.max() - before[name].max()) < 0.3, (name, yaw)
+        before = gates
+    far, near = sorted(EYES, key=lambda name: opened[name][45])
+    assert opened[far][0] == opened[near][0] > 0.9
+    assert opened[far][45] == 0.0 < opened[near][20]
+    assert opened[far][15] > 0.9
+
+
 def test_light_leaves_lips_mouth_and_eyes_alone(maker: WindowMaker, model: MorphableModel) -> None:
     target = face_of(model, pose_of(15), expression=axes_of(model, jaw_open=0.8))
     conditions = told("light", maker, face_of(model, pose_of()), target, model)

@@ -95,6 +95,9 @@ _STRETCHED = (1.7, 2.4)
 """A face's gate begins to open where skin covers so many times the area that it has in the source, and is open from the
 second on: a threshold would open it from one frame to the next."""
 _STRETCH_OCTAVES = 3.0
+_FORESHORTENED = (0.6, 0.8)
+"""An eye's gate begins to close where it is so many times as broad as in the source, and is shut from the first on."""
+_EYE_CORNERS: dict[WindowName, list[int]] = {"right_eye": [33, 133], "left_eye": [263, 362]}
 
 
 @dataclass(frozen=True)
@@ -321,6 +324,8 @@ class WindowMaker:
         maps = np.concatenate([drawn, told[triangle]], axis=-1)
         moved = np.linalg.norm((after - before)[list(_LANDMARKS[name]), :2], axis=1).max() / size_px
         gate = _gate(part, maps, triangle >= 0, float(moved))
+        if part == "eye":
+            gate *= _seen_broad(before[_EYE_CORNERS[name]], after[_EYE_CORNERS[name]])
         if own is not None:
             gate *= 1.0 - own * maps[..., INSIDE]
         if window.mirrored:
@@ -387,6 +392,16 @@ def _gate(
     box = (2 * soft + 1, 2 * soft + 1)  # not a gaussian: it ends
     gate = np.asarray(cv2.blur(shut, box, borderType=cv2.BORDER_CONSTANT), np.float32)
     return gate * _skin_alone(maps) if part == "light" else gate
+
+
+def _seen_broad(before: Float[np.ndarray, "2 3"], after: Float[np.ndarray, "2 3"]) -> np.float32:
+    """1 for an eye that is nearly as broad as in the source, 0 for one that has turned away (its corners, px).
+
+    Networks have seen few of those, and blacken them; geometry foreshortens what the source shows.
+    """
+    was, is_now = (float(np.linalg.norm(ends[1, :2] - ends[0, :2])) for ends in (before, after))
+    least, most = _FORESHORTENED
+    return np.float32(min(max((is_now / max(was, 1e-6) - least) / (most - least), 0.0), 1.0))
 
 
 def _skin_alone(maps: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "S S"]:
