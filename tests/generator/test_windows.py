@@ -259,6 +259,14 @@ def test_an_eye_that_turns_away_is_left_to_geometry(maker: WindowMaker, model: M
     assert opened[far][15] > 0.9
 
 
+def test_light_does_not_change_with_what_is_said(maker: WindowMaker, model: MorphableModel) -> None:
+    source = face_of(model, pose_of())
+    blink = {"blink_left": 1.0, "blink_right": 1.0}
+    for axes in ({"jaw_open": 0.8}, {"smile": 1.0}, {"pucker": 1.0}, {"brow_raise": 1.0}, blink):
+        target = face_of(model, pose_of(), expression=axes_of(model, **axes))
+        assert not told("light", maker, source, target, model).is_open, axes
+
+
 def test_light_leaves_lips_mouth_and_eyes_alone(maker: WindowMaker, model: MorphableModel) -> None:
     target = face_of(model, pose_of(15), expression=axes_of(model, jaw_open=0.8))
     conditions = told("light", maker, face_of(model, pose_of()), target, model)
