@@ -62,7 +62,7 @@ _RIGHT_EYE = topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1]
 _LEFT_EYE = topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[1:-1]
 _LIPS = topology.OUTER_LIPS + topology.INNER_LIPS_LOWER + topology.INNER_LIPS_UPPER[1:-1]
 _SKULL = (10, 109, 338, 67, 297, 54, 284, 21, 251, 162, 389)
-"""The outline of forehead and temples: no expression of the model moves it by more than 0.8 % of a face's window."""
+"""The outline of forehead and temples: no expression of the model moves it by more than 0.6 % of a face's window."""
 _LANDMARKS: dict[WindowName, tuple[int, ...]] = {
     "light": _SKULL,
     "face": topology.OVAL,
@@ -89,7 +89,7 @@ _BORDER = 3 / 64
 _REST: dict[Part, tuple[float, float]] = {
     "mouth": (0.001, 0.012),
     "eye": (0.002, 0.02),
-    "light": (0.001, 0.04),
+    "light": (0.006, 0.03),
 }
 """A gate begins to open when its landmarks have moved so far, in the window, from where the source has them, and is
 open from the second on: at rest the source shows."""
