@@ -30,9 +30,10 @@ from faceanime.evaluate.statistics import mean_over_clips, paired_difference
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, cosine_similarity
 from faceanime.face.mesh import Place, place_of
+from faceanime.generator.conditions import WindowMaker
 from faceanime.generator.flow_guided import QUALITY, FlowGuided
 from faceanime.generator.generator_file import load_generator
-from faceanime.generator.windows import PART_OF, WindowMaker, WindowName
+from faceanime.generator.windows import PART_OF, WindowName
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.topology import (

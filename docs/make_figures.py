@@ -14,7 +14,8 @@ import skimage.data
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
 from faceanime.generator.choice import DrawConfig
-from faceanime.generator.windows import WindowMaker, WindowName, WindowSizes
+from faceanime.generator.conditions import WindowMaker
+from faceanime.generator.windows import WindowName, WindowSizes
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait, scaled_portrait

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from faceanime.errors import ConfigError, ShapeError
+from faceanime.generator.conditions import MAPS
 from faceanime.generator.flow_guided import FAST, QUALITY, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator
-from faceanime.generator.windows import MAPS, PARTS, Part, WindowSizes
+from faceanime.generator.windows import PARTS, Part, WindowSizes
 from faceanime.morphable.model import MorphableModel
 
 SMALL = FlowGuidedConfig(

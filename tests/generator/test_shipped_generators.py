@@ -10,7 +10,8 @@ import skimage.data
 
 from faceanime.dynamics.edit import motion_from_keyframes
 from faceanime.generator.choice import DrawConfig, Quality
-from faceanime.generator.windows import EYE, LIDS, WindowMaker, WindowSizes
+from faceanime.generator.conditions import EYE, LIDS, WindowMaker
+from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.texture import model_points

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from faceanime.errors import ConfigError
-from faceanime.generator.windows import (
+from faceanime.generator.conditions import (
     EYE,
     INSIDE,
     LIDS,
@@ -13,14 +13,11 @@ from faceanime.generator.windows import (
     SHOWN,
     SKIN,
     STRETCH,
-    WINDOWS,
     Conditions,
-    Window,
     WindowMaker,
-    WindowName,
-    WindowSizes,
     mirrored_maps,
 )
+from faceanime.generator.windows import WINDOWS, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients

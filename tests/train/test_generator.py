@@ -13,10 +13,11 @@ from clay import PAINTING, SMALL, pairs_of
 from faceanime.config import save_config
 from faceanime.errors import Cancelled, ConfigError, WeightsError
 from faceanime.generator.blocks import GeneratedFace
+from faceanime.generator.conditions import SKIN
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import PAPER
-from faceanime.generator.windows import SKIN, WindowSizes
+from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.progress import SilentProgress
 from faceanime.train.generator import (

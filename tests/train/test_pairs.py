@@ -15,8 +15,9 @@ from clay import PAINTING, SIDE, SMALL, pairs_of
 from faceanime.dynamics.edit import motion_from_keyframes
 from faceanime.errors import ConfigError, NoFaceError
 from faceanime.face.identity import dlib_alignment
+from faceanime.generator.conditions import INSIDE, MAPS, SKIN
 from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
-from faceanime.generator.windows import INSIDE, MAPS, PART_OF, SKIN, WINDOWS, Part
+from faceanime.generator.windows import PART_OF, WINDOWS, Part
 from faceanime.geometry.similarity import apply_affine, warp_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel

@@ -1,7 +1,7 @@
 """The flow-guided generator: small networks that repair, in windows, what the geometric renderer cannot carry.
 
-Four U-Nets (light; face; mouth; eye, which serves both) see a window of the renderer's picture, what the 3D face tells
-of it (`windows.Conditions`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
+Four U-Nets (face; mouth; eye, which serves both; light) see a window of the renderer's picture, what the 3D face tells
+of it (`conditions.py`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
 (arXiv 2105.14678, sec. III), E shared by all but light. That of light gives a gain, smooth over the whole face: skin
 that turns with the head meets other light. Each of the others gives a picture and a mask, and
 
@@ -28,7 +28,8 @@ from torch.nn.functional import interpolate, pixel_shuffle, relu
 
 from faceanime.errors import ConfigError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
-from faceanime.generator.windows import MAPS, Part, WindowSizes
+from faceanime.generator.conditions import MAPS
+from faceanime.generator.windows import Part, WindowSizes
 from faceanime.prior.texture import TextureConfig
 
 RepairedPart: TypeAlias = Literal["mouth", "eye", "face"]
@@ -249,8 +250,8 @@ class FlowGuided(nn.Module):
         Where the gate is 0, `image` is `window` bit for bit. Raises ShapeError.
         """
         if part == "light":
-            gain = self.gain(window, maps, gate, target_prior, source_prior)
-            return GeneratedFace((window + 1.0) * gain - 1.0, gate, (window + 1.0) * gain - 1.0)
+            lit = (window + 1.0) * self.gain(window, maps, gate, target_prior, source_prior) - 1.0
+            return GeneratedFace(lit, gate, lit)
         given = self._given(part, window, maps, gate, target_prior, source_prior)
         change, logits = self.nets[part](given, self.prior_encoder.moved(target_prior, source_prior))
         mask = gate * logits.float().sigmoid()

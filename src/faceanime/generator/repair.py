@@ -8,16 +8,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from faceanime.errors import check_shape
+from faceanime.generator.conditions import Conditions, WindowMaker
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import (
-    PART_OF,
-    PARTS,
-    Conditions,
-    Part,
-    Window,
-    WindowMaker,
-    WindowName,
-)
+from faceanime.generator.windows import PART_OF, PARTS, Part, Window, WindowName
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.texture import model_points, sample_texture

@@ -21,10 +21,10 @@ _REACH = 0.4
 """How far from the person strands are looked for."""
 _BESIDE = 0.5
 """How far around a place is seen whether the person is darker than the background; further than strands reach."""
-_FAR, _NOT_SO_FAR = _REACH, 0.15
-"""Beyond this nothing thin is hair, and hardly anything beyond that: there a background is judged ..."""
 _ENOUGH = 0.04
-"""... by what is far, if it is so large a share of the picture."""
+"""A background is judged by what lies beyond all strands' reach, if that is so large a share of the picture, ..."""
+_NEAR = 0.15
+"""... else by what lies beyond this: few strands reach so far."""
 
 _LARGEST_PX = 480.0
 """Larger faces are looked at smaller: their strands are wide."""
@@ -51,16 +51,15 @@ def strands_beside(
     person = (matte > 0.5).astype(np.uint8)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     narrow = _disc(_WIDTH * face_px / 2)
-    # what closing or opening by a disc takes away
-    darker, lighter = (
+    low, high = _STANDS_OUT
+    darker, lighter = (  # what closing or opening by a disc takes away
         ((cv2.morphologyEx(grey, kind, narrow).astype(np.float32) - low) / (high - low)).clip(0.0, 1.0)
-        for low, high in [_STANDS_OUT]
         for kind in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
     )
     away = cv2.distanceTransform(1 - person, cv2.DIST_L2, 3)
-    far = away > _FAR * face_px
+    far = away > _REACH * face_px
     if far.mean() < _ENOUGH:
-        far = away > _NOT_SO_FAR * face_px
+        far = away > _NEAR * face_px
     if not person.any() or not far.any():
         return np.zeros(matte.shape, np.float32)
     busy = float((np.maximum(darker, lighter)[far] > 0.5).mean())

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from faceanime.generator.blocks import pixels_of
+from faceanime.generator.conditions import EYE, INSIDE, SKIN
 from faceanime.generator.discriminator import PatchCritic
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import EYE, INSIDE, PART_OF, SKIN, Part
+from faceanime.generator.windows import PART_OF, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator_config import GeneratorConfig

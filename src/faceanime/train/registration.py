@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from faceanime.generator.windows import INSIDE
+from faceanime.generator.conditions import INSIDE
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.structures.frames import Pixels
 

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from faceanime.generator.blocks import GeneratedFace
+from faceanime.generator.conditions import EYE, INSIDE, LIDS, LIPS, SKIN
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import EYE, INSIDE, LIDS, LIPS, SKIN, Part
+from faceanime.generator.windows import Part
 from faceanime.train.window_samples import Batch
 
 Tensors: TypeAlias = dict[str, Tensor]

@@ -17,17 +17,8 @@ from jaxtyping import Float32, Int, UInt8
 from safetensors import safe_open
 
 from faceanime.errors import ConfigError
-from faceanime.generator.windows import (
-    PART_OF,
-    WINDOWS,
-    Part,
-    Points,
-    Window,
-    WindowMaker,
-    WindowName,
-    WindowSizes,
-    mirrored_maps,
-)
+from faceanime.generator.conditions import WindowMaker, mirrored_maps
+from faceanime.generator.windows import PART_OF, WINDOWS, Part, Points, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.mouth import MouthLayer, OwnInside
 from faceanime.prior.texture import TextureConfig, model_points, sample_texture
