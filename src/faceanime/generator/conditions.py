@@ -67,7 +67,7 @@ _STRETCHED = (1.7, 2.4)
 """A face's gate begins to open where skin covers so many times the area that it has in the source, and is open from the
 second on: a threshold would open it from one frame to the next."""
 _STRETCH_OCTAVES = 3.0
-_SEEN_BROAD = (0.55, 0.85)
+_SEEN_BROAD = (0.62, 0.95)
 """An eye's gate is shut where it is less than so many times as broad as in the source, and may be open from the second
 on: networks have seen few eyes that turn away, and blacken them; geometry foreshortens what the source shows."""
 _SHUT_OPEN = (0.0, 1.0)
