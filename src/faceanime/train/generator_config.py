@@ -59,19 +59,20 @@ class GeneratorConfig:
     synthesis: float = 0.5
     """Weight of the L1 loss of the synthesis by itself, which learns where the mask is still shut too."""
     laplacian: float = 1.0
-    detail: float = 0.0
-    """Weight of how much detail there is, wherever it lies: L1 alone makes it less."""
     mask: float = 0.02
     adversarial_from: int = 4_000
     """The step from which on there are critics."""
-    adversarial: float = 0.5
+    adversarial: float = 1.0
     """Length of the critics' gradient with respect to the picture, in lengths of that of all other losses."""
-    matching: float = 10.0
+    matching: float = 4.0
     """Weight of the critics' features against their scores."""
+    detail: float = 10.0
+    """Weight, once there are critics, of how much detail there is, wherever it lies: L1 makes it less, and critics say
+    whether it looks real."""
     foreign: float = 0.2
     """Share of the pairs, once there are critics, that another person drives: no truth is known of them."""
     critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
-    critic_learning_rate: float = 4e-4
+    critic_learning_rate: float = 6e-4
     temporal: float = 0.0
     """Weight of the flicker between neighbouring frames; with it, half of a batch are the neighbours of the other."""
     landmarks: float = 0.0

@@ -149,7 +149,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
                 "laplacian": config.laplacian * laplacian_l1(face.image, batch["truth"], weight),
                 "mask": config.mask * mask_sparsity(face.mask),
             }
-            if config.detail:
+            if config.detail and judged:
                 losses["detail"] = config.detail * detail_l1(face.image, batch["truth"], weight)
         if config.temporal:
             losses["temporal"] = config.temporal * temporal_l1(*_halves(face.image, batch["truth"], weight))
