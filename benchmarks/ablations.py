@@ -35,6 +35,7 @@ PLAIN = GeneratorConfig(
     batch=16,
     light_share=0.0,  # which has one loss
     adversarial=0.5,
+    critic_learning_rate=4e-4,
     matching=10.0,
     detail=0.0,
     adversarial_from=_PLAIN_STEPS,
