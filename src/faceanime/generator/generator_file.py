@@ -43,7 +43,8 @@ def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mappin
     tensors, header = load_weights(path, KIND, VERSION)
     if header["version"] < VERSION:
         raise WeightsError(
-            f"{path} holds a network of version {header['version']}, which this faceanime no longer has"
+            f"{path} holds a network of version {header['version']}, which this faceanime no longer has; "
+            "train it again (faceanime train generator), or use the one that comes along"
         )
     model.require(str(header.get("model_id")), str(path))
     ready = {name: torch.tensor(value) for name, value in tensors.items()}
