@@ -7,7 +7,9 @@ the apparent motion; before smoothing and after it. Then jitter of calm stretche
 how far the head seems to move with jaw and lids (least squares over changes within 5 frames, of clips whose head
 is held still).
 
-    python benchmarks/fit.py --data DIR [--split test]
+    python benchmarks/fit.py --data DIR [--split test] [--no-anchored]
+
+With --no-anchored the landmarks are the detector's own, not pinned to a calm frame's skin.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.face.fit import FitConfig, fit_coefficients
+from faceanime.face.fit import FitConfig, fit_coefficients, seen_basis
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig
-from faceanime.face.track import LandmarkTracker
+from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.video import read_frames
@@ -49,7 +51,9 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="test")
+    parser.add_argument("--anchored", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args()
+    track = TrackConfig(anchored=args.anchored)
     model = load_model()
     rows, wobbles = [], []
     print("| clip | " + " | ".join(COLUMNS) + " |")
@@ -57,11 +61,11 @@ def main() -> None:
     with (args.data / "clips.csv").open() as table:
         clips = [r["file"] for r in csv.DictReader(table) if r["split"] == args.split]
     for clip in clips:
-        seen = list(LandmarkTracker().track(read_frames(args.data / clip)))
-        rows.append(measured(seen, model))
+        seen = list(LandmarkTracker(track).track(read_frames(args.data / clip)))
+        rows.append(measured(seen, model, not args.anchored))
         print(f"| {Path(clip).stem} | " + " | ".join(f"{v:.3f}" for v in rows[-1]) + " |", flush=True)
         if STILL_HEADED in clip:
-            wobbles.append((Path(clip).stem, wobble(seen, model)))
+            wobbles.append((Path(clip).stem, wobble(seen, model, not args.anchored)))
     means = np.mean(rows, axis=0)
     print("| **mean** | " + " | ".join(f"{v:.3f}" for v in means) + " |")
     print("\n| the head seems to move | " + " | ".join(EFFECTS) + " |")
@@ -74,11 +78,11 @@ def main() -> None:
             print(f"| **largest, {cause}** | " + " | ".join(f"{v:.2f}" for v in moved) + " |")
 
 
-def measured(seen: list[Landmarks | None], model: MorphableModel) -> tuple[float, ...]:
+def measured(seen: list[Landmarks | None], model: MorphableModel, apparent: bool) -> tuple[float, ...]:
     points = np.stack([s.points_image for s in seen if s is not None]).astype(np.float64)
-    raw, smooth = (sequence(seen, model, method) for method in ("none", "zero-phase"))
+    raw, smooth = (sequence(seen, model, method, apparent) for method in ("none", "zero-phase"))
     drawn, shipped = (rendered(motion, model)[motion.valid] for motion in (raw, smooth))
-    fit = fitted_with_apparent_motion(points, model)
+    fit = fitted_as_seen(points, model, apparent)
     return (
         distance(fit, points), distance(drawn, points), distance(shipped, points),
         lids(fit, points), lids(shipped, points),
@@ -86,11 +90,11 @@ def measured(seen: list[Landmarks | None], model: MorphableModel) -> tuple[float
     )  # fmt: skip
 
 
-def fitted_with_apparent_motion(points: np.ndarray, model: MorphableModel) -> np.ndarray:
-    fitted = fit_coefficients(points, model, FitConfig())
+def fitted_as_seen(points: np.ndarray, model: MorphableModel, apparent: bool) -> np.ndarray:
+    fitted = fit_coefficients(points, model, FitConfig(), None, apparent)
     count = model.landmark_count
     shape = model.vertices(fitted.identity, np.zeros_like(fitted.expression))[:, :count].astype(np.float64)
-    shape += np.einsum("vck,tk->tvc", model.apparent_basis, fitted.expression)
+    shape += np.einsum("vck,tk->tvc", seen_basis(model, apparent), fitted.expression)
     return project(shape, fitted.pose)
 
 
@@ -112,9 +116,9 @@ def gap(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
     return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=-1) for a, b in pairs], axis=0)
 
 
-def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str) -> Dynamics:
+def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str, apparent: bool) -> Dynamics:
     config = SmoothConfig(method=method)  # type: ignore[arg-type]
-    return fit_sequence(seen, Fraction(25), 256, model, FitConfig(), config, "clip")
+    return fit_sequence(seen, Fraction(25), 256, model, FitConfig(), config, "clip", apparent)
 
 
 def jitter(motion: Dynamics, raw: Dynamics, model: MorphableModel) -> float:
@@ -126,10 +130,10 @@ def jitter(motion: Dynamics, raw: Dynamics, model: MorphableModel) -> float:
     return float(np.sqrt((second[still] ** 2).sum(-1).mean() / 2 / 6))
 
 
-def wobble(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
+def wobble(seen: list[Landmarks | None], model: MorphableModel, apparent: bool) -> np.ndarray:
     """Rows as `CAUSES`, columns as `EFFECTS`."""
     points = np.stack([s.points_image for s in seen if s is not None]).astype(np.float64)
-    face: FaceCoefficients = fit_coefficients(points, model, FitConfig())
+    face: FaceCoefficients = fit_coefficients(points, model, FitConfig(), None, apparent)
     shape = model.vertices(face.identity, face.expression)
     causes = np.stack([measure("lips_apart", shape), measure("lids_apart_right", shape)], axis=1)
     effects = np.column_stack(

@@ -258,8 +258,9 @@ class Animator:
         landmarks = self._followed(frames, str(path), face_option)
         side = min(max(info.width_px, info.height_px), TRACKING_SIDE_PX)
         return fit_sequence(
-            landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path)
-        )
+            landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path),
+            apparent=not self.config.track.anchored,
+        )  # fmt: skip
 
     def _followed(self, frames: Iterator[Frame], where: str, face_option: str) -> Iterator[Landmarks | None]:
         """The landmarks of the chosen face. Raises NoFaceError when there are others alone."""

@@ -121,8 +121,8 @@ def test_a_clip_that_is_cropped_already_is_left_as_it_is() -> None:
         ({"others": 2}, "more than one face in the crop: 2 times"),
         ({"turn_deg": 70.0}, "turned away: 70 deg, at most 50"),
         ({"sharpness": 3.0}, "blurred: sharpness 3, need 20"),
-        ({"misfit_px": 2.0}, "landmarks unsure: 2.00 px off, at most 1"),
-        ({"smoothed_px": 2.0}, "too quick: 2.00 px off, at most 1"),
+        ({"misfit_px": 2.0}, "landmarks unsure: 2.00 px off, at most 1.6"),
+        ({"smoothed_px": 2.0}, "too quick: 2.00 px off, at most 1.6"),
     ],
 )
 def test_each_flaw_has_its_reason(flaw: dict[str, float], reason: str) -> None:
@@ -159,7 +159,7 @@ def nodding(model: MorphableModel, frames: int, degrees: float) -> list[Landmark
 def test_the_motion_is_what_a_sequence_is_smoothed_to_gaps_included(model: MorphableModel) -> None:
     run = Run(0, tuple(nodding(model, 30, 3.0)), 50.0, (), WIDTH, HEIGHT)
     face = fit_run(run, window_of(run, 256), model, CONFIG, "a head")
-    whole = fit_sequence(face.landmarks, Fraction(25), 256, model, CONFIG.fit, CONFIG.smooth, "a head")
+    whole = fit_sequence(face.landmarks, Fraction(25), 256, model, CONFIG.fit, CONFIG.smooth, "a head", False)
     assert np.array_equal(face.smoothed.expression, whole.expression)
     assert np.array_equal(face.smoothed.pose.rotation, whole.pose.rotation)
     assert face.smoothed.valid.all()

@@ -208,7 +208,7 @@ def load_measured(out: Path, pair: Pair) -> tuple[dict[str, Measured], dict[str,
 def _judges(config: EvaluateConfig, model: MorphableModel) -> Judges:
     return Judges(
         model=model,
-        tracker=LandmarkTracker(TrackConfig()),
+        tracker=LandmarkTracker(TrackConfig(anchored=False)),
         identity=_identity_network(config),
         lpips=None if config.lpips_weights is None else Lpips(config.lpips_weights),
         fid=None if config.fid_weights is None else FidFeatures(config.fid_weights),

@@ -56,19 +56,21 @@ def fit_coefficients(
     model: MorphableModel,
     config: FitConfig,
     identity: Float[np.ndarray, " K_id"] | None = None,
+    apparent: bool = True,
 ) -> FaceCoefficients:
     """The coefficients of T frames of one person.
 
     `points` (T,L,3) landmarks in px, finite. `identity` (K_id,) is kept when given, else fitted over all
-    frames. Returns identity repeated T times. Raises ShapeError.
+    frames. `apparent`: whether the landmarks hold the head's apparent motion (`MorphableModel.apparent_basis`), as a
+    detector's do; those pinned to an anchor do not. Returns identity repeated T times. Raises ShapeError.
     """
     check_shape("points", points, None, model.landmark_count, 3)
     points = np.asarray(points, dtype=np.float64)
-    solver = _CoefficientSolver(model, config)
+    solver = _CoefficientSolver(model, config, seen_basis(model, apparent))
     shape = np.broadcast_to(model.mean[: model.landmark_count].astype(np.float64), points.shape)
     if identity is not None:
         shape = shape + model.identity_basis[: model.landmark_count] @ identity
-    pose = _initial_pose(points, shape, model)
+    pose = initial_pose(points, shape, model)
     for _ in range(config.iterations):
         pose = _refine_pose(points, shape, pose, model, config)
         fitted_identity, expression = solver.solve(points, pose, identity)
@@ -90,7 +92,8 @@ def fit_face(points: Float[np.ndarray, "L 3"], model: MorphableModel, config: Fi
     return FittedFace(coefficients, residual)
 
 
-def _initial_pose(points: Points, shape: Points, model: MorphableModel) -> HeadPose:
+def initial_pose(points: Points, shape: Points, model: MorphableModel) -> HeadPose:
+    """The poses in which the rigid points of `shape` (T,L,3), model units, lie closest to `points` (T,L,3), px."""
     scale, rotation, translation = weighted_procrustes(
         shape, points * FLIP_Y, model.rigid_weight.astype(np.float64)
     )
@@ -132,6 +135,11 @@ def _refine_pose(
     return pose
 
 
+def seen_basis(model: MorphableModel, apparent: bool) -> Float[np.ndarray, "L 3 K_exp"]:
+    """The expression basis as landmarks show it, with or without the head's apparent motion."""
+    return model.apparent_basis if apparent else model.expression_basis[: model.landmark_count]
+
+
 class _CoefficientSolver:
     """The exact least-squares coefficients for given poses.
 
@@ -140,10 +148,12 @@ class _CoefficientSolver:
     what the frame's free depth offset takes up.
     """
 
-    def __init__(self, model: MorphableModel, config: FitConfig) -> None:
+    def __init__(
+        self, model: MorphableModel, config: FitConfig, expression_basis: Float[np.ndarray, "L 3 K_exp"]
+    ) -> None:
         count = model.landmark_count
         self._mean = model.mean[:count].astype(np.float64)
-        self._basis = np.concatenate([model.identity_basis[:count], model.apparent_basis], axis=2).astype(
+        self._basis = np.concatenate([model.identity_basis[:count], expression_basis], axis=2).astype(
             np.float64
         )
         self._weight = model.fit_weight.astype(np.float64)

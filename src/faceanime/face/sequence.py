@@ -29,12 +29,13 @@ def fit_sequence(
     fit: FitConfig,
     smooth: SmoothConfig,
     where: str,
+    apparent: bool = True,
 ) -> Dynamics:
     """The smoothed dynamics of one face; identity from the first chunk that shows it.
 
     `landmarks` one entry a frame, None where the face is lost; `picture_side_px` the longer side of the
-    frames, which becomes `DYNAMICS_SIZE_PX`; `where` names the video in errors. Raises NoFaceError when no
-    frame shows a face.
+    frames, which becomes `DYNAMICS_SIZE_PX`; `where` names the video in errors; `apparent` as for
+    `fit_coefficients`. Raises NoFaceError when no frame shows a face.
     """
     identity: Float[np.ndarray, " K_id"] | None = None
     chunks: list[tuple[np.ndarray, FaceCoefficients | None]] = []
@@ -46,8 +47,8 @@ def fit_sequence(
             continue
         if identity is None:
             some = np.linspace(0, len(points) - 1, min(len(points), IDENTITY_FRAMES)).astype(int)
-            identity = fit_coefficients(points[np.unique(some)], model, fit).identity[0]
-        chunks.append((valid, fit_coefficients(points, model, fit, identity)))
+            identity = fit_coefficients(points[np.unique(some)], model, fit, None, apparent).identity[0]
+        chunks.append((valid, fit_coefficients(points, model, fit, identity, apparent)))
     if identity is None:
         frames = sum(len(valid) for valid, _ in chunks)
         raise NoFaceError(

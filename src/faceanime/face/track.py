@@ -9,8 +9,10 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from faceanime.errors import ConfigError
+from faceanime.face.anchor import FaceView, anchored
 from faceanime.face.detect import DetectConfig, FaceDetector, MediapipeDetector
 from faceanime.face.mesh import Place, Reading, place_of
+from faceanime.morphable.model import load_model
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
 
@@ -33,6 +35,8 @@ class TrackConfig:
     """While the face is lost, every so many frames are searched for it."""
     detect: DetectConfig = field(default_factory=lambda: DetectConfig(small_faces=False))
     """How it is searched."""
+    anchored: bool = True
+    """Pin the landmarks to the skin of a calm frame (`anchor.py`); without, they are the detector's own."""
 
     def __post_init__(self) -> None:
         if self.face != "largest" and self.face < 0:
@@ -52,21 +56,33 @@ _REACH_GROWTH = 0.1  # how much farther off, per lost frame, a found face may be
 class LandmarkTracker:
     """Follows the face chosen in the first frame that has one; loses it, finds it again, never gives up.
 
-    The landmarks of a frame depend on that frame and on where the view stands, which earlier frames moved:
-    there is no filter in time, hence no lag.
+    The landmarks of a frame depend on that frame, on the anchor's, and on where the view stands, which earlier
+    frames moved: there is no filter in time, hence no lag.
     """
 
     def __init__(self, config: TrackConfig = TrackConfig(), detector: TrackingDetector | None = None) -> None:
         self._config = config
         self._detector = detector if detector is not None else MediapipeDetector(config.detect)
+        self._model = load_model() if config.anchored else None
 
     def track(
         self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
     ) -> Iterator[Landmarks | None]:
-        """The landmarks of each frame as it comes, None where the face is lost. Each call starts afresh.
+        """The landmarks of each frame, None where the face is lost. Each call starts afresh.
 
-        `found` is told how many faces each frame shows that is searched, until one is chosen.
+        `found` is told how many faces each frame shows that is searched, until one is chosen. Reads ahead by what
+        the anchor is sought in; without anchor, not at all.
         """
+        read = self._read(frames, found)
+        if self._model is None:
+            return (landmarks for _, landmarks in read)
+        views = (None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
+        return anchored(views, self._model)
+
+    def _read(
+        self, frames: Iterable[Frame], found: Callable[[int], None] | None
+    ) -> Iterator[tuple[Frame, Landmarks | None]]:
+        """Each frame with what the detector reads in it."""
         place: Place | None = None
         lost = 0
         for frame in frames:
@@ -77,11 +93,11 @@ class LandmarkTracker:
                     reading, place = self._detector.read(frame.pixels, seen), seen
             if reading is None:
                 lost += 1
-                yield None
+                yield frame, None
                 continue
             assert place is not None
             place, lost = _follow(place, place_of(reading.points_image)), 0
-            yield Landmarks(reading.points_image, reading.presence)
+            yield frame, Landmarks(reading.points_image, reading.presence)
 
     def _read_near(self, pixels: Pixels, place: Place) -> Reading | None:
         """The landmarks in the view, unless they belong to a face elsewhere."""

@@ -44,7 +44,7 @@ def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Pers
     if not rows:
         raise ConfigError(f"no row of split {split} in {data}; expected {CLIPS} or {PORTRAITS} there")
     detector = MediapipeDetector()
-    tracker = LandmarkTracker(TrackConfig())
+    tracker = LandmarkTracker(TrackConfig(anchored=False))
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     progress.stage("reading landmarks", len(rows))
     for row in watched(rows, progress):

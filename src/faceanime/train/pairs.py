@@ -161,7 +161,7 @@ def _rendered(
         portraits.append(replace(portrait, face=_fitted_by(motion[s], points[s], model)))
     canvases, driven = [], []
     for portrait in portraits:
-        aimed = _met_by(portrait.face, points[targets], model, animator.config.fit)
+        aimed = _met_by(portrait.face, points[targets], model, animator.config.fit, not sample.filmed)
         canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
     foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
@@ -232,11 +232,18 @@ def _numbers(expression: Float[np.ndarray, "N K_exp"], pose: HeadPose) -> dict[s
 
 
 def _met_by(
-    face: FittedFace, points: Float[np.ndarray, "N L 3"], model: MorphableModel, config: FitConfig
+    face: FittedFace,
+    points: Float[np.ndarray, "N L 3"],
+    model: MorphableModel,
+    config: FitConfig,
+    apparent: bool,
 ) -> FaceCoefficients:
-    """The coefficients that bring the mesh of `face`, its leftover included, closest to landmarks (px)."""
+    """The coefficients that bring the mesh of `face`, its leftover included, closest to landmarks (px).
+
+    `apparent` as for `fit_coefficients`: clips were tracked with an anchor, pictures were not.
+    """
     own = replace(model, mean=(model.mean + face.residual).astype(model.mean.dtype))
-    return fit_coefficients(points, own, config, face.coefficients.identity)
+    return fit_coefficients(points, own, config, face.coefficients.identity, apparent)
 
 
 def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel) -> FittedFace:

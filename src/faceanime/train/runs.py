@@ -5,7 +5,7 @@ Everything streams: of a video, no more is held than the landmarks of the run th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from itertools import groupby, tee
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from faceanime.errors import ConfigError
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.fit import FitConfig
+from faceanime.face.fit import FitConfig, seen_basis
 from faceanime.face.mesh import overlap
 from faceanime.face.sequence import DYNAMICS_SIZE_PX, fit_sequence
 from faceanime.face.smooth import SmoothConfig, smooth_dynamics
@@ -51,9 +51,9 @@ class PrepareConfig:
     """Least variance of the Laplacian of the face, scaled to 128 px."""
     max_turn_deg: float = 50.0
     """How far the head may be turned away from the camera for most of the clip."""
-    max_misfit_px: float = 1.0
+    max_misfit_px: float = 1.6
     """Largest mean distance of the landmarks from the 3D face fitted to them, px of a 256 px crop."""
-    max_smoothed_px: float = 1.0
+    max_smoothed_px: float = 1.6
     """The same for the smoothed 3D face: smoothing blunts what is very quick."""
     max_cut_off: float = 0.02
     """Largest share of landmarks that lie beyond the picture."""
@@ -204,11 +204,15 @@ def window_of(run: Run, size_px: int) -> CropTransform:
 
 @dataclass(frozen=True, eq=False)
 class FittedRun:
-    """A run in px of its window: the landmarks as tracked, the dynamics as fitted to them, and smoothed."""
+    """A run in px of its window: the landmarks as tracked, the dynamics as fitted to them, and smoothed.
+
+    `basis` are the expressions as these landmarks show them.
+    """
 
     landmarks: tuple[Landmarks | None, ...]
     fitted: Dynamics
     smoothed: Dynamics
+    basis: Float[np.ndarray, "L 3 K_exp"]
 
 
 def fit_run(
@@ -217,9 +221,11 @@ def fit_run(
     """Fit the 3D face to a run; `where` names its video."""
     seen = tuple(face and moved_landmarks(face, window.crop_from_image) for face in run.landmarks)
     rate, size_px = Fraction(config.frame_rate), window.size_px
-    fitted = fit_sequence(seen, rate, size_px, model, config.fit, _AS_FITTED, where)
+    apparent = not config.track.anchored
+    fitted = fit_sequence(seen, rate, size_px, model, config.fit, _AS_FITTED, where, apparent)
     smoothed = smooth_dynamics(fitted, config.smooth)
-    return FittedRun(seen, _in_window(fitted, size_px), _in_window(smoothed, size_px))
+    basis = seen_basis(model, apparent)
+    return FittedRun(seen, _in_window(fitted, size_px), _in_window(smoothed, size_px), basis)
 
 
 def measure_run(run: Run, window: CropTransform, face: FittedRun, model: MorphableModel) -> Quality:
@@ -245,8 +251,8 @@ def measure_run(run: Run, window: CropTransform, face: FittedRun, model: Morphab
         outside=float(1.0 - inside[0] * inside[1] / side**2),
         others=sum(overlap(box, view) > _OTHER_SHOWN for box in large),
         turn_deg=float(np.median(turned[tracked])),
-        misfit_px=_misfit(face.landmarks, face.fitted, model),
-        smoothed_px=_misfit(face.landmarks, face.smoothed, model),
+        misfit_px=_misfit(face, face.fitted, model),
+        smoothed_px=_misfit(face, face.smoothed, model),
     )
 
 
@@ -320,12 +326,12 @@ def _in_window(dynamics: Dynamics, size_px: int) -> Dynamics:
     return replace(dynamics, pose=pose, crop_size_px=size_px)
 
 
-def _misfit(landmarks: Sequence[Landmarks | None], dynamics: Dynamics, model: MorphableModel) -> float:
-    """Mean distance of the landmarks from the model's own, as the detector would see them, px of a 256 px crop."""
-    found = np.array([face is not None for face in landmarks])
-    points = np.array([face.points_image[:, :2] for face in landmarks if face is not None])
+def _misfit(run: FittedRun, dynamics: Dynamics, model: MorphableModel) -> float:
+    """Mean distance of the landmarks from the model's own, px of a 256 px crop."""
+    found = np.array([face is not None for face in run.landmarks])
+    points = np.array([face.points_image[:, :2] for face in run.landmarks if face is not None])
     neutral = model.vertices(dynamics.identity, np.zeros(model.expression_count))[: model.landmark_count]
-    shape = neutral + np.einsum("vck,tk->tvc", model.apparent_basis, dynamics.expression[found])
+    shape = neutral + np.einsum("vck,tk->tvc", run.basis, dynamics.expression[found])
     landed = project(shape.astype(np.float64), dynamics.pose[found])
     off_px = np.linalg.norm(landed[..., :2] - points, axis=-1).mean()
     return float(off_px * DYNAMICS_SIZE_PX / dynamics.crop_size_px)

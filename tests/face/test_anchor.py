@@ -1,0 +1,148 @@
+"""Laws of the anchor: landmarks go where the skin went, and only as far as the picture tells."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from faces import as_frames, astronaut
+
+from faceanime.composite import Paster
+from faceanime.face.anchor import SEARCHED_FRAMES, Anchor, FaceView, anchored, calmest
+from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.geometry.camera import project
+from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.morphable import topology
+from faceanime.morphable.model import MorphableModel
+from faceanime.pipeline import Animator
+from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.structures.coefficients import FaceCoefficients
+from faceanime.structures.faces import Landmarks
+from heads import axes_of, landmarks_of, pose_of
+
+CORNERS = topology.point_mask((33, 133, 362, 263))
+NOT_PINNED = (topology.LIDS & ~CORNERS) | topology.IRISES
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A picture and where each landmark truly is in it, (478,3) px."""
+
+    pixels: np.ndarray
+    points: np.ndarray
+
+    def view(self, off_px: np.ndarray | float = 0.0) -> FaceView:
+        points = self.points.copy()
+        points[:, :2] += off_px
+        return FaceView.of(self.pixels, Landmarks(points.astype(np.float32), 1.0))
+
+
+@pytest.fixture(scope="module")
+def shots(model: MorphableModel) -> list[Shot]:
+    """The astronaut at rest, then turned and smiling: what the renderer draws, and where its mesh lies."""
+    portrait = Animator().portrait(astronaut())
+    renderer = GeometricRenderer(portrait.pixels, portrait.face, portrait.matte, model, GeometricConfig())
+    paster = Paster(portrait.pixels, renderer.region)
+    rest = portrait.face.coefficients
+    made = []
+    for turn_deg, smile in ((0.0, 0.0), (6.0, 0.0), (-8.0, 0.4), (4.0, -0.4)):
+        turn = rotation_from_angles(*np.radians([turn_deg, 0.5 * turn_deg, 0.0]))
+        pose = replace(rest.pose, rotation=turn @ rest.pose.rotation)
+        face = FaceCoefficients(rest.identity, rest.expression + axes_of(model, smile=smile), pose)
+        shape = model.vertices(face.identity, face.expression) + portrait.face.residual
+        points = project(shape.astype(np.float64), pose)[: model.landmark_count]
+        made.append(Shot(paster.paste(renderer.render(face)), points))
+    return made
+
+
+def away(found: Landmarks, shot: Shot) -> np.ndarray:
+    return np.linalg.norm(found.points_image[:, :2] - shot.points[:, :2], axis=1)
+
+
+def test_what_a_detector_reads_elsewhere_is_put_back_on_the_skin(
+    shots: list[Shot], model: MorphableModel
+) -> None:
+    anchor = Anchor(shots[0].view(), model)
+    inner = ~(NOT_PINNED | topology.point_mask(topology.OVAL))
+    for shot in shots[1:]:
+        assert away(anchor.pinned(shot.view()), shot)[inner].mean() < 0.3
+        for off_px in ([1.5, 0.0], [0.0, -1.5]):
+            assert away(anchor.pinned(shot.view(np.array(off_px))), shot)[inner].mean() < 0.4
+
+
+def test_noise_of_the_detector_is_less_afterwards(shots: list[Shot], model: MorphableModel) -> None:
+    rng, anchor = np.random.default_rng(0), Anchor(shots[0].view(), model)
+    pinned = []
+    for _ in range(6):
+        smooth = rng.normal(0.0, 1.0, 2)  # the whole face, as detectors jitter
+        pinned.append(anchor.pinned(shots[1].view(smooth)).points_image[~NOT_PINNED, :2])
+    assert np.std(pinned, axis=0).mean() < 0.25
+
+
+def test_lids_and_irises_stay_the_detectors(shots: list[Shot], model: MorphableModel) -> None:
+    view = shots[2].view(1.0)
+    found = Anchor(shots[0].view(), model).pinned(view)
+    expected = shots[2].points[NOT_PINNED, :2] + 1.0
+    np.testing.assert_allclose(found.points_image[NOT_PINNED, :2], expected, atol=1e-3)
+
+
+def test_what_is_hidden_stays_the_detectors(shots: list[Shot], model: MorphableModel) -> None:
+    anchor, shot = Anchor(shots[0].view(), model), shots[1]
+    hidden = shot.pixels.copy()
+    x, y = shot.points[[13, 14], :2].mean(axis=0).astype(int)
+    hand = np.random.default_rng(0).integers(0, 255, (8, 8, 3)).astype(np.uint8).repeat(6, 0).repeat(6, 1)
+    hidden[y - 24 : y + 24, x - 24 : x + 24] = hand
+    beneath = (np.abs(shot.points[:, :2] - [x, y]) < 18).all(axis=1)
+    assert beneath.sum() > 20
+    found = anchor.pinned(Shot(hidden, shot.points).view(1.0))
+    assert np.abs(found.points_image[beneath, :2] - shot.points[beneath, :2] - 1.0).mean() < 0.1
+
+
+def test_another_face_moves_nothing_far(shots: list[Shot], model: MorphableModel) -> None:
+    other = Shot(np.full_like(shots[0].pixels, 120), shots[1].points)
+    found = Anchor(shots[0].view(), model).pinned(other.view())
+    np.testing.assert_allclose(found.points_image[:, :2], other.points[:, :2], atol=0.05)
+
+
+def test_frames_without_a_face_stay_so_and_the_anchor_is_itself(
+    shots: list[Shot], model: MorphableModel
+) -> None:
+    views = [None, None, shots[0].view(), None, shots[1].view(1.0), *[shots[0].view()] * SEARCHED_FRAMES]
+    found = list(anchored(views, model))
+    assert [one is None for one in found] == [view is None for view in views]
+    assert found[2] is not None
+    assert found[4] is not None
+    np.testing.assert_allclose(found[2].points_image, shots[0].points, atol=1e-3)
+    assert away(found[4], shots[1])[~NOT_PINNED].mean() < 0.5
+    assert list(anchored([None] * 3, model)) == [None] * 3
+    assert list(anchored([], model)) == []
+
+
+def test_the_anchor_is_calm(model: MorphableModel) -> None:
+    def view(yaw_deg: float = 0.0, **axes: float) -> FaceView:
+        face = FaceCoefficients(
+            np.zeros(model.identity_count), axes_of(model, **axes), pose_of(yaw_deg, at=(256, 256))
+        )
+        return FaceView.of(astronaut(), Landmarks(landmarks_of(face, model).astype(np.float32), 1.0))
+
+    calm = view(2.0)
+    others = [view(jaw_open=0.7), view(30.0), view(blink_right=1.0, blink_left=1.0)]
+    for place in range(4):
+        assert calmest([*others[:place], calm, *others[place:]], model) is calm
+
+
+def test_the_tracker_pins_unless_told_not_to(shots: list[Shot]) -> None:
+    frames = as_frames([shot.pixels for shot in shots])
+    plain = list(LandmarkTracker(TrackConfig(anchored=False)).track(frames))
+    pinned = list(LandmarkTracker().track(frames))
+    errors = {"plain": [], "pinned": []}  # type: dict[str, list[np.ndarray]]
+    for a, b, shot in zip(plain, pinned, shots, strict=True):
+        assert a is not None
+        assert b is not None
+        for name, found in (("plain", a), ("pinned", b)):
+            errors[name].append(found.points_image[:, :2] - shot.points[:, :2])
+    # where the detector reads the anchor's frame is where the skin is held to be
+    drift = {
+        name: np.linalg.norm(np.array(one) - one[0], axis=-1)[1:, ~NOT_PINNED].mean()
+        for name, one in errors.items()
+    }
+    assert drift["pinned"] < 0.6 * drift["plain"]
