@@ -62,10 +62,10 @@ def main() -> None:
         clips = [r["file"] for r in csv.DictReader(table) if r["split"] == args.split]
     for clip in clips:
         seen = list(LandmarkTracker(track).track(read_frames(args.data / clip)))
-        rows.append(measured(seen, model, not args.anchored))
+        rows.append(measured(seen, model))
         print(f"| {Path(clip).stem} | " + " | ".join(f"{v:.3f}" for v in rows[-1]) + " |", flush=True)
         if STILL_HEADED in clip:
-            wobbles.append((Path(clip).stem, wobble(seen, model, not args.anchored)))
+            wobbles.append((Path(clip).stem, wobble(seen, model)))
     means = np.mean(rows, axis=0)
     print("| **mean** | " + " | ".join(f"{v:.3f}" for v in means) + " |")
     print("\n| the head seems to move | " + " | ".join(EFFECTS) + " |")
@@ -78,11 +78,11 @@ def main() -> None:
             print(f"| **largest, {cause}** | " + " | ".join(f"{v:.2f}" for v in moved) + " |")
 
 
-def measured(seen: list[Landmarks | None], model: MorphableModel, apparent: bool) -> tuple[float, ...]:
-    points = np.stack([s.points_image for s in seen if s is not None]).astype(np.float64)
-    raw, smooth = (sequence(seen, model, method, apparent) for method in ("none", "zero-phase"))
+def measured(seen: list[Landmarks | None], model: MorphableModel) -> tuple[float, ...]:
+    points, _ = tracked(seen)
+    raw, smooth = (sequence(seen, model, method) for method in ("none", "zero-phase"))
     drawn, shipped = (rendered(motion, model)[motion.valid] for motion in (raw, smooth))
-    fit = fitted_as_seen(points, model, apparent)
+    fit = fitted_as_seen(seen, model)
     return (
         distance(fit, points), distance(drawn, points), distance(shipped, points),
         lids(fit, points), lids(shipped, points),
@@ -90,11 +90,20 @@ def measured(seen: list[Landmarks | None], model: MorphableModel, apparent: bool
     )  # fmt: skip
 
 
-def fitted_as_seen(points: np.ndarray, model: MorphableModel, apparent: bool) -> np.ndarray:
-    fitted = fit_coefficients(points, model, FitConfig(), None, apparent)
+def tracked(seen: list[Landmarks | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the landmarks are, and whether they are pinned, of the frames that show the face."""
+    found = [s for s in seen if s is not None]
+    return np.stack([s.points_image for s in found]).astype(np.float64), np.array([s.pinned for s in found])
+
+
+def fitted_as_seen(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
+    points, pinned = tracked(seen)
+    fitted = fit_coefficients(points, model, FitConfig(), pinned=pinned)
     count = model.landmark_count
     shape = model.vertices(fitted.identity, np.zeros_like(fitted.expression))[:, :count].astype(np.float64)
-    shape += np.einsum("vck,tk->tvc", seen_basis(model, apparent), fitted.expression)
+    shape += np.stack(
+        [seen_basis(model, not on_skin) @ e for on_skin, e in zip(pinned, fitted.expression, strict=True)]
+    )
     return project(shape, fitted.pose)
 
 
@@ -116,9 +125,9 @@ def gap(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
     return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=-1) for a, b in pairs], axis=0)
 
 
-def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str, apparent: bool) -> Dynamics:
+def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str) -> Dynamics:
     config = SmoothConfig(method=method)  # type: ignore[arg-type]
-    return fit_sequence(seen, Fraction(25), 256, model, FitConfig(), config, "clip", apparent)
+    return fit_sequence(seen, Fraction(25), 256, model, FitConfig(), config, "clip")
 
 
 def jitter(motion: Dynamics, raw: Dynamics, model: MorphableModel) -> float:
@@ -130,10 +139,10 @@ def jitter(motion: Dynamics, raw: Dynamics, model: MorphableModel) -> float:
     return float(np.sqrt((second[still] ** 2).sum(-1).mean() / 2 / 6))
 
 
-def wobble(seen: list[Landmarks | None], model: MorphableModel, apparent: bool) -> np.ndarray:
+def wobble(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
     """Rows as `CAUSES`, columns as `EFFECTS`."""
-    points = np.stack([s.points_image for s in seen if s is not None]).astype(np.float64)
-    face: FaceCoefficients = fit_coefficients(points, model, FitConfig(), None, apparent)
+    points, pinned = tracked(seen)
+    face: FaceCoefficients = fit_coefficients(points, model, FitConfig(), pinned=pinned)
     shape = model.vertices(face.identity, face.expression)
     causes = np.stack([measure("lips_apart", shape), measure("lids_apart_right", shape)], axis=1)
     effects = np.column_stack(

@@ -9,7 +9,7 @@ import pytest
 
 from faceanime import Animator
 from faceanime.face.fit import FitConfig, fit_coefficients
-from faceanime.face.track import LandmarkTracker
+from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import vector_from_rotation
 from faceanime.media.video import read_frames
@@ -26,7 +26,7 @@ def clips(data_dir: Path, holding: str) -> list[Path]:
 
 
 def seen(clip: Path) -> np.ndarray:
-    found = LandmarkTracker().track(read_frames(clip))
+    found = LandmarkTracker(TrackConfig(anchored=False)).track(read_frames(clip))
     return np.stack([face.points_image for face in found if face is not None]).astype(np.float64)
 
 

@@ -239,7 +239,7 @@ class Animator:
 
     @cached_property
     def _tracker(self) -> LandmarkTracker:
-        return LandmarkTracker(self.config.track)
+        return LandmarkTracker(self.config.track, model=self.model)
 
     def _motion_of_image(self, path: Path, face_option: str) -> Dynamics:
         pixels = read_image(path)
@@ -258,9 +258,8 @@ class Animator:
         landmarks = self._followed(frames, str(path), face_option)
         side = min(max(info.width_px, info.height_px), TRACKING_SIDE_PX)
         return fit_sequence(
-            landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path),
-            apparent=not self.config.track.anchored,
-        )  # fmt: skip
+            landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path)
+        )
 
     def _followed(self, frames: Iterator[Frame], where: str, face_option: str) -> Iterator[Landmarks | None]:
         """The landmarks of the chosen face. Raises NoFaceError when there are others alone."""

@@ -53,11 +53,20 @@ class Sample:
 
         Frames in which the face was not found repeat the one before.
         """
+        tensors = self._landmarks()
+        return tensors["points"], tensors["tracked"].astype(bool)
+
+    def pinned(self) -> Bool[np.ndarray, " T"]:
+        """In which frames the landmarks are pinned to an anchor's skin; of older shards none. Raises WeightsError."""
+        tensors = self._landmarks()
+        return tensors.get("pinned", np.zeros(len(tensors["points"]))).astype(bool)
+
+    def _landmarks(self) -> dict[str, np.ndarray]:
         with self._on_disk(LANDMARKS) as path:
             tensors, _ = load_weights(path, LANDMARKS_KIND)
         if not {"points", "tracked"} <= tensors.keys():
             raise WeightsError(f"sample {self.key}: its landmarks lack points or tracked; prepare it again")
-        return tensors["points"], tensors["tracked"].astype(bool)
+        return tensors
 
     def pictures(self) -> UInt8[np.ndarray, "T S S 3"]:
         """All frames, uint8 sRGB. Raises MediaError."""

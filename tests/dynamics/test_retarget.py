@@ -316,7 +316,9 @@ def test_the_reference_is_calm_open_eyed_and_frontal(model: MorphableModel) -> N
     expressions = [axes_of(model, jaw_open=0.6)] * 3 + [axes_of(model, blink_left=0.9, blink_right=0.9)] * 2
     expressions += [axes_of(model)] + [axes_of(model)] * 3 + [axes_of(model, smile=1.0, brow_raise=1.0)] * 3
     yaws = [0.0] * 6 + [25.0, -20.0, 15.0] + [0.0] * 3
-    driver = driver_of(model, poses_of([pose_of(yaw) for yaw in yaws]), np.stack(expressions))
+    poses = [pose_of(yaw) for yaw in yaws]
+    poses[0], expressions[0] = pose_of(roll_deg=15.0), axes_of(model)
+    driver = driver_of(model, poses_of(poses), np.stack(expressions))
     assert reference_frame(driver, model) == calm
     lost = driver.replaced(valid=np.arange(12) != calm)
     assert reference_frame(lost, model) != calm

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import pytest
 from faces import as_frames, astronaut
 
 from faceanime.composite import Paster
-from faceanime.face.anchor import SEARCHED_FRAMES, Anchor, FaceView, anchored, calmest
+from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, calmest
+from faceanime.face.mesh import EYE_CORNERS
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
@@ -19,7 +21,7 @@ from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.faces import Landmarks
 from heads import axes_of, landmarks_of, pose_of
 
-CORNERS = topology.point_mask((33, 133, 362, 263))
+CORNERS = topology.point_mask(EYE_CORNERS)
 NOT_PINNED = (topology.LIDS & ~CORNERS) | topology.IRISES
 
 
@@ -97,7 +99,7 @@ def test_what_is_hidden_stays_the_detectors(shots: list[Shot], model: MorphableM
     assert np.abs(found.points_image[beneath, :2] - shot.points[beneath, :2] - 1.0).mean() < 0.1
 
 
-def test_another_face_moves_nothing_far(shots: list[Shot], model: MorphableModel) -> None:
+def test_a_picture_without_skin_moves_nothing(shots: list[Shot], model: MorphableModel) -> None:
     other = Shot(np.full_like(shots[0].pixels, 120), shots[1].points)
     found = Anchor(shots[0].view(), model).pinned(other.view())
     np.testing.assert_allclose(found.points_image[:, :2], other.points[:, :2], atol=0.05)
@@ -106,7 +108,7 @@ def test_another_face_moves_nothing_far(shots: list[Shot], model: MorphableModel
 def test_frames_without_a_face_stay_so_and_the_anchor_is_itself(
     shots: list[Shot], model: MorphableModel
 ) -> None:
-    views = [None, None, shots[0].view(), None, shots[1].view(1.0), *[shots[0].view()] * SEARCHED_FRAMES]
+    views = [None, None, shots[0].view(), None, shots[1].view(1.0), *[shots[0].view()] * CHUNK_FRAMES]
     found = list(anchored(views, model))
     assert [one is None for one in found] == [view is None for view in views]
     assert found[2] is not None
@@ -130,6 +132,33 @@ def test_the_anchor_is_calm(model: MorphableModel) -> None:
         assert calmest([*others[:place], calm, *others[place:]], model) is calm
 
 
+def test_another_look_of_a_face_gets_an_anchor_of_its_own(shots: list[Shot], model: MorphableModel) -> None:
+    negative = [Shot(255 - shot.pixels, shot.points) for shot in shots]  # as strange as another person
+    first = [shots[0].view(), *[shots[1].view(1.5)] * (CHUNK_FRAMES - 1)]
+    second = [negative[0].view(), *[negative[1].view(1.5)] * (CHUNK_FRAMES - 1)]
+    lone = Anchor(shots[0].view(), model).pinned(negative[1].view(1.5))
+    assert not lone.pinned
+    found = list(anchored([*first, *second], model))
+    for place, shot in ((CHUNK_FRAMES - 1, shots[1]), (2 * CHUNK_FRAMES - 1, negative[1])):
+        last = found[place]
+        assert last is not None
+        assert last.pinned
+        assert away(last, shot)[~NOT_PINNED].mean() < 0.6
+
+
+def test_a_blurred_frame_is_no_anchor(shots: list[Shot], model: MorphableModel) -> None:
+    blurred = Shot(cv2.GaussianBlur(shots[0].pixels, (0, 0), 4), shots[0].points)
+    sharp = [shot.view() for shot in shots]
+    assert calmest([blurred.view(), *sharp], model) in sharp
+
+
+def test_a_face_seen_once_stays_the_detectors(shots: list[Shot], model: MorphableModel) -> None:
+    (found,) = anchored([shots[1].view(1.5)], model)
+    assert found is not None
+    assert not found.pinned
+    np.testing.assert_array_equal(found.points_image, shots[1].view(1.5).landmarks.points_image)
+
+
 def test_the_tracker_pins_unless_told_not_to(shots: list[Shot]) -> None:
     frames = as_frames([shot.pixels for shot in shots])
     plain = list(LandmarkTracker(TrackConfig(anchored=False)).track(frames))
@@ -138,6 +167,8 @@ def test_the_tracker_pins_unless_told_not_to(shots: list[Shot]) -> None:
     for a, b, shot in zip(plain, pinned, shots, strict=True):
         assert a is not None
         assert b is not None
+        assert not a.pinned
+        assert b.pinned
         for name, found in (("plain", a), ("pinned", b)):
             errors[name].append(found.points_image[:, :2] - shot.points[:, :2])
     # where the detector reads the anchor's frame is where the skin is held to be

@@ -1,5 +1,7 @@
 """Synthesize, project, fit: the fit finds the face again, whatever its picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
@@ -10,7 +12,7 @@ from faceanime.geometry.camera import FLIP_Y, project
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
-from heads import axes_of, face_of, landmarks_of, pose_of, random_poses
+from heads import axes_of, face_of, landmarks_of, pose_of, poses_of, random_poses
 
 FRAMES = 40
 NOISE_PX = 0.3
@@ -197,3 +199,22 @@ def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
 
 def test_the_depth_may_count_nothing() -> None:
     assert FitConfig(iterations=1, depth_weight=0.0).depth_weight == 0.0
+
+
+def test_pinned_landmarks_hold_no_apparent_motion(model: MorphableModel) -> None:
+    rng = np.random.default_rng(5)
+    shape = FaceCoefficients(
+        np.repeat(rng.normal(size=(1, model.identity_count)), 4, axis=0),
+        np.stack([axes_of(model, jaw_open=0.8), axes_of(model, blink_left=1.0, blink_right=1.0)] * 2),
+        poses_of([pose_of(5.0, -3.0, 2.0, 90.0)] * 4),
+    )
+    still = replace(model, drift=np.zeros_like(model.drift))
+    pinned = np.array([False, True, True, False])
+    points = np.where(pinned[:, None, None], landmarks_of(shape, still), landmarks_of(shape, model))
+    found = fit_coefficients(points, model, FitConfig(), shape.identity[0], pinned)
+    careless = fit_coefficients(points, model, FitConfig(), shape.identity[0])
+    turned = angle_between(found.pose.rotation, shape.pose.rotation)
+    assert np.degrees(turned).max() < 0.25
+    assert np.degrees(angle_between(careless.pose.rotation, shape.pose.rotation))[pinned].max() > 0.8
+    alone = fit_coefficients(points[:1], model, FitConfig(), shape.identity[0])
+    np.testing.assert_allclose(found.expression[0], alone.expression[0], atol=1e-9)

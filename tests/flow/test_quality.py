@@ -108,7 +108,7 @@ def protocol(animator: Animator, model: MorphableModel, astronaut: np.ndarray) -
         wanted[name] = replace(
             motion, expression=motion.expression[some], pose=motion.pose[some], valid=motion.valid[some]
         )
-    judges = Judges(model, LandmarkTracker(TrackConfig()), None, None, None, None)
+    judges = Judges(model, LandmarkTracker(TrackConfig(anchored=False)), None, None, None, None)
     return Protocol(portrait, model, wanted, judges)
 
 

@@ -49,7 +49,9 @@ def runs_of(faces: Iterable[Landmarks | None], shots: Iterable[int] | None = Non
         Look(i, found, None if found is None else found.box_px, 50.0, ()) for i, found in enumerate(faces)
     ]
     numbers = [0] * len(faces) if shots is None else list(shots)
-    return list(find_runs([(n, look, PICTURE) for n, look in zip(numbers, looks, strict=True)], CONFIG))
+    return list(
+        find_runs([(n, look, (HEIGHT, WIDTH)) for n, look in zip(numbers, looks, strict=True)], CONFIG)
+    )
 
 
 def spans(runs: list[Run]) -> list[tuple[int, int]]:
@@ -159,7 +161,7 @@ def nodding(model: MorphableModel, frames: int, degrees: float) -> list[Landmark
 def test_the_motion_is_what_a_sequence_is_smoothed_to_gaps_included(model: MorphableModel) -> None:
     run = Run(0, tuple(nodding(model, 30, 3.0)), 50.0, (), WIDTH, HEIGHT)
     face = fit_run(run, window_of(run, 256), model, CONFIG, "a head")
-    whole = fit_sequence(face.landmarks, Fraction(25), 256, model, CONFIG.fit, CONFIG.smooth, "a head", False)
+    whole = fit_sequence(face.landmarks, Fraction(25), 256, model, CONFIG.fit, CONFIG.smooth, "a head")
     assert np.array_equal(face.smoothed.expression, whole.expression)
     assert np.array_equal(face.smoothed.pose.rotation, whole.pose.rotation)
     assert face.smoothed.valid.all()

@@ -144,19 +144,20 @@ def retarget(
 
 
 def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
-    """The driver's calmest valid frame: mouth closed, eyes open, facing the viewer, little expression."""
+    """The driver's calmest valid frame: lips closed, eyes open, facing the viewer, head held as usual, little of it."""
     mean_face = np.zeros_like(driver.identity)
     lips, right, left = (
         measured(name, model, mean_face, driver.expression)
         for name in ("lips_apart", "lids_apart_right", "lids_apart_left")
     )
-    yaw, pitch, _ = angles_from_rotation(driver.pose.rotation).T
+    yaw, pitch, roll = angles_from_rotation(driver.pose.rotation).T
     lids = np.minimum(right, left)
     cost = (
         30.0 * np.maximum(lips - np.percentile(lips, 10), 0)
         + 40.0 * np.maximum(np.percentile(lids, 70) - lids, 0)
         + 2.0 * np.abs(yaw)
         + 2.0 * np.abs(pitch - np.median(pitch))
+        + 2.0 * np.abs(roll - np.median(roll))
         + 0.2 * np.linalg.norm(driver.expression, axis=1)
     )
     return int(np.argmin(np.where(driver.valid, cost, np.inf)))

@@ -10,15 +10,15 @@ irises are left to the detector, since a closing lid hides what the anchor shows
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from faceanime.face.fit import initial_pose
-from faceanime.face.mesh import look, place_of, points_through
+from faceanime.face.mesh import EYE_CORNERS, look, place_of, points_through
 from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
 from faceanime.morphable import topology
@@ -28,14 +28,18 @@ from faceanime.streaming import in_order
 from faceanime.structures.faces import CropTransform, Landmarks
 from faceanime.structures.frames import Pixels
 
-SEARCHED_FRAMES = 50
-"""The anchor is the calmest of so many frames."""
+CHUNK_FRAMES = 50
+"""An anchor is the calmest of so many frames."""
+_SHARP = 0.5
+"""It is at least so sharp, in shares of their median."""
+_HELD = 0.25
+"""Landmarks count as pinned when so much of the rigid ones is believed: a head turned far hides half of them."""
 _VIEW_PX = 192
 _PASSES = 2
 _FARTHEST = 0.04
 """Moves of more than so much of the view's side are believed to be mistakes."""
 _DISAGREEMENT_PX = 0.75
-"""Flow there and back that ends so far from where it began is believed by 1 / e."""
+"""How far from where it began flow there and back may end: there its weight is 1 / e."""
 _SPREAD_PX = 4.0
 """What flow is averaged with over the skin around a landmark, standard deviation."""
 _UNLIKE, _ALIKE = 0.6, 0.8
@@ -44,18 +48,23 @@ _PATTERN_PX, _PLAIN = 3.0, 4.0
 """Over how much of the view it is compared, standard deviation; levels squared below which skin has no pattern."""
 _RIM_PX = 25
 """So far beyond the mesh its motion goes on, that flow near its edge sees no seam."""
-_CORNERS = topology.point_mask((33, 133, 362, 263))
-_NOT_PINNED = (topology.LIDS & ~_CORNERS) | topology.IRISES
+_UNSURE, _SURE = 0.2, 0.6
+"""Of the skin around a landmark, how much must be believed for it to move at all, and as far as is told."""
+_NOT_PINNED = (topology.LIDS & ~topology.point_mask(EYE_CORNERS)) | topology.IRISES
 
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """A face as the anchor sees it: grey, upright, of one size; `points` (478,3) in its px."""
+    """A face as the anchor sees it.
+
+    `grey` (S,S) uint8, the head upright and of one size; `points` (478,3), the landmarks in its px; `transform` leads
+    from the frame to it; `landmarks` are those of the frame.
+    """
 
     grey: UInt8[np.ndarray, "S S"]
     points: Float32[np.ndarray, "478 3"]
     transform: CropTransform
-    score: float
+    landmarks: Landmarks
 
     @classmethod
     def of(cls, pixels: Pixels, landmarks: Landmarks) -> FaceView:
@@ -63,38 +72,57 @@ class FaceView:
         transform = place_of(landmarks.points_image).view(_VIEW_PX)
         grey = cv2.cvtColor(look(pixels, transform), cv2.COLOR_RGB2GRAY)
         points = points_through(transform.crop_from_image, landmarks.points_image)
-        return cls(np.asarray(grey), points, transform, landmarks.score)
+        return cls(np.asarray(grey), points, transform, landmarks)
+
+    @property
+    def sharpness(self) -> float:
+        """Variance of the Laplacian over the face's box."""
+        (left, top), (right, bottom) = np.clip(
+            [self.points[:, :2].min(axis=0), self.points[:, :2].max(axis=0)], 0, _VIEW_PX
+        ).astype(int)
+        face = self.grey[top:bottom, left:right]
+        return float(cv2.Laplacian(face, cv2.CV_64F).var()) if face.size else 0.0
 
 
 def anchored(views: Iterable[FaceView | None], model: MorphableModel) -> Iterator[Landmarks | None]:
-    """The landmarks of each frame, pinned to the calmest of the first `SEARCHED_FRAMES` from where the face is seen.
+    """The landmarks of each frame, pinned to the skin of the calmest of the first `CHUNK_FRAMES` that has a face.
 
-    Where a frame does not look like it, they stay the detector's. Reads that many frames ahead.
+    Reads so many frames ahead. A chunk of as many, most of which do not look like the anchor, has another face, or
+    another look of it: from there on the calmest of that chunk is the anchor. A face that is seen once alone has none.
     """
-    stream, first = iter(views), list[FaceView | None]()
-    for view in stream:
-        if view is None and not first:
-            yield None
-            continue
-        first.append(view)
-        if len(first) == SEARCHED_FRAMES:
-            break
-    found = [view for view in first if view is not None]
-    if found:
-        anchor = Anchor(calmest(found, model), model)
-        yield from in_order(lambda view: None if view is None else anchor.pinned(view), chain(first, stream))
+    stream, anchor = iter(views), None
+    while chunk := list(islice(stream, CHUNK_FRAMES)):
+        found = [view for view in chunk if view is not None]
+        pinned = _pinned(chunk, anchor)
+        held = sum(landmarks is not None and landmarks.pinned for landmarks in pinned)
+        if len(found) > 1 and held < 0.5 * len(found):
+            anchor = Anchor(calmest(found, model), model)
+            pinned = _pinned(chunk, anchor)
+        yield from pinned
+
+
+def _pinned(views: Sequence[FaceView | None], anchor: Anchor | None) -> list[Landmarks | None]:
+    if anchor is None:
+        return [None if view is None else view.landmarks for view in views]
+    return list(in_order(lambda view: None if view is None else anchor.pinned(view), views))
 
 
 def calmest(views: Sequence[FaceView], model: MorphableModel) -> FaceView:
-    """The view with the mouth closed, the eyes open, and the head turned to the viewer."""
-    points = np.stack([view.points for view in views]).astype(np.float64)
+    """The view with the mouth closed, the eyes open, and the head turned to the viewer, of those that are sharp.
+
+    In model units: lips apart, and 0.3 for each radian that the head is turned, and 2 for each that the lids are closer
+    than four fifths of what is usual.
+    """
+    sharpness = np.array([view.sharpness for view in views])
+    sharp = [views[i] for i in np.flatnonzero(sharpness >= _SHARP * np.median(sharpness))]
+    points = np.stack([view.points for view in sharp]).astype(np.float64)
     shape = np.broadcast_to(model.mean[: points.shape[1]].astype(np.float64), points.shape)
     pose = initial_pose(points, shape, model)
     faces = unproject(points, pose)
     lids = np.minimum(measure("lids_apart_right", faces), measure("lids_apart_left", faces))
     turned = np.arccos(np.clip(pose.rotation[:, 2, 2], -1.0, 1.0))
     shut = np.maximum(0.8 * np.median(lids) - lids, 0.0)
-    return views[int(np.argmin(measure("lips_apart", faces) + 0.3 * turned + 2.0 * shut))]
+    return sharp[int(np.argmin(measure("lips_apart", faces) + 0.3 * turned + 2.0 * shut))]
 
 
 class Anchor:
@@ -105,19 +133,26 @@ class Anchor:
         inside = (model.triangles < model.landmark_count).all(axis=1)
         self._triangles = model.triangles[inside]
         self._is_skin = np.append(model.region[inside] == Region.SKIN, False)  # the last for triangle -1
+        self._rigid = model.rigid_weight > 0
 
     def pinned(self, view: FaceView) -> Landmarks:
-        """The landmarks of the view's frame, where it shows the anchor's skin; as they were, where it does not."""
-        points = view.points.astype(np.float64)
-        if view is not self._view:
-            for _ in range(_PASSES):
-                points[:, :2] += self._off(view.grey, points)
-        return Landmarks(points_through(view.transform.image_from_crop, points), view.score)
+        """The landmarks of the view's frame, where it shows the anchor's skin; as they were, where it does not.
+
+        They count as pinned where enough is believed of those that the pose is read from.
+        """
+        if view is self._view:
+            return replace(view.landmarks, pinned=True)
+        points, believed = view.points.astype(np.float64), np.zeros(len(view.points))
+        for _ in range(_PASSES):
+            moves, believed = self._off(view.grey, points)
+            points[:, :2] += moves
+        places = points_through(view.transform.image_from_crop, points)
+        return Landmarks(places, view.landmarks.score, bool(believed[self._rigid].mean() > _HELD))
 
     def _off(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "478 3"]
-    ) -> Float32[np.ndarray, "478 2"]:
-        """How far from the points the view shows the anchor's skin, px; 0 where nobody knows."""
+    ) -> tuple[Float32[np.ndarray, "478 2"], Float32[np.ndarray, " 478"]]:
+        """How far from the points the view shows the anchor's skin, px, 0 where nobody knows; and how surely."""
         drawn, skin = self._drawn(grey, points)
         there, back = _flow(drawn, grey), _flow(grey, drawn)
         here = identity_flow(*grey.shape)
@@ -131,7 +166,8 @@ class Anchor:
             cv2.GaussianBlur(weighted, (0, 0), _SPREAD_PX), points[None, :, :2].astype(np.float32)
         )[0]
         moves = around[:, :2] / np.maximum(around[:, 2:], 1e-3)
-        return np.asarray(moves * _believed(around[:, 2:]) * ~_NOT_PINNED[:, None])
+        believed = np.clip((around[:, 2] - _UNSURE) / (_SURE - _UNSURE), 0.0, 1.0)
+        return moves * (believed * ~_NOT_PINNED)[:, None], believed
 
     def _drawn(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "478 3"]
@@ -151,7 +187,8 @@ class Anchor:
 def _flow(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S 2"]:
     """Where b shows what a shows at each pixel, px away.
 
-    At half the view's size: finer and longer searches found nothing more, rougher ones lost the lips.
+    At half the view's size, with fewer patches and steps than its preset: those found nothing more, rougher flow lost
+    the lips.
     """
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     finder.setPatchStride(4)
@@ -167,8 +204,3 @@ def _correlation(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Fl
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
     of_x, of_y = np.maximum(xx - x * x, 0.0) + _PLAIN, np.maximum(yy - y * y, 0.0) + _PLAIN
     return np.asarray((xy - x * y + _PLAIN) / np.sqrt(of_x * of_y))
-
-
-def _believed(share: Float32[np.ndarray, "N 1"]) -> Float32[np.ndarray, "N 1"]:
-    """How far a move is believed, by how much of the skin around tells the same."""
-    return np.clip((share - 0.2) / 0.4, 0.0, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -49,4 +49,4 @@ def moved_landmarks(landmarks: Landmarks, b_from_a: Float64[np.ndarray, "2 3"]) 
     scale = np.sqrt(abs(np.linalg.det(b_from_a[:, :2])))
     places = apply_affine(b_from_a, landmarks.points_image[:, :2])
     points = np.column_stack([places, scale * landmarks.points_image[:, 2]])
-    return Landmarks(points.astype(np.float32), landmarks.score)
+    return replace(landmarks, points_image=points.astype(np.float32))

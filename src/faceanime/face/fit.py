@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from faceanime.errors import ConfigError, check_shape
 from faceanime.geometry.camera import FLIP_Y, project, unproject
@@ -56,16 +56,49 @@ def fit_coefficients(
     model: MorphableModel,
     config: FitConfig,
     identity: Float[np.ndarray, " K_id"] | None = None,
-    apparent: bool = True,
+    pinned: Bool[np.ndarray, " T"] | None = None,
 ) -> FaceCoefficients:
     """The coefficients of T frames of one person.
 
     `points` (T,L,3) landmarks in px, finite. `identity` (K_id,) is kept when given, else fitted over all
-    frames. `apparent`: whether the landmarks hold the head's apparent motion (`MorphableModel.apparent_basis`), as a
-    detector's do; those pinned to an anchor do not. Returns identity repeated T times. Raises ShapeError.
+    frames. `pinned` (T,), by default nowhere: whose landmarks lie on an anchor's skin; all others hold the head's
+    apparent motion (`MorphableModel.apparent_basis`). Returns identity repeated T times. Raises ShapeError.
     """
     check_shape("points", points, None, model.landmark_count, 3)
     points = np.asarray(points, dtype=np.float64)
+    if pinned is None:
+        return _fitted(points, model, config, identity, apparent=True)
+    check_shape("pinned", pinned, len(points))
+    if pinned.all() or not pinned.any():
+        return _fitted(points, model, config, identity, apparent=not pinned.any())
+    if identity is None:  # of those of which there are more
+        more = bool(pinned.mean() > 0.5)
+        identity = _fitted(points[pinned == more], model, config, None, apparent=not more).identity[0]
+    order = np.argsort(np.concatenate([np.flatnonzero(pinned), np.flatnonzero(~pinned)]))
+    groups = [
+        _fitted(points[which], model, config, identity, apparent)
+        for which, apparent in ((pinned, False), (~pinned, True))
+    ]
+    pose = HeadPose(
+        *(
+            np.concatenate([getattr(g.pose, name) for g in groups])
+            for name in ("rotation", "scale", "translation_px")
+        )
+    )
+    identities, expression = (
+        np.concatenate([getattr(g, name) for g in groups]) for name in ("identity", "expression")
+    )
+    return FaceCoefficients(identities[order], expression[order], pose[order])
+
+
+def _fitted(
+    points: Points,
+    model: MorphableModel,
+    config: FitConfig,
+    identity: Float[np.ndarray, " K_id"] | None,
+    apparent: bool,
+) -> FaceCoefficients:
+    """As `fit_coefficients`; all frames alike."""
     solver = _CoefficientSolver(model, config, seen_basis(model, apparent))
     shape = np.broadcast_to(model.mean[: model.landmark_count].astype(np.float64), points.shape)
     if identity is not None:

@@ -20,11 +20,11 @@ from faceanime.structures.frames import Pixels
 
 Box = tuple[float, float, float, float]
 
-_EYE_CORNERS = [33, 133, 362, 263]
+EYE_CORNERS = (33, 133, 362, 263)
 _NOSE_BASE = [98, 2, 327]
 _TEMPLES = [21, 127, 251, 356]
 _BRIDGE = [6, 168]
-_RIGID = _EYE_CORNERS + _NOSE_BASE + _TEMPLES + _BRIDGE
+_RIGID = [*EYE_CORNERS, *_NOSE_BASE, *_TEMPLES, *_BRIDGE]
 
 # Least squares over 198 faces (|yaw| to 60 degrees): where the centre and the side of the points' box lie,
 # told by the rigid points. The network was trained on views 1.5 times that box.
@@ -64,7 +64,7 @@ class Reading:
 
 def place_of(points_image: Float[np.ndarray, "478 3"]) -> Place:
     """Where the landmark network should look for this face; the mouth and the jaw have no say in it."""
-    eyes, nose, temples = (points_image[i].mean(axis=0) for i in (_EYE_CORNERS, _NOSE_BASE, _TEMPLES))
+    eyes, nose, temples = (points_image[i].mean(axis=0) for i in ([*EYE_CORNERS], _NOSE_BASE, _TEMPLES))
     center = eyes + _NOSE_WEIGHT * (nose - eyes) + _TEMPLE_WEIGHT * (temples - eyes)
     rigid = points_image[_RIGID]
     spread = np.sqrt(np.square(rigid - rigid.mean(axis=0)).sum(axis=1).mean())

@@ -29,26 +29,26 @@ def fit_sequence(
     fit: FitConfig,
     smooth: SmoothConfig,
     where: str,
-    apparent: bool = True,
 ) -> Dynamics:
     """The smoothed dynamics of one face; identity from the first chunk that shows it.
 
     `landmarks` one entry a frame, None where the face is lost; `picture_side_px` the longer side of the
-    frames, which becomes `DYNAMICS_SIZE_PX`; `where` names the video in errors; `apparent` as for
-    `fit_coefficients`. Raises NoFaceError when no frame shows a face.
+    frames, which becomes `DYNAMICS_SIZE_PX`; `where` names the video in errors. Raises NoFaceError when no
+    frame shows a face.
     """
     identity: Float[np.ndarray, " K_id"] | None = None
     chunks: list[tuple[np.ndarray, FaceCoefficients | None]] = []
     for chunk in _chunks(landmarks):
         valid = np.array([entry is not None for entry in chunk])
         points = np.array([entry.points_image for entry in chunk if entry is not None], np.float64)
+        pinned = np.array([entry.pinned for entry in chunk if entry is not None], bool)
         if not len(points):
             chunks.append((valid, None))
             continue
         if identity is None:
-            some = np.linspace(0, len(points) - 1, min(len(points), IDENTITY_FRAMES)).astype(int)
-            identity = fit_coefficients(points[np.unique(some)], model, fit, None, apparent).identity[0]
-        chunks.append((valid, fit_coefficients(points, model, fit, identity, apparent)))
+            some = np.unique(np.linspace(0, len(points) - 1, min(len(points), IDENTITY_FRAMES)).astype(int))
+            identity = fit_coefficients(points[some], model, fit, pinned=pinned[some]).identity[0]
+        chunks.append((valid, fit_coefficients(points, model, fit, identity, pinned)))
     if identity is None:
         frames = sum(len(valid) for valid, _ in chunks)
         raise NoFaceError(

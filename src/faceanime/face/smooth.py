@@ -51,9 +51,9 @@ _SOFTEST, _STIFFNESS_STEP = 1e-3, 8.0
 _BASE_WINDOW_S = 1.0
 _FEWEST_DIFFERENCES = 4
 
-# What landmarks show of noise (standard deviations, radians, log scale, crop sides), at most: in a face that never rests
-# the estimate takes motion for noise. Three fifths of the median (for the head of the upper quartile) that 64 clips of
-# training people seem to have: with it drawn faces of validation people move above 6 Hz as their drivers do.
+# The most that landmarks show of noise (standard deviations, radians, log scale, crop sides): in a face that never
+# rests the estimate takes motion for noise. Three fifths of the median (for the head, of the upper quartile) that 64
+# clips of training people seem to have: with that, validation people's faces are drawn nearer to where they are.
 _EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE = 0.11, 0.0028, 0.0014, 0.0005
 
 # One-Euro needs speeds in comparable units: typical motion in rad, log scale and crop sides.

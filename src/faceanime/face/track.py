@@ -12,7 +12,7 @@ from faceanime.errors import ConfigError
 from faceanime.face.anchor import FaceView, anchored
 from faceanime.face.detect import DetectConfig, FaceDetector, MediapipeDetector
 from faceanime.face.mesh import Place, Reading, place_of
-from faceanime.morphable.model import load_model
+from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
 
@@ -36,7 +36,7 @@ class TrackConfig:
     detect: DetectConfig = field(default_factory=lambda: DetectConfig(small_faces=False))
     """How it is searched."""
     anchored: bool = True
-    """Pin the landmarks to the skin of a calm frame (`anchor.py`); without, they are the detector's own."""
+    """Landmarks lie on the skin of a calm frame wherever it goes; without, where the detector reads them."""
 
     def __post_init__(self) -> None:
         if self.face != "largest" and self.face < 0:
@@ -60,29 +60,41 @@ class LandmarkTracker:
     frames moved: there is no filter in time, hence no lag.
     """
 
-    def __init__(self, config: TrackConfig = TrackConfig(), detector: TrackingDetector | None = None) -> None:
+    def __init__(
+        self,
+        config: TrackConfig = TrackConfig(),
+        detector: TrackingDetector | None = None,
+        model: MorphableModel | None = None,
+    ) -> None:
+        """The `model` knows what is skin; by default the one that is bundled."""
         self._config = config
         self._detector = detector if detector is not None else MediapipeDetector(config.detect)
-        self._model = load_model() if config.anchored else None
+        self._model = load_model() if model is None and config.anchored else model
 
     def track(
         self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
     ) -> Iterator[Landmarks | None]:
         """The landmarks of each frame, None where the face is lost. Each call starts afresh.
 
-        `found` is told how many faces each frame shows that is searched, until one is chosen. Reads ahead by what
-        the anchor is sought in; without anchor, not at all.
+        `found` is told how many faces each frame shows that is searched, until one is chosen. Reads up to
+        `anchor.CHUNK_FRAMES` ahead, but keeps small views of them alone.
         """
-        read = self._read(frames, found)
-        if self._model is None:
+        read = self.read(frames, found)
+        if not self._config.anchored:
             return (landmarks for _, landmarks in read)
-        views = (None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
+        return self.pinned(None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
+
+    def pinned(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
+        """The landmarks of frames that were `read` before, pinned to an anchor if the settings say so."""
+        if not self._config.anchored:
+            return (None if view is None else view.landmarks for view in views)
+        assert self._model is not None
         return anchored(views, self._model)
 
-    def _read(
-        self, frames: Iterable[Frame], found: Callable[[int], None] | None
+    def read(
+        self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
     ) -> Iterator[tuple[Frame, Landmarks | None]]:
-        """Each frame with what the detector reads in it."""
+        """Each frame, as it comes, with what the detector reads in it; else as `track`."""
         place: Place | None = None
         lost = 0
         for frame in frames:

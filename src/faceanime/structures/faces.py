@@ -18,11 +18,13 @@ class Landmarks:
 
     `points_image` (478,3) float32: x right and y down in px, pixel centres at +0.5; z in px of the same
     scale, toward the viewer, relative to the head's centre (the detector's guess, much less exact).
-    `score` in [0, 1].
+    `score` in [0, 1]. `pinned`: whether they lie on the skin of an anchor (`face.anchor`), not where a detector reads
+    them.
     """
 
     points_image: Float32[np.ndarray, "478 3"]
     score: float
+    pinned: bool = False
 
     def __post_init__(self) -> None:
         check_shape("Landmarks.points_image", self.points_image, LANDMARK_COUNT, 3)

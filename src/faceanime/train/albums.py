@@ -65,6 +65,10 @@ class Album:
         points = np.stack([found.points_image for found in self._crops[1]])
         return points, np.ones(len(points), bool)
 
+    def pinned(self) -> Bool[np.ndarray, " T"]:
+        """No landmarks are: pictures have no anchor."""
+        return np.zeros(len(self._crops[0]), bool)
+
     def pictures(self) -> UInt8[np.ndarray, "T S S 3"]:
         """The crops, uint8 sRGB."""
         return np.stack(self._crops[0])

@@ -64,7 +64,7 @@ class Takes(Protocol):
     """Pictures of one person, and the 3D face in each: a clip (`shards.Sample`), or an album of portraits.
 
     `key` names the file that is made of them; `note` may hold their "rights"; `filmed`, whether one follows the other
-    in time.
+    in time; `pinned`, whose landmarks lie on an anchor's skin.
     """
 
     @property
@@ -77,6 +77,7 @@ class Takes(Protocol):
     def filmed(self) -> bool: ...
     def motion(self) -> Dynamics: ...
     def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]: ...
+    def pinned(self) -> Bool[np.ndarray, " T"]: ...
     def pictures(self) -> UInt8[np.ndarray, "T S S 3"]: ...
 
 
@@ -113,8 +114,9 @@ def render_pairs(
     paths: list[Path] = []
     for sample, driver in watched(takes, progress):
         path = folder / f"{sample.key}{SUFFIX}"
+        wanted = settings | ({"pinned": True} if sample.filmed and sample.pinned().any() else {})
         if path.exists():
-            if read_header(path).get("settings") != settings:
+            if read_header(path).get("settings") != wanted:
                 raise ConfigError(
                     f"{path} was rendered with other settings or an older faceanime; "
                     "name another --rendered, or delete it"
@@ -128,7 +130,7 @@ def render_pairs(
                 "person": sample.person,
                 "model_id": animator.model.id,
                 "rights": sample.note.get("rights", {}),
-                "settings": settings,
+                "settings": wanted,
             }
             save_weights(path, tensors, KIND, header)
         paths.append(path)
@@ -144,7 +146,7 @@ def _rendered(
     """
     model, motion, pictures = animator.model, sample.motion(), sample.pictures()
     points, tracked = sample.landmarks()
-    good = tracked & motion.valid
+    pinned, good = sample.pinned(), tracked & motion.valid
     rng = np.random.default_rng([config.seed, *sample.key.encode()])
     sources = choose_sources(motion, good, model)[: config.sources]
     if sample.filmed:
@@ -161,7 +163,7 @@ def _rendered(
         portraits.append(replace(portrait, face=_fitted_by(motion[s], points[s], model)))
     canvases, driven = [], []
     for portrait in portraits:
-        aimed = _met_by(portrait.face, points[targets], model, animator.config.fit, not sample.filmed)
+        aimed = _met_by(portrait.face, points[targets], model, animator.config.fit, pinned[targets])
         canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
     foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
@@ -236,14 +238,11 @@ def _met_by(
     points: Float[np.ndarray, "N L 3"],
     model: MorphableModel,
     config: FitConfig,
-    apparent: bool,
+    pinned: Bool[np.ndarray, " N"],
 ) -> FaceCoefficients:
-    """The coefficients that bring the mesh of `face`, its leftover included, closest to landmarks (px).
-
-    `apparent` as for `fit_coefficients`: clips were tracked with an anchor, pictures were not.
-    """
+    """The coefficients that bring the mesh of `face`, its leftover included, closest to landmarks (px)."""
     own = replace(model, mean=(model.mean + face.residual).astype(model.mean.dtype))
-    return fit_coefficients(points, own, config, face.coefficients.identity, apparent)
+    return fit_coefficients(points, own, config, face.coefficients.identity, pinned)
 
 
 def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel) -> FittedFace:

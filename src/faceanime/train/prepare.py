@@ -103,7 +103,7 @@ class _Studio:
         self._config, self._progress = config, progress
         self._rate = Fraction(config.frame_rate)
         self._detector = MediapipeDetector(config.track.detect)
-        self._tracker = LandmarkTracker(config.track, self._detector)
+        self._tracker = LandmarkTracker(config.track, self._detector, self.model)
 
     def prepare(self, source: Source, told: Row, folder: Path) -> list[Row]:
         """Write the clips of a video to `folder`, and what was found out; return that, a row for each run."""
@@ -149,9 +149,10 @@ class _Studio:
         provenance = f"faceanime prepare, {source.name} from {row['start_s']:g} s"
         save_motion(face.smoothed, Path(f"{path}.{MOTION}"), MotionNote(licence, provenance))
         tracked = np.array([found is not None for found in face.landmarks], np.uint8)
+        pinned = np.array([found is not None and found.pinned for found in face.landmarks], np.uint8)
         save_weights(
             Path(f"{path}.{LANDMARKS}"),
-            {"points": _held(face.landmarks), "tracked": tracked},
+            {"points": _held(face.landmarks), "tracked": tracked, "pinned": pinned},
             LANDMARKS_KIND,
             {"crop_size_px": self._config.size},
         )

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from itertools import groupby, tee
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
 from faceanime.errors import ConfigError
+from faceanime.face.anchor import FaceView
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.fit import FitConfig, seen_basis
@@ -26,7 +28,7 @@ from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.faces import CropTransform, Landmarks
-from faceanime.structures.frames import Frame, Pixels
+from faceanime.structures.frames import Frame
 
 Box = tuple[float, float, float, float]
 
@@ -144,32 +146,52 @@ _SAME_FACE_OVERLAP = 0.5
 _AS_FITTED = SmoothConfig(method="none", max_gap_s=0.0)  # frames without a face stay marked for the smoother
 
 
+Size: TypeAlias = tuple[int, int]
+"""Of a picture: height, width, px."""
+
+
 def look_at(
     frames: Iterable[Frame], tracker: LandmarkTracker, detector: MediapipeDetector, config: PrepareConfig
-) -> Iterator[tuple[int, Look, Pixels]]:
-    """Each frame with the number of its shot and what was seen of it; the face is chosen anew in each shot."""
+) -> Iterator[tuple[int, Look, Size]]:
+    """Each frame's shot, what was seen of it, and its size; the face is chosen, and its anchor sought, in each shot."""
     index = 0
     for shot, group in groupby(_numbered_shots(frames), key=lambda pair: pair[0]):
-        shown, followed = tee(frame for _, frame in group)
-        for frame, landmarks in zip(shown, tracker.track(followed), strict=False):
-            sharpness, others = None, ()  # type: tuple[float | None, tuple[Box, ...]]
-            if landmarks is not None and index % _SHARPNESS_EVERY == 0:
-                sharpness = sharpness_of(frame.pixels, landmarks)
-            if landmarks is not None and index % (_OTHERS_EVERY_S * config.frame_rate) == 0:
-                faces = [face.box_px for face in detector.detect(frame.pixels)]
-                others = tuple(box for box in faces if overlap(box, landmarks.box_px) < _SAME_FACE_OVERLAP)
-            box = None if landmarks is None else landmarks.box_px
-            yield shot, Look(index, landmarks, box, sharpness, others), frame.pixels
+        seen, again = tee(_read(tracker.read(frame for _, frame in group), index, detector, config))
+        pinned = tracker.pinned(view for _, view, _ in again)
+        for (look, _, size), landmarks in zip(seen, pinned, strict=True):
+            yield (
+                shot,
+                replace(look, landmarks=landmarks, box_px=None if landmarks is None else landmarks.box_px),
+                size,
+            )
             index += 1
 
 
-def find_runs(looks: Iterable[tuple[int, Look, Pixels]], config: PrepareConfig) -> Iterator[Run]:
+def _read(
+    frames: Iterable[tuple[Frame, Landmarks | None]],
+    first: int,
+    detector: MediapipeDetector,
+    config: PrepareConfig,
+) -> Iterator[tuple[Look, FaceView | None, Size]]:
+    """What was seen of frames, the face as an anchor sees it, and their size: no frame is held."""
+    for index, (frame, landmarks) in enumerate(frames, start=first):
+        sharpness, others = None, ()  # type: tuple[float | None, tuple[Box, ...]]
+        if landmarks is not None and index % _SHARPNESS_EVERY == 0:
+            sharpness = sharpness_of(frame.pixels, landmarks)
+        if landmarks is not None and index % (_OTHERS_EVERY_S * config.frame_rate) == 0:
+            faces = [face.box_px for face in detector.detect(frame.pixels)]
+            others = tuple(box for box in faces if overlap(box, landmarks.box_px) < _SAME_FACE_OVERLAP)
+        view = None if landmarks is None else FaceView.of(frame.pixels, landmarks)
+        height, width = frame.pixels.shape[:2]
+        yield Look(index, landmarks, None, sharpness, others), view, (height, width)
+
+
+def find_runs(looks: Iterable[tuple[int, Look, Size]], config: PrepareConfig) -> Iterator[Run]:
     """The runs of a video: cut where the shot ends, the face is lost for too long, jumps or leaves its place."""
     longest, most_lost = (int(s * config.frame_rate) for s in (config.max_s, config.smooth.max_gap_s))
     run: list[Look] = []
     run_shot, lost, height, width = 0, 0, 0, 0
-    for shot, look, pixels in looks:
-        height, width = pixels.shape[:2]
+    for shot, look, (height, width) in looks:
         if look.landmarks is None:
             lost += 1
             if run and lost <= most_lost:
@@ -204,15 +226,11 @@ def window_of(run: Run, size_px: int) -> CropTransform:
 
 @dataclass(frozen=True, eq=False)
 class FittedRun:
-    """A run in px of its window: the landmarks as tracked, the dynamics as fitted to them, and smoothed.
-
-    `basis` are the expressions as these landmarks show them.
-    """
+    """A run in px of its window: the landmarks as tracked, the dynamics as fitted to them, and smoothed."""
 
     landmarks: tuple[Landmarks | None, ...]
     fitted: Dynamics
     smoothed: Dynamics
-    basis: Float[np.ndarray, "L 3 K_exp"]
 
 
 def fit_run(
@@ -221,11 +239,9 @@ def fit_run(
     """Fit the 3D face to a run; `where` names its video."""
     seen = tuple(face and moved_landmarks(face, window.crop_from_image) for face in run.landmarks)
     rate, size_px = Fraction(config.frame_rate), window.size_px
-    apparent = not config.track.anchored
-    fitted = fit_sequence(seen, rate, size_px, model, config.fit, _AS_FITTED, where, apparent)
+    fitted = fit_sequence(seen, rate, size_px, model, config.fit, _AS_FITTED, where)
     smoothed = smooth_dynamics(fitted, config.smooth)
-    basis = seen_basis(model, apparent)
-    return FittedRun(seen, _in_window(fitted, size_px), _in_window(smoothed, size_px), basis)
+    return FittedRun(seen, _in_window(fitted, size_px), _in_window(smoothed, size_px))
 
 
 def measure_run(run: Run, window: CropTransform, face: FittedRun, model: MorphableModel) -> Quality:
@@ -331,7 +347,13 @@ def _misfit(run: FittedRun, dynamics: Dynamics, model: MorphableModel) -> float:
     found = np.array([face is not None for face in run.landmarks])
     points = np.array([face.points_image[:, :2] for face in run.landmarks if face is not None])
     neutral = model.vertices(dynamics.identity, np.zeros(model.expression_count))[: model.landmark_count]
-    shape = neutral + np.einsum("vck,tk->tvc", run.basis, dynamics.expression[found])
+    pinned = np.array([face.pinned for face in run.landmarks if face is not None])
+    shape = np.stack(
+        [
+            neutral + seen_basis(model, not on_skin) @ expression
+            for on_skin, expression in zip(pinned, dynamics.expression[found], strict=True)
+        ]
+    )
     landed = project(shape.astype(np.float64), dynamics.pose[found])
     off_px = np.linalg.norm(landed[..., :2] - points, axis=-1).mean()
     return float(off_px * DYNAMICS_SIZE_PX / dynamics.crop_size_px)
