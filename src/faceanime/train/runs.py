@@ -28,7 +28,7 @@ from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.faces import CropTransform, Landmarks
-from faceanime.structures.frames import Frame
+from faceanime.structures.frames import Frame, Pixels
 
 Box = tuple[float, float, float, float]
 
