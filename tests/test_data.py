@@ -50,7 +50,8 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
 
 
 FULL_BLINK = -0.0875  # change of the lids' gap, model units
-# Measured on the three clips (docs/morphable.md): the jaw 1.14 degrees and 0.39 %, a blink 1.44 degrees and 0.23 %.
+# Measured on the three clips, not anchored (docs/morphable.md): the jaw 1.14 degrees and 0.39 %, a blink 1.44 degrees
+# and 0.23 %.
 # The limits are a third above, so that they hold what is reached, not what would be good: less than a degree.
 MOST_BY_JAW_DEG, MOST_BY_JAW_PERCENT = 1.5, 0.55
 MOST_BY_BLINK_DEG, MOST_BY_BLINK_PERCENT = 1.9, 0.35
