@@ -3,9 +3,9 @@
 Over the clips of the split: mean distance of the 478 projected to the tracked landmarks at 256 px crops, and the
 correlation of the lids' gap. *Fit* is the fit itself: one identity of all frames, before smoothing, with the
 detector's apparent motion in it where they are its own. *Rendered* is what ships: `fit_sequence`, the vertices as
-they are drawn, without the apparent motion; before smoothing and after it. Then jitter of calm stretches before and after smoothing, and
-how far the head seems to move with jaw and lids (least squares over changes within 5 frames, of clips whose head
-is held still).
+they are drawn, without the apparent motion; before smoothing and after it. Then jitter of calm stretches before and
+after smoothing, and how far the head seems to move with jaw and lids (least squares over changes within 5 frames, of
+clips whose head is held still).
 
     python benchmarks/fit.py --data DIR [--split test] [--no-anchored]
 
