@@ -144,7 +144,7 @@ def retarget(
 
 
 def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
-    """The driver's calmest valid frame: lips closed, eyes open, facing the viewer, head held as usual, little of it."""
+    """The driver's calmest valid frame: lips closed, eyes open, facing the viewer, head as usual, little expression."""
     mean_face = np.zeros_like(driver.identity)
     lips, right, left = (
         measured(name, model, mean_face, driver.expression)
