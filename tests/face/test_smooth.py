@@ -54,6 +54,30 @@ def test_a_still_face_stops_jittering() -> None:
     assert np.std(smoothed(still)) < 0.5 * NOISE
 
 
+def one_part(dynamics: Dynamics) -> np.ndarray:
+    return np.zeros(dynamics.expression.shape[1], int)
+
+
+def test_channels_that_move_together_keep_what_each_alone_would_lose() -> None:
+    beat = np.clip(1 - np.abs(np.arange(300) - 150) / 3, 0, None)
+    values = noisy(np.tile(2.5 * NOISE * beat[:, None], 40))
+    apart, together = (
+        smooth_series(values, np.ones(300, bool), 25.0, together=group)
+        for group in (np.arange(40), np.zeros(40, int))
+    )
+    assert apart[150].mean() < 0.6 * values[150].mean()
+    assert together[150].mean() > 0.7 * values[150].mean()
+    assert np.std(together[:100]) < 1.1 * np.std(apart[:100])
+
+
+def test_a_moving_mouth_leaves_still_eyes_still() -> None:
+    values = noisy(np.outer(np.sin(np.arange(300)), np.repeat([0.0, 1.0], 8)))
+    group = np.repeat([0, 1], 8)
+    calm = smooth_series(values, np.ones(300, bool), 25.0, together=group)
+    assert np.std(calm[:, :8]) < 0.5 * NOISE
+    assert np.std(calm[:, 8:]) > 0.9 * np.std(values[:, 8:])
+
+
 def with_lost(values: np.ndarray, lost: slice) -> tuple[Dynamics, np.ndarray]:
     """Expressions of a still head, lost for a while; and where second differences are of seen frames alone."""
     frames = len(values)
@@ -69,7 +93,9 @@ def with_lost(values: np.ndarray, lost: slice) -> tuple[Dynamics, np.ndarray]:
 def test_lost_frames_do_not_keep_the_jitter_in_the_others(frames_lost: int, place: float) -> None:
     start = round(place * (300 - frames_lost))
     raw, inside = with_lost(noisy(np.zeros((300, 8))), slice(start, start + frames_lost))
-    before, after = (np.diff(d.expression, 2, axis=0)[inside].std() for d in (raw, smooth_dynamics(raw)))
+    before, after = (
+        np.diff(d.expression, 2, axis=0)[inside].std() for d in (raw, smooth_dynamics(raw, one_part(raw)))
+    )
     assert after < 0.1 * before
 
 
@@ -78,7 +104,7 @@ def test_a_blink_beside_lost_frames_keeps_its_depth(frames_lost: int) -> None:
     blink = np.clip(1 - np.abs(np.arange(300) - 240) / 2, 0, None)
     values = noisy(np.tile(blink[:, None], 10))
     raw, _ = with_lost(values, slice(60, 60 + frames_lost))
-    assert np.mean(smooth_dynamics(raw).expression[240] / values[240]) >= 0.95
+    assert np.mean(smooth_dynamics(raw, one_part(raw)).expression[240] / values[240]) >= 0.95
 
 
 def test_frames_lost_at_regular_intervals_leave_noise_to_see() -> None:
@@ -119,7 +145,7 @@ def test_lost_frames_do_not_pull() -> None:
 @pytest.mark.parametrize("method", ["zero-phase", "one-euro"])
 def test_dynamics_get_calmer_and_rotations_stay_rotations(method: str) -> None:
     raw = moving(200)
-    calm = smooth_dynamics(raw, SmoothConfig(method=method))  # type: ignore[arg-type]
+    calm = smooth_dynamics(raw, one_part(raw), SmoothConfig(method=method))  # type: ignore[arg-type]
     rotation = calm.pose.rotation
     assert np.allclose(rotation @ np.swapaxes(rotation, -1, -2), np.eye(3), atol=1e-9)
     assert np.allclose(np.linalg.det(rotation), 1)
@@ -129,7 +155,7 @@ def test_dynamics_get_calmer_and_rotations_stay_rotations(method: str) -> None:
 
 def test_zero_phase_stays_on_the_path() -> None:
     raw = moving(200)
-    calm = smooth_dynamics(raw)
+    calm = smooth_dynamics(raw, one_part(raw))
     assert angle_between(raw.pose.rotation, calm.pose.rotation).mean() < 0.01
 
 
@@ -137,13 +163,13 @@ def test_a_full_turn_of_the_head_survives() -> None:
     raw = moving(200)
     turn = rotation_from_angles(np.linspace(0, 4 * np.pi, 200), 0.0, 0.0)
     pose = HeadPose(turn, raw.pose.scale, raw.pose.translation_px)
-    calm = smooth_dynamics(raw.replaced(pose=pose))
+    calm = smooth_dynamics(raw.replaced(pose=pose), one_part(raw))
     assert angle_between(turn, calm.pose.rotation)[12:-12].max() < 0.02
 
 
 def test_none_changes_nothing() -> None:
     raw = moving(50)
-    same = smooth_dynamics(raw, SmoothConfig(method="none"))
+    same = smooth_dynamics(raw, one_part(raw), SmoothConfig(method="none"))
     assert np.array_equal(same.expression, raw.expression)
     assert np.array_equal(same.pose.rotation, raw.pose.rotation)
 
@@ -152,7 +178,7 @@ def test_none_changes_nothing() -> None:
 @pytest.mark.parametrize("method", ["zero-phase", "one-euro", "none"])
 def test_very_short_videos_work(frames: int, method: str) -> None:
     config = SmoothConfig(method=method)  # type: ignore[arg-type]
-    assert len(smooth_dynamics(moving(frames), config)) == frames
+    assert len(smooth_dynamics(moving(frames), one_part(moving(frames)), config)) == frames
 
 
 def gap(dynamics: Dynamics, *lost: slice) -> Dynamics:
@@ -189,7 +215,7 @@ def test_long_gaps_ease_and_stay_invalid_and_the_ends_hold() -> None:
 def test_a_video_without_any_face_is_left_alone() -> None:
     raw = moving(10)
     lost = raw.replaced(valid=np.zeros(10, bool))
-    assert not smooth_dynamics(lost).valid.any()
+    assert not smooth_dynamics(lost, one_part(lost)).valid.any()
 
 
 def test_wrong_settings_are_refused() -> None:

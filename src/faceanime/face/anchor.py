@@ -34,9 +34,10 @@ _SHARP = 0.5
 """It is at least so sharp, in shares of their median."""
 _HELD = 0.25
 """Landmarks count as pinned when so much of the rigid ones is believed: a head turned far hides half of them."""
-_VIEW_PX = 192
+_VIEW_PX, _VIEW_SHARE = 154, 0.8
+"""A view is so large, and shows so much of the side of a detector's (`mesh.Place`), which has room around the face."""
 _PASSES = 2
-_FARTHEST = 0.04
+_FARTHEST = 0.05
 """Moves of more than so much of the view's side are believed to be mistakes."""
 _DISAGREEMENT_PX = 0.75
 """How far from where it began flow there and back may end: there its weight is 1 / e."""
@@ -44,8 +45,8 @@ _SPREAD_PX = 4.0
 """What flow is averaged with over the skin around a landmark, standard deviation."""
 _UNLIKE, _ALIKE = 0.6, 0.8
 """Skin whose pattern correlates less than the one with what is found there is hidden; more than the other, seen."""
-_PATTERN_PX, _PLAIN = 3.0, 4.0
-"""Over how much of the view it is compared, standard deviation; levels squared below which skin has no pattern."""
+_PATTERN_PX, _PLAIN = 11, 4.0
+"""Over squares of what side it is compared; levels squared below which skin has no pattern."""
 _RIM_PX = 25
 """So far beyond the mesh its motion goes on, that flow near its edge sees no seam."""
 _UNSURE, _SURE = 0.2, 0.6
@@ -69,7 +70,8 @@ class FaceView:
     @classmethod
     def of(cls, pixels: Pixels, landmarks: Landmarks) -> FaceView:
         """The view of the face of a frame (H,W,3) uint8."""
-        transform = place_of(landmarks.points_image).view(_VIEW_PX)
+        place = place_of(landmarks.points_image)
+        transform = replace(place, side_px=_VIEW_SHARE * place.side_px).view(_VIEW_PX)
         grey = cv2.cvtColor(look(pixels, transform), cv2.COLOR_RGB2GRAY)
         points = points_through(transform.crop_from_image, landmarks.points_image)
         return cls(np.asarray(grey), points, transform, landmarks)
@@ -156,10 +158,10 @@ class Anchor:
         drawn, skin = self._drawn(grey, points)
         there, back = _flow(drawn, grey), _flow(grey, drawn)
         here = identity_flow(*grey.shape)
-        away = np.linalg.norm(there + sample(back, here + there), axis=-1)
-        belief = np.exp(-np.square(away / _DISAGREEMENT_PX)) * skin
-        belief *= np.linalg.norm(there, axis=-1) < _FARTHEST * len(grey)
-        alike = _correlation(drawn, sample(grey[..., None], here + there)[..., 0])
+        places = here + there
+        belief = np.exp(-_squared(there + sample(back, places)) / _DISAGREEMENT_PX**2) * skin
+        belief *= _squared(there) < (_FARTHEST * len(grey)) ** 2
+        alike = _correlation(drawn, sample(grey[..., None], places)[..., 0])
         belief *= np.clip((alike - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         weighted = np.concatenate([there * belief[..., None], belief[..., None]], axis=-1).astype(np.float32)
         around = sample(
@@ -177,11 +179,11 @@ class Anchor:
         flow, triangle = flow_from_mesh(
             self._view.points[:, :2].astype(np.float64), points, self._triangles, side, side
         )
-        here, mesh = identity_flow(side, side), (triangle >= 0).astype(np.float32)[..., None]
-        near = cv2.blur(np.concatenate([(flow - here) * mesh, mesh], axis=-1), (_RIM_PX, _RIM_PX))
-        beyond = here + near[..., :2] / np.maximum(near[..., 2:], 1e-3)
-        drawn = sample(self._view.grey[..., None], np.where(mesh > 0, flow, beyond))[..., 0]
-        return np.where(near[..., 2] > 0, drawn, grey), self._is_skin[triangle]
+        here, mesh = identity_flow(side, side), triangle >= 0
+        near, share = (cv2.blur(each, (_RIM_PX, _RIM_PX)) for each in (flow - here, mesh.astype(np.float32)))
+        beyond = here + near / np.maximum(share, 1e-3)[..., None]
+        drawn = sample(self._view.grey[..., None], np.where(mesh[..., None], flow, beyond))[..., 0]
+        return np.where(share > 0, drawn, grey), self._is_skin[triangle]
 
 
 def _flow(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S 2"]:
@@ -197,10 +199,14 @@ def _flow(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[n
     return np.asarray(finder.calc(a, b, None))  # type: ignore[call-overload]
 
 
+def _squared(vectors: Float32[np.ndarray, "S S 2"]) -> Float32[np.ndarray, "S S"]:
+    """Their lengths, squared."""
+    return np.asarray(np.square(vectors[..., 0]) + np.square(vectors[..., 1]))
+
+
 def _correlation(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
     """Of what two pictures show around each pixel, -1 to 1; 1 where neither shows a pattern."""
-    x, y = a.astype(np.float32), b.astype(np.float32)
-    means = cv2.GaussianBlur(np.stack([x, y, x * x, y * y, x * y], axis=-1), (0, 0), _PATTERN_PX)
-    x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
+    u, v = a.astype(np.float32), b.astype(np.float32)
+    x, y, xx, yy, xy = (cv2.blur(each, (_PATTERN_PX, _PATTERN_PX)) for each in (u, v, u * u, v * v, u * v))
     of_x, of_y = np.maximum(xx - x * x, 0.0) + _PLAIN, np.maximum(yy - y * y, 0.0) + _PLAIN
     return np.asarray((xy - x * y + _PLAIN) / np.sqrt(of_x * of_y))

@@ -36,7 +36,7 @@ class FitConfig:
     """Alternations of pose and coefficients."""
     identity_ridge: float = 3e-4
     """Weight of |identity|^2 against squared landmark distance in model units, for a single picture."""
-    expression_ridge: float = 1.5e-4
+    expression_ridge: float = 5e-5
     """Weight of |expression|^2 against squared landmark distance in model units."""
     depth_weight: float = 0.03
     """How much the detector's depth counts against its x and y."""

@@ -55,7 +55,7 @@ def fit_sequence(
             f"no face in any of the {frames} frames of {where}; use a video that shows a face of 40 px or more"
         )
     dynamics = _joined(chunks, identity, frame_rate, DYNAMICS_SIZE_PX / picture_side_px, model)
-    return smooth_dynamics(dynamics, smooth)
+    return smooth_dynamics(dynamics, model.part, smooth)
 
 
 def _chunks(landmarks: Iterable[Landmarks | None]) -> Iterator[list[Landmarks | None]]:

@@ -5,6 +5,7 @@ The default is a Whittaker smoother, x = argmin sum w (x - y)^2 + sum lambda (se
 a constant-velocity model computes, in one banded solve: no lag, and time reversed it gives the same. Its
 stiffness lambda grows step by step, at each frame only as long as what it removes still looks like noise
 (Lepskii's principle, Theory Probab. Appl. 35, 1991); so a blink keeps its depth while a still face is still.
+Channels that move together, as all of a mouth, are judged together: one cannot tell noise from motion so surely.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import solveh_banded
 from scipy.ndimage import uniform_filter1d
+from scipy.special import chdtrc, chdtri
 
 from faceanime.errors import ConfigError, check_shape
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
+from faceanime.morphable.model import Part
 from faceanime.structures.coefficients import Dynamics, HeadPose
 
 
@@ -34,7 +37,7 @@ class SmoothConfig:
     still_cutoff_hz: float = 0.8
     """What is slower than this stays, even in a face at rest."""
     noise_sigmas: float = 2.0
-    """zero-phase: deviations beyond so many standard errors of the noise are motion and stay."""
+    """zero-phase: deviations as rare in noise as beyond so many of its standard errors are motion and stay."""
     speed_gain: float = 1.0
     """one-euro: how much its cutoff rises with speed, Hz per unit and second."""
     max_gap_s: float = 0.5
@@ -52,17 +55,20 @@ _BASE_WINDOW_S = 1.0
 _FEWEST_DIFFERENCES = 4
 
 # The most that landmarks show of noise (standard deviations, radians, log scale, crop sides): in a face that never
-# rests the estimate takes motion for noise. Three fifths of the median (for the head, of the upper quartile) that 64
-# clips of training people seem to have: with that, validation people's faces are drawn nearer to where they are.
-_EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE = 0.11, 0.0028, 0.0014, 0.0005
+# rests the estimate takes motion for noise. Four fifths of the median (for the head, of the upper quartile) that 64
+# clips of training people seem to have: with less, faces are drawn nearer to where they are, but still ones tremble.
+_EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE = 0.14, 0.0036, 0.0018, 0.00065
 
 # One-Euro needs speeds in comparable units: typical motion in rad, log scale and crop sides.
 _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT = 0.1, 0.05, 0.05
 
 
-def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -> Dynamics:
+def smooth_dynamics(
+    dynamics: Dynamics, part: Int[np.ndarray, " K_exp"], config: SmoothConfig = SmoothConfig()
+) -> Dynamics:
     """Bridge short gaps and smooth expression and pose.
 
+    `part` (K_exp,): expressions of one `model.Part` move together, as do the head's rotation, and its scale and place.
     Rotations are smoothed as rotation vectors about their running mean, on SO(3); scale as its logarithm.
     """
     seen = dynamics.valid
@@ -80,7 +86,10 @@ def smooth_dynamics(dynamics: Dynamics, config: SmoothConfig = SmoothConfig()) -
     most_noise = (
         np.concatenate([np.full(part.shape[1], n) for part, n in zip(parts, most, strict=True)]) / unit
     )
-    values = smooth_series(values, dynamics.valid, dynamics.frame_rate, config, seen, most_noise) * unit
+    together = np.concatenate([part, np.repeat([len(Part), len(Part) + 1], 3)])
+    values = (
+        smooth_series(values, dynamics.valid, dynamics.frame_rate, config, together, seen, most_noise) * unit
+    )
     expression, turned, log_scale, translation = np.split(values, np.cumsum([expression_count, 3, 1]), axis=1)
     rotation = base @ rotation_from_vector(turned)
     smoothed = HeadPose(rotation, np.exp(log_scale[:, 0]), translation)
@@ -92,16 +101,18 @@ def smooth_series(
     valid: Bool[np.ndarray, " T"],
     frame_rate: Fraction | float,
     config: SmoothConfig = SmoothConfig(),
+    together: Int[np.ndarray, " C"] | None = None,
     seen: Bool[np.ndarray, " T"] | None = None,
     most_noise: Float[np.ndarray, " C"] | None = None,
 ) -> Float64[np.ndarray, "T C"]:
     """Smooth C channels over T frames; frames that are not `valid` are filled from their neighbours.
 
+    Channels of the same number in `together` move together; by default each moves by itself.
     Only frames that were `seen` tell how strong the noise is: of the valid ones, those not bridged; all by
     default. Where it seems stronger than `most_noise`, a channel's standard deviation, the rest is motion.
 
     Raises:
-        ShapeError: if `valid` or `seen` does not fit `values`.
+        ShapeError: if `valid`, `seen` or `together` does not fit `values`.
     """
     seen = valid if seen is None else seen
     check_shape("values", values, None, None)
@@ -112,12 +123,19 @@ def smooth_series(
         return _one_euro(filled, float(frame_rate), config)
     if config.method == "none" or len(filled) < 3:
         return filled
+    count = filled.shape[1]
+    together = np.arange(count) if together is None else together
+    check_shape("together", together, count)
     weight = np.where(valid, 1.0, _LOST_WEIGHT)
-    most_noise = np.full(filled.shape[1], np.inf) if most_noise is None else most_noise
-    channels = zip(filled.T, most_noise.tolist(), strict=True)
-    return np.column_stack(
-        [_zero_phase(y, weight, seen, float(frame_rate), config, most) for y, most in channels]
-    )
+    noise = np.array([_noise_sigma(channel, seen) for channel in filled.T])
+    noise = noise if most_noise is None else np.minimum(noise, most_noise)
+    for group in np.unique(together):
+        channels = (together == group) & (noise > 0.0)
+        if channels.any():
+            filled[:, channels] = _zero_phase(
+                filled[:, channels], weight, noise[channels], float(frame_rate), config
+            )
+    return filled
 
 
 def bridge_gaps(dynamics: Dynamics, max_gap_s: float = 0.5) -> Dynamics:
@@ -170,26 +188,23 @@ def _filled(values: Float64[np.ndarray, "T C"], valid: Bool[np.ndarray, " T"]) -
 
 
 def _zero_phase(
-    y: Float64[np.ndarray, " T"],
+    y: Float64[np.ndarray, "T C"],
     weight: Float64[np.ndarray, " T"],
-    seen: Bool[np.ndarray, " T"],
+    noise: Float64[np.ndarray, " C"],
     frame_rate: float,
     config: SmoothConfig,
-    most_noise: float,
-) -> Float64[np.ndarray, " T"]:
-    """One channel; T >= 3."""
-    noise = min(_noise_sigma(y, seen), most_noise)
-    if noise == 0.0:
-        return y
+) -> Float64[np.ndarray, "T C"]:
+    """Channels that move together, of known noise; T >= 3."""
     # The gain of the smoother at frequency f is 1 / (1 + lambda (2 sin(pi f / rate))^4).
     stiffest = (2.0 * np.sin(np.pi * min(config.still_cutoff_hz / frame_rate, 0.5))) ** -4
     beat = max(1, round(frame_rate / _SPEECH_FRAME_RATE))
+    farthest = chdtri(len(noise), chdtrc(1, config.noise_sigmas**2))
     stiffness = np.full(len(y), _SOFTEST)
     growing = np.ones(len(y), bool)
     while growing.any():
         stiffer = np.where(growing, np.minimum(stiffness * _STIFFNESS_STEP, stiffest), stiffness)
-        away = _away_from_noise(y - _whittaker(y, weight, stiffer), noise, beat)
-        accepted = growing & (away <= config.noise_sigmas)
+        away = _away_from_noise((y - _whittaker(y, weight, stiffer)) / noise, beat)
+        accepted = growing & (away <= farthest)
         stiffness = np.where(accepted, stiffer, stiffness)
         growing = accepted & (stiffness < stiffest)
     return _whittaker(y, weight, stiffness)
@@ -210,18 +225,16 @@ def _noise_sigma(y: Float64[np.ndarray, " T"], seen: Bool[np.ndarray, " T"]) -> 
     return 0.0
 
 
-def _away_from_noise(
-    residual: Float64[np.ndarray, " T"], noise: float, beat: int
-) -> Float64[np.ndarray, " T"]:
-    """How many standard errors local means of what was removed are from those of noise; the worst of three spans."""
+def _away_from_noise(residual: Float64[np.ndarray, "T C"], beat: int) -> Float64[np.ndarray, " T"]:
+    """How far means of what was removed are from those of noise of deviation 1: sum of squares, of the worst span."""
     spans = (1, 2 * beat + 1, 6 * beat + 1)
-    means = [np.abs(uniform_filter1d(residual, n, mode="nearest")) * math.sqrt(n) for n in spans]
-    return np.asarray(np.max(means, axis=0) / noise)
+    means = [np.square(uniform_filter1d(residual, n, axis=0, mode="nearest")).sum(axis=1) * n for n in spans]
+    return np.asarray(np.max(means, axis=0))
 
 
 def _whittaker(
-    y: Float64[np.ndarray, " T"], weight: Float64[np.ndarray, " T"], stiffness: Float64[np.ndarray, " T"]
-) -> Float64[np.ndarray, " T"]:
+    y: Float64[np.ndarray, "T C"], weight: Float64[np.ndarray, " T"], stiffness: Float64[np.ndarray, " T"]
+) -> Float64[np.ndarray, "T C"]:
     """Solve (W + D' diag(stiffness) D) x = W y, D the second differences; pentadiagonal, O(T)."""
     inner = stiffness[1:-1]
     band = np.zeros((3, len(y)))
@@ -232,7 +245,7 @@ def _whittaker(
     band[1, 1:-1] -= 2.0 * inner
     band[1, 2:] -= 2.0 * inner
     band[0, 2:] = inner
-    return np.asarray(solveh_banded(band, weight * y))
+    return np.asarray(solveh_banded(band, weight[:, None] * y))
 
 
 def _one_euro(

@@ -9,10 +9,11 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from faceanime.errors import ConfigError
-from faceanime.face.anchor import FaceView, anchored
+from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
 from faceanime.face.detect import DetectConfig, FaceDetector, MediapipeDetector
 from faceanime.face.mesh import Place, Reading, place_of
 from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.streaming import ahead
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
 
@@ -76,13 +77,15 @@ class LandmarkTracker:
     ) -> Iterator[Landmarks | None]:
         """The landmarks of each frame, None where the face is lost. Each call starts afresh.
 
-        `found` is told how many faces each frame shows that is searched, until one is chosen. Reads up to
-        `anchor.CHUNK_FRAMES` ahead, but keeps small views of them alone.
+        `found` is told how many faces each frame shows that is searched, until one is chosen. While some frames are
+        pinned, later ones are read, in a thread of their own: up to twice `anchor.CHUNK_FRAMES` ahead, of which small
+        views alone are kept.
         """
         read = self.read(frames, found)
         if not self._config.anchored:
             return (landmarks for _, landmarks in read)
-        return self.pinned(None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
+        views = (None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
+        return self.pinned(ahead(views, CHUNK_FRAMES))
 
     def pinned(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
         """The landmarks of frames that were `read` before, pinned to an anchor if the settings say so."""

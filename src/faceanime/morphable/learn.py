@@ -26,6 +26,8 @@ from faceanime.morphable.drift import apparent_drift
 from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region
 
 OUTER_EYE_CORNERS = (33, 263)
+_FOREHEAD_WEIGHT = 0.3
+"""Of the points that the pose is read from: a forehead's skin rises with brows and speech."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ class LearnConfig:
 
     identities: int = 40
     """Identity directions."""
-    eye_expressions: int = 6
+    eye_expressions: int = 8
     """Expression directions of each eye: lids and gaze."""
-    brow_expressions: int = 2
+    brow_expressions: int = 6
     """Expression directions of each brow."""
-    mouth_expressions: int = 14
+    mouth_expressions: int = 40
     """Expression directions of everything else, mouth and jaw before all (the paper has 10 in all)."""
     lid_weight: float = 6.0
     """How much the points of the eyelids count against the skin's."""
@@ -74,10 +76,15 @@ class LearnConfig:
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What was seen of one person: `points` (N,478,3) landmarks in px, z toward the viewer."""
+    """What was seen of one person, landmarks in px, z toward the viewer.
+
+    `points` (N,478,3); of films those that lie on an anchor's skin (`face.anchor`). `as_read` (M,478,3), of all frames
+    as the detector reads them, by default `points`: these alone know of a drift.
+    """
 
     name: str
     points: Float[np.ndarray, "N 478 3"]
+    as_read: Float[np.ndarray, "M 478 3"] | None = None
 
 
 def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel:
@@ -95,9 +102,8 @@ def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel
     weight = _fit_weight(config)
     metric = np.sqrt(weight[:, None] * np.array([1.0, 1.0, config.depth_weight]))
     mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config)
-    drift = apparent_drift(
-        [p.points for p in people if len(p.points) > 1], mean, expression, metric, rigid_weight
-    )
+    read = [p.points if p.as_read is None else p.as_read for p in people]
+    drift = apparent_drift([film for film in read if len(film) > 1], mean, expression, metric, rigid_weight)
     drift = _mirrored_drift(drift, expression, mirror, _parts(config))
     ring = _ring(mean)
     everything = np.concatenate([mean, ring])
@@ -124,6 +130,7 @@ def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel
 def _rigid_weight() -> Float[np.ndarray, "478"]:
     weight = np.zeros(topology.LANDMARK_COUNT)
     weight[list(topology.RIGID)] = 1.0
+    weight[list(topology.FOREHEAD)] = _FOREHEAD_WEIGHT
     return weight
 
 

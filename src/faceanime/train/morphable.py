@@ -9,8 +9,9 @@ import numpy as np
 
 from faceanime.config import save_config
 from faceanime.errors import ConfigError, MediaError, NoFaceError
+from faceanime.face.anchor import FaceView
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.files import make_folder
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
@@ -38,25 +39,35 @@ def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progre
 
 
 def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Person]:
-    """All landmarks of a split, by person. Pictures and frames without a face are left out."""
+    """All landmarks of a split, by person. Pictures and frames without a face are left out.
+
+    Films are pinned to anchors, which are chosen by the bundled model.
+    """
     tables = [data / name for name in (CLIPS, PORTRAITS) if (data / name).is_file()]
     rows = [row for table in tables for row in read_table(table, split)]
     if not rows:
         raise ConfigError(f"no row of split {split} in {data}; expected {CLIPS} or {PORTRAITS} there")
     detector = MediapipeDetector()
-    tracker = LandmarkTracker(TrackConfig(anchored=False))
+    tracker = LandmarkTracker()
     found: dict[str, list[np.ndarray]] = defaultdict(list)
+    read: dict[str, list[np.ndarray]] = defaultdict(list)
     progress.stage("reading landmarks", len(rows))
     for row in watched(rows, progress):
         path = data / row["file"]
         if not path.is_file():
             raise MediaError(f"{path} is listed in {data} but does not exist")
         if is_image_file(path):
-            seen = [face.points_image for face in detector.detect(read_image(path))[:1]]
+            faces = pinned = [face.points_image for face in detector.detect(read_image(path))[:1]]
         else:
-            seen = [face.points_image for face in tracker.track(read_frames(path)) if face is not None]
-        found[row["person"]] += seen
-    people = [Person(name, np.stack(points)) for name, points in found.items() if points]
+            seen = tracker.read(read_frames(path))
+            views = [FaceView.of(frame.pixels, face) for frame, face in seen if face is not None]
+            faces = [view.landmarks.points_image for view in views]
+            pinned = [face.points_image for face in tracker.pinned(views) if face is not None and face.pinned]
+        read[row["person"]] += faces
+        found[row["person"]] += pinned
+    people = [
+        Person(name, np.stack(points), np.stack(read[name])) for name, points in found.items() if points
+    ]
     if not people:
         raise NoFaceError(f"no face in any picture or clip of split {split} in {data}")
     return people

@@ -240,7 +240,7 @@ def fit_run(
     seen = tuple(face and moved_landmarks(face, window.crop_from_image) for face in run.landmarks)
     rate, size_px = Fraction(config.frame_rate), window.size_px
     fitted = fit_sequence(seen, rate, size_px, model, config.fit, _AS_FITTED, where)
-    smoothed = smooth_dynamics(fitted, config.smooth)
+    smoothed = smooth_dynamics(fitted, model.part, config.smooth)
     return FittedRun(seen, _in_window(fitted, size_px), _in_window(smoothed, size_px))
 
 
