@@ -220,9 +220,10 @@ def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableMode
 def test_a_run_can_begin_with_the_weights_of_another(
     tmp_path: Path, data: Path, rendered: Path, model: MorphableModel
 ) -> None:
-    """With windows of another size too; not with other widths."""
+    """With windows of another size too, and of another face model; not with other widths."""
     begun = trainer_of(replace(SMALL, seed=5)).average
-    save_generator(tmp_path / "start.safetensors", begun, model, {"step": 7, "recogniser": "dlib"})
+    older = replace(model, mean=model.mean + 1.0)
+    save_generator(tmp_path / "start.safetensors", begun, older, {"step": 7, "recogniser": "dlib"})
     small = replace(SMALL.network, windows=WindowSizes(32, 32, 32))
     config = replace(SMALL, network=small, steps=1, validate_every=1, learning_rate=0.0, ema=0.0)
     start = tmp_path / "start.safetensors"
@@ -237,10 +238,10 @@ def test_a_run_can_begin_with_the_weights_of_another(
     assert header["recogniser"] == "dlib"  # its start has learned from it
     assert header["rights"] == ["CC-BY-4.0"]
     with pytest.raises(ConfigError, match="holds flow-guided; the run's network is pgfg"):
-        trainer_of(PAINTING).begin_with(start, model)
+        trainer_of(PAINTING).begin_with(start)
     wide = replace(SMALL, network=replace(SMALL.network, face=(4, 8, 8, 8, 12)))
     with pytest.raises(ConfigError, match="other widths"):
-        trainer_of(wide).begin_with(start, model)
+        trainer_of(wide).begin_with(start)
     with pytest.raises(ConfigError, match="leave one of them out"):
         train_generator_on(data, config, tmp_path / "run", SilentProgress(), resume=True, start=start)
 
@@ -254,7 +255,7 @@ def test_a_run_can_begin_with_the_weights_and_critics_of_another(
     save_generator(run / "generator.safetensors", before.average, model, {"step": 7})
     before.save(run / "checkpoint.safetensors")
     trainer = trainer_of(SMALL)
-    trainer.begin_with(run, model)
+    trainer.begin_with(run)
     assert isinstance(before, GeneratorTrainer)
     assert isinstance(trainer, GeneratorTrainer)
     learned = dict(trainer.critics.named_parameters())
@@ -263,7 +264,7 @@ def test_a_run_can_begin_with_the_weights_and_critics_of_another(
     assert trainer.step == 0
     (run / "checkpoint.safetensors").unlink()
     with pytest.raises(WeightsError, match="checkpoint"):
-        trainer.begin_with(run, model)
+        trainer.begin_with(run)
 
 
 def test_windows_of_accumulated_batches_weigh_alike(rendered: Path, model: MorphableModel) -> None:

@@ -34,8 +34,8 @@ def save_generator(
     save_weights(path, tensors, kind=KIND, header=full, version=VERSION)
 
 
-def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mapping[str, Any]]:
-    """A generator, ready to use, and its file's header.
+def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator, Mapping[str, Any]]:
+    """A generator, ready to use, and its file's header; where `model` is None, of any face model, to learn on.
 
     Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
     another morphable model.
@@ -46,7 +46,8 @@ def load_generator(path: Path, model: MorphableModel) -> tuple[Generator, Mappin
             f"{path} holds a network of version {header['version']}, which this faceanime no longer has; "
             "train it again (faceanime train generator), or use the one that comes along"
         )
-    model.require(str(header.get("model_id")), str(path))
+    if model is not None:
+        model.require(str(header.get("model_id")), str(path))
     ready = {name: torch.tensor(value) for name, value in tensors.items()}
     ready = {name: value.float() if value.is_floating_point() else value for name, value in ready.items()}
     try:

@@ -262,7 +262,7 @@ def train_generator_on(
     ):
         trainer = trainer_of(config, together)
         if start is not None:
-            trainer.begin_with(start, model)
+            trainer.begin_with(start)
 
         def note(numbers: Numbers, samples: Any) -> None:
             assert curve is not None  # the first process

@@ -16,7 +16,6 @@ from faceanime.errors import ConfigError
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.pgfg import Pgfg
-from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Pixels
 from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint
 from faceanime.train.processes import Processes
@@ -89,12 +88,13 @@ class Trainer(ABC, Generic[Network]):
     def _optimisers(self) -> dict[str, Optimizer]:
         """All of them; each has its learning rate as `initial_lr`."""
 
-    def begin_with(self, path: Path, model: MorphableModel) -> None:
+    def begin_with(self, path: Path) -> None:
         """Take a file's weights, or those that a run in a folder kept, and its critics as they stood when it ended.
 
-        Raises WeightsError, ConfigError where it holds another network.
+        They may be of another face model: what networks see are pictures. Raises WeightsError, ConfigError where it
+        holds another network.
         """
-        start, header = load_generator(path / RESULT_FILE if path.is_dir() else path, model)
+        start, header = load_generator(path / RESULT_FILE if path.is_dir() else path, None)
         if start.network != self.network.network:
             raise ConfigError(f"{path} holds {start.network}; the run's network is {self.network.network}")
         for network in (self.network, self.average):
