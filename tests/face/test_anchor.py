@@ -176,4 +176,4 @@ def test_the_tracker_pins_unless_told_not_to(shots: list[Shot]) -> None:
         name: np.linalg.norm(np.array(one) - one[0], axis=-1)[1:, ~NOT_PINNED].mean()
         for name, one in errors.items()
     }
-    assert drift["pinned"] < 0.6 * drift["plain"]
+    assert drift["pinned"] < 0.65 * drift["plain"]

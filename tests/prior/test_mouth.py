@@ -165,7 +165,8 @@ def test_where_own_teeth_are_seen_is_known(smiling, closed):
     assert 0.0 <= own.min() < own.max() <= 1.0
     sure = inside & (own > 0.9)
     assert 0.1 < sure.sum() / inside.sum() < 0.8
-    assert (np.abs(canvas[sure].astype(float) - TEETH).max(axis=-1) < 40).mean() > 0.95
+    within = sure & (cv2.erode(inside.astype(np.uint8), np.ones((3, 3))) > 0)  # a lip's edge is in between
+    assert (np.abs(canvas[within].astype(float) - TEETH).max(axis=-1) < 40).mean() > 0.98
     assert closed.layer.own.seen(target, places).max() == 0.0
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int32
 from scipy.linalg import eigh
+from scipy.optimize import linear_sum_assignment
 
 from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.geometry.camera import FLIP_Y
@@ -147,29 +148,28 @@ def _reference(
 ) -> tuple[Float[np.ndarray, "478 3"], Int32[np.ndarray, "478"]]:
     """The mean shape, upright, frontal, symmetric, in model units; and the mirror map."""
     first = np.stack([s[len(s) // 2] for s in stacks]) * FLIP_Y
-    mean = _normalised(first.mean(axis=0), rigid_weight)
+    mean = _normalised(first.mean(axis=0))
     for _ in range(5):
         scale, rotation, offset = weighted_procrustes(first, mean, rigid_weight)
         moved = scale[:, None, None] * first @ np.swapaxes(rotation, 1, 2) + offset[:, None]
-        mean = _normalised(np.median(moved, axis=0), rigid_weight)
+        mean = _normalised(np.median(moved, axis=0))
         mirror = _mirror_map(mean)
-        mean = _normalised((mean + mean[mirror] * MIRROR_X) / 2, rigid_weight)
+        mean = _normalised((mean + mean[mirror] * MIRROR_X) / 2)
     return mean, mirror
 
 
-def _normalised(
-    shape: Float[np.ndarray, "478 3"], rigid_weight: Float[np.ndarray, "478"]
-) -> Float[np.ndarray, "478 3"]:
-    centred = shape - np.average(shape, axis=0, weights=rigid_weight)
+def _normalised(shape: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "478 3"]:
+    """The middle of the rigid points is the origin, the distance of the eyes' outer corners 1."""
+    centred = shape - shape[list(topology.RIGID)].mean(axis=0)
     right, left = OUTER_EYE_CORNERS
     return np.asarray(centred / np.linalg.norm(centred[left] - centred[right]))
 
 
 def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
-    """Each vertex's nearest neighbour in the mirrored shape."""
+    """Each vertex's twin in the mirrored shape: all of them paired so that they lie nearest."""
     mirrored = shape * MIRROR_X
     distance = ((shape[:, None] - mirrored[None]) ** 2).sum(axis=-1)
-    return distance.argmin(axis=1).astype(np.int32)
+    return linear_sum_assignment(distance)[1].astype(np.int32)
 
 
 def _aligned(
