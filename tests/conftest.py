@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--data") is None:
         for item in items:
             if item.get_closest_marker("data"):
-                item.add_marker(pytest.mark.skip(reason="needs --data DIR"))
+                item.add_marker(pytest.mark.skip(reason="needs --data=DIR"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What only recorded clips can show; runs with `pytest --data DIR` (clips.csv and clips/ in it)."""
+"""What only recorded clips can show; runs with `pytest --data=DIR` (clips.csv and clips/ in it)."""
 
 import csv
 from dataclasses import replace

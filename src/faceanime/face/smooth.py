@@ -55,9 +55,9 @@ _BASE_WINDOW_S = 1.0
 _FEWEST_DIFFERENCES = 4
 
 # The most that landmarks show of noise (standard deviations, radians, log scale, crop sides): in a face that never
-# rests the estimate takes motion for noise. Four fifths of the median (for the head, of the upper quartile) that 64
-# clips of training people seem to have: with less, faces are drawn nearer to where they are, but still ones tremble.
-_EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE = 0.14, 0.0036, 0.0018, 0.00065
+# rests the estimate takes motion for noise. Chosen by validation people's pictures (docs/training-log.md): with less,
+# faces are drawn nearer to where they are, but still ones, and their hair, tremble.
+_EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE = 0.14, 0.0018, 0.0009, 0.00033
 
 # One-Euro needs speeds in comparable units: typical motion in rad, log scale and crop sides.
 _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT = 0.1, 0.05, 0.05
@@ -80,11 +80,11 @@ def smooth_dynamics(
     turned = vector_from_rotation(np.swapaxes(base, -1, -2) @ pose.rotation)
     parts = [dynamics.expression, turned, np.log(pose.scale)[:, None], pose.translation_px]
     units = [1.0, _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT * dynamics.crop_size_px]
-    unit = np.concatenate([np.full(part.shape[1], u) for part, u in zip(parts, units, strict=True)])
+    unit = np.concatenate([np.full(each.shape[1], u) for each, u in zip(parts, units, strict=True)])
     values = np.concatenate(parts, axis=1) / unit
     most = [_EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE * dynamics.crop_size_px]
     most_noise = (
-        np.concatenate([np.full(part.shape[1], n) for part, n in zip(parts, most, strict=True)]) / unit
+        np.concatenate([np.full(each.shape[1], n) for each, n in zip(parts, most, strict=True)]) / unit
     )
     together = np.concatenate([part, np.repeat([len(Part), len(Part) + 1], 3)])
     values = (
