@@ -50,11 +50,11 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
 
 
 FULL_BLINK = -0.0875  # change of the lids' gap, model units
-# Measured on the three clips, not anchored (docs/morphable.md): the jaw 1.14 degrees and 0.39 %, a blink 1.44 degrees
-# and 0.23 %.
+# Measured on the three clips, not anchored (docs/morphable.md): the jaw 1.20 degrees and 0.22 %, a blink 1.62 degrees
+# and 0.59 %.
 # The limits are a third above, so that they hold what is reached, not what would be good: less than a degree.
-MOST_BY_JAW_DEG, MOST_BY_JAW_PERCENT = 1.5, 0.55
-MOST_BY_BLINK_DEG, MOST_BY_BLINK_PERCENT = 1.9, 0.35
+MOST_BY_JAW_DEG, MOST_BY_JAW_PERCENT = 1.6, 0.3
+MOST_BY_BLINK_DEG, MOST_BY_BLINK_PERCENT = 2.15, 0.8
 
 
 def test_a_talking_jaw_and_a_blink_hardly_move_a_still_head(data_dir: Path, model: MorphableModel) -> None:

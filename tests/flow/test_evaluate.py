@@ -67,7 +67,7 @@ def people(made: Path, model: MorphableModel, astronaut: np.ndarray) -> Path:
     animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
     videos = made / "people"
     videos.mkdir()
-    other = np.ascontiguousarray(astronaut[:, ::-1]) // 2
+    other = np.ascontiguousarray(astronaut[:, ::-1])
     for name, picture, motion, frames in (("ann", astronaut, "nod", 12), ("bob", other, "talk", 20)):
         drawn = animator.animate(
             animator.portrait(picture), load_motion(bundled(f"motions/{motion}.motion.safetensors"))

@@ -66,7 +66,7 @@ def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: 
                 skin = sample.maps[..., SKIN] > 0
                 apart.append(np.abs(sample.canvas - sample.truth)[skin].mean())
         assert len(apart) > 20
-        assert np.mean(apart) < 0.12
+        assert np.mean(apart) < 0.13
 
 
 def test_a_drawn_batch_depends_on_its_seed_alone(rendered: Path, model: MorphableModel) -> None:

@@ -144,7 +144,7 @@ def retarget(
 
 
 def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
-    """The driver's calmest valid frame: lips closed, eyes open, facing the viewer, head and expression as usual."""
+    """The driver's calmest valid frame: lips closed, eyes open, facing the viewer, head as usual, little expression."""
     mean_face = np.zeros_like(driver.identity)
     lips, right, left = (
         measured(name, model, mean_face, driver.expression)
@@ -152,15 +152,14 @@ def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
     )
     yaw, pitch, roll = angles_from_rotation(driver.pose.rotation).T
     lids = np.minimum(right, left)
-    usual = np.median(driver.expression[driver.valid], axis=0) if driver.valid.any() else 0.0
-    strayed = (driver.expression - usual) @ model.expression_basis.reshape(-1, model.expression_count).T
+    strayed = driver.expression @ model.expression_basis.reshape(-1, model.expression_count).T
     cost = (
         30.0 * np.maximum(lips - np.percentile(lips, 10), 0)
         + 40.0 * np.maximum(np.percentile(lids, 70) - lids, 0)
         + 2.0 * np.abs(yaw)
         + 2.0 * np.abs(pitch - np.median(pitch))
         + 2.0 * np.abs(roll - np.median(roll))
-        + np.linalg.norm(strayed, axis=1)
+        + 2.0 * np.linalg.norm(strayed, axis=1)
     )
     return int(np.argmin(np.where(driver.valid, cost, np.inf)))
 
