@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from faceanime.config import load_config, save_config
+from faceanime.dynamics.retarget import RetargetConfig
 from faceanime.errors import Cancelled, ConfigError, MediaError, WeightsError
 from faceanime.evaluate.measure import Judges, Measured, Reference, skin_tone_deg
 from faceanime.evaluate.pairs import Pair, cross_pairs, mouth_opening, note_of, self_pairs, turned_from
@@ -280,8 +281,9 @@ class _Bench:
         yield TRUTH, reference.frames
         yield FROZEN, [reference.source] * len(reference.frames)
         for name, animator in self._animators.items():
-            limits = _NO_LIMITS if pair.has_truth else {}
-            retargeting = replace(animator.config.retarget, reference=pair.reference, **limits)
+            retargeting = replace(animator.config.retarget, reference=pair.reference)
+            if pair.has_truth:
+                retargeting = _unlimited(retargeting)
             animator.config = replace(animator.config, retarget=retargeting)
             portrait = animator.portrait(reference.source, f"clip {pair.source.key}")
             yield name, list(animator.animate(portrait, reference.motion))
@@ -289,8 +291,9 @@ class _Bench:
             yield row_of(folder), _predicted(folder, pair, reference)
 
 
-_NO_LIMITS = {"yaw_limit_deg": 180.0, "pitch_limit_deg": 180.0, "shift_limit": 10.0, "scale_limit": 10.0}
-"""A film's own head goes as far as it does in the film: how far `animate` follows it is no error of what draws it."""
+def _unlimited(config: RetargetConfig) -> RetargetConfig:
+    """A film's own head goes as far as in the film: how far `animate` follows it is no error of what draws."""
+    return replace(config, yaw_limit_deg=180.0, pitch_limit_deg=180.0, shift_limit=10.0, scale_limit=10.0)
 
 
 def _hash(content: bytes) -> str:
