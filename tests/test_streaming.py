@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import threading
 import time
@@ -147,3 +148,15 @@ def test_workers_end_with_their_reader() -> None:
     next(stream)
     stream.close()
     assert threads() == before
+
+
+def test_who_is_interrupted_before_the_first_item_is_told_so() -> None:
+    def slow() -> Iterator[int]:
+        time.sleep(0.5)
+        yield 1
+
+    waiting = threading.Timer(0.1, _thread.interrupt_main)
+    waiting.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(ahead(slow()))
+    waiting.join()

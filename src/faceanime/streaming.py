@@ -51,7 +51,7 @@ def ahead(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    entry: Item | _End
+    entry: Item | _End | None = None
     try:
         while not isinstance(entry := line.get(), _End):
             yield entry
@@ -60,7 +60,7 @@ def ahead(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
     finally:
         stopped.set()
         thread.join()
-        del entry  # its error knows this frame: together they would keep alive what the thread has read
+        entry = None  # its error knows this frame: together they would keep alive what the thread has read
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2) -> Iterator[Result]:

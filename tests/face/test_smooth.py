@@ -27,7 +27,7 @@ def jitter(values: np.ndarray) -> float:
 
 
 def moving(frames: int, seed: int = 0) -> Dynamics:
-    """Noise of the head as the upper quartile of tracked clips has it: 0.005 rad, 0.0025 of its size."""
+    """Noise of the head: 0.005 rad, 0.0025 of its size, more than is ever taken for noise."""
     t = np.arange(frames) / 25
     wobble = np.random.default_rng(seed).normal(size=(frames, 4)) * 0.005
     rotation = rotation_from_angles(

@@ -6,6 +6,7 @@ import pytest
 from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.morphable import topology
 from faceanime.morphable.learn import LearnConfig, Person, learn_model
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
@@ -117,3 +118,24 @@ def test_too_few_people_are_refused(people: list[Person]) -> None:
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"^learn: {name} is {value}, expected .*$"):
         LearnConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_the_drift_is_that_of_the_readings(people: list[Person], learned: MorphableModel) -> None:
+    """Faces that shrink as lips part, in what the detector reads alone: only the drift knows."""
+    read = [Person(p.name, p.points, _shrunk(p.points)) for p in people]
+    drifting = learn_model(read, CONFIG)
+    np.testing.assert_array_equal(drifting.expression_basis, learned.expression_basis)
+    np.testing.assert_array_equal(drifting.identity_basis, learned.identity_basis)
+    assert np.abs(drifting.drift - learned.drift).max() > 1e-3
+
+
+def _shrunk(points: np.ndarray) -> np.ndarray:
+    apart = np.linalg.norm(points[:, 13] - points[:, 14], axis=1) / 100.0
+    centre = points.mean(axis=1, keepdims=True)
+    return np.asarray(centre + (points - centre) * (1.0 - 0.2 * apart)[:, None, None])
+
+
+def test_the_forehead_says_less_about_the_pose(learned: MorphableModel) -> None:
+    forehead = list(topology.FOREHEAD)
+    rest = [point for point in topology.RIGID if point not in topology.FOREHEAD]
+    assert learned.rigid_weight[forehead].max() < 0.5 * learned.rigid_weight[rest].min()

@@ -152,14 +152,15 @@ def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
     )
     yaw, pitch, roll = angles_from_rotation(driver.pose.rotation).T
     lids = np.minimum(right, left)
-    strayed = driver.expression @ model.expression_basis.reshape(-1, model.expression_count).T
+    basis = model.expression_basis.reshape(-1, model.expression_count)
+    strayed = np.einsum("tk,kl,tl->t", driver.expression, basis.T @ basis, driver.expression, optimize=True)
     cost = (
         30.0 * np.maximum(lips - np.percentile(lips, 10), 0)
         + 40.0 * np.maximum(np.percentile(lids, 70) - lids, 0)
         + 2.0 * np.abs(yaw)
         + 2.0 * np.abs(pitch - np.median(pitch))
         + 2.0 * np.abs(roll - np.median(roll))
-        + 2.0 * np.linalg.norm(strayed, axis=1)
+        + 2.0 * np.sqrt(np.maximum(strayed, 0.0))
     )
     return int(np.argmin(np.where(driver.valid, cost, np.inf)))
 

@@ -292,7 +292,10 @@ class _Bench:
 
 
 def _unlimited(config: RetargetConfig) -> RetargetConfig:
-    """A film's own head goes as far as in the film: how far `animate` follows it is no error of what draws."""
+    """A film's own head may go as far as in the film: how far `animate` follows it is no error of what draws.
+
+    What room the picture has for a head that its edge cuts, and 45 degrees of roll, stay the limits that they are.
+    """
     return replace(config, yaw_limit_deg=180.0, pitch_limit_deg=180.0, shift_limit=10.0, scale_limit=10.0)
 
 

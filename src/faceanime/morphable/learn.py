@@ -166,10 +166,18 @@ def _normalised(shape: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "478 3"]
 
 
 def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
-    """Each vertex's twin in the mirrored shape: all of them paired so that they lie nearest."""
+    """Each vertex's twin in the mirrored shape: all of them paired so that they lie nearest.
+
+    Raises MorphableModelError where twins of twins are others.
+    """
     mirrored = shape * MIRROR_X
     distance = ((shape[:, None] - mirrored[None]) ** 2).sum(axis=-1)
-    return linear_sum_assignment(distance)[1].astype(np.int32)
+    twin = linear_sum_assignment(distance)[1].astype(np.int32)
+    if (twin[twin] != np.arange(len(shape))).any():
+        raise MorphableModelError(
+            "the mean face is too askew to say which points mirror which; give more data"
+        )
+    return twin
 
 
 def _aligned(
