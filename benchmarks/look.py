@@ -10,7 +10,6 @@ lowest, and the head turned furthest to either side.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +41,7 @@ def main() -> None:
     parser.add_argument("--generator", type=Path)
     parser.add_argument("--rows", type=int, default=10, help="portraits on a sheet")
     args = parser.parse_args()
-    animator = Animator(
-        replace(AnimatorConfig(), draw=DrawConfig(quality=args.quality, generator=args.generator))
-    )
+    animator = Animator(AnimatorConfig(draw=DrawConfig(quality=args.quality, generator=args.generator)))
     pictures = people(args.data, PORTRAITS, args.split, args.portraits)
     portraits = [animator.portrait(read_image(path), str(path)) for path in pictures]
     args.out.mkdir(parents=True, exist_ok=True)
