@@ -28,7 +28,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
-DRAWN = 3
+DRAWN = 4
 """Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
 
 
@@ -54,14 +54,15 @@ class GeometricRenderer:
     ) -> None:
         """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet."""
         height, width = source.shape[:2]
-        person = None
+        person = carried = None
         if matte is not None and config.still_background:
             points = project(source_shape(face, model), face.coefficients.pose)
-            person = _trusted_person(matte, points)
-            if person is not None:
+            trusted = _trusted_person(matte, points)
+            if trusted is not None:
                 face_px = float(np.ptp(points[list(topology.OVAL), 1]))
-                person = np.maximum(person, strands_beside(source, matte, face_px))
-        self._sheet = WarpSheet(face, model, width, height, person, config.warp)
+                strands = strands_beside(source, matte, face_px)
+                person, carried = (np.maximum(part, strands) for part in trusted)
+        self._sheet = WarpSheet(face, model, width, height, carried, config.warp)
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
         self._background = None if person is None else self._separate(person[self.region.slices])
         self._skin = None if person is None or matte is None else self._beyond_the_cheek(matte)
@@ -170,11 +171,12 @@ def _open_rows(matte: Float32[np.ndarray, "h w"]) -> int:
 
 def _trusted_person(
     matte: Float32[np.ndarray, "H W"], points: Float[np.ndarray, "V 3"]
-) -> Float32[np.ndarray, "H W"] | None:
-    """The matte with the face itself made sure; None where it misses the face (a statue, a drawing).
+) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]] | None:
+    """What is the person's, and what moves with it, the face made sure; None where the matte misses the face.
 
-    From the mouth down all counts as the person's: there little moves, and what surrounds a neck (collars,
-    straps, scarves) is often taken for background and would tear off.
+    (It misses statues and drawings.) From the mouth down gaps in the matte are the person's: collars, straps, scarves
+    are often taken for background and would tear off. There, between neck and shoulders too, all moves with it: a sheet
+    that fades evenly does not fold.
     """
     oval = points[list(topology.OVAL), :2]
     size = float(np.ptp(oval[:, 1]))
@@ -183,13 +185,30 @@ def _trusted_person(
     if (matte * face).sum() < _TRUSTED * face.sum():
         return None
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
-    body = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
+    below = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
     sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
     edge = min(max(round(_EDGE * size), 1), height - 1)
     sharp[:edge] = np.maximum(sharp[:edge], sharp[edge])  # networks miss hair in the outermost rows
-    return np.maximum(np.maximum(sharp, body), np.minimum(1.0, 2.0 * face)).astype(np.float32)
+    sure = np.maximum(sharp, np.minimum(1.0, 2.0 * face))
+    body = below * _closed(sharp, _GAP * size)
+    return np.maximum(sure, body).astype(np.float32), np.maximum(sure, below).astype(np.float32)
 
 
+def _closed(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndarray, "H W"]:
+    """The matte without gaps narrower than that, found where `_GAP_PX` pixels span one."""
+    height, width = matte.shape
+    factor = min(_GAP_PX / gap_px, 1.0)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    around = max(round(0.5 * factor * gap_px), 1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * around + 1, 2 * around + 1))
+    small = cv2.resize(matte, size, interpolation=cv2.INTER_AREA)
+    wide = cv2.copyMakeBorder(small, around, around, around, around, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc)[around:-around, around:-around]
+    return np.maximum(matte, cv2.resize(closed, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+_GAP, _GAP_PX = 0.2, 20.0
+"""Gaps beside neck and shoulders that are the person's, in heights of the face."""
 _EDGE = 0.02
 _SURE_FACE = 0.85
 """A face's outline shrunk to this is the face, whatever the matte says."""

@@ -33,10 +33,10 @@ class WarpConfig:
     """Side of the moving region, in sizes of the face; cut at the picture's edge."""
     rings: int = 6
     """Rings of vertices between the model's last ring and the still border."""
-    fade: float = 0.7
+    fade: float = 0.5
     """Share of the rest of the way over which the motion fades to nothing."""
-    stiff: float = 0.05
-    """Share of the way from the face's outline to the border that moves with the head as if rigid."""
+    depth: float = 0.75
+    """How far back hair and neck lie behind the face's outline, in shares of the model's rings."""
 
 
 class WarpSheet:
@@ -51,7 +51,7 @@ class WarpSheet:
         matte: Float32[np.ndarray, "H W"] | None,
         config: WarpConfig,
     ) -> None:
-        """`matte` (H,W) in [0,1], how surely a pixel is the person's; None where nobody knows."""
+        """`matte` (H,W) in [0,1], how surely a pixel moves with the person; None where nobody knows."""
         self._model = model
         self._face = face
         source = face.coefficients
@@ -151,7 +151,7 @@ class _Rays:
         near = np.linalg.norm(out, axis=1)
         out = out / near[:, None]
         border = np.maximum(_distance_to_border(centre, out, region), 1.05 * near)
-        rigid = near + config.stiff * (border - near)
+        rigid = near
         if matte is not None:
             end = _person_end(matte, centre, out, near, border)
             cut = _ends_at_picture_edge(centre + border[:, None] * out, picture_size)
@@ -160,7 +160,7 @@ class _Rays:
             rigid = np.maximum(_around(maximum_filter1d(rigid / border, 3, mode="wrap")), 0.2) * border
         model_rings = placed[count:].reshape(-1, len(oval), 3)
         shares = [_share(ring, centre, out, near, border) for ring in model_rings]
-        depths = [ring[:, 2] for ring in model_rings]
+        depths = [oval[:, 2] + config.depth * (ring[:, 2] - oval[:, 2]) for ring in model_rings]
         for step in np.linspace(0.0, 1.0, config.rings + 1)[1:]:
             shares.append(shares[len(model_rings) - 1] * (1 - step) + step)
             depths.append(depths[-1] - 0.01 * near)  # where rings fold over, the inner one is seen
@@ -198,7 +198,8 @@ def _person_end(
     return np.asarray(np.where(left.any(axis=1), end, np.inf))
 
 
-_MARGIN = 0.15
+_MARGIN = 0.1
+"""Beyond a person's edge, in radii of the face, the sheet is still rigid."""
 
 
 def _ends_at_picture_edge(
