@@ -51,11 +51,8 @@ def main() -> None:
         frames = [frame.pixels for frame in read_frames(clip)]
         film, drawn = [frames[t] for t in moments.values()], []
         for portrait in portraits:
-            dynamics, some = animator.retarget(portrait, motion), list(moments.values())
-            dynamics = dynamics.replaced(
-                expression=dynamics.expression[some], pose=dynamics.pose[some], valid=dynamics.valid[some]
-            )
-            drawn.append([portrait.pixels, *animator.render(portrait, dynamics)])
+            dynamics = animator.retarget(portrait, motion)
+            drawn.append([portrait.pixels, *animator.render(portrait, dynamics, list(moments.values()))])
         for first in range(0, len(drawn), args.rows):
             these = slice(first, first + args.rows)
             rows = [[np.full_like(film[0], 255), *film], *drawn[these]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
@@ -41,10 +41,10 @@ from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.prior.render import GeometricConfig, GeometricRenderer
-from faceanime.prior.warp import face_region
+from faceanime.prior.warp import face_region, hair_pose
 from faceanime.progress import Progress, SilentProgress, watched
 from faceanime.streaming import ahead, in_order
-from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.weights import bundled
@@ -177,8 +177,10 @@ class Animator:
         dynamics = self.retarget(portrait, motion)
         yield from self.render(portrait, dynamics)
 
-    def render(self, portrait: Portrait, dynamics: Dynamics) -> Iterator[Pixels]:
-        """The pictures of a portrait with dynamics that are its own (see `retarget`).
+    def render(
+        self, portrait: Portrait, dynamics: Dynamics, frames: Sequence[int] | None = None
+    ) -> Iterator[Pixels]:
+        """The pictures of a portrait with dynamics that are its own (see `retarget`), or some of the `frames` alone.
 
         Raises ConfigError, WeightsError for networks that are not there or do not fit.
         """
@@ -186,17 +188,20 @@ class Animator:
         draw = (
             self._painter_of(portrait) if self.config.draw.renderer == "pgfg" else self._renderer_of(portrait)
         )
+        hair = hair_pose(dynamics.pose, dynamics.frame_rate)
         with ONE_THREAD_EACH:
-            yield from in_order(draw, (dynamics[t] for t in range(len(dynamics))))
+            yield from in_order(
+                lambda t: draw(dynamics[t], hair[t]), range(len(dynamics)) if frames is None else frames
+            )
 
-    def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
+    def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """The geometric renderer of a portrait, its pictures repaired. Raises WeightsError."""
         renderer = GeometricRenderer(
             portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
         repair = self._repair_of(portrait, renderer)
-        return lambda face: paster.paste(repair(renderer.render(face), face))
+        return lambda face, hair: paster.paste(repair(renderer.render(face, hair), face))
 
     def _repair_of(
         self, portrait: Portrait, renderer: GeometricRenderer
@@ -209,11 +214,12 @@ class Animator:
         region, mouth = renderer.region, renderer.mouth
         return Repairer(portrait.pixels, portrait.face, region, mouth, self.model, self._network).repair
 
-    def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients], Pixels]:
+    def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""
         from faceanime.generator.paint import Painter  # torch is slow to import
 
-        return Painter(portrait.pixels, portrait.face, self.model, self._network).draw
+        painter = Painter(portrait.pixels, portrait.face, self.model, self._network)
+        return lambda face, hair: painter.draw(face)
 
     def ready(self) -> None:
         """Load the renderer's networks now: what is wrong with them is told before long work. Raises as `render`."""

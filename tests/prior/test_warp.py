@@ -1,5 +1,7 @@
 """The sheet rests when the head rests, follows it where it goes and never tears."""
 
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
@@ -7,11 +9,12 @@ from heads_drawn import HEIGHT, WIDTH, head_matte
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import flow_from_mesh, identity_flow
+from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.prior.lashes import LashBand
-from faceanime.prior.warp import WarpConfig, WarpSheet, affine_between, face_region
-from faceanime.structures.coefficients import FaceCoefficients
+from faceanime.prior.warp import WarpConfig, WarpSheet, affine_between, face_region, hair_pose
+from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.prior import Box, WarpField
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of
 
@@ -146,6 +149,50 @@ def test_hair_moves_with_the_head_where_the_person_ends(
     np.testing.assert_allclose(
         flow[ring[field.region.slices]], np.tile([-6.0, 4.0], (ring.sum(), 1)), atol=0.05
     )
+
+
+def shaken(source: FaceCoefficients, frames: int, noise_deg: float = 0.0) -> HeadPose:
+    """A head that turns to and fro in two seconds, and trembles."""
+    rng = np.random.default_rng(0)
+    slow = 10.0 * np.sin(np.arange(frames) / 25.0 * np.pi)
+    yaw, pitch, roll = np.radians([slow, 0.0 * slow, 0.0 * slow] + noise_deg * rng.normal(size=(3, frames)))
+    return HeadPose(
+        rotation_from_angles(yaw, pitch, roll) @ source.pose.rotation,
+        np.full(frames, source.pose.scale),
+        source.pose.translation_px + slow[:, None],
+    )
+
+
+def test_hair_rests_with_the_head_and_begins_and_ends_with_it(source: FaceCoefficients) -> None:
+    still, moving = shaken(source, 1)[np.zeros(9, int)], shaken(source, 60, noise_deg=0.5)
+    np.testing.assert_allclose(hair_pose(still, Fraction(25)).rotation, still.rotation, atol=1e-9)
+    slow = hair_pose(moving, Fraction(25))
+    for end in (0, -1):
+        np.testing.assert_allclose(slow.rotation[end], moving.rotation[end], atol=5e-4)
+        np.testing.assert_allclose(slow.translation_px[end], moving.translation_px[end], atol=1e-9)
+    alone = hair_pose(moving[:1], Fraction(25))
+    np.testing.assert_allclose(alone.translation_px, moving.translation_px[:1], atol=1e-9)
+
+
+def test_hair_trembles_less_than_the_head_and_goes_as_far(source: FaceCoefficients) -> None:
+    moving, wanted = shaken(source, 100, noise_deg=0.5), shaken(source, 100)
+    slow = hair_pose(moving, Fraction(25))
+
+    def away(pose: HeadPose) -> float:
+        return float(np.abs(pose.rotation - wanted.rotation)[5:-5].mean())
+
+    assert away(slow) < 0.7 * away(moving)
+    assert away(hair_pose(wanted, Fraction(25))) < 0.1 * away(moving)
+
+
+def test_only_what_is_not_face_follows_the_hair(
+    sheet: WarpSheet, source: FaceCoefficients, model: MorphableModel
+) -> None:
+    other = turned(source, 3.0).pose
+    as_face, as_hair = sheet.target_points(source), sheet.target_points(source, other)
+    count = model.landmark_count
+    np.testing.assert_array_equal(as_hair[:count], as_face[:count])
+    assert np.abs(as_hair[count:] - as_face[count:]).max() > 1.0
 
 
 def test_the_region_is_cut_at_the_pictures_edge(model: MorphableModel) -> None:

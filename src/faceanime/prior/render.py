@@ -24,7 +24,7 @@ from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.strands import strands_beside
 from faceanime.prior.warp import WarpConfig, WarpSheet, source_shape
-from faceanime.structures.coefficients import FaceCoefficients, FittedFace
+from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
@@ -79,9 +79,12 @@ class GeometricRenderer:
         """The part of the picture that moves; all else stays as it is."""
         return self._sheet.region
 
-    def render(self, target: FaceCoefficients) -> Pixels:
-        """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px."""
-        warp = self._sheet.field(target)
+    def render(self, target: FaceCoefficients, hair: HeadPose | None = None) -> Pixels:
+        """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in picture px.
+
+        `hair`: the pose of what is not face, in a film that of `hair_pose`; None: the face's own.
+        """
+        warp = self._sheet.field(target, hair)
         canvas = sample(self._region_pixels, self._folded(warp.flow), "cubic")
         cheek = self._paint_cheek(canvas, warp)
         self._paint_background(canvas, warp, cheek)

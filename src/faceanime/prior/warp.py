@@ -8,11 +8,14 @@ part of the face it shows.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.spatial.transform import Rotation
 
 from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.flow import flow_from_mesh
@@ -73,12 +76,14 @@ class WarpSheet:
         """The sheet's vertices in the source picture, px; the landmarks come first."""
         return self._source_points[:, :2]
 
-    def target_points(self, target: FaceCoefficients) -> Float[np.ndarray, "N 3"]:
-        """The sheet's vertices at the target's geometry, px."""
+    def target_points(
+        self, target: FaceCoefficients, hair: HeadPose | None = None
+    ) -> Float[np.ndarray, "N 3"]:
+        """The sheet's vertices at the target's geometry, px; what is not face as `hair` (see `hair_pose`) has it."""
         count = self._model.landmark_count
         shape = self._model.vertices(target.identity, target.expression) + self._face.residual
         face = project(shape[:count], target.pose)
-        rings = project(self._rings_model, target.pose)
+        rings = project(self._rings_model, target.pose if hair is None else hair)
         still = self._source_points[count : count + len(rings)]
         moved = still + self._ring_weight[:, None] * (rings - still)
         points = np.concatenate([face, moved])
@@ -87,10 +92,10 @@ class WarpSheet:
             [points, self._lashes.at(points, turned * target.pose.scale / self._pose.scale)]
         )
 
-    def field(self, target: FaceCoefficients) -> WarpField:
-        """The backward flow inside the region, and what each of its pixels shows."""
+    def field(self, target: FaceCoefficients, hair: HeadPose | None = None) -> WarpField:
+        """The backward flow inside the region, and what each of its pixels shows; `hair` as in `target_points`."""
         origin = np.array([self.region.left, self.region.top, 0.0])
-        points = self.target_points(target)
+        points = self.target_points(target, hair)
         flow, triangle = flow_from_mesh(
             self.source_points - origin[:2],
             points - origin,
@@ -100,6 +105,23 @@ class WarpSheet:
         )
         parts = self._part_shown.take(triangle, mode="wrap")
         return WarpField(flow, parts, points.astype(np.float32), self.region)
+
+
+def hair_pose(pose: HeadPose, frame_rate: Fraction) -> HeadPose:
+    """How hair and neck follow the poses (T,) of a face: without what is quickest, which is skin, or noise.
+
+    A Gaussian over `_HAIR_S`; begins and ends as the face does, and rests where it rests.
+    """
+    deviation = _HAIR_S * float(frame_rate)
+    margin = min(math.ceil(4.0 * deviation), len(pose.scale) - 1)
+
+    def slow(values: np.ndarray) -> np.ndarray:
+        ends = [(margin, margin)] + [(0, 0)] * (values.ndim - 1)
+        longer = np.pad(values, ends, mode="reflect", reflect_type="odd")
+        return np.asarray(gaussian_filter1d(longer, deviation, axis=0)[margin : margin + len(values)])
+
+    rotation = Rotation.from_matrix(slow(pose.rotation)).as_matrix()
+    return HeadPose(rotation, np.exp(slow(np.log(pose.scale))), slow(pose.translation_px))
 
 
 def source_shape(face: FittedFace, model: MorphableModel) -> Vertices:
@@ -198,6 +220,8 @@ def _person_end(
     return np.asarray(np.where(left.any(axis=1), end, np.inf))
 
 
+_HAIR_S = 0.04
+"""Chosen on films of validation people: hair, drawn so, is steadier by a tenth, and no further from where it is."""
 _MARGIN = 0.1
 """Beyond a person's edge, in radii of the face, the sheet is still rigid."""
 

@@ -212,13 +212,14 @@ class DynamicsTrainer:
         truth = gone_on(predictor.prior, predictor.normaliser.normal(torch.tensor(states)), there)
         is_known = torch.tensor(known)
         bridge = predictor.prior.given(truth, is_known)
+        styles = whitened(predictor, torch.tensor(style_of(states, there, self.model)).float())
         noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
+        noise = bridge.mean + predictor.liveliness(styles) * (noise - bridge.mean)
         flow_time = torch.rand(config.batch)
         mean_only = torch.rand(config.batch) < _MEAN_SHARE  # answers with the mean of all futures
         flow_time = torch.where(mean_only, torch.zeros_like(flow_time), flow_time)
         noise = torch.where(mean_only[:, None, None], bridge.mean, noise)
         share = flow_time[:, None, None]
-        styles = whitened(predictor, torch.tensor(style_of(states, there, self.model)).float())
         clean = predictor(
             (1.0 - share) * noise + share * truth,
             flow_time,
