@@ -228,8 +228,7 @@ class Bridge:
         return torch.where(self.is_known[..., None], self.known, bent)
 
 
-_LEAST_VARIANCE = 1e-3
-"""Known frames are noisy: a process that passes through them exactly would take their noise for motion."""
+_LEAST_VARIANCE = 1e-4
 _STYLE_OF_GROUP = [1, 1, 0, 2, 2, 2]
 """For each of `GROUPS`, which of `STYLES` tells how lively it is."""
 _LIVELIEST = 1.6

@@ -283,7 +283,7 @@ class _Bench:
         for name, animator in self._animators.items():
             retargeting = replace(animator.config.retarget, reference=pair.reference)
             if pair.has_truth:
-                retargeting = _unlimited(retargeting)
+                retargeting = unlimited(retargeting)
             animator.config = replace(animator.config, retarget=retargeting)
             portrait = animator.portrait(reference.source, f"clip {pair.source.key}")
             yield name, list(animator.animate(portrait, reference.motion))
@@ -291,7 +291,7 @@ class _Bench:
             yield row_of(folder), _predicted(folder, pair, reference)
 
 
-def _unlimited(config: RetargetConfig) -> RetargetConfig:
+def unlimited(config: RetargetConfig) -> RetargetConfig:
     """A film's own head may go as far as in the film: how far `animate` follows it is no error of what draws.
 
     What room the picture has for a head that its edge cuts, and 45 degrees of roll, stay the limits that they are.
