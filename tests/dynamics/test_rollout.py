@@ -12,6 +12,7 @@ from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.gaps import CLOSED_LIPS, gap_of
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
 from faceanime.dynamics.rollout import (
+    CONTEXT,
     Given,
     _bounds,
     draw_future,
@@ -192,9 +193,11 @@ def test_temperature_is_the_distance_from_the_mean(predictor: FlowPredictor) -> 
 
 def test_few_steps_lead_where_many_do(predictor: FlowPredictor) -> None:
     """To the noise itself, where a Gaussian is led to its own distribution (an untrained network)."""
+    even = copy.deepcopy(predictor)
+    even.style_factor.mul_(1e-3)  # all equally lively
     given = task(predictor.numbers, 40, [0])
     many, few, one = (
-        draw_future(predictor, given, FutureConfig(steps=steps), generator()) for steps in (100, 3, 1)
+        draw_future(even, given, FutureConfig(steps=steps), generator()) for steps in (100, 3, 1)
     )
     far = np.abs(many - one).mean()
     assert far > 0.3
@@ -238,6 +241,18 @@ def test_energy_is_felt(predictor: FlowPredictor) -> None:
         for energy in (0.5, 2.0)
     )
     assert lively > 1.5 * calm
+
+
+def test_the_lively_stay_lively(predictor: FlowPredictor) -> None:
+    """Seeds differ in how lively they are, more than the windows of one do; an untrained network draws noise."""
+    windows = 4
+    given = task(predictor.numbers, 1 + windows * (WINDOW - CONTEXT), [0])
+    drawn = [draw_future(predictor, given, FutureConfig(), generator(seed))[1:] for seed in range(24)]
+    size = np.log([[part.std() for part in np.split(motion, windows)] for motion in drawn])
+    between, within = size.mean(axis=1).std(), size.std(axis=1).mean()
+    assert between > 0.3
+    assert 0.05 < within < between
+    assert np.corrcoef(size[:, 0], size[:, 1])[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("after", [0, 1, 16])
