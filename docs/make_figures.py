@@ -22,7 +22,6 @@ from faceanime.pipeline import Animator, AnimatorConfig, Portrait, scaled_portra
 from faceanime.prior.shade import shade_face
 from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.sheet import contact_sheet, tile_row
-from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.faces import CropTransform
 from faceanime.structures.frames import Pixels
 
@@ -47,15 +46,7 @@ def main() -> None:
 def shot(animator: Animator, portrait: Portrait, name: str, frame: int) -> Pixels:
     """One frame of a bundled motion."""
     dynamics = animator.retarget(portrait, bundled_motion(name))
-    return next(animator.render(portrait, one_frame(dynamics, frame)))
-
-
-def one_frame(dynamics: Dynamics, frame: int) -> Dynamics:
-    """The dynamics of a single moment."""
-    part = slice(frame, frame + 1)
-    return dynamics.replaced(
-        expression=dynamics.expression[part], pose=dynamics.pose[part], valid=dynamics.valid[part]
-    )
+    return next(animator.render(portrait, dynamics, [frame]))
 
 
 def film(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
@@ -77,7 +68,7 @@ def stages(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
         points = model_points(dynamics[frame], face.residual, model)
         clay = shade_face(points, model, height, width)
         prior = np.rint((render_texture(texture, points, height, width) + 1.0) * 127.5).astype(np.uint8)
-        result = next(animator.render(portrait, one_frame(dynamics, frame)))
+        result = next(animator.render(portrait, dynamics, [frame]))
         rows.append([crop_pixels(picture, crop) for picture in (portrait.pixels, clay, prior, result)])
     columns = [list(column) for column in zip(*rows, strict=True)]
     labels = ("source", "3D face of the motion", "prior: the source's skin at 117 vertices", "result")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from faceanime.dynamics.blinks import blinks_of, lids_apart
-from faceanime.dynamics.future import FutureConfig
+from faceanime.dynamics.future import FutureConfig, Style
 from faceanime.dynamics.gaps import CLOSED_LIPS, gap_of
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
 from faceanime.dynamics.rollout import (
@@ -25,6 +25,7 @@ from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
+from faceanime.train.clips import groups_of
 from heads import axes_of, pose_of
 
 WINDOW = 48
@@ -253,6 +254,33 @@ def test_the_lively_stay_lively(predictor: FlowPredictor) -> None:
     assert between > 0.3
     assert 0.05 < within < between
     assert np.corrcoef(size[:, 0], size[:, 1])[0, 1] > 0.5
+
+
+@pytest.mark.parametrize(("style", "parts"), [(0, {2}), (1, {0, 1}), (2, {3, 4, 5})])
+def test_a_style_moves_its_own_numbers(
+    predictor: FlowPredictor, model: MorphableModel, style: int, parts: set[int]
+) -> None:
+    """Mouth; lids, gaze and brows; head."""
+    apart = copy.deepcopy(predictor)
+    groups = groups_of(model)
+    apart.prior.group.copy_(torch.tensor(groups))
+    middle, raised = torch.zeros(1, 3), torch.zeros(1, 3)
+    raised[0, style] = 0.7
+    ratio = (apart.liveliness(raised) / apart.liveliness(middle))[0, 0].numpy()
+    mine = np.isin(groups, list(parts))
+    np.testing.assert_allclose(ratio, np.where(mine, np.exp(0.7), 1.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("style", ["any", "talk", "idle", "look-around"])
+def test_more_energy_is_livelier_in_every_style(predictor: FlowPredictor, style: Style) -> None:
+    given = task(predictor.numbers, 60, [0])
+    speeds = [
+        np.abs(
+            np.diff(draw_future(predictor, given, FutureConfig(style=style, energy=e), generator()), axis=0)
+        )[1:].mean()
+        for e in (0.2, 0.5, 1.0, 2.0, 3.0)
+    ]
+    np.testing.assert_allclose(np.array(speeds) / speeds[2], [0.2, 0.5, 1.0, 2.0, 3.0], rtol=0.2)
 
 
 @pytest.mark.parametrize("after", [0, 1, 16])

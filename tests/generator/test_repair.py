@@ -8,6 +8,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from faceanime.dynamics.motions import bundled_motion
 from faceanime.errors import ConfigError, WeightsError
 from faceanime.film import FilmOptions, animate_file
 from faceanime.generator.choice import DrawConfig
@@ -167,6 +168,22 @@ def test_the_pipeline_repairs(
     )
     np.testing.assert_array_equal(flow[0], portrait.pixels)
     assert 500 < (flow[1] != plain[1]).any(axis=-1).sum() < 0.25 * plain[1][..., 0].size
+
+
+def test_some_frames_are_drawn_as_in_the_whole_film(
+    portrait: Portrait, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their hair, which follows neighbouring frames."""
+    animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
+    dynamics = animator.retarget(portrait, bundled_motion("shake"))
+    whole, some = (
+        list(animator.render(portrait, dynamics)),
+        list(animator.render(portrait, dynamics, [12, 3])),
+    )
+    np.testing.assert_array_equal(some, [whole[12], whole[3]])
+    monkeypatch.setattr("faceanime.pipeline.hair_pose", lambda pose, frame_rate: pose)
+    (stiff,) = animator.render(portrait, dynamics, [12])
+    assert (stiff != whole[12]).any()
 
 
 def test_the_bundled_weights_belong_to_the_bundled_model(model: MorphableModel) -> None:

@@ -12,7 +12,7 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.fill import soft_polygon
-from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.prior.render import GeometricConfig, GeometricRenderer, _trusted_person
 from faceanime.prior.warp import source_shape
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
@@ -84,6 +84,32 @@ def test_the_background_stands_still(
         assert held.mean() < 0.5
         assert np.percentile(held, 99) <= 12
         assert np.abs(carried.render(target).astype(int) - still)[away].mean() > 2 * held.mean()
+
+
+@pytest.mark.parametrize(("gap_share", "carried"), [(0.08, True), (0.6, False)])
+def test_a_collar_that_was_taken_for_background_is_the_persons(
+    model: MorphableModel, gap_share: float, carried: bool
+) -> None:
+    """A narrow gap in the matte beside the neck is the person's, a wide one is what is behind."""
+    points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
+    oval = points[list(topology.OVAL)]
+    size, chin = np.ptp(oval[:, 1]), int(oval[:, 1].max())
+    wide = max(round(gap_share * size), 3)
+    matte = head_matte(model)
+    matte[chin:] = 1.0
+    matte[chin + 10 :, 270 : 270 + wide] = 0.0
+    person, moves = _trusted_person(matte, points)
+    middle = person[chin + 20 : -5, 270 + wide // 2]
+    assert (middle > 0.9).all() if carried else (middle < 0.1).all()
+    assert (moves[chin:] == 1.0).all()
+
+
+def test_a_solid_body_does_not_grow(model: MorphableModel) -> None:
+    points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
+    matte = head_matte(model)
+    person, _ = _trusted_person(matte, points)
+    below = slice(int(points[list(topology.OVAL), 1].max()) + 60, None)
+    np.testing.assert_allclose(person[below], matte[below], atol=0.02)
 
 
 def test_the_background_may_move_along(picture: np.ndarray, model: MorphableModel) -> None:

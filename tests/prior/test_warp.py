@@ -9,7 +9,7 @@ from heads_drawn import HEIGHT, WIDTH, head_matte
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import flow_from_mesh, identity_flow
-from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.geometry.rotation import angle_between, rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.prior.lashes import LashBand
@@ -163,15 +163,31 @@ def shaken(source: FaceCoefficients, frames: int, noise_deg: float = 0.0) -> Hea
     )
 
 
-def test_hair_rests_with_the_head_and_begins_and_ends_with_it(source: FaceCoefficients) -> None:
-    still, moving = shaken(source, 1)[np.zeros(9, int)], shaken(source, 60, noise_deg=0.5)
-    np.testing.assert_allclose(hair_pose(still, Fraction(25)).rotation, still.rotation, atol=1e-9)
-    slow = hair_pose(moving, Fraction(25))
+@pytest.mark.parametrize("frames", [1, 2, 3, 9, 60])
+@pytest.mark.parametrize("frame_rate", [25, 240])
+def test_hair_rests_with_the_head_and_begins_and_ends_with_it(
+    source: FaceCoefficients, frames: int, frame_rate: int
+) -> None:
+    still, moving = shaken(source, 1)[np.zeros(frames, int)], shaken(source, frames, noise_deg=0.5)
+    np.testing.assert_allclose(hair_pose(still, Fraction(frame_rate)).rotation, still.rotation, atol=1e-9)
+    slow = hair_pose(moving, Fraction(frame_rate))
     for end in (0, -1):
         np.testing.assert_allclose(slow.rotation[end], moving.rotation[end], atol=5e-4)
         np.testing.assert_allclose(slow.translation_px[end], moving.translation_px[end], atol=1e-9)
-    alone = hair_pose(moving[:1], Fraction(25))
-    np.testing.assert_allclose(alone.translation_px, moving.translation_px[:1], atol=1e-9)
+
+
+def test_hair_does_not_shear_at_a_cut(source: FaceCoefficients) -> None:
+    before, after = shaken(source, 1), turned(source, 25.0, at=(AT[0] + 40.0, AT[1])).pose
+    cut = HeadPose(
+        np.concatenate([np.repeat(before.rotation, 10, axis=0), np.tile(after.rotation, (10, 1, 1))]),
+        np.full(20, source.pose.scale),
+        np.concatenate(
+            [np.repeat(before.translation_px, 10, axis=0), np.tile(after.translation_px, (10, 1))]
+        ),
+    )
+    slow = hair_pose(cut, Fraction(25))
+    assert np.degrees(angle_between(slow.rotation, cut.rotation)).max() < 2.01
+    assert np.linalg.norm(slow.translation_px - cut.translation_px, axis=1).max() < 0.031 * SCALE
 
 
 def test_hair_trembles_less_than_the_head_and_goes_as_far(source: FaceCoefficients) -> None:

@@ -34,7 +34,7 @@ class Morph:
     energy: float = 1.0
     """How lively it is, 0.2 to 3: about a factor on the speed of mouth and head."""
     temperature: float = 0.5
-    """Size of the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
+    """Factor on the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
     predictor: Path | None = None

@@ -28,7 +28,7 @@ class FutureConfig:
     energy: float = 1.0
     """How much livelier than that, 0.2 to 3: about a factor on the speed of mouth and head. Above 2 heads go far."""
     temperature: float = 1.0
-    """Size of the noise that it is drawn from: 1 as people move, less is calmer and nearer to the mean."""
+    """Factor on the noise that it is drawn from: 1 as people that lively move, less is nearer to the mean."""
     steps: int = 3
     """Steps from noise to motion."""
 

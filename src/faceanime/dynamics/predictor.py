@@ -232,7 +232,7 @@ _LEAST_VARIANCE = 1e-4
 _STYLE_OF_GROUP = [1, 1, 0, 2, 2, 2]
 """For each of `GROUPS`, which of `STYLES` tells how lively it is."""
 _LIVELIEST = 1.6
-"""Bound on a style's logarithm: 1 in 50 windows of filmed people is calmer or livelier."""
+"""Bound on the logarithm of what a drawn or chosen style differs by from the mean one: rarely reached."""
 
 
 class FlowPredictor(nn.Module):
@@ -309,12 +309,14 @@ class FlowPredictor(nn.Module):
         return clean
 
     def liveliness(self, style: Float[Tensor, "B S"]) -> Float[Tensor, "B 1 D"]:
-        """How many times as large as the mean clip's a motion of that style (whitened) is, number by number.
+        """The size of a motion of that style (whitened), number by number, in root mean squares over all styles.
 
-        People rest and rush: a Gaussian process alone is as lively in one window as in the next.
+        People rest and rush; the process alone, whose covariance is that of all of them, is as lively in one window
+        as in the next.
         """
-        louder = (style @ self.style_factor.mT).clamp(-_LIVELIEST, _LIVELIEST).exp()
-        return louder[:, _STYLE_OF_GROUP][:, self.prior.group][:, None]
+        louder = (style @ self.style_factor.mT).clamp(-_LIVELIEST, _LIVELIEST)
+        size = (louder - self.style_factor.pow(2).sum(dim=1)).exp()  # E[size^2] = 1 for a log-normal
+        return size[:, _STYLE_OF_GROUP][:, self.prior.group][:, None]
 
     def mean_of(self, bridge: Bridge, anchor: Float[Tensor, "B D"], trusted: bool = True) -> States:
         """The mean of all futures: the prior's, and as much of what the network adds as can be trusted."""

@@ -33,11 +33,11 @@ _STYLES: dict[str, tuple[float, float, float]] = {
     "look-around": (-2.2, 1.0, 1.2),
 }
 """Liveliness of mouth, eyes and head, in deviations from the mean clip's."""
-_SAME_MOOD = 0.8
+_SAME_MOOD, _SAME_MOOD_FRAMES = 0.8, 80
 """Correlation of the liveliness of a window of 80 frames with that of the one before, in 91 clips of training
 people: who rests, mostly goes on resting."""
 _CHOSEN_SPREAD = 0.3
-"""How far a chosen style still differs from seed to seed, in shares of how far people differ."""
+"""How far a chosen style still differs, seed by seed and window by window, in shares of how far people differ."""
 _HELD = 6
 """Frames that a target is known to be held after the end: else motion is at its quickest where it arrives."""
 _BLINKS_PER_MINUTE = (8.0, 60.0)
@@ -108,15 +108,17 @@ def _drawn(
 ) -> Float[np.ndarray, "T D"]:
     styled = torch.ones(1, dtype=torch.bool)
     times = torch.linspace(0.0, 1.0, config.steps + 1)
+    livelier = _style_that(predictor, torch.full((STYLES,), math.log(config.energy)))
 
-    def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
-        bridge, style = predictor.prior.given(window, known), mood.next()
+    def fill(window: Tensor, known: Tensor, anchor: Tensor, frames: int) -> Tensor:
+        bridge, style = predictor.prior.given(window, known), mood.next(frames)[None]
         mean, white = bridge.mean, torch.randn(window.shape, generator=generator)
-        size = config.temperature * predictor.liveliness(style[None])
+        size = config.temperature * config.energy * predictor.liveliness(style)
+        style = style + livelier
         state = mean + size * (bridge.through(predictor.prior.draw(white)) - mean)
         before = state
         for step, (now, then) in enumerate(pairwise(times)):
-            clean = predictor(state, now[None], bridge, anchor, style[None], styled)
+            clean = predictor(state, now[None], bridge, anchor, style, styled)
             # d state / d s = clean - state in s = -log(1 - t): exact for a clean state that changes linearly in s
             kept = (1.0 - then) / (1.0 - now)
             state = kept * state + (1.0 - kept) * clean
@@ -147,7 +149,7 @@ def draw_loop(predictor: FlowPredictor, given: Given, config: FutureConfig) -> F
 def mean_future(predictor: FlowPredictor, given: Given) -> Float[np.ndarray, "T D"]:
     """The mean of all futures: what a predictor says that must not err far, and never moves much."""
 
-    def fill(window: Tensor, known: Tensor, anchor: Tensor) -> Tensor:
+    def fill(window: Tensor, known: Tensor, anchor: Tensor, frames: int) -> Tensor:
         return predictor.mean_of(predictor.prior.given(window, known), anchor)
 
     return _rolled(predictor, given, fill)
@@ -168,27 +170,31 @@ class _Mood:
     """How lively each window is, in the predictor's own independent numbers: much as the one before."""
 
     def __init__(self, predictor: FlowPredictor, config: FutureConfig, generator: torch.Generator) -> None:
-        factor = predictor.style_factor
-        self._generator, self._spread = generator, 1.0
-        self._middle = torch.linalg.solve_triangular(
-            factor, torch.full((STYLES, 1), float(np.log(config.energy))), upper=False
-        )[:, 0]
+        self._generator, self._spread, self._middle = generator, 1.0, torch.zeros(STYLES)
         if config.style != "any":
-            deviation = factor.pow(2).sum(dim=1).sqrt()
-            wanted = deviation * torch.tensor(_STYLES[config.style])
-            self._middle += torch.linalg.solve_triangular(factor, wanted[:, None], upper=False)[:, 0]
+            deviation = predictor.style_factor.pow(2).sum(dim=1).sqrt()
+            self._middle = _style_that(predictor, deviation * torch.tensor(_STYLES[config.style]))
             self._spread = _CHOSEN_SPREAD
         self._departure = self._spread * torch.randn(STYLES, generator=generator)
 
-    def next(self) -> Float[Tensor, " S"]:
-        """The style of the next window."""
+    def next(self, frames: int) -> Float[Tensor, " S"]:
+        """The style of the next window, of which so many frames are new."""
         style = self._middle + self._departure
+        same = _SAME_MOOD ** (frames / _SAME_MOOD_FRAMES)
         new = self._spread * torch.randn(STYLES, generator=self._generator)
-        self._departure = _SAME_MOOD * self._departure + math.sqrt(1.0 - _SAME_MOOD**2) * new
+        self._departure = same * self._departure + math.sqrt(1.0 - same**2) * new
         return style
 
 
-Fill = Callable[[Float[Tensor, "1 W D"], Bool[Tensor, "1 W"], Float[Tensor, "1 D"]], Float[Tensor, "1 W D"]]
+def _style_that(predictor: FlowPredictor, livelier: Float[Tensor, " S"]) -> Float[Tensor, " S"]:
+    """The style by which motions are so much livelier, in logarithms."""
+    return torch.linalg.solve_triangular(predictor.style_factor, livelier[:, None], upper=False)[:, 0]
+
+
+Fill = Callable[
+    [Float[Tensor, "1 W D"], Bool[Tensor, "1 W"], Float[Tensor, "1 D"], int], Float[Tensor, "1 W D"]
+]
+"""Completes a window of which some frames are known, given the anchor, and how many frames it is asked for."""
 
 
 def _rolled(predictor: FlowPredictor, given: Given, fill: Fill) -> Float[np.ndarray, "T D"]:
@@ -207,7 +213,7 @@ def _rolled(predictor: FlowPredictor, given: Given, fill: Fill) -> Float[np.ndar
             part, shown = torch.zeros(1, window, states.shape[1]), torch.zeros(1, window, dtype=torch.bool)
             part[0, : seen - start], shown[0, : seen - start] = states[start:seen], known[start:seen]
             shown[0, : begins - start] = True
-            states[begins:ends] = fill(part, shown, anchor)[0, begins - start : ends - start]
+            states[begins:ends] = fill(part, shown, anchor, ends - begins)[0, begins - start : ends - start]
     drawn = predictor.normaliser.plain(states).numpy().astype(np.float64)
     return np.where(given.known[:, None], given.states, drawn)
 

@@ -246,8 +246,9 @@ ALONG = tuple(f"{what}, {n}" for what in ("coefficients", "vertices %") for n in
 
 
 def without_network(flow: FlowPredictor) -> FlowPredictor:
-    """The Gaussian process that it starts from, alone."""
+    """The Gaussian process that it starts from, alone, and equally lively for every seed."""
     prior = copy.deepcopy(flow)
+    prior.style_factor.copy_(1e-6 * torch.eye(len(prior.style_factor)))
     with torch.no_grad():
         for parameter in (*prior.add.parameters(), *prior.carry.parameters()):
             parameter.zero_()

@@ -66,7 +66,6 @@ class GeometricRenderer:
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
         self._background = None if person is None else self._separate(person[self.region.slices])
         self._skin = None if person is None or matte is None else self._beyond_the_cheek(matte)
-        self._open_rows = 0 if person is None else _open_rows(person[self.region.slices])
         self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
         self._margin = _hair_margin(points[list(topology.OVAL)], self.region)
@@ -117,9 +116,7 @@ class GeometricRenderer:
         if self._background is None:
             return
         matte, crown, plate = self._background
-        shift = np.abs(warp.target_points[:, 1] - self._sheet.source_points[:, 1]).max()
-        rows = slice(0, self._open_rows + int(shift) + 2)  # what is read below is all the person's
-        places = warp.flow[rows]
+        places = warp.flow
         if crown:
             places = places + np.array([0.0, crown], np.float32)
         alpha = sample(matte[..., None], places)[..., 0]
@@ -166,12 +163,6 @@ _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
 
-def _open_rows(matte: Float32[np.ndarray, "h w"]) -> int:
-    """How many rows there are above those that are the person's from side to side."""
-    rows = np.flatnonzero((matte < _OPAQUE).any(axis=1))
-    return int(rows[-1]) + 1 if len(rows) else 0
-
-
 def _trusted_person(
     matte: Float32[np.ndarray, "H W"], points: Float[np.ndarray, "V 3"]
 ) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]] | None:
@@ -207,11 +198,14 @@ def _closed(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndar
     small = cv2.resize(matte, size, interpolation=cv2.INTER_AREA)
     wide = cv2.copyMakeBorder(small, around, around, around, around, cv2.BORDER_REPLICATE)
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc)[around:-around, around:-around]
-    return np.maximum(matte, cv2.resize(closed, (width, height), interpolation=cv2.INTER_LINEAR))
+    gaps = cv2.resize(closed - small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.minimum(matte + gaps, 1.0)
 
 
-_GAP, _GAP_PX = 0.2, 20.0
-"""Gaps beside neck and shoulders that are the person's, in heights of the face."""
+_GAP = 0.2
+"""Gaps beside neck and shoulders that are the person's, in heights of the face ..."""
+_GAP_PX = 20.0
+"""... and how many pixels are enough to find them."""
 _EDGE = 0.02
 _SURE_FACE = 0.85
 """A face's outline shrunk to this is the face, whatever the matte says."""

@@ -15,10 +15,10 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
-from scipy.spatial.transform import Rotation
 
 from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.flow import flow_from_mesh
+from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.prior.lashes import LashBand
@@ -110,18 +110,31 @@ class WarpSheet:
 def hair_pose(pose: HeadPose, frame_rate: Fraction) -> HeadPose:
     """How hair and neck follow the poses (T,) of a face: without what is quickest, which is skin, or noise.
 
-    A Gaussian over `_HAIR_S`; begins and ends as the face does, and rests where it rests.
+    A Gaussian over `_HAIR_S`, never far from the face; where that rests, begins and ends, the same. (A motion that
+    loops joins in place, and in speed as far as the face's own ends are alike.)
     """
-    deviation = _HAIR_S * float(frame_rate)
-    margin = min(math.ceil(4.0 * deviation), len(pose.scale) - 1)
+    frames, deviation = len(pose.scale), _HAIR_S * float(frame_rate)
+    margin = math.ceil(4.0 * deviation)
 
     def slow(values: np.ndarray) -> np.ndarray:
         ends = [(margin, margin)] + [(0, 0)] * (values.ndim - 1)
         longer = np.pad(values, ends, mode="reflect", reflect_type="odd")
-        return np.asarray(gaussian_filter1d(longer, deviation, axis=0)[margin : margin + len(values)])
+        return np.asarray(gaussian_filter1d(longer, deviation, axis=0)[margin : margin + frames])
 
-    rotation = Rotation.from_matrix(slow(pose.rotation)).as_matrix()
-    return HeadPose(rotation, np.exp(slow(np.log(pose.scale))), slow(pose.translation_px))
+    turn = vector_from_rotation(pose.rotation.swapaxes(-1, -2) @ nearest_rotation(slow(pose.rotation)))
+    shift = (slow(pose.translation_px) - pose.translation_px) / pose.scale[:, None]
+    growth = slow(np.log(pose.scale)) - np.log(pose.scale)
+    return HeadPose(
+        pose.rotation @ rotation_from_vector(_within(turn, np.radians(_HAIR_LAG_DEG))),
+        pose.scale * np.exp(np.clip(growth, -_HAIR_LAG, _HAIR_LAG)),
+        pose.translation_px + pose.scale[:, None] * _within(shift, _HAIR_LAG),
+    )
+
+
+def _within(steps: Float[np.ndarray, "T C"], length: float) -> Float[np.ndarray, "T C"]:
+    """The steps, none longer than that."""
+    lengths = np.linalg.norm(steps, axis=1, keepdims=True)
+    return np.asarray(steps * np.minimum(1.0, length / np.maximum(lengths, 1e-12)))
 
 
 def source_shape(face: FittedFace, model: MorphableModel) -> Vertices:
@@ -222,6 +235,8 @@ def _person_end(
 
 _HAIR_S = 0.04
 """Chosen on films of validation people: hair, drawn so, is steadier by a tenth, and no further from where it is."""
+_HAIR_LAG_DEG, _HAIR_LAG = 2.0, 0.03
+"""Hair stays this close to the face's pose, in turning, and in shift (model units) and growth: a cut is no shear."""
 _MARGIN = 0.1
 """Beyond a person's edge, in radii of the face, the sheet is still rigid."""
 

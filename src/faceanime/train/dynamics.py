@@ -212,7 +212,7 @@ class DynamicsTrainer:
         truth = gone_on(predictor.prior, predictor.normaliser.normal(torch.tensor(states)), there)
         is_known = torch.tensor(known)
         bridge = predictor.prior.given(truth, is_known)
-        styles = whitened(predictor, torch.tensor(style_of(states, there, self.model)).float())
+        styles = whitened(predictor, torch.tensor(style_of(windows.calm, there, self.model)).float())
         noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
         noise = bridge.mean + predictor.liveliness(styles) * (noise - bridge.mean)
         flow_time = torch.rand(config.batch)
