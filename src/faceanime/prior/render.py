@@ -168,9 +168,9 @@ def _trusted_person(
 ) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]] | None:
     """What is the person's, and what moves with it, the face made sure; None where the matte misses the face.
 
-    (It misses statues and drawings.) From the mouth down gaps in the matte are the person's: collars, straps, scarves
-    are often taken for background and would tear off. There, between neck and shoulders too, all moves with it: a sheet
-    that fades evenly does not fold.
+    (It misses statues and drawings.) From the mouth down what is doubtful, and gaps, are the person's: collars, straps,
+    scarves are often half taken for background and would tear off. There, between neck and shoulders too, all moves
+    with it: a sheet that fades evenly does not fold.
     """
     oval = points[list(topology.OVAL), :2]
     size = float(np.ptp(oval[:, 1]))
@@ -184,7 +184,7 @@ def _trusted_person(
     edge = min(max(round(_EDGE * size), 1), height - 1)
     sharp[:edge] = np.maximum(sharp[:edge], sharp[edge])  # networks miss hair in the outermost rows
     sure = np.maximum(sharp, np.minimum(1.0, 2.0 * face))
-    body = below * _closed(sharp, _GAP * size)
+    body = below * _closed(np.clip(matte / _DOUBTFUL, 0.0, 1.0), _GAP * size)
     return np.maximum(sure, body).astype(np.float32), np.maximum(sure, below).astype(np.float32)
 
 
@@ -202,6 +202,8 @@ def _closed(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndar
     return np.minimum(matte + gaps, 1.0)
 
 
+_DOUBTFUL = 0.1
+"""From this matte on what lies beside neck and shoulders is wholly the person's."""
 _GAP = 0.2
 """Gaps beside neck and shoulders that are the person's, in heights of the face ..."""
 _GAP_PX = 20.0

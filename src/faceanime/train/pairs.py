@@ -186,7 +186,10 @@ def _rendered(
 
 
 def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> UInt8[np.ndarray, "N H W 3"]:
-    """The geometric renderer's pictures of N faces of a portrait."""
+    """The geometric renderer's pictures of N faces of a portrait.
+
+    Hair has the face's own pose here, not that of a film (`hair_pose`): no window is open to it.
+    """
     renderer = GeometricRenderer(
         portrait.pixels, portrait.face, portrait.matte, animator.model, animator.config.geometric
     )
