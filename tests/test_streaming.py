@@ -152,13 +152,14 @@ def test_workers_end_with_their_reader() -> None:
 
 
 INTERRUPTED = """
-import _thread, threading, time
+import _thread, signal, threading, time
 from faceanime.streaming import ahead
 
 def slow():
     time.sleep(1.0)
     yield 1
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 threading.Timer(0.2, _thread.interrupt_main).start()
 next(ahead(slow()))
 """

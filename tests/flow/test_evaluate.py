@@ -67,8 +67,12 @@ def people(made: Path, model: MorphableModel, astronaut: np.ndarray) -> Path:
     animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
     videos = made / "people"
     videos.mkdir()
-    other = np.ascontiguousarray(astronaut[:, ::-1])
-    for name, picture, motion, frames in (("ann", astronaut, "nod", 12), ("bob", other, "talk", 20)):
+    # a little aside: where it was, a detector saw a second face in the suit
+    other = np.pad(astronaut[:, 8:], ((0, 0), (0, 8), (0, 0)), "edge")[:, ::-1]
+    for name, picture, motion, frames in (
+        ("ann", astronaut, "nod", 12),
+        ("bob", np.ascontiguousarray(other), "talk", 20),
+    ):
         drawn = animator.animate(
             animator.portrait(picture), load_motion(bundled(f"motions/{motion}.motion.safetensors"))
         )
