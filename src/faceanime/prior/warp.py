@@ -137,6 +137,12 @@ def _within(steps: Float[np.ndarray, "T C"], length: float) -> Float[np.ndarray,
     return np.asarray(steps * np.minimum(1.0, length / np.maximum(lengths, 1e-12)))
 
 
+_HAIR_S = 0.04
+"""Chosen on films of validation people: hair, drawn so, is steadier by a tenth, and no further from where it is."""
+_HAIR_LAG_DEG, _HAIR_LAG = 2.0, 0.03
+"""Hair stays this close to the face's pose, in turning, and in shift (model units) and growth: a cut is no shear."""
+
+
 def source_shape(face: FittedFace, model: MorphableModel) -> Vertices:
     """The source's own shape in model space, residual included: it projects onto the landmarks exactly."""
     coefficients = face.coefficients
@@ -233,10 +239,6 @@ def _person_end(
     return np.asarray(np.where(left.any(axis=1), end, np.inf))
 
 
-_HAIR_S = 0.04
-"""Chosen on films of validation people: hair, drawn so, is steadier by a tenth, and no further from where it is."""
-_HAIR_LAG_DEG, _HAIR_LAG = 2.0, 0.03
-"""Hair stays this close to the face's pose, in turning, and in shift (model units) and growth: a cut is no shear."""
 _MARGIN = 0.1
 """Beyond a person's edge, in radii of the face, the sheet is still rigid."""
 
