@@ -211,6 +211,23 @@ def test_openings_of_mouths_do_not_add_up(
     np.testing.assert_allclose(closed.expression, plain, atol=1e-9)
 
 
+def test_smiles_do_not_add_up(source: FaceCoefficients, driver: Dynamics, model: MorphableModel) -> None:
+    """A smiling source that is driven by a smile smiles no broader than the broader of the two."""
+    smile = axes_of(model, smile=1.0)
+    smiling = replace(source, expression=smile)
+    theirs = replace(driver, expression=np.linspace(0.0, 1.2, FRAMES)[:, None] * smile)
+    made = retarget(smiling, theirs, model, RetargetConfig(reference=0))
+
+    def width(expression: np.ndarray) -> np.ndarray:
+        shape = model.vertices(source.identity, expression)
+        return measure("corner_out_left", shape) + measure("corner_out_right", shape)
+
+    rest, own, broadest = (width(share * smile[None])[0] for share in (0.0, 1.0, 1.2))
+    assert own < width(made.expression).max() < broadest + 0.06
+    assert 2.0 * (own - rest) > broadest + 0.06 - rest, "added up, they would be broader"
+    np.testing.assert_allclose(made.expression[0], smile, atol=1e-9)
+
+
 # --- lids
 
 

@@ -97,8 +97,18 @@ def test_a_cut_off_head_is_closed_by_the_cap_of_a_circle(radius_px: float) -> No
     radius = max(radius_px, 21.0)
     assert crown[:, 50].sum() == pytest.approx(radius - np.sqrt(radius**2 - 20**2), abs=0.5)
     assert crown[-1, 33:67].min() > 0.9, "it stands on the cut without a gap"
-    assert crown[:, :30].max() == crown[:, 70:].max() == 0.0
+    assert crown[:, :30].max() == crown[:, 70:].max() == crown[0].max() == 0.0
     np.testing.assert_allclose(crown, crown[:, ::-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("matte", [0.3, 1.0])
+def test_a_tip_of_hair_that_is_cut_off_ends_there(matte: float) -> None:
+    """The edge's row is what is seen further up: of a tip it would be a mast."""
+    person = np.zeros((20, 100), np.float32)
+    person[:, 48:51] = matte
+    crown = crown_above(person, 40.0)
+    assert 0 < len(crown) <= 2
+    assert crown[0].max() == 0.0
 
 
 def test_a_head_that_is_whole_needs_no_crown() -> None:

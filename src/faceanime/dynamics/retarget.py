@@ -176,6 +176,7 @@ def _retarget_expression(
     if config.motion == "relative" and "eyes" in shown and config.eyes != 0.0:
         moved = _close_lids(source, driver, reference, moved, model, config.eyes)
     if config.motion == "relative" and "lips" in shown:
+        moved = _smile_no_further(source, driver, reference, moved, model, config.lips)
         moved = _open_no_further(source, driver, reference, moved, model, config.lips)
     return np.asarray(moved)
 
@@ -199,8 +200,36 @@ def _open_no_further(
     return np.asarray(expression - (np.maximum(made - widest, 0.0) / per_unit)[:, None] * axis)
 
 
+def _smile_no_further(
+    source: FaceCoefficients,
+    driver: Dynamics,
+    reference: int,
+    expression: Float[np.ndarray, "T K_exp"],
+    model: MorphableModel,
+    strength: float,
+) -> Float[np.ndarray, "T K_exp"]:
+    """Smiles do not add up either: a source that smiles pulls its corners no further than the driver pulls its own.
+
+    Mouths are of different widths: what counts is what the expression does to them.
+    """
+
+    def pulled(faces: Float[np.ndarray, "*B K_exp"]) -> Float[np.ndarray, "*B"]:
+        corners = np.moveaxis(model.expression_basis, -1, 0)
+        sides = [measure(f"corner_out_{side}", corners) for side in ("right", "left")]
+        return np.asarray(faces @ np.sum(sides, axis=0))
+
+    theirs = pulled(driver.expression)
+    widest = np.maximum(
+        pulled(source.expression), theirs[reference] + strength * (theirs - theirs[reference])
+    )
+    widest += _FURTHER
+    axis = model.axis("smile")
+    excess = np.maximum(pulled(expression) - widest, 0.0) / pulled(axis)
+    return np.asarray(expression - excess[:, None] * axis)
+
+
 _FURTHER = 0.05
-"""Model units; lips at rest are told apart no better."""
+"""Model units; lips at rest, and how wide they are, are told no better."""
 
 
 def _close_lids(

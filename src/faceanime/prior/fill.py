@@ -63,7 +63,7 @@ _INPAINT_PX = 448
 def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
     """The matte above a picture whose upper edge cuts a head off: the caps of circles of `radius_px` or more.
 
-    No rows where nothing is cut off.
+    The uppermost row is empty: whoever looks further up sees nobody. No rows where nothing is cut off.
     """
     cut = np.concatenate([[False], person[0] > 0.5, [False]])
     starts, ends = np.flatnonzero(np.diff(cut.astype(np.int8))).reshape(-1, 2).T
@@ -74,7 +74,8 @@ def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32
         radius = max(radius_px, 1.05 * half)
         circle = np.sqrt(np.maximum(radius**2 - (across - (left + right) / 2) ** 2, 0.0))
         height = np.maximum(height, circle - np.sqrt(radius**2 - half**2))
-    above = np.arange(int(np.ceil(height.max(initial=0.0))), 0, -1)[:, None] - 0.5
+    rows = int(np.ceil(height.max(initial=0.0))) + int(person[0].any())
+    above = np.arange(rows, 0, -1)[:, None] - 0.5
     return np.clip(height - above + 0.5, 0.0, 1.0).astype(np.float32)
 
 
