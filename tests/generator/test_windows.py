@@ -285,7 +285,7 @@ def test_gates_are_shut_along_the_edge_of_their_window(
         for face in (source, target):
             points = points_of(face, model)
             window = maker.windows(points, face.pose)[name]
-            ends.append((window.nudged(scale, 0.0, 0.0), points))
+            ends.append((window.nudged(scale * np.eye(2), np.zeros(2)), points))
         gate = maker.conditions(name, ends[0], ends[1]).gate
         assert not any(edge.any() for edge in (gate[0], gate[-1], gate[:, 0], gate[:, -1]))
 

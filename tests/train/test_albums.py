@@ -62,7 +62,7 @@ def test_pictures_of_a_person_teach_each_other(
     portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
 ) -> None:
     takes = albums_with_drivers(portraits, data, "train", animator)
-    paths = render_pairs(takes, tmp_path, animator, SMALL.pairs, SilentProgress())
+    paths = render_pairs(takes, tmp_path, animator, replace(SMALL.pairs, shut=False), SilentProgress())
     names = [path.name.removesuffix(SUFFIX) for path in paths]
     assert names == ["portraits-once", "portraits-twice_seen"]  # the cat shows no face
     with Pairs(paths, model, SMALL.network.windows) as pairs:
@@ -88,6 +88,32 @@ def test_pictures_of_a_person_teach_each_other(
         assert all(not sample.paired for pair in driven for _, sample in pairs.windows(pair))
 
 
+def test_a_portrait_that_shows_teeth_teaches_with_its_mouth_shut(
+    portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
+) -> None:
+    """Of who is there once, too: what was drawn is the source, the picture the truth."""
+    takes = albums_with_drivers(portraits, data, "train", animator)
+    paths = render_pairs(takes, tmp_path, animator, SMALL.pairs, SilentProgress())
+    with Pairs(paths, model, SMALL.network.windows) as pairs:
+        of_once = [pair for pair in pairs.all(1) if pair[0] == 0]
+        assert len(of_once) == 1, "its own picture does not drive itself"
+        (pair,) = of_once
+        shown, source = pairs.shown(pair), pairs._clips[0].own(pair[1])
+        lips = [
+            float(measured("lips_apart", model, face.identity, face.expression[None])[0])
+            for face in (source, pairs.target(pair))
+        ]
+        np.testing.assert_array_equal(shown.truth, pairs.portrait((0, 0, 0)))
+        assert pairs.neighbour(pair) is None
+        mouth = dict(pairs.windows(pair))["mouth"]
+        cuts = [mouth.window.cut(picture) for picture in (shown.truth, shown.canvas, shown.source)]
+        apart = [np.abs(cuts[0] - 1.0 * other).mean() for other in cuts[1:]]
+        assert {pairs.draw(np.random.default_rng(seed))[0] for seed in range(20)} == {0, 1}
+    assert lips[0] < 0.03 < lips[1]
+    assert apart[0] < 0.8 * apart[1]
+    assert mouth.paired
+
+
 def test_a_generator_learns_from_clips_and_portraits(
     portraits: Path, data: Path, rendered: Path, model: MorphableModel, tmp_path: Path
 ) -> None:
@@ -106,7 +132,9 @@ def test_people_seen_once_alone_are_not_enough(
     takes = [
         one for one in albums_with_drivers(portraits, data, "train", animator) if one[0].person == "once"
     ]
-    paths = render_pairs(takes, tmp_path, animator, replace(SMALL.pairs, foreign=1), SilentProgress())
+    paths = render_pairs(
+        takes, tmp_path, animator, replace(SMALL.pairs, foreign=1, shut=False), SilentProgress()
+    )
     with pytest.raises(ConfigError, match="two pictures"):
         Pairs(paths, model)
 

@@ -223,7 +223,9 @@ def test_a_run_can_begin_with_the_weights_of_another(
     """With windows of another size too, and of another face model; not with other widths."""
     begun = trainer_of(replace(SMALL, seed=5)).average
     older = replace(model, mean=model.mean + 1.0)
-    save_generator(tmp_path / "start.safetensors", begun, older, {"step": 7, "recogniser": "dlib"})
+    save_generator(
+        tmp_path / "start.safetensors", begun, older, {"parts": {"mouth": 7}, "recogniser": "dlib"}
+    )
     small = replace(SMALL.network, windows=WindowSizes(32, 32, 32))
     config = replace(SMALL, network=small, steps=1, validate_every=1, learning_rate=0.0, ema=0.0)
     start = tmp_path / "start.safetensors"
@@ -234,7 +236,7 @@ def test_a_run_can_begin_with_the_weights_of_another(
     for name, value in begun.named_parameters():
         torch.testing.assert_close(learned[name], value, atol=1e-3, rtol=1e-3)
     header = load_generator(path, model)[1]
-    assert header["began_with"]["step"] == 7
+    assert header["began_with"]["parts"] == {"mouth": 7}
     assert header["recogniser"] == "dlib"  # its start has learned from it
     assert header["rights"] == ["CC-BY-4.0"]
     with pytest.raises(ConfigError, match="holds flow-guided; the run's network is pgfg"):
@@ -310,6 +312,32 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
 
 
+def test_the_best_of_every_part_is_kept(
+    tmp_path: Path, rendered: Path, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mouth that gets worse does not take eyes that get better back with it."""
+    config = replace(SMALL, learning_rate=1e-2, warm_up=0, eye_share=1.0, ema=0.5)
+    kept = []
+
+    def validate(trainer: GeneratorTrainer, _: object) -> dict[str, float]:
+        kept.append({name: value.clone() for name, value in trainer.average.state_dict().items()})
+        step = float(trainer.step)
+        return {"mouth score": step, "eye score": -step, "face score": 1.0, "light score": 1.0}
+
+    monkeypatch.setattr(GeneratorTrainer, "validate", validate)
+    with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
+        path = train_generator(trainer_of(config), train, val, model, tmp_path, SilentProgress())
+    network, header = load_generator(path, model)
+    steps = {name: part["step"] for name, part in header["parts"].items()}
+    assert steps == {"mouth": 3, "eye": 6, "face": 3, "light": 3}
+    assert len(kept) == 2
+    for name, value in network.named_parameters():
+        first, last = (state[name].half().float() for state in kept)
+        assert torch.equal(value, last if name.startswith("nets.eye.") else first), name
+        if name.startswith(("nets.eye.leave", "nets.mouth.leave")):
+            assert not torch.equal(first, last), name
+
+
 @pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
 def test_from_shards_to_weights(
     tmp_path: Path, data: Path, rendered: Path, model: MorphableModel, config: TrainingConfig
@@ -318,12 +346,14 @@ def test_from_shards_to_weights(
     network, header = load_generator(path, model)
     assert network.network == config.kind
     assert network.config == config.network
-    assert header["step"] in (3, 6)
+    assert set(header["parts"]) == set(network.parts)
+    assert all(part["step"] in (3, 6) for part in header["parts"].values())
     assert header["recogniser"] == {"pgfg": "dlib", "flow-guided": None}[config.kind]
     rows = (tmp_path / "curve.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "3", "6"]
     assert len({len(row.split(",")) for row in rows}) == 1
-    assert {"score", *trainer_of(config).loss_names} <= set(rows[0].split(","))
+    scores = {f"{part} score" for part in network.parts}
+    assert scores | set(trainer_of(config).loss_names) <= set(rows[0].split(","))
     assert load_training(tmp_path / "config.json") == config
 
 
@@ -375,7 +405,7 @@ def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: Morp
         losses = [trainer.advance(drawn)["picture"] for _ in range(40)]
         numbers = trainer.validate(samples)
     assert losses[-1] < 0.8 * losses[0]
-    assert numbers["score"] == pytest.approx(numbers["face error"] / numbers["frozen face"])
+    assert numbers["face score"] == pytest.approx(numbers["face error"] / numbers["frozen face"])
     assert numbers["face error"] > numbers["picture error"]
 
 

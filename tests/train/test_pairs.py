@@ -160,15 +160,16 @@ def test_places_are_where_the_window_shows_the_landmarks(rendered: Path, model: 
 
 
 def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: MorphableModel) -> None:
-    look = replace(PLAIN, zoom=1.5, shift=(0.1, -0.05))
+    linear = np.array([[1.5, 0.3], [-0.2, 1.4]])  # magnified, turned, stretched
+    look = replace(PLAIN, linear=linear, shift=np.array([0.1, -0.05]))
     with pairs_of(rendered, "train", model) as pairs:
         plain, near = (dict(pairs.windows((0, 0, 1), ("mouth",), a))["mouth"] for a in (PLAIN, look))
-    expected = 1.5 * (plain.places - 0.5) + 0.5 + (0.1, -0.05)
+    expected = (plain.places - 0.5) @ linear.T + 0.5 + (0.1, -0.05)
     np.testing.assert_allclose(near.places, expected, atol=1e-6)
     shares = [float((sample.maps[..., SKIN] > 0).mean()) for sample in (plain, near)]
     assert shares[0] != shares[1]
     np.testing.assert_array_equal(
-        plain.window.nudged(1.0, 0.0, 0.0).window_from_picture, plain.window.window_from_picture
+        plain.window.nudged(np.eye(2), np.zeros(2)).window_from_picture, plain.window.window_from_picture
     )
 
 

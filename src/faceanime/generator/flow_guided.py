@@ -2,8 +2,9 @@
 
 Four U-Nets (face; mouth; eye, which serves both; light) see a window of the renderer's picture, what the 3D face tells
 of it (`conditions.py`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
-(arXiv 2105.14678, sec. III), E shared by all but light. That of light gives a gain, smooth over the whole face: skin
-that turns with the head meets other light. Each of the others gives a picture and a mask, and
+(arXiv 2105.14678, sec. III), each with an E of its own, so that it can be taught and kept by itself. That of light
+gives a gain, smooth over the whole face: skin that turns with the head meets other light. Each of the others gives a
+picture and a mask, and
 
     I = mask * synthesis + (1 - mask) * window,   mask = gate * sigmoid(logits).
 
@@ -160,6 +161,7 @@ class RepairNet(nn.Module):
     def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
         super().__init__()
         full, *below = widths
+        self.prior_encoder = PriorEncoder(prior_widths)
         self.down, self.up = _halving((_GIVEN, *below)), _doubling(tuple(below))
         self.tell_quarter = nn.Conv2d(prior_widths[1], below[1], 1)
         self.tell_eighth = nn.Conv2d(prior_widths[2], below[2], 1)
@@ -171,9 +173,13 @@ class RepairNet(nn.Module):
         nn.init.constant_(self.leave.bias[3], _OPEN_LOGIT)
 
     def forward(
-        self, given: Float[Tensor, "B C S S"], moved: tuple[Tensor, Tensor]
+        self,
+        given: Float[Tensor, "B C S S"],
+        target_prior: Float[Tensor, "B 3 S S"],
+        source_prior: Float[Tensor, "B 3 S S"],
     ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
-        """`moved`: E(p_t) - E(p_s) at a quarter and at an eighth of the size."""
+        """The change, and the mask's logits."""
+        moved = self.prior_encoder.moved(target_prior, source_prior)
         half = self.down[0](given)
         quarter = self.down[1](half) + self.tell_quarter(moved[0])
         eighth = self.down[2](quarter) + self.tell_eighth(moved[1])
@@ -189,7 +195,7 @@ class LightNet(nn.Module):
     """A U-Net that leaves at a quarter of the size: a window and what is told of it in, a smooth gain out.
 
     The gain is the same for red, green and blue: three of their own were nearer to the truth by 0.3 % alone, and put
-    coloured patches on tinted pictures. It has an E of its own, so that it can be taught by itself.
+    coloured patches on tinted pictures.
     """
 
     def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
@@ -221,7 +227,7 @@ class LightNet(nn.Module):
 
 
 class FlowGuided(nn.Module):
-    """The four networks and the priors' encoder."""
+    """The four networks."""
 
     network: ClassVar[str] = "flow-guided"
     """Its name in weights files."""
@@ -230,7 +236,6 @@ class FlowGuided(nn.Module):
         super().__init__()
         self.config = config
         self._colour = self._light = 1.0
-        self.prior_encoder = PriorEncoder(config.prior)
         self.nets = nn.ModuleDict(
             {part: RepairNet(config.widths(part), config.prior) for part in ("mouth", "eye", "face")}
         )
@@ -253,7 +258,7 @@ class FlowGuided(nn.Module):
             lit = (window + 1.0) * self.gain(window, maps, gate, target_prior, source_prior) - 1.0
             return GeneratedFace(lit, gate, lit)
         given = self._given(part, window, maps, gate, target_prior, source_prior)
-        change, logits = self.nets[part](given, self.prior_encoder.moved(target_prior, source_prior))
+        change, logits = self.nets[part](given, target_prior, source_prior)
         mask = gate * logits.float().sigmoid()
         light = change.float().mean(dim=1, keepdim=True)
         return GeneratedFace.over(window, window + light + self._colour * (change.float() - light), mask)
@@ -291,6 +296,11 @@ class FlowGuided(nn.Module):
         ):  # fmt: skip
             check_shape(name, tensor, count, channels, side, side)
         return torch.cat([window, gate, maps], dim=1)
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What is taught by itself, by name."""
+        return {**self.nets, "light": self.light}
 
     def folded(self) -> FlowGuided:
         """A copy for use alone: less colour and light, batch norm in the convolutions, weights as CPUs like them."""

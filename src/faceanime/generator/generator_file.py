@@ -16,7 +16,7 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.weights import load_weights, save_weights
 
-KIND, VERSION = "generator", 3
+KIND, VERSION = "generator", 4
 
 Generator: TypeAlias = Pgfg | FlowGuided
 

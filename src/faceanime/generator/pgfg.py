@@ -64,6 +64,11 @@ class Pgfg(nn.Module):
         self.prior_encoder = Encoder(config.prior.channels, widths, config.latent)
         self.decoder = DenseDecoder(3, widths, config.latent)
 
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What is taught by itself, by name: all of it, whole faces."""
+        return {"face": self}
+
     def forward(
         self,
         source: Float[Tensor, "B 3 S S"],

@@ -66,7 +66,8 @@ class WindowSizes:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A square of a picture: `window_from_picture` (2,3) a similarity, px; seen in a mirror if `mirrored`."""
+    """A square of a picture: `window_from_picture` (2,3) px, a similarity unless it is `nudged`; seen in a mirror if
+    `mirrored`."""
 
     window_from_picture: Float64[np.ndarray, "2 3"]
     size_px: int
@@ -165,10 +166,11 @@ class Window:
         moved[:, 2] = apply_affine(moved, np.array([float(box.left), float(box.top)]))
         return replace(self, window_from_picture=moved)
 
-    def nudged(self, zoom: float, right: float, down: float) -> Window:
-        """The same window, its content magnified about its middle and moved, in shares of its side."""
-        moved, middle = zoom * self.window_from_picture, self.size_px / 2
-        moved[:, 2] += (1.0 - zoom) * middle + self.size_px * np.array([right, down])
+    def nudged(self, linear: Float64[np.ndarray, "2 2"], shift: Float64[np.ndarray, "2"]) -> Window:
+        """The same window, its content mapped about its middle by `linear` and moved, in shares of its side."""
+        middle = np.full(2, self.size_px / 2)
+        moved = linear @ self.window_from_picture
+        moved[:, 2] += middle - linear @ middle + self.size_px * shift
         return replace(self, window_from_picture=moved)
 
     @property

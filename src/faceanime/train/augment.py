@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from faceanime.errors import ConfigError
 from faceanime.generator.windows import Window
@@ -30,6 +30,10 @@ class AugmentConfig:
     """Natural logarithm of a window's magnification, up and down."""
     shift: float = 0.03
     """How far a window is off its place, right and down, in shares of its side."""
+    roll_deg: float = 6.0
+    """How far it is turned, either way ..."""
+    stretch: float = 0.08
+    """... and natural logarithm of how much wider than high its content becomes, or narrower: faces are few."""
     grey: float = 0.05
     """Share of the pictures that lose their colour, or some of it."""
     mirror: bool = True
@@ -38,8 +42,9 @@ class AugmentConfig:
     """Share of the whole faces (those of the paper's generator) that stand before another clip."""
 
     def __post_init__(self) -> None:
-        lengths = (self.exposure, self.tint, self.gamma, self.blur, self.jpeg, self.zoom, self.shift)
-        if min(*lengths, self.grey, self.background) < 0:
+        light = (self.exposure, self.tint, self.gamma, self.grey)
+        camera = (self.blur, self.jpeg, self.zoom, self.shift, self.roll_deg, self.stretch)
+        if min(*light, *camera, self.background) < 0:
             raise ConfigError("augment: numbers must be at least 0")
 
 
@@ -52,8 +57,8 @@ class Appearance:
     sigma: float
     quality: int | None
     mirrored: bool
-    zoom: float = 1.0
-    shift: tuple[float, float] = (0.0, 0.0)
+    linear: Float64[np.ndarray, "2 2"] = field(default_factory=lambda: np.eye(2))
+    shift: Float64[np.ndarray, "2"] = field(default_factory=lambda: np.zeros(2))
     chroma: float = 1.0
     """Share of the colour that is kept."""
 
@@ -66,14 +71,18 @@ class Appearance:
         sigma = float(rng.uniform(0.4, 1.2)) if rng.random() < config.blur else 0.0
         quality = int(rng.integers(40, 90)) if rng.random() < config.jpeg else None
         mirrored = config.mirror and bool(rng.random() < 0.5)
-        zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
-        right, down = rng.uniform(-config.shift, config.shift, 2)
+        zoom = np.exp(rng.uniform(-config.zoom, config.zoom))
+        shift = rng.uniform(-config.shift, config.shift, 2)
+        roll = np.radians(rng.uniform(-config.roll_deg, config.roll_deg))
+        wider = np.exp(rng.uniform(-config.stretch, config.stretch) / 2.0)
+        turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+        linear = zoom * turn @ np.diag([wider, 1.0 / wider])
         chroma = float(rng.uniform(0.0, 0.5)) * (rng.random() < 0.5) if rng.random() < config.grey else 1.0
-        return cls(gain, exponent, sigma, quality, mirrored, zoom, (float(right), float(down)), chroma)
+        return cls(gain, exponent, sigma, quality, mirrored, linear, shift, chroma)
 
     def placed(self, window: Window) -> Window:
         """The window as this camera is held."""
-        return window.nudged(self.zoom, *self.shift)
+        return window.nudged(self.linear, self.shift)
 
     def lit(self, shares: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
         """Colours, shares of white in [0, 1], in this light."""

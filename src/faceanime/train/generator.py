@@ -6,9 +6,9 @@ as if it had not been, bit for bit on a CPU.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from faceanime.config import load_config, save_config, to_json
 from faceanime.errors import Cancelled, ConfigError
 from faceanime.files import make_folder
 from faceanime.generator.flow_guided import QUALITY
-from faceanime.generator.generator_file import save_generator
+from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
@@ -77,7 +77,10 @@ def trainer_of(config: TrainingConfig, processes: Processes = ALONE) -> Trainer[
 
 
 class _Run:
-    """What a run has on disk, in a folder: its settings, its last state, and its best weights by validation."""
+    """What a run has on disk, in a folder: its settings, its last state, and each part's best weights by validation.
+
+    Parts learn at their own pace: mouths know their people by heart while eyes still gain.
+    """
 
     def __init__(
         self, out: Path, trainer: Trainer[Any], model: MorphableModel, train: Pairs, processes: Processes
@@ -86,7 +89,8 @@ class _Run:
         names = hashlib.sha256("\n".join(train.names).encode()).hexdigest()
         self._learns = {"pairs": names, "processes": processes.count}
         self.best_path, self._checkpoint = out / RESULT_FILE, out / CHECKPOINT_FILE
-        self._best, self._saved_s = math.inf, time.monotonic()
+        self._best, self._parts = copy.deepcopy(trainer.average), dict[str, Numbers]()
+        self._saved_s = time.monotonic()
 
     def go_on(self) -> None:
         """From where it was stopped, if it had begun. Raises ConfigError, WeightsError."""
@@ -105,7 +109,9 @@ class _Run:
                 )
         self._trainer.load(self._checkpoint)
         if self.best_path.exists():
-            self._best = float(read_header(self.best_path)["validation_score"])
+            best, header = load_generator(self.best_path, self._model)
+            self._best.load_state_dict(best.state_dict())
+            self._parts = dict(header["parts"])
 
     def save(self) -> None:
         """The state, for `go_on`."""
@@ -118,21 +124,24 @@ class _Run:
             self.save()
 
     def keep_the_best(self, numbers: Numbers) -> None:
-        """The averaged weights, if nothing before had a lower score."""
-        if numbers["score"] >= self._best:
+        """The averaged weights of each part that had no lower score before."""
+        trainer, better = self._trainer, False
+        for name, part in trainer.average.parts.items():
+            score, before = numbers[f"{name} score"], self._parts.get(name)
+            if before is None or score < before["score"]:
+                better = True
+                self._best.parts[name].load_state_dict(part.state_dict())
+                self._parts[name] = {"step": trainer.step, "score": score}
+        if not better:
             return
-        self._best = numbers["score"]
-        trainer = self._trainer
         header = {
-            "step": trainer.step,
-            "validation_score": self._best,
-            "validation": numbers,
+            "parts": self._parts,
             "recogniser": trainer.recogniser,
             "settings": to_json(trainer.config),
             "rights": self._rights,
             "began_with": trainer.began_with,
         }
-        save_generator(self.best_path, trainer.average, self._model, header)
+        save_generator(self.best_path, self._best, self._model, header)
 
 
 def train_generator(

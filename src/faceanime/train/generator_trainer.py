@@ -235,12 +235,12 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         return found
 
     def validate(self, samples: dict[Part, list[WindowSample]]) -> Numbers:
-        """How the averaged weights do on windows of validation clips; `score` is what is to become small.
+        """How the averaged weights do on windows of validation people; each part's "score" is what is to become small.
 
         Mean absolute errors (levels of 255) by region, beside those of the geometric renderer ("canvas"), inside the
-        gates; `sharp`: mean |Laplacian| there, in shares of the truth's. The score: the mean over the regions of
-        the error in shares of the canvas', plus the mean share of sharpness that is missing or too much. Never the
-        whole window's L1: that prefers soft skin over half a face to a mouth that is right.
+        gates; `sharp`: mean |Laplacian| there, in shares of the truth's. A score: the mean over the part's regions of
+        the error in shares of the canvas', plus the share of sharpness that is missing or too much. Never the whole
+        window's L1: that prefers soft skin over half a face to a mouth that is right.
         """
         sums: dict[str, float] = defaultdict(float)
         for part, windows in samples.items():

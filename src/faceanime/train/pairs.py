@@ -4,7 +4,8 @@ Each prepared clip drives several of its own frames (a calm one, an open-mouthed
 geometric renderer, to moments of two frames each, so that a flicker can be told from a steady error. Every target is
 fitted again as each source's own mesh meets it best: lips that are drawn a pixel beside the true ones teach blur.
 The calm portrait is also driven by the clip before, of another person: no frame shows what that should look like, but
-critics can say whether it looks real. Portraits (`albums.py`) are learned from in the same way.
+critics can say whether it looks real. Portraits (`albums.py`) are learned from in the same way; one whose lips are
+apart is also drawn with its mouth shut, and what was drawn is driven back: the truth is a picture.
 Pictures, mattes and coefficients stay on disk, one file for each clip: a stopped run goes on with the first clip that
 is not there. `window_samples.py` reads them.
 """
@@ -41,6 +42,12 @@ KIND = "reenacted-moments"
 SUFFIX = ".pairs.safetensors"
 
 
+_APART = 0.03
+"""Lips are apart from here on, in shares of the distance between the eyes."""
+_NO_FRAME = -1
+"""The time of a source that is no picture of the takes."""
+
+
 @dataclass(frozen=True)
 class PairsConfig:
     """Which frames of a clip are shown to the network."""
@@ -52,6 +59,9 @@ class PairsConfig:
     more often."""
     foreign: int = 8
     """Frames of another person's clip that the calm portrait is driven by."""
+    shut: bool = True
+    """Whether pictures of an album that show lips apart are sources with the mouth shut, too: of most people there is
+    no second picture, and teeth in clips are few pixels wide."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -161,28 +171,84 @@ def _rendered(
         portrait = animator.fitted(pictures[s], Landmarks(points[s], 1.0))
         # the clip's own coefficients, not those of this frame alone: so the targets' fit the source
         portraits.append(replace(portrait, face=_fitted_by(motion[s], points[s], model)))
+    foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
+    foreign_canvas = _drawn(portraits[0], foreign, animator)
+    drawn = []
+    if config.shut and not sample.filmed and other is not None:
+        drawn = _with_shut_mouths(motion, targets, points, pictures, other, animator)
+    portraits += drawn
     canvases, driven = [], []
     for portrait in portraits:
         aimed = _met_by(portrait.face, points[targets], model, animator.config.fit, pinned[targets])
         canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
-    foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
     mattes = [animator.matte(pictures[t], Landmarks(points[t], 1.0)) for t in targets.tolist()]
     return {
         "truth": pictures[targets],
         "truth_matte": _levels(mattes),
-        "source": pictures[sources],
+        "source": np.stack([portrait.pixels for portrait in portraits]),
         "source_matte": _levels([portrait.matte for portrait in portraits]),
         "canvas": np.stack(canvases),
-        "foreign_canvas": _drawn(portraits[0], foreign, animator),
+        "foreign_canvas": foreign_canvas,
         "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
         "frame": times.astype(np.int64),
-        "source_frame": own.astype(np.int64),
-        **{f"source_{k}": v for k, v in _numbers(motion.expression[sources], motion.pose[sources]).items()},
+        "source_frame": np.append(own, np.full(len(drawn), _NO_FRAME)).astype(np.int64),
+        **{f"source_{k}": v for k, v in _of_sources(portraits).items()},
         **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
         **{f"foreign_{k}": v for k, v in _numbers(foreign.expression, foreign.pose).items()},
     }
+
+
+def _with_shut_mouths(
+    motion: Dynamics,
+    frames: Int[np.ndarray, " N"],
+    points: Float32[np.ndarray, "T L 3"],
+    pictures: UInt8[np.ndarray, "T S S 3"],
+    other: Takes,
+    animator: Animator,
+) -> list[Portrait]:
+    """The pictures whose lips are apart, as they are drawn with another clip's calm expression, its lips shut."""
+    model, their = animator.model, other.motion()
+    apart = measure("lips_apart", model.vertices(motion.identity, motion.expression[frames]))
+    good = other.landmarks()[1] & their.valid
+    if not good.any():
+        return []
+    calm, closing = their.expression[choose_sources(their, good, model)[0]], model.axis("lips_part")
+    per_unit = float(measure("lips_apart", model.expression_basis @ closing))
+    portraits = []
+    for t in frames[apart > _APART].tolist():
+        portrait = animator.fitted(pictures[t], Landmarks(points[t], 1.0))
+        portrait = replace(portrait, face=_fitted_by(motion[t], points[t], model))
+        shape = model.vertices(motion.identity, calm) + portrait.face.residual
+        shut = calm - max(float(measure("lips_apart", shape)), 0.0) / per_unit * closing
+        face = replace(portrait.face.coefficients, expression=shut)
+        one = FaceCoefficients(face.identity[None], shut[None], motion.pose[t : t + 1])
+        (pixels,) = _drawn(portrait, one, animator)
+        vertices = model.vertices(face.identity, shut).astype(np.float64) + portrait.face.residual
+        seen = project(vertices, face.pose)[: model.landmark_count].astype(np.float32)
+        landmarks = Landmarks(seen, 1.0)
+        portraits.append(
+            Portrait(
+                pixels,
+                landmarks,
+                FittedFace(face, portrait.face.residual),
+                animator.matte(pixels, landmarks),
+                0,
+            )
+        )
+    return portraits
+
+
+def _of_sources(portraits: list[Portrait]) -> dict[str, np.ndarray]:
+    faces = [portrait.face.coefficients for portrait in portraits]
+    poses = [face.pose for face in faces]
+    return _numbers(
+        np.stack([face.expression for face in faces]),
+        HeadPose(
+            *(np.stack([getattr(pose, k) for pose in poses]) for k in ("rotation", "scale", "translation_px"))
+        ),
+    )
 
 
 def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> UInt8[np.ndarray, "N H W 3"]:

@@ -175,7 +175,7 @@ class PgfgTrainer(Trainer[Pgfg]):
             sums["count"] += len(image)
         made, frozen = (sums[f"{name} face"] / max(sums["pixels"], 1.0) for name in ("made", "frozen"))
         return {
-            "score": made / max(frozen, 1e-6),
+            "face score": made / max(frozen, 1e-6),
             "face error": made,
             "frozen face": frozen,
             "picture error": sums["made"] / sums["count"],

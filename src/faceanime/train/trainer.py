@@ -29,7 +29,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 RESULT_FILE = "generator.safetensors"
 """What a run has in its folder."""
 
-_TOLD_OF_A_START = ("step", "validation_score", "recogniser", "settings", "rights")
+_TOLD_OF_A_START = ("parts", "recogniser", "settings", "rights")
 """Of the header of the weights that a run began with, what is kept."""
 
 Network = TypeVar("Network", Pgfg, FlowGuided)
@@ -74,7 +74,7 @@ class Trainer(ABC, Generic[Network]):
 
     @abstractmethod
     def validate(self, samples: Any) -> Numbers:
-        """How well the averaged weights do; the less "score", the better."""
+        """How well the averaged weights do: "PART score" for each of the network's parts, the less, the better."""
 
     @abstractmethod
     def look(self, samples: Any) -> Mapping[Any, Pixels]:

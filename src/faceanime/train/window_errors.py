@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.conditions import EYE, INSIDE, LIDS, LIPS, SKIN
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import Part
+from faceanime.generator.windows import PARTS, Part
 from faceanime.train.window_samples import Batch
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -34,6 +34,8 @@ REGIONS: dict[str, tuple[Part, int]] = {
     "skin": ("light", SKIN),
 }
 """What is measured: a region's name, its part, its channel of the maps."""
+_SHARP: tuple[Part, ...] = ("mouth", "eye", "face")
+"""Whose sharpness counts; light is smooth."""
 
 
 def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
@@ -84,18 +86,21 @@ def sharpness(picture: Float32[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S
 def scores(sums: dict[str, float]) -> Numbers:
     """From what `add_errors` added up: see `GeneratorTrainer.validate`."""
     numbers: Numbers = {}
-    ratios, missing = [], []
-    for name in REGIONS:
+    ratios: dict[Part, list[float]] = {part: [] for part in PARTS}
+    missing: dict[Part, float] = dict.fromkeys(PARTS, 0.0)
+    for name, (part, _) in REGIONS.items():
         pixels = sums.get(f"{name}/pixels", 0.0)
         made, canvas = (sums.get(f"{name}/{who}", 0.0) / max(pixels, 1.0) for who in ("made", "canvas"))
         numbers |= {f"{name}": made, f"{name} canvas": canvas}
         if pixels:
-            ratios.append(made / max(canvas, 1e-6))
-    for part in ("mouth", "eye", "face"):
+            ratios[part].append(made / max(canvas, 1e-6))
+    for part in _SHARP:
         truth = max(sums.get(f"{part}/sharp/truth", 0.0), 1e-6)
         made, canvas = (sums.get(f"{part}/sharp/{who}", 0.0) / truth for who in ("made", "canvas"))
         numbers |= {f"{part} sharp": made, f"{part} sharp canvas": canvas}
-        if f"{part}/sharp/truth" in sums:
-            missing.append(abs(1.0 - made))
-    score = float(np.mean(ratios)) + float(np.mean(missing)) if ratios else math.inf
-    return {"score": score, **numbers}
+        missing[part] = abs(1.0 - made)
+    by_part = {
+        f"{part} score": float(np.mean(found)) + missing[part] if found else math.inf
+        for part, found in ratios.items()
+    }
+    return {**by_part, **numbers}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -95,7 +96,7 @@ class Pairs:
         self.names = [path.name for path in paths]
         self._maker, self._files = WindowMaker(model, sizes), ExitStack()
         self._clips = [_Clip.opened(path, model, texture, self._files) for path in paths]
-        self._told = [c for c, clip in enumerate(self._clips) if clip.targets > 1]
+        self._told = [c for c, clip in enumerate(self._clips) if clip.telling]
         if not self._told:
             raise ConfigError("no clip to learn from, and nobody of whom there are two pictures")
 
@@ -128,7 +129,7 @@ class Pairs:
     def draw(self, rng: np.random.Generator) -> Pair:
         """A pair of a clip drawn at random; not of one that is a single picture."""
         clip = self._told[int(rng.integers(len(self._told)))]
-        source = int(rng.integers(self._clips[clip].sources))
+        source = int(rng.choice(self._clips[clip].telling))
         return clip, source, int(rng.choice(self._clips[clip].others(source)))
 
     def draw_foreign(self, rng: np.random.Generator) -> Pair | None:
@@ -289,6 +290,11 @@ class _Clip:
     def others(self, s: int) -> Int[np.ndarray, " T"]:
         """The targets that are not the source's own frame."""
         return np.flatnonzero(self.frames != self._own_frames[s])
+
+    @cached_property
+    def telling(self) -> list[int]:
+        """The sources that are driven to other pictures."""
+        return [s for s in range(self.sources) if len(self.others(s))]
 
     def own(self, s: int) -> FaceCoefficients:
         """A source's coefficients."""
