@@ -40,6 +40,7 @@ from faceanime.generator.choice import DrawConfig, renderer_of
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.prior.covered import hair_before
 from faceanime.prior.render import GeometricConfig, GeometricRenderer
 from faceanime.prior.warp import face_region, hair_pose
 from faceanime.progress import Progress, SilentProgress, watched
@@ -196,15 +197,16 @@ class Animator:
 
     def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """The geometric renderer of a portrait, its pictures repaired. Raises WeightsError."""
+        shown = hair_before(portrait.face, portrait.pixels, self.model)
         renderer = GeometricRenderer(
-            portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
+            portrait.pixels, shown, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
-        repair = self._repair_of(portrait, renderer)
+        repair = self._repair_of(portrait.pixels, shown, renderer)
         return lambda face, hair: paster.paste(repair(renderer.render(face, hair), face))
 
     def _repair_of(
-        self, portrait: Portrait, renderer: GeometricRenderer
+        self, source: Pixels, face: FittedFace, renderer: GeometricRenderer
     ) -> Callable[[Pixels, FaceCoefficients], Pixels]:
         """What is done to the geometric renderer's pictures. Raises WeightsError."""
         if self.config.draw.renderer == "geometric":
@@ -212,7 +214,7 @@ class Animator:
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
         region, mouth = renderer.region, renderer.mouth
-        return Repairer(portrait.pixels, portrait.face, region, mouth, self.model, self._network).repair
+        return Repairer(source, face, region, mouth, self.model, self._network).repair
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""

@@ -28,7 +28,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace, Head
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
-DRAWN = 4
+DRAWN = 5
 """Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
 
 
@@ -52,7 +52,10 @@ class GeometricRenderer:
         model: MorphableModel,
         config: GeometricConfig,
     ) -> None:
-        """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet."""
+        """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet.
+
+        `face` as `covered.hair_before` has it, where hair is not to be stretched.
+        """
         height, width = source.shape[:2]
         person = carried = None
         if matte is not None and config.still_background:
@@ -84,9 +87,10 @@ class GeometricRenderer:
         `hair`: the pose of what is not face, in a film that of `hair_pose`; None: the face's own.
         """
         warp = self._sheet.field(target, hair)
-        canvas = sample(self._region_pixels, self._folded(warp.flow), "cubic")
+        folded = self._folded(warp.flow)
+        canvas = sample(self._region_pixels, folded, "cubic")
         cheek = self._paint_cheek(canvas, warp)
-        self._paint_background(canvas, warp, cheek)
+        self._paint_background(canvas, warp, folded, cheek)
         _soften_folds(canvas, warp.flow, self._fold_px, cheek)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
@@ -111,14 +115,21 @@ class GeometricRenderer:
                 return np.asarray(cv2.GaussianBlur(shown, (0, 0), _CHEEK_BLUR_PX), np.float32)
         return shown
 
-    def _paint_background(self, canvas: Pixels, warp: WarpField, cheek: Float32[np.ndarray, "h w"]) -> None:
+    def _paint_background(
+        self,
+        canvas: Pixels,
+        warp: WarpField,
+        folded: Float32[np.ndarray, "h w 2"],
+        cheek: Float32[np.ndarray, "h w"],
+    ) -> None:
         """Let the still background show around the moved person."""
         if self._background is None:
             return
         matte, crown, plate = self._background
-        places = warp.flow
-        if crown:
-            places = places + np.array([0.0, crown], np.float32)
+        places = (
+            folded.copy()
+        )  # beside a picture the person goes on as the pixels do, mirrored; above it has a crown
+        places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
         alpha = sample(matte[..., None], places)[..., 0]
         _show_background(canvas, alpha, cheek, plate, warp.flow)
 
@@ -154,11 +165,12 @@ def _hair_margin(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarra
     """How far into the picture a strip along its left, top, right and lower edge is free of face, px; 1 at least."""
     (left, top), (right, bottom) = oval.min(axis=0), oval.max(axis=0)
     gaps = np.array([left - region.left, top - region.top, region.right - right, region.bottom - bottom])
-    return np.maximum(_FREE_OF_FACE * gaps, 1.0)
+    return np.maximum(np.array(_FREE_OF_FACE) * gaps, 1.0)
 
 
-_FREE_OF_FACE = 0.2
-"""Share of the way from the picture's edge to the face's outline without skin (the forehead reaches up)."""
+_FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
+"""Shares of the way from the picture's left, top, right and lower edge to the face's outline without skin (the forehead
+reaches up)."""
 _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
@@ -180,12 +192,18 @@ def _trusted_person(
         return None
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
     below = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
-    sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0)
+    sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0) * _beside_the_sure(matte, _HALO * size)
     edge = min(max(round(_EDGE * size), 1), height - 1)
     sharp[:edge] = np.maximum(sharp[:edge], sharp[edge])  # networks miss hair in the outermost rows
     sure = np.maximum(sharp, np.minimum(1.0, 2.0 * face))
     body = below * _closed(np.clip(matte / _DOUBTFUL, 0.0, 1.0), _GAP * size)
     return np.maximum(sure, body).astype(np.float32), np.maximum(sure, below).astype(np.float32)
+
+
+def _beside_the_sure(matte: Float32[np.ndarray, "H W"], reach_px: float) -> Float32[np.ndarray, "H W"]:
+    """1 near what is surely the person's, 0 further away: what is doubtful there is somebody behind."""
+    away = cv2.distanceTransform((matte < _SURE).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.clip(2.0 - away / reach_px, 0.0, 1.0).astype(np.float32)
 
 
 def _closed(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndarray, "H W"]:
@@ -202,6 +220,10 @@ def _closed(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndar
     return np.minimum(matte + gaps, 1.0)
 
 
+_SURE = 0.8
+"""From this matte on a pixel is surely the person's, ..."""
+_HALO = 0.05
+"""... and so may be what is less sure within this of it, in heights of the face; beyond twice that it is not."""
 _DOUBTFUL = 0.1
 """From this matte on what lies beside neck and shoulders is wholly the person's."""
 _GAP = 0.2

@@ -30,6 +30,7 @@ from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, Portrait
+from faceanime.prior.covered import hair_before
 from faceanime.prior.render import DRAWN, GeometricRenderer
 from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
@@ -190,7 +191,9 @@ def _rendered(
         "source_matte": _levels([portrait.matte for portrait in portraits]),
         "canvas": np.stack(canvases),
         "foreign_canvas": foreign_canvas,
-        "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
+        "residual": np.stack(
+            [hair_before(portrait.face, portrait.pixels, model).residual for portrait in portraits]
+        ).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
         "frame": times.astype(np.int64),
         "source_frame": np.append(own, np.full(len(drawn), _NO_FRAME)).astype(np.int64),
@@ -256,8 +259,9 @@ def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> U
 
     Hair has the face's own pose here, not that of a film (`hair_pose`): no window is open to it.
     """
+    shown = hair_before(portrait.face, portrait.pixels, animator.model)
     renderer = GeometricRenderer(
-        portrait.pixels, portrait.face, portrait.matte, animator.model, animator.config.geometric
+        portrait.pixels, shown, portrait.matte, animator.model, animator.config.geometric
     )
     paster = Paster(portrait.pixels, renderer.region)
     frames = (
