@@ -183,3 +183,39 @@ def test_a_strand_before_a_plain_wall_goes_with_the_head(model: MorphableModel) 
     near = cv2.dilate(is_there.astype(np.uint8), np.ones((3, 5), np.uint8)) > 0
     darkest = np.where(near, shifted.max(axis=-1), 255).min(axis=1)[near.any(axis=1)]
     assert np.median(darkest) < 120
+
+
+def test_somebody_close_behind_is_not_the_person(model: MorphableModel) -> None:
+    """A network half takes them for the person: what is doubtful and further away than hair's edge is behind."""
+    points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
+    size = np.ptp(points[list(topology.OVAL), 1])
+    matte = head_matte(model)
+    row = int(points[list(topology.OVAL), 1].mean())
+    edge = int(np.flatnonzero(matte[row] > 0.5).max())
+    blob = slice(edge + 1, edge + round(0.4 * size))
+    matte[row - 20 : row + 20, blob] = np.maximum(matte[row - 20 : row + 20, blob], 0.5)
+    person, _ = _trusted_person(matte, points)
+    assert (person[row, edge + round(0.15 * size) : blob.stop] == 0.0).all()
+    assert person[row, edge + 2] > 0.4  # an edge of hair is as soft as it was
+
+
+def test_hair_goes_on_beside_the_picture_as_its_pixels_do(model: MorphableModel) -> None:
+    """Curls that the picture's edge cuts through are mirrored there with the gaps between them, not drawn out."""
+    picture, matte = draw_portrait(model), np.ones((HEIGHT, WIDTH), np.float32)
+    oval = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)[
+        list(topology.OVAL), :2
+    ]
+    cut = int(oval[:, 0].min()) - 30
+    picture, matte = np.ascontiguousarray(picture[:, cut:]), matte[:, cut:].copy()
+    picture[:, :18] = (10, 200, 10)
+    matte[::8, :6] = matte[1::8, :6] = matte[2::8, :6] = 0.0  # gaps at the edge, none further in
+    source = drawn_face(model)
+    pose = HeadPose(
+        source.pose.rotation, source.pose.scale, source.pose.translation_px - np.array([cut, 0.0])
+    )
+    face = FaceCoefficients(source.identity, source.expression, pose)
+    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    right = HeadPose(pose.rotation, pose.scale, pose.translation_px + np.array([16.0, 0.0]))
+    drawn = renderer.render(FaceCoefficients(face.identity, face.expression, right))
+    middle = drawn[100:180, :3].astype(int)  # beyond the mirrored gaps, where the person is whole again
+    assert (middle[..., 1] - middle[..., 0] > 100).mean() > 0.9
