@@ -62,7 +62,9 @@ _AT_THE_END = 8
 _UNLIKE = (18.0, 32.0)
 """Distances in CIELAB from skin from which on a place may be hair's, and is."""
 _RIM = 0.08
-"""So much further in than where hair begins skin is seen at too flat an angle to be stretched, in shares of the way."""
+"""So much further in than where hair begins skin is seen too flat to be stretched, in shares of the way ..."""
+_SHORT = (0.6, 0.9)
+"""... but not on a side that is turned away, so many times as short as the other: there hair lies behind the cheek."""
 _SLOPE = 1.0
 """How far back hair lies at most for each step outward from there."""
 
@@ -82,7 +84,11 @@ def hair_before(face: FittedFace, source: Pixels, model: MorphableModel) -> Fitt
     places = centre + np.linspace(_FROM, _TO, _PLACES)[:, None, None] * out
     hair = np.interp(_unlike_skin(source, points, places, height), _UNLIKE, (0.0, 1.0))
     hair = np.minimum.accumulate(hair[::-1])[::-1]  # and nothing else further out
-    begins = _around(np.minimum(_TO - (_TO - _FROM) * hair.mean(axis=0), 1.0) - _RIM)
+    length = np.linalg.norm(out, axis=1)
+    seen = np.interp(
+        length / np.roll(length[::-1], 1), _SHORT, (0.0, 1.0)
+    )  # against the other side of the face
+    begins = _around(np.minimum(_TO - (_TO - _FROM) * hair.mean(axis=0), 1.0) - _RIM * seen)
     hangs = _around(hair[-_AT_THE_END:].max(axis=0) * _beside(oval[:, 1], points, height))
     depth = _depth_at(points, model, centre + begins[:, None] * out, source.shape[:2])
     away = points[:count, :2] - centre
@@ -93,7 +99,7 @@ def hair_before(face: FittedFace, source: Pixels, model: MorphableModel) -> Fitt
         order = np.argsort(ray_angles)
         return np.interp(angles, ray_angles[order], values[order], period=2.0 * np.pi)
 
-    outward = np.linalg.norm(away, axis=1) - at(begins * np.linalg.norm(out, axis=1))
+    outward = np.linalg.norm(away, axis=1) - at(begins * length)
     nearest = at(depth) - _SLOPE * outward
     points[:count, 2] += (outward > 0.0) * at(hangs) * np.maximum(nearest - points[:count, 2], 0.0)
     return replace(face, residual=face.residual + unproject(points, pose) - shape)
@@ -135,5 +141,7 @@ def _depth_at(
 ) -> Float32[np.ndarray, " R"]:
     """How near the face is at places (px) of its picture, of that height and width."""
     face = model.triangles[model.region != Region.RING]
-    depth, _ = rasterize_attributes(points, face, points[:, 2:].copy(), size[0], size[1])
+    depth, _ = rasterize_attributes(
+        points, face, points[:, 2:].copy(), size[0], size[1], background=float(points[:, 2].min())
+    )
     return np.asarray(sample(depth, places[None].astype(np.float32))[0, :, 0])
