@@ -78,8 +78,8 @@ class AnimatorConfig:
 class Portrait:
     """A picture and the 3D face in it.
 
-    `pixels` (H,W,3) uint8; `face` fitted in its px; `matte` (H,W) in [0,1], how surely a pixel is the
-    person's; `others` how many more faces there are.
+    `pixels` (H,W,3) uint8; `face` fitted in its px, its outer landmarks no deeper than hair before them; `matte` (H,W)
+    in [0,1], how surely a pixel is the person's; `others` how many more faces there are.
     """
 
     pixels: Pixels
@@ -112,7 +112,8 @@ class Animator:
     def fitted(self, pixels: Pixels, landmarks: Landmarks, others: int = 0) -> Portrait:
         """The portrait of a picture (H,W,3) uint8 whose face is known: `landmarks` are in its px."""
         face = fit_face(landmarks.points_image.astype(np.float64), self.model, self.config.fit)
-        return Portrait(pixels, landmarks, face, self.matte(pixels, landmarks), others)
+        matte = self.matte(pixels, landmarks)
+        return Portrait(pixels, landmarks, hair_before(face, pixels, matte, self.model), matte, others)
 
     def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
         """How surely each pixel of a picture (H,W,3) uint8 is the person's with these `landmarks` (px), in [0,1]."""
@@ -197,16 +198,15 @@ class Animator:
 
     def _renderer_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """The geometric renderer of a portrait, its pictures repaired. Raises WeightsError."""
-        shown = hair_before(portrait.face, portrait.pixels, self.model)
         renderer = GeometricRenderer(
-            portrait.pixels, shown, portrait.matte, self.model, self.config.geometric
+            portrait.pixels, portrait.face, portrait.matte, self.model, self.config.geometric
         )
         paster = Paster(portrait.pixels, renderer.region)
-        repair = self._repair_of(portrait.pixels, shown, renderer)
+        repair = self._repair_of(portrait, renderer)
         return lambda face, hair: paster.paste(repair(renderer.render(face, hair), face))
 
     def _repair_of(
-        self, source: Pixels, face: FittedFace, renderer: GeometricRenderer
+        self, portrait: Portrait, renderer: GeometricRenderer
     ) -> Callable[[Pixels, FaceCoefficients], Pixels]:
         """What is done to the geometric renderer's pictures. Raises WeightsError."""
         if self.config.draw.renderer == "geometric":
@@ -214,7 +214,7 @@ class Animator:
         from faceanime.generator.repair import Repairer  # torch is slow to import
 
         region, mouth = renderer.region, renderer.mouth
-        return Repairer(source, face, region, mouth, self.model, self._network).repair
+        return Repairer(portrait.pixels, portrait.face, region, mouth, self.model, self._network).repair
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""

@@ -228,6 +228,19 @@ def test_smiles_do_not_add_up(source: FaceCoefficients, driver: Dynamics, model:
     np.testing.assert_allclose(made.expression[0], smile, atol=1e-9)
 
 
+def test_a_broad_mouth_does_not_frown_when_it_is_held_back(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    """ "Ee" on "ee": corners are held in, and stay as high as they were."""
+    broad = axes_of(model, stretch=1.0)
+    theirs = replace(driver, expression=np.linspace(0.0, 1.5, FRAMES)[:, None] * broad)
+    made = retarget(replace(source, expression=broad), theirs, model, RetargetConfig(reference=0))
+    shape, own = (model.vertices(source.identity, e) for e in (made.expression, broad[None]))
+    for side in ("right", "left"):
+        assert (measure(f"corner_up_{side}", shape) > measure(f"corner_up_{side}", own) - 0.005).all()
+        assert measure(f"corner_out_{side}", shape).max() < measure(f"corner_out_{side}", own)[0] + 0.07
+
+
 # --- lids
 
 

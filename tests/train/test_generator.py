@@ -236,6 +236,12 @@ def test_a_run_can_begin_with_the_weights_of_another(
     for name, value in begun.named_parameters():
         torch.testing.assert_close(learned[name], value, atol=1e-3, rtol=1e-3)
     header = load_generator(path, model)[1]
+    assert {part["step"] for part in header["parts"].values()} == {0}  # nothing has become better
+    assert [row.split(",")[0] for row in (tmp_path / "run/curve.csv").read_text().splitlines()] == [
+        "step",
+        "0",
+        "1",
+    ]
     assert header["began_with"]["parts"] == {"mouth": 7}
     assert header["recogniser"] == "dlib"  # its start has learned from it
     assert header["rights"] == ["CC-BY-4.0"]

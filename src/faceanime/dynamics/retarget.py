@@ -176,12 +176,11 @@ def _retarget_expression(
     if config.motion == "relative" and "eyes" in shown and config.eyes != 0.0:
         moved = _close_lids(source, driver, reference, moved, model, config.eyes)
     if config.motion == "relative" and "lips" in shown:
-        moved = _smile_no_further(source, driver, reference, moved, model, config.lips)
-        moved = _open_no_further(source, driver, reference, moved, model, config.lips)
+        moved = _no_further(source, driver, reference, moved, model, config.lips)
     return np.asarray(moved)
 
 
-def _open_no_further(
+def _no_further(
     source: FaceCoefficients,
     driver: Dynamics,
     reference: int,
@@ -189,45 +188,22 @@ def _open_no_further(
     model: MorphableModel,
     strength: float,
 ) -> Float[np.ndarray, "T K_exp"]:
-    """Openings do not add up: a source whose mouth is open opens it no further than the driver opens its own."""
-    apart = measured("lips_apart", model, driver.identity, driver.expression)
-    own, made = (
-        measured("lips_apart", model, source.identity, e) for e in (source.expression[None], expression)
-    )
-    widest = np.maximum(own, apart[reference] + strength * (apart - apart[reference])) + _FURTHER
-    axis = model.axis("jaw_open")
-    per_unit = measure("lips_apart", model.expression_basis @ axis)
-    return np.asarray(expression - (np.maximum(made - widest, 0.0) / per_unit)[:, None] * axis)
+    """Openings and smiles do not add up: a source's mouth goes no further than the driver's does, or than its own."""
+    for title, names in _MOUTH.items():
+        basis, axis = np.moveaxis(model.expression_basis, -1, 0), model.axis(title)
+        change = np.sum([measure(name, basis) for name in names], axis=0)
+        theirs, own, made = driver.expression @ change, float(source.expression @ change), expression @ change
+        most = np.maximum(own, theirs[reference] + strength * (theirs - theirs[reference])) + _FURTHER
+        expression = expression - (np.maximum(made - most, 0.0) / float(axis @ change))[:, None] * axis
+    return np.asarray(expression)
 
 
-def _smile_no_further(
-    source: FaceCoefficients,
-    driver: Dynamics,
-    reference: int,
-    expression: Float[np.ndarray, "T K_exp"],
-    model: MorphableModel,
-    strength: float,
-) -> Float[np.ndarray, "T K_exp"]:
-    """Smiles do not add up either: a source that smiles pulls its corners no further than the driver pulls its own.
-
-    Mouths are of different widths: what counts is what the expression does to them.
-    """
-
-    def pulled(faces: Float[np.ndarray, "*B K_exp"]) -> Float[np.ndarray, "*B"]:
-        corners = np.moveaxis(model.expression_basis, -1, 0)
-        sides = [measure(f"corner_out_{side}", corners) for side in ("right", "left")]
-        return np.asarray(faces @ np.sum(sides, axis=0))
-
-    theirs = pulled(driver.expression)
-    widest = np.maximum(
-        pulled(source.expression), theirs[reference] + strength * (theirs - theirs[reference])
-    )
-    widest += _FURTHER
-    axis = model.axis("smile")
-    excess = np.maximum(pulled(expression) - widest, 0.0) / pulled(axis)
-    return np.asarray(expression - excess[:, None] * axis)
-
-
+_MOUTH = {
+    "jaw_open": ("lips_apart",),
+    "stretch": ("corner_out_right", "corner_out_left"),
+    "frown": ("corner_up_right", "corner_up_left"),
+}
+"""Along which axis each measure of a mouth is held back. What counts is what expressions do: mouths differ."""
 _FURTHER = 0.05
 """Model units; lips at rest, and how wide they are, are told no better."""
 

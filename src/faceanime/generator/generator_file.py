@@ -17,6 +17,8 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.weights import load_weights, save_weights
 
 KIND, VERSION = "generator", 4
+_OLDEST = {Pgfg.network: 3, FlowGuided.network: 4}
+"""The versions from which on files hold the networks that there are now."""
 
 Generator: TypeAlias = Pgfg | FlowGuided
 
@@ -41,7 +43,7 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
     another morphable model.
     """
     tensors, header = load_weights(path, KIND, VERSION)
-    if header["version"] < VERSION:
+    if header["version"] < _OLDEST.get(str(header.get("network")), VERSION):
         raise WeightsError(
             f"{path} holds a network of version {header['version']}, which this faceanime no longer has; "
             "train it again (faceanime train generator), or use the one that comes along"

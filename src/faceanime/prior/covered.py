@@ -11,14 +11,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
 from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.flow import sample
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.prior.warp import source_shape
+from faceanime.prior.warp import face_region, source_shape
 from faceanime.structures.coefficients import FittedFace
 from faceanime.structures.frames import Pixels
 
@@ -47,32 +47,35 @@ _SKIN = (
     200,
 )
 """Landmarks on skin: forehead, nose, cheeks, chin."""
-_BROWS, _MOUTH = (105, 334), (61, 291)
-"""Hair is looked for beside what lies between them: above is the hairline, below are beards and shadows."""
+_EYES, _MOUTH = (145, 374), (61, 291)
+"""Hair is looked for beside what lies between them: above are temples, whose hair lies close, below beards, shadows."""
 _ENDS = (0.1, 0.2)
-"""Over so much above the brows, and below the mouth, it counts less and less, in heights of the face."""
+"""Over so much above the eyes, and below the mouth, it counts less and less, in heights of the face."""
 _NEAR = 0.3
 """How near skin must be to tell what skin looks like at a place, in heights of the face."""
 _SOFT = 0.008
 """Single strands are not seen: they are thinner than this, in heights of the face."""
-_FROM, _TO, _PLACES = 0.6, 1.1, 51
-"""Rays are looked at between these shares of their way to the outline, at so many places ..."""
-_AT_THE_END = 8
-"""... and hair hangs before the outline, or beside it, where one of the last of them is hair's."""
-_UNLIKE = (18.0, 32.0)
-"""Distances in CIELAB from skin from which on a place may be hair's, and is."""
-_RIM = 0.08
-"""So much further in than where hair begins skin is seen too flat to be stretched, in shares of the way ..."""
-_SHORT = (0.6, 0.9)
-"""... but not on a side that is turned away, so many times as short as the other: there hair lies behind the cheek."""
+_WITHIN = np.linspace(1.0, 0.6, 41)
+"""Where on its way from the face's middle to the outline a ray may be covered, from the outline inward ..."""
+_COVERS, _SURELY_HAIR = (0.04, 0.08), (28.0, 42.0)
+"""... the shares of the way that must be hair for it to hang before the face at all, and wholly; and the distances in
+CIELAB from skin from which on what is the person's may be hair, and is: shadows on skin reach 28."""
+_BESIDE = np.linspace(1.03, 1.15, 13)
+"""Where long hair hangs beside the outline, as it does before a cheek whose outline it touches ..."""
+_TOUCHES, _HAIR = (0.5, 0.9), (18.0, 32.0)
+"""... the shares of that that must be hair, and the distances: beside lies the background, which is nobody's."""
+_RIM = 0.05
+"""So much further in than where hair begins skin is seen too flat to be stretched, in shares of the way."""
 _SLOPE = 1.0
 """How far back hair lies at most for each step outward from there."""
 
 
-def hair_before(face: FittedFace, source: Pixels, model: MorphableModel) -> FittedFace:
-    """The face with its outer landmarks no deeper than the hair that the picture (H,W,3) shows there.
+def hair_before(
+    face: FittedFace, source: Pixels, matte: Float32[np.ndarray, "H W"], model: MorphableModel
+) -> FittedFace:
+    """The face with its outer landmarks no deeper than the hair that the picture (H,W,3) shows before them.
 
-    In the picture all stay where they are.
+    In the picture all stay where they are. `matte` (H,W) in [0,1], how surely a pixel is the person's.
     """
     pose, count = face.coefficients.pose, model.landmark_count
     shape = source_shape(face, model)
@@ -81,35 +84,41 @@ def hair_before(face: FittedFace, source: Pixels, model: MorphableModel) -> Fitt
     height = float(np.ptp(oval[:, 1]))
     centre = (oval.min(axis=0) + oval.max(axis=0)) / 2
     out = oval - centre
-    places = centre + np.linspace(_FROM, _TO, _PLACES)[:, None, None] * out
-    hair = np.interp(_unlike_skin(source, points, places, height), _UNLIKE, (0.0, 1.0))
-    hair = np.minimum.accumulate(hair[::-1])[::-1]  # and nothing else further out
-    length = np.linalg.norm(out, axis=1)
-    seen = np.interp(
-        length / np.roll(length[::-1], 1), _SHORT, (0.0, 1.0)
-    )  # against the other side of the face
-    begins = _around(np.minimum(_TO - (_TO - _FROM) * hair.mean(axis=0), 1.0) - _RIM * seen)
-    hangs = _around(hair[-_AT_THE_END:].max(axis=0) * _beside(oval[:, 1], points, height))
-    depth = _depth_at(points, model, centre + begins[:, None] * out, source.shape[:2])
+
+    def hair(shares: Float[np.ndarray, " S"], unlike: tuple[float, float]) -> Float[np.ndarray, "S R"]:
+        """How surely what is seen so far out on the rays is hair."""
+        places = centre + shares[:, None, None] * out
+        persons = sample(matte[..., None], places.astype(np.float32))[..., 0]
+        return persons * np.interp(_unlike_skin(source, points[:count], places, height), unlike, (0.0, 1.0))
+
+    covered = np.minimum.accumulate(hair(_WITHIN, _SURELY_HAIR)).mean(axis=0) * float(np.ptp(_WITHIN))
+    touched = minimum_filter1d(
+        hair(_BESIDE, _HAIR).mean(axis=0), 3, mode="wrap"
+    )  # by more than an ear's shadow
+    hangs = np.maximum(np.interp(covered, _COVERS, (0.0, 1.0)), np.interp(touched, _TOUCHES, (0.0, 1.0)))
+    hangs = _around(hangs * _between(oval[:, 1], points, height))
+    if not hangs.any():
+        return face
+    begins = _around(1.0 - covered - _RIM)
+    depth = _depth_at(points, model, centre + begins[:, None] * out)
     away = points[:count, :2] - centre
     angles, ray_angles = (np.arctan2(way[:, 1], way[:, 0]) for way in (away, out))
 
     def at(values: Float[np.ndarray, " R"]) -> Float[np.ndarray, " L"]:
         """What is known of rays, at the landmarks."""
-        order = np.argsort(ray_angles)
-        return np.interp(angles, ray_angles[order], values[order], period=2.0 * np.pi)
+        return np.interp(angles, ray_angles, values, period=2.0 * np.pi)
 
-    outward = np.linalg.norm(away, axis=1) - at(begins * length)
+    outward = np.linalg.norm(away, axis=1) - at(begins * np.linalg.norm(out, axis=1))
     nearest = at(depth) - _SLOPE * outward
     points[:count, 2] += (outward > 0.0) * at(hangs) * np.maximum(nearest - points[:count, 2], 0.0)
     return replace(face, residual=face.residual + unproject(points, pose) - shape)
 
 
-def _beside(
+def _between(
     rows: Float[np.ndarray, " R"], points: Float[np.ndarray, "V 3"], height: float
 ) -> Float[np.ndarray, " R"]:
-    """1 between brows and mouth, 0 well above and below."""
-    top, bottom = (float(points[list(ends), 1].mean()) for ends in (_BROWS, _MOUTH))
+    """1 between eyes and mouth, 0 well above and below."""
+    top, bottom = (float(points[list(ends), 1].mean()) for ends in (_EYES, _MOUTH))
     steps = (top - _ENDS[0] * height, top, bottom, bottom + _ENDS[1] * height)
     return np.interp(rows, steps, (0.0, 1.0, 1.0, 0.0))
 
@@ -123,25 +132,35 @@ def _unlike_skin(
     source: Pixels, points: Float[np.ndarray, "V 3"], places: Float[np.ndarray, "S R 2"], height: float
 ) -> Float[np.ndarray, "S R"]:
     """How far the colours at places (px) are from those of the skin near by, in CIELAB."""
-    soft = cv2.GaussianBlur(source, (0, 0), max(_SOFT * height, 0.5))
+    near = face_region(points, source.shape[1], source.shape[0], 1.2)
+    corner = np.array([near.left, near.top], np.float64)
+    soft = cv2.GaussianBlur(source[near.slices], (0, 0), max(_SOFT * height, 0.5))
     lab = cv2.cvtColor(soft.astype(np.float32) / np.float32(255.0), cv2.COLOR_RGB2LAB)
     skin_at = points[list(_SKIN), :2]
-    skin = sample(lab, skin_at[None].astype(np.float32))[0]
+    skin = sample(lab, (skin_at - corner)[None].astype(np.float32))[0]
     apart = np.linalg.norm(places[..., None, :] - skin_at, axis=-1) / (_NEAR * height)
     weight = np.exp(-0.5 * apart**2)
     expected = (weight @ skin) / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-9)
-    return np.asarray(np.linalg.norm(sample(lab, places.astype(np.float32)) - expected, axis=-1))
+    seen = sample(lab, (places - corner).astype(np.float32))
+    return np.asarray(np.linalg.norm(seen - expected, axis=-1))
+
+
+_VIEW_PX = 128.0
+"""Side of the view in which depths are looked up."""
 
 
 def _depth_at(
-    points: Float[np.ndarray, "V 3"],
-    model: MorphableModel,
-    places: Float[np.ndarray, "R 2"],
-    size: tuple[int, ...],
-) -> Float32[np.ndarray, " R"]:
-    """How near the face is at places (px) of its picture, of that height and width."""
+    points: Float[np.ndarray, "V 3"], model: MorphableModel, places: Float[np.ndarray, "R 2"]
+) -> Float[np.ndarray, " R"]:
+    """How near the face is at places (px) of its picture, px."""
+    mesh = points[: model.landmark_count]
+    low = mesh.min(axis=0)
+    scale = _VIEW_PX / float((mesh[:, :2].max(axis=0) - low[:2]).max())
+    side = int(_VIEW_PX) + 1
     face = model.triangles[model.region != Region.RING]
-    depth, _ = rasterize_attributes(
-        points, face, points[:, 2:].copy(), size[0], size[1], background=float(points[:, 2].min())
+    seen, _ = rasterize_attributes(
+        scale * (points - low), face, points[:, 2:].copy(), side, side, background=low[2]
     )
-    return np.asarray(sample(depth, places[None].astype(np.float32))[0, :, 0])
+    return np.asarray(
+        sample(seen, (scale * (places - low[:2]))[None].astype(np.float32))[0, :, 0], np.float64
+    )

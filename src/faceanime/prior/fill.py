@@ -63,7 +63,7 @@ _INPAINT_PX = 448
 def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
     """The matte above a picture whose upper edge cuts a head off: the caps of circles of `radius_px` or more.
 
-    The uppermost row is empty: whoever looks further up sees nobody. No rows where nothing is cut off.
+    The uppermost row is empty: whoever looks further up sees nobody. No rows where nobody reaches the edge.
     """
     cut = np.concatenate([[False], person[0] > 0.5, [False]])
     starts, ends = np.flatnonzero(np.diff(cut.astype(np.int8))).reshape(-1, 2).T

@@ -11,7 +11,7 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from numba import njit
 
 from faceanime.geometry.camera import project
@@ -28,7 +28,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace, Head
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
-DRAWN = 5
+DRAWN = 6
 """Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
 
 
@@ -52,10 +52,7 @@ class GeometricRenderer:
         model: MorphableModel,
         config: GeometricConfig,
     ) -> None:
-        """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet.
-
-        `face` as `covered.hair_before` has it, where hair is not to be stretched.
-        """
+        """`matte` (H,W) in [0,1] says which pixels are the person's; None: all move with the sheet."""
         height, width = source.shape[:2]
         person = carried = None
         if matte is not None and config.still_background:
@@ -126,9 +123,8 @@ class GeometricRenderer:
         if self._background is None:
             return
         matte, crown, plate = self._background
-        places = (
-            folded.copy()
-        )  # beside a picture the person goes on as the pixels do, mirrored; above it has a crown
+        # beside a picture the person goes on as the pixels do, mirrored; above it there is a crown
+        places = folded.copy()
         places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
         alpha = sample(matte[..., None], places)[..., 0]
         _show_background(canvas, alpha, cheek, plate, warp.flow)
@@ -192,7 +188,8 @@ def _trusted_person(
         return None
     rows = np.arange(len(matte), dtype=np.float32)[:, None] + 0.5
     below = np.clip((rows - oval[:, 1].max()) / (0.25 * size) + 1.6, 0.0, 1.0)
-    sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0) * _beside_the_sure(matte, _HALO * size)
+    sure_from = _SURE * float((matte * face).sum() / face.sum())
+    sharp = np.clip((matte - 0.2) / 0.6, 0.0, 1.0) * _near(matte >= sure_from, _HALO * size)
     edge = min(max(round(_EDGE * size), 1), height - 1)
     sharp[:edge] = np.maximum(sharp[:edge], sharp[edge])  # networks miss hair in the outermost rows
     sure = np.maximum(sharp, np.minimum(1.0, 2.0 * face))
@@ -200,9 +197,9 @@ def _trusted_person(
     return np.maximum(sure, body).astype(np.float32), np.maximum(sure, below).astype(np.float32)
 
 
-def _beside_the_sure(matte: Float32[np.ndarray, "H W"], reach_px: float) -> Float32[np.ndarray, "H W"]:
+def _near(sure: Bool[np.ndarray, "H W"], reach_px: float) -> Float32[np.ndarray, "H W"]:
     """1 near what is surely the person's, 0 further away: what is doubtful there is somebody behind."""
-    away = cv2.distanceTransform((matte < _SURE).astype(np.uint8), cv2.DIST_L2, 5)
+    away = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, 5)
     return np.clip(2.0 - away / reach_px, 0.0, 1.0).astype(np.float32)
 
 
@@ -221,7 +218,7 @@ def _closed(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndar
 
 
 _SURE = 0.8
-"""From this matte on a pixel is surely the person's, ..."""
+"""From this matte on, in shares of the face's own, a pixel is surely the person's, ..."""
 _HALO = 0.05
 """... and so may be what is less sure within this of it, in heights of the face; beyond twice that it is not."""
 _DOUBTFUL = 0.1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -128,14 +129,16 @@ class _Run:
         trainer, better = self._trainer, False
         for name, part in trainer.average.parts.items():
             score, before = numbers[f"{name} score"], self._parts.get(name)
-            if before is None or score < before["score"]:
+            if math.isfinite(score) and (before is None or score < before["score"]):
                 better = True
                 self._best.parts[name].load_state_dict(part.state_dict())
                 self._parts[name] = {"step": trainer.step, "score": score}
         if not better:
             return
         header = {
+            "step": trainer.step,
             "parts": self._parts,
+            "validation": {name: value for name, value in numbers.items() if math.isfinite(value)},
             "recogniser": trainer.recogniser,
             "settings": to_json(trainer.config),
             "rights": self._rights,
@@ -157,10 +160,10 @@ def train_generator(
 ) -> Path:
     """Train, keep the best weights by validation, and return their path, `out`/generator.safetensors.
 
-    `note` is told the numbers and the validation samples every `validate_every` steps, in the first of the `processes`,
-    which alone writes. `out`, a folder, also receives config.json and checkpoint.safetensors, from which `resume` goes
-    on; it is written every few minutes and when the run is stopped. Raises ConfigError, WeightsError, OutputError,
-    Cancelled.
+    `note` is told the numbers and the validation samples every `validate_every` steps, and before the first of a run
+    that began with weights, in the first of the `processes`, which alone writes. `out`, a folder, also receives
+    config.json and checkpoint.safetensors, from which `resume` goes on; it is written every few minutes and when the
+    run is stopped. Raises ConfigError, WeightsError, OutputError, Cancelled.
     """
     make_folder(out)
     _check_free(out, resume)
@@ -177,6 +180,11 @@ def train_generator(
         lambda step: trainer.draw(train, step), range(trainer.step, config.steps), config.loaders
     )
     sums: Numbers = defaultdict(float)
+    nothing = {"pairs_per_s": 0.0, **dict.fromkeys(trainer.loss_names, 0.0)}
+    if processes.first and trainer.step == 0 and trainer.began_with is not None:
+        numbers = trainer.validate(samples)  # a part that gets no better stays as the run began
+        note({**numbers, **nothing}, samples)
+        run.keep_the_best(numbers)
     last_step, last_s = trainer.step, time.monotonic()
     try:
         for batches in watched(drawn, progress):
@@ -187,10 +195,10 @@ def train_generator(
             if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
                 steps, seconds = trainer.step - last_step, time.monotonic() - last_s
                 numbers = trainer.validate(samples)
-                # all losses, 0 for those that were not there: a table needs the same columns in every row
-                means = {name: sums.get(name, 0.0) / steps for name in trainer.loss_names}
+                means = {name: total / steps for name, total in sums.items()}
                 pairs = processes.count * config.batch * config.accumulate * steps
-                note({**numbers, "pairs_per_s": pairs / seconds, **means}, samples)
+                # 0 for losses that were not there: a table needs the same columns in every row
+                note({**numbers, **nothing, "pairs_per_s": pairs / seconds, **means}, samples)
                 run.keep_the_best(numbers)
                 run.save()
                 sums.clear()

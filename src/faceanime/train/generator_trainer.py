@@ -123,7 +123,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
             if faces is not None:
                 sums["identity"] += self._stay_alike(faces) / len(drawn)
         self._processes.average_gradients(self.network, self.critics, *filter(None, [self.readers]))
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for network in self.network.parts.values():
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         self._optimiser.step()
         if self.step >= self.config.adversarial_from:
             self._critic_optimiser.step()

@@ -27,16 +27,18 @@ from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.files import make_folder
 from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.rotation import angle_between
-from faceanime.morphable.axes import measure
-from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.axes import measure, measured
+from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator, Portrait
 from faceanime.prior.covered import hair_before
 from faceanime.prior.render import DRAWN, GeometricRenderer
+from faceanime.prior.warp import source_shape
 from faceanime.progress import Progress, watched
 from faceanime.shards import read_samples
 from faceanime.streaming import in_order
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.faces import Landmarks
+from faceanime.structures.frames import Pixels
 from faceanime.weights import read_header, save_weights
 
 KIND = "reenacted-moments"
@@ -54,7 +56,7 @@ class PairsConfig:
     """Which frames of a clip are shown to the network."""
 
     sources: int = 4
-    """Portraits of each clip, at most: calm, open-mouthed, smiling, turned."""
+    """Portraits of each clip, at most, but for `shut` ones: calm, open-mouthed, smiling, turned."""
     moments: int = 16
     """Moments, two frames each, that each portrait is driven to; opened mouths, closed lids and turned heads come
     more often."""
@@ -167,22 +169,23 @@ def _rendered(
         targets = np.flatnonzero(good)
         times = 2 * targets  # none is the neighbour of another
     own = sources if sample.filmed else 2 * sources
-    portraits = []
-    for s in sources.tolist():
-        portrait = animator.fitted(pictures[s], Landmarks(points[s], 1.0))
-        # the clip's own coefficients, not those of this frame alone: so the targets' fit the source
-        portraits.append(replace(portrait, face=_fitted_by(motion[s], points[s], model)))
+    portraits = [_portrait_of(motion[s], pictures[s], points[s], animator) for s in sources.tolist()]
     foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
     foreign_canvas = _drawn(portraits[0], foreign, animator)
     drawn = []
     if config.shut and not sample.filmed and other is not None:
-        drawn = _with_shut_mouths(motion, targets, points, pictures, other, animator)
+        faces = [_portrait_of(motion[t], pictures[t], points[t], animator) for t in targets.tolist()]
+        drawn = _with_shut_mouths(faces, other, animator)
     portraits += drawn
     canvases, driven = [], []
     for portrait in portraits:
         aimed = _met_by(portrait.face, points[targets], model, animator.config.fit, pinned[targets])
         canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
+    own_faces = [
+        _numbers(face.expression[None], _of_one(face.pose))
+        for face in (portrait.face.coefficients for portrait in portraits)
+    ]
     mattes = [animator.matte(pictures[t], Landmarks(points[t], 1.0)) for t in targets.tolist()]
     return {
         "truth": pictures[targets],
@@ -191,67 +194,57 @@ def _rendered(
         "source_matte": _levels([portrait.matte for portrait in portraits]),
         "canvas": np.stack(canvases),
         "foreign_canvas": foreign_canvas,
-        "residual": np.stack(
-            [hair_before(portrait.face, portrait.pixels, model).residual for portrait in portraits]
-        ).astype(np.float32),
+        "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
         "identity": motion.identity.astype(np.float32),
         "frame": times.astype(np.int64),
         "source_frame": np.append(own, np.full(len(drawn), _NO_FRAME)).astype(np.int64),
-        **{f"source_{k}": v for k, v in _of_sources(portraits).items()},
+        **{f"source_{k}": np.concatenate([one[k] for one in own_faces]) for k in own_faces[0]},
         **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
         **{f"foreign_{k}": v for k, v in _numbers(foreign.expression, foreign.pose).items()},
     }
 
 
-def _with_shut_mouths(
-    motion: Dynamics,
-    frames: Int[np.ndarray, " N"],
-    points: Float32[np.ndarray, "T L 3"],
-    pictures: UInt8[np.ndarray, "T S S 3"],
-    other: Takes,
-    animator: Animator,
-) -> list[Portrait]:
-    """The pictures whose lips are apart, as they are drawn with another clip's calm expression, its lips shut."""
-    model, their = animator.model, other.motion()
-    apart = measure("lips_apart", model.vertices(motion.identity, motion.expression[frames]))
-    good = other.landmarks()[1] & their.valid
+def _portrait_of(
+    face: FaceCoefficients, picture: Pixels, points: Float32[np.ndarray, "L 3"], animator: Animator
+) -> Portrait:
+    """A portrait with the coefficients that its clip has, not those of this frame alone: so the targets' fit it."""
+    landmarks, model = Landmarks(points, 1.0), animator.model
+    matte = animator.matte(picture, landmarks)
+    fitted = hair_before(_fitted_by(face, points, model), picture, matte, model)
+    return Portrait(picture, landmarks, fitted, matte, 0)
+
+
+def _with_shut_mouths(portraits: list[Portrait], other: Takes, animator: Animator) -> list[Portrait]:
+    """Those whose lips are apart, as they are drawn with the mouth of another clip's calm frame, and its lips shut."""
+    model, motion = animator.model, other.motion()
+    good = other.landmarks()[1] & motion.valid
     if not good.any():
         return []
-    calm, closing = their.expression[choose_sources(their, good, model)[0]], model.axis("lips_part")
+    calm, closing = motion.expression[choose_sources(motion, good, model)[0]], model.axis("lips_part")
     per_unit = float(measure("lips_apart", model.expression_basis @ closing))
-    portraits = []
-    for t in frames[apart > _APART].tolist():
-        portrait = animator.fitted(pictures[t], Landmarks(points[t], 1.0))
-        portrait = replace(portrait, face=_fitted_by(motion[t], points[t], model))
-        shape = model.vertices(motion.identity, calm) + portrait.face.residual
-        shut = calm - max(float(measure("lips_apart", shape)), 0.0) / per_unit * closing
-        face = replace(portrait.face.coefficients, expression=shut)
-        one = FaceCoefficients(face.identity[None], shut[None], motion.pose[t : t + 1])
-        (pixels,) = _drawn(portrait, one, animator)
-        vertices = model.vertices(face.identity, shut).astype(np.float64) + portrait.face.residual
-        seen = project(vertices, face.pose)[: model.landmark_count].astype(np.float32)
-        landmarks = Landmarks(seen, 1.0)
-        portraits.append(
-            Portrait(
-                pixels,
-                landmarks,
-                FittedFace(face, portrait.face.residual),
-                animator.matte(pixels, landmarks),
-                0,
-            )
+    drawn = []
+    for portrait in portraits:
+        face = portrait.face.coefficients
+        if measured("lips_apart", model, face.identity, face.expression) <= _APART:
+            continue
+        expression, leftover = (
+            np.where(np.isin(model.part, EYES), face.expression, calm),
+            portrait.face.residual,
         )
-    return portraits
+        gap = float(measure("lips_apart", model.vertices(face.identity, expression) + leftover))
+        expression = expression - max(gap, 0.0) / per_unit * closing
+        shut = FittedFace(replace(face, expression=expression), leftover)
+        one = FaceCoefficients(face.identity[None], expression[None], _of_one(face.pose))
+        (picture,) = _drawn(portrait, one, animator)
+        seen = project(source_shape(shut, model), face.pose)[: model.landmark_count]
+        landmarks = Landmarks(seen.astype(np.float32), 1.0)
+        drawn.append(Portrait(picture, landmarks, shut, animator.matte(picture, landmarks), 0))
+    return drawn
 
 
-def _of_sources(portraits: list[Portrait]) -> dict[str, np.ndarray]:
-    faces = [portrait.face.coefficients for portrait in portraits]
-    poses = [face.pose for face in faces]
-    return _numbers(
-        np.stack([face.expression for face in faces]),
-        HeadPose(
-            *(np.stack([getattr(pose, k) for pose in poses]) for k in ("rotation", "scale", "translation_px"))
-        ),
-    )
+def _of_one(pose: HeadPose) -> HeadPose:
+    """A pose as a batch of one."""
+    return HeadPose(pose.rotation[None], pose.scale[None], pose.translation_px[None])
 
 
 def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> UInt8[np.ndarray, "N H W 3"]:
@@ -259,9 +252,8 @@ def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> U
 
     Hair has the face's own pose here, not that of a film (`hair_pose`): no window is open to it.
     """
-    shown = hair_before(portrait.face, portrait.pixels, animator.model)
     renderer = GeometricRenderer(
-        portrait.pixels, shown, portrait.matte, animator.model, animator.config.geometric
+        portrait.pixels, portrait.face, portrait.matte, animator.model, animator.config.geometric
     )
     paster = Paster(portrait.pixels, renderer.region)
     frames = (
@@ -344,9 +336,9 @@ def choose_sources(
     calm = int(np.argmin(lips + 0.3 * turned + 2.0 * np.maximum(0.8 * np.median(lids) - lids, 0.0)))
     away = _turn_from(motion, int(frames[calm]), frames)
     chosen = [calm]
-    for measured, least in ((lips, 0.06), (smile, 0.08), (away, np.radians(8.0))):
-        best = int(np.argmax(measured))
-        if measured[best] - measured[calm] > least and best not in chosen:
+    for value, least in ((lips, 0.06), (smile, 0.08), (away, np.radians(8.0))):
+        best = int(np.argmax(value))
+        if value[best] - value[calm] > least and best not in chosen:
             chosen.append(best)
     return frames[chosen]
 

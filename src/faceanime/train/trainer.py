@@ -29,7 +29,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 RESULT_FILE = "generator.safetensors"
 """What a run has in its folder."""
 
-_TOLD_OF_A_START = ("parts", "recogniser", "settings", "rights")
+_TOLD_OF_A_START = ("step", "parts", "recogniser", "settings", "rights")
 """Of the header of the weights that a run began with, what is kept."""
 
 Network = TypeVar("Network", Pgfg, FlowGuided)
