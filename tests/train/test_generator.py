@@ -328,18 +328,25 @@ def test_the_best_of_every_part_is_kept(
     def validate(trainer: GeneratorTrainer, _: object) -> dict[str, float]:
         kept.append({name: value.clone() for name, value in trainer.average.state_dict().items()})
         step = float(trainer.step)
-        return {"mouth score": step, "eye score": -step, "face score": 1.0, "light score": 1.0}
+        return {"mouth score": step, "eye score": -step, "face score": 1.0, "light score": float("inf")}
 
     monkeypatch.setattr(GeneratorTrainer, "validate", validate)
     with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
-        path = train_generator(trainer_of(config), train, val, model, tmp_path, SilentProgress())
+        run = (train, val, model)
+        path = train_generator(trainer_of(config), *run, tmp_path / "whole", SilentProgress())
+        states, progress = [*kept], SilentProgress()
+        with pytest.raises(Cancelled):  # after the first validation
+            out = (*run, tmp_path / "parts", progress)
+            train_generator(trainer_of(config), *out, note=lambda *_: progress.cancel())
+        parts = train_generator(trainer_of(config), *run, tmp_path / "parts", SilentProgress(), resume=True)
+    assert parts.read_bytes() == path.read_bytes()
     network, header = load_generator(path, model)
     steps = {name: part["step"] for name, part in header["parts"].items()}
-    assert steps == {"mouth": 3, "eye": 6, "face": 3, "light": 3}
-    assert len(kept) == 2
+    assert steps == {"mouth": 3, "eye": 6, "face": 3}  # nobody could judge light
+    assert len(states) == 2
     for name, value in network.named_parameters():
-        first, last = (state[name].half().float() for state in kept)
-        assert torch.equal(value, last if name.startswith("nets.eye.") else first), name
+        first, last = (state[name].half().float() for state in states)
+        assert torch.equal(value, last if name.startswith(("nets.eye.", "light.")) else first), name
         if name.startswith(("nets.eye.leave", "nets.mouth.leave")):
             assert not torch.equal(first, last), name
 

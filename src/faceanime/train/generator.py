@@ -125,13 +125,15 @@ class _Run:
             self.save()
 
     def keep_the_best(self, numbers: Numbers) -> None:
-        """The averaged weights of each part that had no lower score before."""
-        trainer, better = self._trainer, False
+        """The averaged weights of each part that had no lower score before; the newest of one that nobody can judge."""
+        trainer, better = self._trainer, not self._parts
         for name, part in trainer.average.parts.items():
-            score, before = numbers[f"{name} score"], self._parts.get(name)
-            if math.isfinite(score) and (before is None or score < before["score"]):
+            score = numbers[f"{name} score"]
+            if name in self._parts and not score < self._parts[name]["score"]:
+                continue
+            self._best.parts[name].load_state_dict(part.state_dict())
+            if math.isfinite(score):
                 better = True
-                self._best.parts[name].load_state_dict(part.state_dict())
                 self._parts[name] = {"step": trainer.step, "score": score}
         if not better:
             return
