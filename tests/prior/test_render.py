@@ -220,3 +220,10 @@ def test_hair_goes_on_beside_the_picture_as_its_pixels_do(model: MorphableModel)
     drawn = renderer.render(FaceCoefficients(face.identity, face.expression, right))
     middle = drawn[100:180, :3].astype(int)  # beyond the mirrored gaps, where the person is whole again
     assert (middle[..., 1] - middle[..., 0] > 100).mean() > 0.9
+
+
+def test_a_network_that_doubts_the_whole_person_is_believed_all_the_same(model: MorphableModel) -> None:
+    """What is sure is told against the face's own matte: hair goes with a head that is doubted as it is."""
+    points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
+    person, _ = _trusted_person((0.75 * head_matte(model)).astype(np.float32), points)
+    assert person[head_matte(model) > 0.99].min() > 0.9

@@ -24,7 +24,7 @@ from faceanime.progress import SilentProgress
 from faceanime.structures.frames import Pixels
 from faceanime.train.albums import albums_with_drivers, read_albums
 from faceanime.train.generator import train_generator_on
-from faceanime.train.pairs import SUFFIX, render_pairs
+from faceanime.train.pairs import SUFFIX, _with_shut_mouths, render_pairs
 from faceanime.train.window_samples import Pairs
 
 
@@ -112,6 +112,22 @@ def test_a_portrait_that_shows_teeth_teaches_with_its_mouth_shut(
     assert lips[0] < 0.03 < lips[1]
     assert apart[0] < 0.8 * apart[1]
     assert mouth.paired
+
+
+def test_a_portrait_whose_lips_are_shut_is_not_shut_again(
+    portraits: Path, data: Path, animator: Animator, model: MorphableModel
+) -> None:
+    portrait = animator.portrait(_astronaut())
+    face = portrait.face.coefficients
+    apart = float(measured("lips_apart", model, face.identity, face.expression))
+    parting = model.axis("lips_part")
+    per_unit = float(measured("lips_apart", model, face.identity, face.expression + parting)) - apart
+    shut = replace(face, expression=face.expression - apart / per_unit * parting)
+    both = [portrait, replace(portrait, face=replace(portrait.face, coefficients=shut))]
+    _, driver = next(albums_with_drivers(portraits, data, "train", animator))
+    assert driver is not None
+    (drawn,) = _with_shut_mouths(both, driver, animator)
+    assert not np.array_equal(drawn.pixels, portrait.pixels)
 
 
 def test_a_generator_learns_from_clips_and_portraits(

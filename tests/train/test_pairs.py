@@ -173,6 +173,21 @@ def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: Mo
     )
 
 
+def test_cameras_are_held_as_the_settings_say() -> None:
+    """Zoom, roll and stretch are within their limits, and none of them is always the same."""
+    config, rng = AugmentConfig(zoom=0.1, roll_deg=7.0, stretch=0.2), np.random.default_rng(0)
+    linear = np.stack([Appearance.drawn(config, rng).linear for _ in range(300)])
+    sizes = np.linalg.svd(linear, compute_uv=False)
+    zoom, stretch = np.log(sizes).mean(axis=1), np.log(sizes[:, 0] / sizes[:, 1])
+    roll = np.degrees(np.arctan2(linear[:, 1, 0], linear[:, 0, 0]))
+    for values, limit in ((zoom, 0.1), (stretch, 0.2), (roll, 7.0)):
+        assert np.abs(values).max() <= limit + 1e-9
+        assert np.ptp(np.abs(values)) > 0.8 * limit
+    assert (np.linalg.det(linear) > 0.0).all()
+    still = AugmentConfig(zoom=0.0, roll_deg=0.0, stretch=0.0)
+    np.testing.assert_allclose(Appearance.drawn(still, rng).linear, np.eye(2), atol=1e-12)
+
+
 def test_whole_faces_get_the_changes_that_pasting_gives_them(rendered: Path, model: MorphableModel) -> None:
     pair = (0, 1, 1)
     with pairs_of(rendered, "train", model) as pairs:
