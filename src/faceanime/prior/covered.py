@@ -64,9 +64,9 @@ _BESIDE = np.linspace(1.03, 1.15, 13)
 """Where long hair hangs beside the outline, as it does before a cheek whose outline it touches ..."""
 _TOUCHES, _HAIR = (0.5, 0.9), (18.0, 32.0)
 """... the shares of that that must be hair, and the distances: beside lies the background, which is nobody's."""
-_RIM = 0.05
+_RIM = 0.02
 """So much further in than where hair begins skin is seen too flat to be stretched, in shares of the way."""
-_SLOPE = 1.0
+_SLOPE = 1.2
 """How far back hair lies at most for each step outward from there."""
 
 
