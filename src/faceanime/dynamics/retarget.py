@@ -188,14 +188,36 @@ def _no_further(
     model: MorphableModel,
     strength: float,
 ) -> Float[np.ndarray, "T K_exp"]:
-    """Openings and smiles do not add up: a source's mouth goes no further than the driver's does, or than its own."""
+    """Openings and smiles do not add up: a source's mouth goes no further than the driver's does, or than its own.
+
+    The driver's is what its expression makes of the mean face. The source's is seen whole: of one picture a part of a
+    smile is taken for identity.
+    """
+    mean_face = np.zeros(model.identity_count)
+
+    def seen(
+        identity: Float[np.ndarray, " K_id"], faces: Float[np.ndarray, "N K_exp"]
+    ) -> Float[np.ndarray, " N"]:
+        return np.sum([measured(name, model, identity, faces) for name in names], axis=0)
+
     for title, names in _MOUTH.items():
-        basis, axis = np.moveaxis(model.expression_basis, -1, 0), model.axis(title)
-        change = np.sum([measure(name, basis) for name in names], axis=0)
-        theirs, own, made = driver.expression @ change, float(source.expression @ change), expression @ change
+        axis = model.axis(title)
+        theirs, own = seen(mean_face, driver.expression), seen(source.identity, source.expression[None])
         most = np.maximum(own, theirs[reference] + strength * (theirs - theirs[reference])) + _FURTHER
-        expression = expression - (np.maximum(made - most, 0.0) / float(axis @ change))[:, None] * axis
+        per_unit = float(np.diff(seen(mean_face, np.stack([0.0 * axis, axis])))[0])
+        excess = np.maximum(seen(source.identity, expression) - most, 0.0)
+        expression = expression - (excess / per_unit)[:, None] * axis
     return np.asarray(expression)
+
+
+def _summed(
+    names: tuple[str, ...],
+    model: MorphableModel,
+    identity: Float[np.ndarray, " K_id"],
+    expression: Float[np.ndarray, "N K_exp"],
+) -> Float[np.ndarray, " N"]:
+    """Measures of a person's expressions, added up."""
+    return np.asarray(sum(measured(name, model, identity, expression) for name in names))
 
 
 _MOUTH = {
@@ -203,7 +225,7 @@ _MOUTH = {
     "stretch": ("corner_out_right", "corner_out_left"),
     "frown": ("corner_up_right", "corner_up_left"),
 }
-"""Along which axis each measure of a mouth is held back. What counts is what expressions do: mouths differ."""
+"""Along which axis each measure of a mouth is held back."""
 _FURTHER = 0.05
 """Model units; lips at rest, and how wide they are, are told no better."""
 
