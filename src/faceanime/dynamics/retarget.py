@@ -194,19 +194,15 @@ def _no_further(
     smile is taken for identity.
     """
     mean_face = np.zeros(model.identity_count)
-
-    def seen(
-        identity: Float[np.ndarray, " K_id"], faces: Float[np.ndarray, "N K_exp"]
-    ) -> Float[np.ndarray, " N"]:
-        return np.sum([measured(name, model, identity, faces) for name in names], axis=0)
-
     for title, names in _MOUTH.items():
         axis = model.axis(title)
-        theirs, own = seen(mean_face, driver.expression), seen(source.identity, source.expression[None])
+        theirs = _summed(names, model, mean_face, driver.expression)
+        own, made = (
+            _summed(names, model, source.identity, faces) for faces in (source.expression[None], expression)
+        )
         most = np.maximum(own, theirs[reference] + strength * (theirs - theirs[reference])) + _FURTHER
-        per_unit = float(np.diff(seen(mean_face, np.stack([0.0 * axis, axis])))[0])
-        excess = np.maximum(seen(source.identity, expression) - most, 0.0)
-        expression = expression - (excess / per_unit)[:, None] * axis
+        per_unit = float(np.diff(_summed(names, model, mean_face, np.stack([0.0 * axis, axis])))[0])
+        expression = expression - (np.maximum(made - most, 0.0) / per_unit)[:, None] * axis
     return np.asarray(expression)
 
 
@@ -216,7 +212,7 @@ def _summed(
     identity: Float[np.ndarray, " K_id"],
     expression: Float[np.ndarray, "N K_exp"],
 ) -> Float[np.ndarray, " N"]:
-    """Measures of a person's expressions, added up."""
+    """Measures of a person's expressions, added up, model units."""
     return np.asarray(sum(measured(name, model, identity, expression) for name in names))
 
 
