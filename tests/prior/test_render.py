@@ -199,27 +199,48 @@ def test_somebody_close_behind_is_not_the_person(model: MorphableModel) -> None:
     assert person[row, edge + 2] > 0.4  # an edge of hair is as soft as it was
 
 
-def test_hair_goes_on_beside_the_picture_as_its_pixels_do(model: MorphableModel) -> None:
-    """Curls that the picture's edge cuts through are mirrored there with the gaps between them, not drawn out."""
-    picture, matte = draw_portrait(model), np.ones((HEIGHT, WIDTH), np.float32)
-    oval = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)[
-        list(topology.OVAL), :2
-    ]
-    cut = int(oval[:, 0].min()) - 30
-    picture, matte = np.ascontiguousarray(picture[:, cut:]), matte[:, cut:].copy()
-    picture[:, :18] = (10, 200, 10)
-    for row in range(0, HEIGHT, 12):  # gaps at the edge, none further in
-        picture[row : row + 6, :6], matte[row : row + 6, :6] = 240, 0.0
+def cut_close(model: MorphableModel) -> tuple[np.ndarray, np.ndarray, FaceCoefficients]:
+    """A portrait cut off 30 px beside the face's left, all of it the person's, and where its head is."""
     source = drawn_face(model)
+    oval = project(source_shape(fitted(source, model), model), source.pose)[list(topology.OVAL), :2]
+    cut = int(oval[:, 0].min()) - 30
     pose = HeadPose(
         source.pose.rotation, source.pose.scale, source.pose.translation_px - np.array([cut, 0.0])
     )
-    face = FaceCoefficients(source.identity, source.expression, pose)
+    picture = np.ascontiguousarray(draw_portrait(model)[:, cut:])
+    matte = np.ones(picture.shape[:2], np.float32)
+    return picture, matte, FaceCoefficients(source.identity, source.expression, pose)
+
+
+def moved_right(face: FaceCoefficients, shift_px: float) -> FaceCoefficients:
+    pose = face.pose
+    shifted = HeadPose(pose.rotation, pose.scale, pose.translation_px + np.array([shift_px, 0.0]))
+    return FaceCoefficients(face.identity, face.expression, shifted)
+
+
+def test_hair_goes_on_beside_the_picture_as_its_pixels_do(model: MorphableModel) -> None:
+    """Curls that the picture's edge cuts through are mirrored there with the gaps between them, not drawn out."""
+    picture, matte, face = cut_close(model)
+    picture[:, :18] = (10, 200, 10)
+    for row in range(0, HEIGHT, 12):  # gaps at the edge, none further in
+        picture[row : row + 6, :6], matte[row : row + 6, :6] = 240, 0.0
     renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
-    right = HeadPose(pose.rotation, pose.scale, pose.translation_px + np.array([16.0, 0.0]))
-    drawn = renderer.render(FaceCoefficients(face.identity, face.expression, right))
+    drawn = renderer.render(moved_right(face, 16.0))
     middle = drawn[100:180, :3].astype(int)  # beyond the mirrored gaps, where the person is whole again
     assert (middle[..., 1] - middle[..., 0] > 100).mean() > 0.9
+
+
+def test_a_lock_that_does_not_reach_the_edge_is_not_mirrored(model: MorphableModel) -> None:
+    """It would float beside the head."""
+    picture, matte, face = cut_close(model)
+    rows = slice(80, 200)
+    picture[rows, :18], matte[rows, :18] = 240, 0.0
+    picture[130:150, 6:12], matte[130:150, 6:12] = (10, 200, 10), 1.0
+    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    drawn = renderer.render(moved_right(face, 20.0)).astype(int)
+    green = (drawn[..., 1] - drawn[..., 0] > 100)[rows]
+    assert green[:, 22:36].any()
+    assert not green[:, :18].any()
 
 
 def test_a_network_that_doubts_the_whole_person_is_believed_all_the_same(model: MorphableModel) -> None:

@@ -127,6 +127,13 @@ class GeometricRenderer:
         places = folded.copy()
         places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
         alpha = sample(matte[..., None], places)[..., 0]
+        beside = (warp.flow[..., 0] < 0.0) | (warp.flow[..., 0] > matte.shape[1])
+        if (
+            beside.any()
+        ):  # only what the edge cuts off goes on: a lock that does not reach it would float there
+            places[..., 0] = warp.flow[..., 0]
+            cut = sample(self._cut[..., None], places)[..., 0]
+            alpha[beside] = np.minimum(alpha, cut)[beside]
         _show_background(canvas, alpha, cheek, plate, warp.flow)
 
     def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "M w"], int, Pixels]:
@@ -136,7 +143,9 @@ class GeometricRenderer:
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
         width = float(np.ptp(self._sheet.source_points[list(topology.OVAL), 0]))
         crown = crown_above(person, _HEAD_RADIUS * width) if self.region.top == 0 else person[:0]
-        return np.concatenate([crown, person]), len(crown), plate
+        whole = np.concatenate([crown, person])
+        self._cut = cv2.dilate(whole, np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8))
+        return whole, len(crown), plate
 
     def _beyond_the_cheek(
         self, matte: Float32[np.ndarray, "H W"]
@@ -167,6 +176,8 @@ def _hair_margin(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarra
 _FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
 """Shares of the way from the picture's left, top, right and lower edge to the face's outline without skin (the forehead
 reaches up)."""
+_CUT = 0.05
+"""Gaps in what an edge cuts off go on with it if they are no wider than twice this, in widths of the face."""
 _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
