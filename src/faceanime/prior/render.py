@@ -122,7 +122,7 @@ class GeometricRenderer:
         """Let the still background show around the moved person."""
         if self._background is None:
             return
-        matte, crown, plate = self._background
+        matte, cut_off, crown, plate = self._background
         # beside a picture the person goes on as the pixels do, mirrored; above it there is a crown
         places = folded.copy()
         places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
@@ -132,20 +132,21 @@ class GeometricRenderer:
             beside.any()
         ):  # only what the edge cuts off goes on: a lock that does not reach it would float there
             places[..., 0] = warp.flow[..., 0]
-            cut = sample(self._cut[..., None], places)[..., 0]
-            alpha[beside] = np.minimum(alpha, cut)[beside]
+            alpha[beside] = np.minimum(alpha, sample(cut_off[..., None], places)[..., 0])[beside]
         _show_background(canvas, alpha, cheek, plate, warp.flow)
 
-    def _separate(self, person: Float32[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "M w"], int, Pixels]:
-        """The person's matte, how many rows of it lie above the picture, and the background without a person."""
+    def _separate(
+        self, person: Float32[np.ndarray, "h w"]
+    ) -> tuple[Float32[np.ndarray, "M w"], Float32[np.ndarray, "M w"], int, Pixels]:
+        """The person's matte, the same with narrow gaps closed, how many rows lie above the picture, the background."""
         size = max(1, round(_GROW * max(person.shape)))
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
         width = float(np.ptp(self._sheet.source_points[list(topology.OVAL), 0]))
         crown = crown_above(person, _HEAD_RADIUS * width) if self.region.top == 0 else person[:0]
         whole = np.concatenate([crown, person])
-        self._cut = cv2.dilate(whole, np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8))
-        return whole, len(crown), plate
+        cut_off = cv2.dilate(whole, np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8))
+        return whole, cut_off, len(crown), plate
 
     def _beyond_the_cheek(
         self, matte: Float32[np.ndarray, "H W"]
