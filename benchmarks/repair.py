@@ -250,10 +250,10 @@ def main() -> None:
         parser.error(f"--against names {given.against}; there are geometric, {', '.join(networks)}")
     with TerminalProgress() as progress:
         clips = clips_with_drivers(given.data, given.split)
-        paths = [render_pairs(clips, folder, animator, PairsConfig(), progress)]
+        paths = [render_pairs(clips, folder, animator, PairsConfig(shut=False), progress)]
         if given.portraits is not None:
             albums = albums_with_drivers(given.portraits, given.data, given.split, animator)
-            paths.append(render_pairs(albums, folder, animator, PairsConfig(), progress))
+            paths.append(render_pairs(albums, folder, animator, PairsConfig(shut=False), progress))
     for some, every in zip(paths, (given.every, 1), strict=False):
         measure(some, networks, model, every, given.against)
 
