@@ -275,6 +275,35 @@ def test_a_run_can_begin_with_the_weights_and_critics_of_another(
         trainer.begin_with(run)
 
 
+def test_a_teacher_is_learned_from(tmp_path: Path, rendered: Path, model: MorphableModel) -> None:
+    """One that sees larger windows, and makes all mouths green; windows without a truth learn from it as well."""
+    windows = replace(SMALL.network.windows, mouth_px=64)
+    teacher = trainer_of(replace(SMALL, network=replace(SMALL.network, windows=windows))).average
+    with torch.no_grad():
+        teacher.nets["mouth"].leave.bias[:] = torch.tensor([-0.3, 0.3, -0.3, 4.0])
+    save_generator(tmp_path / "teacher.safetensors", teacher, model, {})
+    config = replace(
+        SMALL, teacher=tmp_path / "teacher.safetensors", taught=1.0, mask=0.0, steps=1000, warm_up=0,
+        learning_rate=3e-3, adversarial_from=1000, synthesis=0.0, laplacian=0.0, eye_share=0.0, face_share=0.0,
+    )  # fmt: skip
+    with pairs_of(rendered, "train", model) as pairs:
+        trainer = GeneratorTrainer(config)
+        drawn = trainer.draw(pairs, 0)
+        again = trainer.draw(pairs, 0)
+    mouths = drawn[0][0]["mouth"]
+    np.testing.assert_array_equal(mouths["taught"], again[0][0]["mouth"]["taught"])
+    greener = (mouths["taught"] - mouths["canvas"]) * mouths["gate"]
+    assert greener[..., 1].sum() > 0.0 > greener[..., 0].sum()
+    mouths["paired"][:] = 0.0  # nothing is known of any
+    losses = [trainer.advance(drawn)["mouth/picture"] for _ in range(25)]
+    assert losses[-1] < 0.5 * losses[0]
+    save_generator(tmp_path / "pgfg.safetensors", trainer_of(PAINTING).average, model, {})
+    with pytest.raises(ConfigError, match="expected flow-guided"):
+        trainer_of(replace(config, teacher=tmp_path / "pgfg.safetensors"))
+    with pytest.raises(ConfigError, match="taught is 2"):
+        replace(config, taught=2.0)
+
+
 def test_windows_of_accumulated_batches_weigh_alike(rendered: Path, model: MorphableModel) -> None:
     """A batch without eyes does not make those of the others count less."""
     config = replace(SMALL, accumulate=2, eye_share=1.0, adversarial_from=1000)

@@ -79,6 +79,10 @@ class GeneratorConfig:
     """Weight of the distance, in shares of a window's side, of the landmarks read in it from where they belong ..."""
     landmarks_from: int = 500
     """... from this step on: the reader begins with the run."""
+    teacher: Path | None = None
+    """Flow-guided weights, of windows of any size, that are learned from, too ..."""
+    taught: float = 0.5
+    """... by this share of the L1 loss: against what they make of the same windows, those without a truth too."""
     identity: float = 0.0
     """Weight of the identity loss; it wants the extra `identity`."""
     identity_faces: int = 2
@@ -117,6 +121,8 @@ class GeneratorConfig:
             raise ConfigError(
                 f"perceptual is {self.perceptual} and vgg19 {self.vgg19}, expected a weight and a file, or neither"
             )
+        if not 0.0 <= self.taught <= 1.0:
+            raise ConfigError(f"taught is {self.taught}, expected 0 to 1")
         if not 0.0 <= self.foreign < 1.0:
             raise ConfigError(f"foreign is {self.foreign}, expected 0 to 1, and not 1")
         if self.temporal and self.batch % 2:

@@ -9,21 +9,26 @@ at what a face's gate lets through. Flicker, landmarks and identity have losses 
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from types import EllipsisType
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.optim import Optimizer
 
+from faceanime.errors import ConfigError
 from faceanime.generator.blocks import pixels_of
 from faceanime.generator.conditions import EYE, INSIDE, SKIN
 from faceanime.generator.discriminator import PatchCritic
 from faceanime.generator.flow_guided import FlowGuided
+from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, Part
 from faceanime.sheet import contact_sheet
 from faceanime.structures.frames import Pixels
@@ -89,6 +94,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
             self.readers = nn.ModuleDict({part: LandmarkReader(part) for part in _FEATURES}).to(self._device)
             self._reader_optimiser = adam(self.readers, config.learning_rate, _READER_MOMENTS)
         self._vgg19 = Vgg19(config.vgg19).to(self._device) if config.perceptual and config.vgg19 else None
+        self._teacher = None if config.teacher is None else _teacher(config.teacher).to(self._device)
+        self._seen_by_teacher: tuple[Pairs, Pairs] | None = None
 
     def draw(self, pairs: Pairs, step: int) -> list[Drawn]:
         """What is seen in a step: windows, and whole faces for the identity loss."""
@@ -98,12 +105,35 @@ class GeneratorTrainer(Trainer[FlowGuided]):
 
     def _drawn(self, pairs: Pairs, rng: np.random.Generator, foreign: float) -> Drawn:
         config = self.config
-        batches = draw_batches(
-            pairs, config.batch, config.shares, config.augment, rng, config.temporal > 0, foreign
-        )
+        like = (config.batch, config.shares, config.augment)
+        same = copy.deepcopy(rng)
+        batches = draw_batches(pairs, *like, rng, config.temporal > 0, foreign)
+        if self._teacher is not None:
+            seen = draw_batches(self._looked_at(pairs), *like, same, config.temporal > 0, foreign)
+            for part, batch in batches.items():
+                if part in seen and len(seen[part]["gate"]) == len(
+                    batch["gate"]
+                ):  # a gate may be open in one alone
+                    batch["taught"] = self._shown(part, seen[part], batch)
         if not config.identity:
             return batches, None
         return batches, whole_faces(pairs, [pairs.draw(rng) for _ in range(config.identity_faces)])
+
+    def _looked_at(self, pairs: Pairs) -> Pairs:
+        """The pairs as the teacher sees them."""
+        assert self._teacher is not None
+        if self._seen_by_teacher is None or self._seen_by_teacher[0] is not pairs:
+            self._seen_by_teacher = pairs, pairs.looked_at(self._teacher.config.windows)
+        return self._seen_by_teacher[1]
+
+    def _shown(self, part: Part, seen: Batch, batch: Batch) -> Float32[np.ndarray, "B S S 3"]:
+        """What the teacher makes of the windows of a `batch`, which it has `seen` in its own size."""
+        assert self._teacher is not None
+        given, side = tensors_of(seen, self._device), batch["gate"].shape[1]
+        with torch.no_grad():
+            change = repaired(self._teacher, part, given).image - given["canvas"]
+        smaller = interpolate(change, size=(side, side), mode="area")
+        return np.asarray(batch["canvas"] + smaller.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
 
     def advance(self, drawn: Sequence[Drawn]) -> Numbers:
         """One step; returns the losses."""
@@ -144,6 +174,10 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         inside = config.inside_adversarial if judged else config.inside
         weight = _skin_weight(batch) if part == "light" else _region_weight(batch, inside)
         losses = {"picture": weighted_l1(face.image, batch["truth"], weight)}
+        if "taught" in batch and part != "light":
+            open_ones = _region_weight({**batch, "paired": torch.ones_like(batch["paired"])}, inside)
+            shown = weighted_l1(face.image, batch["taught"], open_ones)
+            losses["picture"] = (1.0 - config.taught) * losses["picture"] + config.taught * shown
         if part != "light":
             losses |= {
                 "synthesis": config.synthesis * weighted_l1(face.out, batch["truth"], weight),
@@ -277,6 +311,14 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         return (
             optimisers if self.readers is None else optimisers | {"reader_optimiser": self._reader_optimiser}
         )
+
+
+def _teacher(path: Path) -> FlowGuided:
+    """Networks to learn from, of any face model: what networks see are pictures. Raises WeightsError, ConfigError."""
+    network, _ = load_generator(path, None)
+    if not isinstance(network, FlowGuided):
+        raise ConfigError(f"teacher: {path} holds {network.network}, expected {FlowGuided.network}")
+    return network.requires_grad_(False)
 
 
 def _paired(batch: Tensors) -> Bool[Tensor, " B"]:

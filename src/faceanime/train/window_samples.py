@@ -5,6 +5,7 @@ They are cut out of the pictures, of any size, and what the network is told is r
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -110,6 +111,13 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self._clips)
+
+    def looked_at(self, sizes: WindowSizes) -> Pairs:
+        """The same pairs through windows of other sizes; open as long as these are. Mouths are not laid on anything."""
+        other = copy.copy(self)
+        other._maker, other._registration, other._files = WindowMaker(self.model, sizes), False, ExitStack()
+        other._clips = [clip.anew() for clip in self._clips]
+        return other
 
     @property
     def rights(self) -> list[str]:
@@ -278,6 +286,12 @@ class _Clip:
         small = set(file.keys()).difference(_PICTURES)
         licence = str(header.get("rights", {}).get("licence", ""))
         return cls({name: file.get_tensor(name) for name in small}, file, licence, model, texture)
+
+    def anew(self) -> _Clip:
+        """The same clip, for windows of other sizes."""
+        other = copy.copy(self)
+        other._sources = {}
+        return other
 
     @property
     def sources(self) -> int:
