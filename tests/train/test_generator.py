@@ -107,7 +107,7 @@ def test_every_loss_lowers_what_it_measures(
             trainer = GeneratorTrainer(config)
             drawn = trainer.draw(pairs, 0)
         scale = 1.0 if weight == "adversarial" else value  # the others are told with their weights
-        reached.append([trainer.advance(drawn)[f"mouth/{loss}"] / scale for _ in range(25)][-1])
+        reached.append([trainer.advance(drawn)[f"mouth/{loss}"] / scale for _ in range(60)][-1])
     assert reached[1] < reached[0] - 0.01 * abs(reached[0])
 
 
