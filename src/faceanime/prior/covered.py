@@ -23,28 +23,8 @@ from faceanime.structures.coefficients import FittedFace
 from faceanime.structures.frames import Pixels
 
 _SKIN = (
-    9,
-    151,
-    108,
-    337,
-    69,
-    299,
-    4,
-    195,
-    50,
-    280,
-    101,
-    330,
-    117,
-    346,
-    205,
-    425,
-    187,
-    411,
-    207,
-    427,
-    199,
-    200,
+    *(9, 151, 108, 337, 69, 299, 4, 195, 50, 280, 101),
+    *(330, 117, 346, 205, 425, 187, 411, 207, 427, 199, 200),
 )
 """Landmarks on skin: forehead, nose, cheeks, chin."""
 _EYES, _MOUTH = (145, 374), (61, 291)
@@ -92,9 +72,8 @@ def hair_before(
         return persons * np.interp(_unlike_skin(source, points[:count], places, height), unlike, (0.0, 1.0))
 
     covered = np.minimum.accumulate(hair(_WITHIN, _SURELY_HAIR)).mean(axis=0) * float(np.ptp(_WITHIN))
-    touched = minimum_filter1d(
-        hair(_BESIDE, _HAIR).mean(axis=0), 3, mode="wrap"
-    )  # by more than an ear's shadow
+    beside = hair(_BESIDE, _HAIR).mean(axis=0)
+    touched = minimum_filter1d(beside, 3, mode="wrap")  # by more than an ear's shadow
     hangs = np.maximum(np.interp(covered, _COVERS, (0.0, 1.0)), np.interp(touched, _TOUCHES, (0.0, 1.0)))
     hangs = _around(hangs * _between(oval[:, 1], points, height))
     if not hangs.any():
