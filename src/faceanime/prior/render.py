@@ -128,9 +128,8 @@ class GeometricRenderer:
         places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
         alpha = sample(matte[..., None], places)[..., 0]
         beside = (warp.flow[..., 0] < 0.0) | (warp.flow[..., 0] > matte.shape[1])
-        if (
-            beside.any()
-        ):  # only what the edge cuts off goes on: a lock that does not reach it would float there
+        if beside.any():
+            # only what the edge cuts off goes on: a lock that does not reach it would float there
             places[..., 0] = warp.flow[..., 0]
             alpha[beside] = np.minimum(alpha, sample(cut_off[..., None], places)[..., 0])[beside]
         _show_background(canvas, alpha, cheek, plate, warp.flow)

@@ -111,9 +111,8 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         if self._teacher is not None:
             seen = draw_batches(self._looked_at(pairs), *like, same, config.temporal > 0, foreign)
             for part, batch in batches.items():
-                if part in seen and len(seen[part]["gate"]) == len(
-                    batch["gate"]
-                ):  # a gate may be open in one alone
+                # a gate may be open in windows of one size alone
+                if part in seen and len(seen[part]["gate"]) == len(batch["gate"]):
                     batch["taught"] = self._shown(part, seen[part], batch)
         if not config.identity:
             return batches, None

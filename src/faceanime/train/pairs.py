@@ -227,10 +227,8 @@ def _with_shut_mouths(portraits: list[Portrait], other: Takes, animator: Animato
         face = portrait.face.coefficients
         if measured("lips_apart", model, face.identity, face.expression) <= _APART:
             continue
-        expression, leftover = (
-            np.where(np.isin(model.part, EYES), face.expression, calm),
-            portrait.face.residual,
-        )
+        leftover = portrait.face.residual
+        expression = np.where(np.isin(model.part, EYES), face.expression, calm)
         gap = float(measure("lips_apart", model.vertices(face.identity, expression) + leftover))
         expression = expression - max(gap, 0.0) / per_unit * closing
         shut = FittedFace(replace(face, expression=expression), leftover)
