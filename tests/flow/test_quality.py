@@ -42,7 +42,7 @@ CSIM_LIMIT = 0.983
 LIMITS = {
     "AKD, px": 0.50,  # measured 0.418
     "AED": 0.44,  # 0.393
-    "APD, degrees": 0.62,  # 0.593
+    "APD, degrees": 0.62,  # 0.614
     "gaze, degrees": 3.4,  # 2.91
     "lids": 0.008,  # 0.0060
     "softness": 1.10,  # 1.034
