@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.prior.fill import crown_above, fill_holes, inpaint, soft_polygon
+from faceanime.prior.fill import beyond_edge, crown_above, fill_holes, inpaint, soft_polygon
 
 
 @pytest.fixture
@@ -109,6 +109,17 @@ def test_a_tip_of_hair_that_is_cut_off_ends_there(matte: float) -> None:
     crown = crown_above(person, 40.0)
     assert 0 < len(crown) <= 2
     assert crown[0].max() == 0.0
+
+
+def test_each_part_that_an_edge_cuts_off_has_a_cap_of_its_own() -> None:
+    cut = np.zeros(200, bool)
+    cut[20:60] = cut[100:110] = True
+    far = beyond_edge(cut, 30.0)
+    assert far[~cut].max() == 0.0
+    assert far[40] == pytest.approx(30 - np.sqrt(30**2 - 20**2), abs=0.1)
+    assert 0.0 < far[105] < 0.5
+    assert (np.diff(far[20:40]) > 0).all()
+    assert (np.diff(far[40:60]) < 0).all()
 
 
 def test_a_head_that_is_whole_needs_no_crown() -> None:

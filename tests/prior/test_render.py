@@ -243,6 +243,33 @@ def test_a_lock_that_does_not_reach_the_edge_is_not_mirrored(model: MorphableMod
     assert not green[:, :18].any()
 
 
+@pytest.mark.parametrize("right", [False, True])
+def test_the_outline_of_a_head_that_a_side_cuts_off_falls_without_teeth(
+    model: MorphableModel, right: bool
+) -> None:
+    """An outline that slants to the edge would be a saw if it were mirrored there."""
+    picture, matte, face = cut_close(model)
+    oval = project(source_shape(fitted(face, model), model), face.pose)[list(topology.OVAL), :2]
+    if right:
+        cut = int(oval[:, 0].max()) + 30
+        picture, matte = np.ascontiguousarray(picture[:, :cut]), np.ascontiguousarray(matte[:, :cut])
+    picture[:] = (10, 200, 10)
+    beside = np.arange(matte.shape[1])
+    if right:
+        beside = beside[::-1]
+    top = (oval[:, 1].min() + np.maximum(40 - beside, 0)).astype(int)  # it falls toward the edge
+    for x, y in enumerate(top):
+        picture[:y, x], matte[:y, x] = 240, 0.0
+    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    shift = 24
+    drawn = renderer.render(moved_right(face, -shift if right else shift)).astype(int)
+    hair = drawn[..., 1] - drawn[..., 0] > 100
+    hair = hair[:, ::-1] if right else hair
+    first = np.argmax(hair[:, : shift + 30], axis=0)
+    assert (np.diff(first) <= 1).all(), "it rises from the picture's edge to the head"
+    assert first[0] > first[shift] > first[shift + 25]
+
+
 def test_a_network_that_doubts_the_whole_person_is_believed_all_the_same(model: MorphableModel) -> None:
     """What is sure is told against the face's own matte: hair goes with a head that is doubted as it is."""
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)

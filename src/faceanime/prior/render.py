@@ -19,7 +19,7 @@ from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.prior.eyes import EyeLayer
-from faceanime.prior.fill import crown_above, fill_holes, inpaint, soft_polygon
+from faceanime.prior.fill import beyond_edge, crown_above, fill_holes, inpaint, soft_polygon
 from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.strands import strands_beside
@@ -28,7 +28,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace, Head
 from faceanime.structures.frames import Pixels
 from faceanime.structures.prior import Box, WarpField
 
-DRAWN = 6
+DRAWN = 7
 """Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
 
 
@@ -97,7 +97,8 @@ class GeometricRenderer:
     def _folded(self, flow: Float32[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 2"]:
         """The flow with places beyond the picture folded back into the strip of hair along its edge.
 
-        What a picture cuts off a head goes on as that strip, mirrored at the edge, again and again if need be.
+        What a picture cuts off a head goes on as that strip, mirrored at the edge and drawn out the more, the
+        further it is: mirrored again and again, hair would be a saw.
         """
         folded = flow.copy()
         _fold(folded, self._margin)
@@ -122,30 +123,31 @@ class GeometricRenderer:
         """Let the still background show around the moved person."""
         if self._background is None:
             return
-        matte, cut_off, crown, plate = self._background
-        # beside a picture the person goes on as the pixels do, mirrored; above it there is a crown
-        places = folded.copy()
-        places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
-        alpha = sample(matte[..., None], places)[..., 0]
-        beside = (warp.flow[..., 0] < 0.0) | (warp.flow[..., 0] > matte.shape[1])
-        if beside.any():
-            # only what the edge cuts off goes on: a lock that does not reach it would float there
-            places[..., 0] = warp.flow[..., 0]
-            alpha[beside] = np.minimum(alpha, sample(cut_off[..., None], places)[..., 0])[beside]
+        matte, far, crown, plate = self._background
+        x, y = warp.flow[..., 0], np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], folded[..., 1]) + crown
+        alpha = sample(matte[..., None], np.stack([folded[..., 0], y], axis=-1))[..., 0]
+        beyond = np.maximum(-x, x - matte.shape[1])
+        if (beyond > 0.0).any():
+            reach = far[(x > 0.0).astype(int), np.clip(y, 0, len(matte) - 1).astype(int)]
+            alpha = np.where(beyond > 0.0, np.clip(reach - beyond + 0.5, 0.0, 1.0), alpha)
         _show_background(canvas, alpha, cheek, plate, warp.flow)
 
     def _separate(
         self, person: Float32[np.ndarray, "h w"]
-    ) -> tuple[Float32[np.ndarray, "M w"], Float32[np.ndarray, "M w"], int, Pixels]:
-        """The person's matte, the same with narrow gaps closed, how many rows lie above the picture, the background."""
+    ) -> tuple[Float32[np.ndarray, "M w"], Float32[np.ndarray, "2 M"], int, Pixels]:
+        """The person's matte, how far they go on beyond left and right, how many rows are above, the background."""
         size = max(1, round(_GROW * max(person.shape)))
         grown = cv2.dilate(person, np.ones((2 * size + 1,) * 2, np.uint8))
         plate = inpaint(self._region_pixels, np.clip((grown - 0.05) / 0.2, 0.0, 1.0).astype(np.float32))
         width = float(np.ptp(self._sheet.source_points[list(topology.OVAL), 0]))
-        crown = crown_above(person, _HEAD_RADIUS * width) if self.region.top == 0 else person[:0]
+        radius = _HEAD_RADIUS * width
+        crown = crown_above(person, radius) if self.region.top == 0 else person[:0]
         whole = np.concatenate([crown, person])
-        cut_off = cv2.dilate(whole, np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8))
-        return whole, cut_off, len(crown), plate
+        gap = np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8)
+        edges = cv2.morphologyEx((whole[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
+        below = np.concatenate([edges, edges[::-1]])  # who reaches a lower corner goes on there
+        far = np.stack([beyond_edge(side, radius)[: len(whole)] for side in below.T])
+        return whole, far, len(crown), plate
 
     def _beyond_the_cheek(
         self, matte: Float32[np.ndarray, "H W"]
@@ -306,19 +308,19 @@ def _show_skin(canvas, shown, known, skin, flow, part, ring) -> bool:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _fold(flow, margin):
-    """Mirror places outside (0, w) x (0, h) back and forth within `margin` of the edge they passed; in place."""
+    """Mirror places outside (0, w) x (0, h) at the edge they passed, no further in than `margin`; in place."""
     height, width = flow.shape[:2]
     for y in range(height):
         for x in range(width):
             u, v = flow[y, x]
             if u < 0.0:
-                flow[y, x, 0] = margin[0] - abs(-u % (2.0 * margin[0]) - margin[0])
+                flow[y, x, 0] = margin[0] * np.tanh(-u / margin[0])
             elif u > width:
-                flow[y, x, 0] = width - (margin[2] - abs((u - width) % (2.0 * margin[2]) - margin[2]))
+                flow[y, x, 0] = width - margin[2] * np.tanh((u - width) / margin[2])
             if v < 0.0:
-                flow[y, x, 1] = margin[1] - abs(-v % (2.0 * margin[1]) - margin[1])
+                flow[y, x, 1] = margin[1] * np.tanh(-v / margin[1])
             elif v > height:
-                flow[y, x, 1] = height - (margin[3] - abs((v - height) % (2.0 * margin[3]) - margin[3]))
+                flow[y, x, 1] = height - margin[3] * np.tanh((v - height) / margin[3])
 
 
 @njit(cache=True, nogil=True)
