@@ -95,7 +95,8 @@ def test_a_cut_off_head_is_closed_by_the_cap_of_a_circle(radius_px: float) -> No
     person[:, 30:70] = 1.0
     crown = crown_above(person, radius_px)
     radius = max(radius_px, 21.0)
-    assert crown[:, 50].sum() == pytest.approx(radius - np.sqrt(radius**2 - 20**2), abs=0.5)
+    height = min(radius - np.sqrt(radius**2 - 20**2), 2 * radius_px)
+    assert crown[:, 50].sum() == pytest.approx(height, abs=0.5)
     assert crown[-1, 33:67].min() > 0.9, "it stands on the cut without a gap"
     assert crown[:, :30].max() == crown[:, 70:].max() == crown[0].max() == 0.0
     np.testing.assert_allclose(crown, crown[:, ::-1], atol=1e-6)
@@ -120,6 +121,17 @@ def test_each_part_that_an_edge_cuts_off_has_a_cap_of_its_own() -> None:
     assert 0.0 < far[105] < 0.5
     assert (np.diff(far[20:40]) > 0).all()
     assert (np.diff(far[40:60]) < 0).all()
+
+
+def test_a_head_that_reaches_a_corner_goes_on_above_it() -> None:
+    """Its outline has not come down there: a side cuts it off too."""
+    person = np.zeros((20, 100), np.float32)
+    person[:, :30] = 1.0
+    crown = crown_above(person, 40.0)
+    assert (np.diff(crown.sum(axis=0)[:30]) <= 0).all()
+    assert crown[:, 0].sum() == pytest.approx(40 - np.sqrt(40**2 - 30**2), abs=0.5)
+    everywhere = crown_above(np.ones((20, 100), np.float32), 40.0)
+    assert len(everywhere) == 81
 
 
 def test_a_head_that_is_whole_needs_no_crown() -> None:

@@ -12,7 +12,7 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.fill import soft_polygon
-from faceanime.prior.render import GeometricConfig, GeometricRenderer, _trusted_person
+from faceanime.prior.render import GeometricConfig, GeometricRenderer, _fold, _trusted_person
 from faceanime.prior.warp import source_shape
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
@@ -241,6 +241,67 @@ def test_a_lock_that_does_not_reach_the_edge_is_not_mirrored(model: MorphableMod
     green = (drawn[..., 1] - drawn[..., 0] > 100)[rows]
     assert green[:, 22:36].any()
     assert not green[:, :18].any()
+
+
+def test_beyond_the_picture_its_strip_is_seen_once() -> None:
+    """Mirrored again and again, slanting hair would be a saw; the face, further in, is never reached."""
+    ways = np.linspace(-200.0, 300.0, 251, dtype=np.float32)
+    flow = np.stack(np.meshgrid(ways, ways), axis=-1)[:100, :100].copy()  # all beyond the left, upper edge
+    _fold(flow, np.array([30.0, 10.0, 1.0, 1.0]))
+    for channel, margin in ((flow[..., 0], 30.0), (flow[..., 1].T, 10.0)):
+        assert (np.diff(channel, axis=1) <= 0).all()
+        assert 0.0 <= channel.min() < 2.0
+        assert 0.95 * margin < channel.max() <= margin
+    flow = np.full((100, 80, 2), 1e3, np.float32)
+    _fold(flow, np.array([1.0, 1.0, 30.0, 10.0]))
+    np.testing.assert_allclose(flow, np.broadcast_to([50.0, 90.0], flow.shape))
+
+
+def test_gaps_that_a_side_cuts_through_stay_open_beyond_it(model: MorphableModel) -> None:
+    """Behind a lock at the edge there is a wall, and beyond the edge there is none of it that moves with the head."""
+    picture, matte, face = cut_close(model)
+    picture[:] = (10, 200, 10)
+    rows = slice(100, 160)
+    picture[rows, 8:20], matte[rows, 8:20] = (
+        (200, 10, 10),
+        0.0,
+    )  # narrow: it counts as the person's at the edge
+    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    wall = renderer._background
+    assert wall is not None
+    renderer._background = (*wall[:3], np.full_like(wall[3], 255))  # what stands still is white
+    drawn = renderer.render(moved_right(face, 24.0))[110:150, :24].astype(int)
+    red = (drawn[..., 0] > 120) & (drawn[..., 2] < 100)
+    assert (drawn.min(axis=-1) > 200).any()
+    assert not red.any()
+
+
+def test_shoulders_that_reach_a_lower_corner_go_on_beyond_it(model: MorphableModel) -> None:
+    picture, matte, face = cut_close(model)
+    matte[:60, :20] = 0.0
+    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    assert renderer._background is not None
+    left = renderer._background[1][0]
+    assert (np.diff(left) >= 0).all()
+    assert left[-1] > 30.0
+
+
+def test_a_corner_of_the_picture_leaves_no_dent_in_a_head(model: MorphableModel) -> None:
+    """A head that holds the corner, moved right and down: what was beyond the side and above is head too."""
+    picture, matte, face = cut_close(model)
+    oval = project(source_shape(fitted(face, model), model), face.pose)[list(topology.OVAL), :2]
+    top = int(oval[:, 1].min()) - 30
+    picture, matte = np.ascontiguousarray(picture[top:]), np.ascontiguousarray(matte[top:])
+    pose = face.pose
+    lower = HeadPose(pose.rotation, pose.scale, pose.translation_px - np.array([0.0, top]))
+    picture[:60], picture[:, :20] = (10, 200, 10), (10, 200, 10)
+    raised = FaceCoefficients(face.identity, face.expression, lower)
+    renderer = GeometricRenderer(picture, fitted(raised, model), matte, model, GeometricConfig())
+    assert renderer._background is not None
+    renderer._background = (*renderer._background[:3], np.full_like(picture, 255))
+    moved = HeadPose(lower.rotation, lower.scale, lower.translation_px + np.array([14.0, 14.0]))
+    drawn = renderer.render(FaceCoefficients(face.identity, face.expression, moved)).astype(int)
+    assert (drawn[:40, :40, 0] < 100).all()
 
 
 @pytest.mark.parametrize("right", [False, True])

@@ -63,9 +63,12 @@ _INPAINT_PX = 448
 def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
     """The matte above a picture whose upper edge cuts a head off, as far as it goes on `beyond_edge`.
 
-    The uppermost row is empty: whoever looks further up sees nobody. No rows where nobody reaches the edge.
+    No higher than a circle of `radius_px`. Who reaches a corner goes on beside it. The uppermost row is empty: whoever
+    looks further up sees nobody. No rows where nobody reaches the edge.
     """
-    height = beyond_edge(person[0] > 0.5, radius_px)
+    cut = person[0] > 0.5
+    with_corners = beyond_edge(np.concatenate([cut[::-1], cut, cut[::-1]]), radius_px)
+    height = np.minimum(with_corners[len(cut) : 2 * len(cut)], 2.0 * radius_px)
     rows = int(np.ceil(height.max(initial=0.0))) + int(person[0].any())
     above = np.arange(rows, 0, -1)[:, None] - 0.5
     return np.clip(height - above + 0.5, 0.0, 1.0).astype(np.float32)

@@ -126,10 +126,13 @@ class GeometricRenderer:
         matte, far, crown, plate = self._background
         x, y = warp.flow[..., 0], np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], folded[..., 1]) + crown
         alpha = sample(matte[..., None], np.stack([folded[..., 0], y], axis=-1))[..., 0]
-        beyond = np.maximum(-x, x - matte.shape[1])
-        if (beyond > 0.0).any():
-            reach = far[(x > 0.0).astype(int), np.clip(y, 0, len(matte) - 1).astype(int)]
-            alpha = np.where(beyond > 0.0, np.clip(reach - beyond + 0.5, 0.0, 1.0), alpha)
+        outside = (x < 0.0) | (x > matte.shape[1])
+        if outside.any():
+            x, rows = x[outside], np.arange(len(matte)) + 0.5
+            reach = np.where(x < 0.0, *(np.interp(y[outside], rows, side) for side in far))
+            beyond = np.maximum(-x, x - matte.shape[1])
+            # where the mirrored pixels are the background's, so is the person's matte
+            alpha[outside] = np.minimum(alpha[outside], np.clip(reach - beyond + 0.5, 0.0, 1.0))
         _show_background(canvas, alpha, cheek, plate, warp.flow)
 
     def _separate(
@@ -144,7 +147,7 @@ class GeometricRenderer:
         crown = crown_above(person, radius) if self.region.top == 0 else person[:0]
         whole = np.concatenate([crown, person])
         gap = np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8)
-        edges = cv2.morphologyEx((whole[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
+        edges = cv2.morphologyEx((whole[:, [0, -1]] > _AT_EDGE).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
         below = np.concatenate([edges, edges[::-1]])  # who reaches a lower corner goes on there
         far = np.stack([beyond_edge(side, radius)[: len(whole)] for side in below.T])
         return whole, far, len(crown), plate
@@ -180,6 +183,8 @@ _FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
 reaches up)."""
 _CUT = 0.05
 """Gaps in what an edge cuts off go on with it if they are no wider than twice this, in widths of the face."""
+_AT_EDGE = 0.1
+"""From this matte on somebody is cut off by a side."""
 _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
