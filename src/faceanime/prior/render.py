@@ -147,7 +147,7 @@ class GeometricRenderer:
         crown = crown_above(person, radius) if self.region.top == 0 else person[:0]
         whole = np.concatenate([crown, person])
         gap = np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8)
-        edges = cv2.morphologyEx((whole[:, [0, -1]] > _AT_EDGE).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
+        edges = cv2.morphologyEx((whole[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
         below = np.concatenate([edges, edges[::-1]])  # who reaches a lower corner goes on there
         far = np.stack([beyond_edge(side, radius)[: len(whole)] for side in below.T])
         return whole, far, len(crown), plate
@@ -183,8 +183,6 @@ _FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
 reaches up)."""
 _CUT = 0.05
 """Gaps in what an edge cuts off go on with it if they are no wider than twice this, in widths of the face."""
-_AT_EDGE = 0.1
-"""From this matte on somebody is cut off by a side."""
 _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
