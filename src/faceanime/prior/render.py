@@ -69,6 +69,7 @@ class GeometricRenderer:
         self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
         self._margin = _hair_margin(points[list(topology.OVAL)], self.region)
+        self._soft = self._without_detail(person)
         self._lids = LidLayer(source, points)
         self._eyes = EyeLayer(source, face, model, points)
         self.mouth = MouthLayer(source, face, model, points)
@@ -84,8 +85,9 @@ class GeometricRenderer:
         `hair`: the pose of what is not face, in a film that of `hair_pose`; None: the face's own.
         """
         warp = self._sheet.field(target, hair)
-        folded = self._folded(warp.flow)
+        folded, beyond = self._folded(warp.flow)
         canvas = sample(self._region_pixels, folded, "cubic")
+        self._soften_beyond(canvas, folded, beyond)
         cheek = self._paint_cheek(canvas, warp)
         self._paint_background(canvas, warp, folded, cheek)
         _soften_folds(canvas, warp.flow, self._fold_px, cheek)
@@ -94,15 +96,30 @@ class GeometricRenderer:
         self.mouth.paint(canvas, warp, target)
         return canvas
 
-    def _folded(self, flow: Float32[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 2"]:
+    def _folded(
+        self, flow: Float32[np.ndarray, "h w 2"]
+    ) -> tuple[Float32[np.ndarray, "h w 2"], Float32[np.ndarray, "h w"]]:
         """The flow with places beyond the picture folded back into the strip of hair along its edge.
 
         What a picture cuts off a head goes on as that strip, mirrored at the edge and drawn out the more, the
-        further it is: mirrored again and again, hair would be a saw.
+        further it is: mirrored again and again, hair would be a saw. Also how far beyond each was, in strips (0 below
+        the picture, where clothes go on as they are).
         """
-        folded = flow.copy()
-        _fold(folded, self._margin)
-        return folded
+        folded, beyond = flow.copy(), np.zeros(flow.shape[:2], np.float32)
+        _fold(folded, beyond, self._margin)
+        return folded, beyond
+
+    def _soften_beyond(
+        self, canvas: Pixels, folded: Float32[np.ndarray, "h w 2"], beyond: Float32[np.ndarray, "h w"]
+    ) -> None:
+        """Let what is drawn beyond the picture lose its detail: mirrored ears are worse than none."""
+        rows, columns = np.flatnonzero(beyond.any(axis=1)), np.flatnonzero(beyond.any(axis=0))
+        if len(rows):
+            seen = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+            factor = np.divide(self._soft.shape[1::-1], canvas.shape[1::-1]).astype(np.float32)
+            soft = sample(self._soft, folded[seen] * factor)
+            weight = np.minimum(beyond[seen], 1.0)
+            canvas[seen] = cv2.blendLinear(canvas[seen], soft, 1.0 - weight, weight)
 
     def _paint_cheek(self, canvas: Pixels, warp: WarpField) -> Float32[np.ndarray, "h w"]:
         """Put skin where the face would show background; returns how much of it each pixel shows."""
@@ -152,6 +169,16 @@ class GeometricRenderer:
         far = np.stack([beyond_edge(side, radius)[: len(whole)] for side in below.T])
         return whole, far, len(crown), plate
 
+    def _without_detail(self, person: Float32[np.ndarray, "H W"] | None) -> UInt8[np.ndarray, "s t 3"]:
+        """The region with no detail left, a small picture; where the background is known, of the person alone."""
+        pixels = self._region_pixels
+        if person is not None:
+            pixels = fill_holes(pixels, person[self.region.slices])
+        face_px = float(np.ptp(self._sheet.source_points[list(topology.OVAL), 0]))
+        height, width = np.maximum(np.rint(np.array(pixels.shape[:2]) * _SOFT_PX / face_px), 1).astype(int)
+        small = cv2.resize(pixels, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0))
+
     def _beyond_the_cheek(
         self, matte: Float32[np.ndarray, "H W"]
     ) -> tuple[Float32[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"]]:
@@ -183,6 +210,8 @@ _FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
 reaches up)."""
 _CUT = 0.05
 """Gaps in what an edge cuts off go on with it if they are no wider than twice this, in widths of the face."""
+_SOFT_PX = 12.0
+"""Of what is beyond the picture so many pixels in a face's width are left."""
 _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
@@ -310,17 +339,23 @@ def _show_skin(canvas, shown, known, skin, flow, part, ring) -> bool:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fold(flow, margin):
-    """Mirror places outside (0, w) x (0, h) at the edge they passed, no further in than `margin`; in place."""
+def _fold(flow, beyond, margin):
+    """Mirror places outside (0, w) x (0, h) at the edge they passed, no further in than `margin`; in place.
+
+    Adds to `beyond` (h,w) how far outside the upper and side edges they were, in margins.
+    """
     height, width = flow.shape[:2]
     for y in range(height):
         for x in range(width):
             u, v = flow[y, x]
             if u < 0.0:
+                beyond[y, x] += -u / margin[0]
                 flow[y, x, 0] = margin[0] * np.tanh(-u / margin[0])
             elif u > width:
+                beyond[y, x] += (u - width) / margin[2]
                 flow[y, x, 0] = width - margin[2] * np.tanh((u - width) / margin[2])
             if v < 0.0:
+                beyond[y, x] += -v / margin[1]
                 flow[y, x, 1] = margin[1] * np.tanh(-v / margin[1])
             elif v > height:
                 flow[y, x, 1] = height - margin[3] * np.tanh((v - height) / margin[3])
