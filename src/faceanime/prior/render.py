@@ -87,9 +87,10 @@ class GeometricRenderer:
         warp = self._sheet.field(target, hair)
         folded, beyond = self._folded(warp.flow)
         canvas = sample(self._region_pixels, folded, "cubic")
-        self._soften_beyond(canvas, folded, beyond)
+        if beyond is not None:
+            _lose_detail(canvas, folded, beyond, self._soft)
         cheek = self._paint_cheek(canvas, warp)
-        self._paint_background(canvas, warp, folded, cheek)
+        self._paint_background(canvas, warp, folded, beyond is not None, cheek)
         _soften_folds(canvas, warp.flow, self._fold_px, cheek)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
@@ -98,28 +99,15 @@ class GeometricRenderer:
 
     def _folded(
         self, flow: Float32[np.ndarray, "h w 2"]
-    ) -> tuple[Float32[np.ndarray, "h w 2"], Float32[np.ndarray, "h w"]]:
+    ) -> tuple[Float32[np.ndarray, "h w 2"], Float32[np.ndarray, "h w"] | None]:
         """The flow with places beyond the picture folded back into the strip of hair along its edge.
 
         What a picture cuts off a head goes on as that strip, mirrored at the edge and drawn out the more, the
         further it is: mirrored again and again, hair would be a saw. Also how far beyond each was, in strips (0 below
-        the picture, where clothes go on as they are).
+        the picture, where clothes go on as they are); None if none was.
         """
         folded, beyond = flow.copy(), np.zeros(flow.shape[:2], np.float32)
-        _fold(folded, beyond, self._margin)
-        return folded, beyond
-
-    def _soften_beyond(
-        self, canvas: Pixels, folded: Float32[np.ndarray, "h w 2"], beyond: Float32[np.ndarray, "h w"]
-    ) -> None:
-        """Let what is drawn beyond the picture lose its detail: mirrored ears are worse than none."""
-        rows, columns = np.flatnonzero(beyond.any(axis=1)), np.flatnonzero(beyond.any(axis=0))
-        if len(rows):
-            seen = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-            factor = np.divide(self._soft.shape[1::-1], canvas.shape[1::-1]).astype(np.float32)
-            soft = sample(self._soft, folded[seen] * factor)
-            weight = np.minimum(beyond[seen], 1.0)
-            canvas[seen] = cv2.blendLinear(canvas[seen], soft, 1.0 - weight, weight)
+        return folded, beyond if _fold(folded, beyond, self._margin) else None
 
     def _paint_cheek(self, canvas: Pixels, warp: WarpField) -> Float32[np.ndarray, "h w"]:
         """Put skin where the face would show background; returns how much of it each pixel shows."""
@@ -135,18 +123,20 @@ class GeometricRenderer:
         canvas: Pixels,
         warp: WarpField,
         folded: Float32[np.ndarray, "h w 2"],
+        any_beyond: bool,
         cheek: Float32[np.ndarray, "h w"],
     ) -> None:
         """Let the still background show around the moved person."""
         if self._background is None:
             return
         matte, far, crown, plate = self._background
-        x, y = warp.flow[..., 0], np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], folded[..., 1]) + crown
-        alpha = sample(matte[..., None], np.stack([folded[..., 0], y], axis=-1))[..., 0]
-        outside = (x < 0.0) | (x > matte.shape[1])
-        if outside.any():
-            x, rows = x[outside], np.arange(len(matte)) + 0.5
-            reach = np.where(x < 0.0, *(np.interp(y[outside], rows, side) for side in far))
+        places = folded.copy()
+        places[..., 1] = np.where(warp.flow[..., 1] < 0.0, warp.flow[..., 1], places[..., 1]) + crown
+        alpha = sample(matte[..., None], places)[..., 0]
+        if any_beyond:
+            outside = (warp.flow[..., 0] < 0.0) | (warp.flow[..., 0] > matte.shape[1])
+            x, y, rows = warp.flow[outside, 0], places[outside, 1], np.arange(len(matte)) + 0.5
+            reach = np.where(x < 0.0, *(np.interp(y, rows, side) for side in far))
             beyond = np.maximum(-x, x - matte.shape[1])
             # where the mirrored pixels are the background's, so is the person's matte
             alpha[outside] = np.minimum(alpha[outside], np.clip(reach - beyond + 0.5, 0.0, 1.0))
@@ -209,7 +199,7 @@ _FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
 """Shares of the way from the picture's left, top, right and lower edge to the face's outline without skin (the forehead
 reaches up)."""
 _CUT = 0.05
-"""Gaps in what an edge cuts off go on with it if they are no wider than twice this, in widths of the face."""
+"""What a side cuts off has one outline if gaps between its parts are no wider than twice this, in face widths."""
 _SOFT_PX = 12.0
 """Of what is beyond the picture so many pixels in a face's width are left."""
 _HEAD_RADIUS = 0.62
@@ -339,26 +329,55 @@ def _show_skin(canvas, shown, known, skin, flow, part, ring) -> bool:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fold(flow, beyond, margin):
+def _fold(flow, beyond, margin) -> bool:
     """Mirror places outside (0, w) x (0, h) at the edge they passed, no further in than `margin`; in place.
 
-    Adds to `beyond` (h,w) how far outside the upper and side edges they were, in margins.
+    Adds to `beyond` (h,w) how far outside the upper and side edges they were, in margins; says whether any was.
     """
     height, width = flow.shape[:2]
+    any_beyond = False
     for y in range(height):
         for x in range(width):
             u, v = flow[y, x]
             if u < 0.0:
+                any_beyond = True
                 beyond[y, x] += -u / margin[0]
                 flow[y, x, 0] = margin[0] * np.tanh(-u / margin[0])
             elif u > width:
+                any_beyond = True
                 beyond[y, x] += (u - width) / margin[2]
                 flow[y, x, 0] = width - margin[2] * np.tanh((u - width) / margin[2])
             if v < 0.0:
+                any_beyond = True
                 beyond[y, x] += -v / margin[1]
                 flow[y, x, 1] = margin[1] * np.tanh(-v / margin[1])
             elif v > height:
                 flow[y, x, 1] = height - margin[3] * np.tanh((v - height) / margin[3])
+    return any_beyond
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _lose_detail(canvas, folded, beyond, soft):
+    """Blend in `soft` (s,t,3), a small picture of the same region, where places were `beyond` it, wholly from 1 on.
+
+    (Mirrored ears are worse than none.)
+    """
+    (height, width), (rows, columns) = beyond.shape, soft.shape[:2]
+    for y in range(height):
+        for x in range(width):
+            if beyond[y, x] == 0.0:
+                continue
+            weight = min(beyond[y, x], 1.0)
+            u = min(max(folded[y, x, 0] * columns / width - 0.5, 0.0), columns - 1.0)
+            v = min(max(folded[y, x, 1] * rows / height - 0.5, 0.0), rows - 1.0)
+            i, j = int(u), int(v)
+            right, below = min(i + 1, columns - 1), min(j + 1, rows - 1)
+            for c in range(3):
+                upper = soft[j, i, c] + (u - i) * (float(soft[j, right, c]) - soft[j, i, c])
+                lower = soft[below, i, c] + (u - i) * (float(soft[below, right, c]) - soft[below, i, c])
+                value = (1.0 - weight) * canvas[y, x, c] + weight * (upper + (v - j) * (lower - upper))
+                canvas[y, x, c] = np.uint8(value + 0.5)
 
 
 @njit(cache=True, nogil=True)
