@@ -12,7 +12,7 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.fill import soft_polygon
-from faceanime.prior.render import GeometricConfig, GeometricRenderer, _fold, _trusted_person
+from faceanime.prior.render import GeometricConfig, GeometricRenderer, _trusted_person
 from faceanime.prior.warp import source_shape
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
@@ -243,22 +243,6 @@ def test_a_lock_that_does_not_reach_the_edge_is_not_mirrored(model: MorphableMod
     assert not green[:, :18].any()
 
 
-def test_beyond_the_picture_its_strip_is_seen_once() -> None:
-    """Mirrored again and again, slanting hair would be a saw; the face, further in, is never reached."""
-    ways = np.linspace(-200.0, 300.0, 251, dtype=np.float32)
-    flow = np.stack(np.meshgrid(ways, ways), axis=-1)[:100, :100].copy()  # all beyond the left, upper edge
-    beyond = np.zeros((100, 100), np.float32)
-    _fold(flow, beyond, np.array([30.0, 10.0, 1.0, 1.0]))
-    np.testing.assert_allclose(beyond[0, 0], 200 / 30 + 200 / 10, rtol=1e-5)
-    for channel, margin in ((flow[..., 0], 30.0), (flow[..., 1].T, 10.0)):
-        assert (np.diff(channel, axis=1) <= 0).all()
-        assert 0.0 <= channel.min() < 2.0
-        assert 0.95 * margin < channel.max() <= margin
-    flow = np.full((100, 80, 2), 1e3, np.float32)
-    _fold(flow, np.zeros((100, 80), np.float32), np.array([1.0, 1.0, 30.0, 10.0]))
-    np.testing.assert_allclose(flow, np.broadcast_to([50.0, 90.0], flow.shape))
-
-
 def test_what_is_far_beyond_the_picture_has_no_detail(model: MorphableModel) -> None:
     """Stripes along the edge would be drawn out into a bar code; near it they go on."""
     picture, matte, face = cut_close(model)
@@ -276,10 +260,7 @@ def test_gaps_that_a_side_cuts_through_stay_open_beyond_it(model: MorphableModel
     picture, matte, face = cut_close(model)
     picture[:] = (10, 200, 10)
     rows = slice(100, 160)
-    picture[rows, 8:20], matte[rows, 8:20] = (
-        (200, 10, 10),
-        0.0,
-    )  # narrow: it counts as the person's at the edge
+    picture[rows, 8:20], matte[rows, 8:20] = (200, 10, 10), 0.0  # narrow: at the edge the person's
     renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
     wall = renderer._background
     assert wall is not None

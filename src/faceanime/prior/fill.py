@@ -6,7 +6,7 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 from numba import njit
 
 from faceanime.structures.frames import Pixels
@@ -58,36 +58,6 @@ def inpaint(pixels: Pixels, hole: Float32[np.ndarray, "H W"]) -> Pixels:
 
 
 _INPAINT_PX = 448
-
-
-def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
-    """The matte above a picture whose upper edge cuts a head off, as far as it goes on `beyond_edge`.
-
-    No higher than a circle of `radius_px`. Who reaches a corner goes on beside it. The uppermost row is empty: whoever
-    looks further up sees nobody. No rows where nobody reaches the edge.
-    """
-    cut = person[0] > 0.5
-    with_corners = beyond_edge(np.concatenate([cut[::-1], cut, cut[::-1]]), radius_px)
-    height = np.minimum(with_corners[len(cut) : 2 * len(cut)], 2.0 * radius_px)
-    rows = int(np.ceil(height.max(initial=0.0))) + int(person[0].any())
-    above = np.arange(rows, 0, -1)[:, None] - 0.5
-    return np.clip(height - above + 0.5, 0.0, 1.0).astype(np.float32)
-
-
-def beyond_edge(cut: Bool[np.ndarray, " N"], radius_px: float) -> Float32[np.ndarray, " N"]:
-    """How far somebody goes on beyond a picture's edge that cuts them off at the pixels `cut`, px.
-
-    Caps of circles of `radius_px` or more.
-    """
-    starts, ends = np.flatnonzero(np.diff(np.pad(cut, 1).astype(np.int8))).reshape(-1, 2).T
-    along = np.arange(len(cut)) + 0.5
-    far = np.zeros(len(cut), np.float32)
-    for start, end in zip(starts, ends, strict=True):
-        half = (end - start) / 2
-        radius = max(radius_px, 1.05 * half)
-        circle = np.sqrt(np.maximum(radius**2 - (along - (start + end) / 2) ** 2, 0.0))
-        far = np.maximum(far, circle - np.sqrt(radius**2 - half**2)).astype(np.float32)
-    return far
 
 
 def soft_polygon(

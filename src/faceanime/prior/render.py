@@ -18,8 +18,16 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel, Region
+from faceanime.prior.beyond import (
+    beyond_sides,
+    crown_above,
+    folded_back,
+    hair_margin,
+    lose_detail,
+    without_detail,
+)
 from faceanime.prior.eyes import EyeLayer
-from faceanime.prior.fill import beyond_edge, crown_above, fill_holes, inpaint, soft_polygon
+from faceanime.prior.fill import fill_holes, inpaint, soft_polygon
 from faceanime.prior.lids import LidLayer
 from faceanime.prior.mouth import MouthLayer
 from faceanime.prior.strands import strands_beside
@@ -64,12 +72,14 @@ class GeometricRenderer:
                 person, carried = (np.maximum(part, strands) for part in trusted)
         self._sheet = WarpSheet(face, model, width, height, carried, config.warp)
         self._region_pixels = np.ascontiguousarray(source[self.region.slices])
-        self._background = None if person is None else self._separate(person[self.region.slices])
+        seen = None if person is None else person[self.region.slices]
+        self._background = None if seen is None else self._separate(seen)
         self._skin = None if person is None or matte is None else self._beyond_the_cheek(matte)
         self._fold_px = _FOLD * float(face.coefficients.pose.scale)
         points = self._sheet.source_points
-        self._margin = _hair_margin(points[list(topology.OVAL)], self.region)
-        self._soft = self._without_detail(person)
+        self._margin = hair_margin(points[list(topology.OVAL)], self.region)
+        face_width_px = float(np.ptp(points[list(topology.OVAL), 0]))
+        self._soft = without_detail(self._region_pixels, seen, face_width_px)
         self._lids = LidLayer(source, points)
         self._eyes = EyeLayer(source, face, model, points)
         self.mouth = MouthLayer(source, face, model, points)
@@ -85,10 +95,10 @@ class GeometricRenderer:
         `hair`: the pose of what is not face, in a film that of `hair_pose`; None: the face's own.
         """
         warp = self._sheet.field(target, hair)
-        folded, beyond = self._folded(warp.flow)
+        folded, beyond = folded_back(warp.flow, self._margin)
         canvas = sample(self._region_pixels, folded, "cubic")
         if beyond is not None:
-            _lose_detail(canvas, folded, beyond, self._soft)
+            lose_detail(canvas, folded, beyond, self._soft)
         cheek = self._paint_cheek(canvas, warp)
         self._paint_background(canvas, warp, folded, beyond is not None, cheek)
         _soften_folds(canvas, warp.flow, self._fold_px, cheek)
@@ -96,18 +106,6 @@ class GeometricRenderer:
         self._eyes.paint(canvas, warp, target)
         self.mouth.paint(canvas, warp, target)
         return canvas
-
-    def _folded(
-        self, flow: Float32[np.ndarray, "h w 2"]
-    ) -> tuple[Float32[np.ndarray, "h w 2"], Float32[np.ndarray, "h w"] | None]:
-        """The flow with places beyond the picture folded back into the strip of hair along its edge.
-
-        What a picture cuts off a head goes on as that strip, mirrored at the edge and drawn out the more, the
-        further it is: mirrored again and again, hair would be a saw. Also how far beyond each was, in strips (0 below
-        the picture, where clothes go on as they are); None if none was.
-        """
-        folded, beyond = flow.copy(), np.zeros(flow.shape[:2], np.float32)
-        return folded, beyond if _fold(folded, beyond, self._margin) else None
 
     def _paint_cheek(self, canvas: Pixels, warp: WarpField) -> Float32[np.ndarray, "h w"]:
         """Put skin where the face would show background; returns how much of it each pixel shows."""
@@ -153,21 +151,8 @@ class GeometricRenderer:
         radius = _HEAD_RADIUS * width
         crown = crown_above(person, radius) if self.region.top == 0 else person[:0]
         whole = np.concatenate([crown, person])
-        gap = np.ones((2 * max(round(_CUT * width), 1) + 1, 1), np.uint8)
-        edges = cv2.morphologyEx((whole[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
-        below = np.concatenate([edges, edges[::-1]])  # who reaches a lower corner goes on there
-        far = np.stack([beyond_edge(side, radius)[: len(whole)] for side in below.T])
+        far = beyond_sides(whole, radius, _CUT * width)
         return whole, far, len(crown), plate
-
-    def _without_detail(self, person: Float32[np.ndarray, "H W"] | None) -> UInt8[np.ndarray, "s t 3"]:
-        """The region with no detail left, a small picture; where the background is known, of the person alone."""
-        pixels = self._region_pixels
-        if person is not None:
-            pixels = fill_holes(pixels, person[self.region.slices])
-        face_px = float(np.ptp(self._sheet.source_points[list(topology.OVAL), 0]))
-        height, width = np.maximum(np.rint(np.array(pixels.shape[:2]) * _SOFT_PX / face_px), 1).astype(int)
-        small = cv2.resize(pixels, (int(width), int(height)), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0))
 
     def _beyond_the_cheek(
         self, matte: Float32[np.ndarray, "H W"]
@@ -188,20 +173,8 @@ class GeometricRenderer:
         return known, fill_holes(self._region_pixels, known)
 
 
-def _hair_margin(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarray, "4"]:
-    """How far into the picture a strip along its left, top, right and lower edge is free of face, px; 1 at least."""
-    (left, top), (right, bottom) = oval.min(axis=0), oval.max(axis=0)
-    gaps = np.array([left - region.left, top - region.top, region.right - right, region.bottom - bottom])
-    return np.maximum(np.array(_FREE_OF_FACE) * gaps, 1.0)
-
-
-_FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
-"""Shares of the way from the picture's left, top, right and lower edge to the face's outline without skin (the forehead
-reaches up)."""
 _CUT = 0.05
 """What a side cuts off has one outline if gaps between its parts are no wider than twice this, in face widths."""
-_SOFT_PX = 12.0
-"""Of what is beyond the picture so many pixels in a face's width are left."""
 _HEAD_RADIUS = 0.62
 """Radius of a head with its hair, in widths of the face."""
 
@@ -325,59 +298,6 @@ def _show_skin(canvas, shown, known, skin, flow, part, ring) -> bool:
             for c in range(3):
                 canvas[y, x, c] = np.uint8((1.0 - weight) * canvas[y, x, c] + weight * skin[v, u, c] + 0.5)
     return any_shown
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _fold(flow, beyond, margin) -> bool:
-    """Mirror places outside (0, w) x (0, h) at the edge they passed, no further in than `margin`; in place.
-
-    Adds to `beyond` (h,w) how far outside the upper and side edges they were, in margins; says whether any was.
-    """
-    height, width = flow.shape[:2]
-    any_beyond = False
-    for y in range(height):
-        for x in range(width):
-            u, v = flow[y, x]
-            if u < 0.0:
-                any_beyond = True
-                beyond[y, x] += -u / margin[0]
-                flow[y, x, 0] = margin[0] * np.tanh(-u / margin[0])
-            elif u > width:
-                any_beyond = True
-                beyond[y, x] += (u - width) / margin[2]
-                flow[y, x, 0] = width - margin[2] * np.tanh((u - width) / margin[2])
-            if v < 0.0:
-                any_beyond = True
-                beyond[y, x] += -v / margin[1]
-                flow[y, x, 1] = margin[1] * np.tanh(-v / margin[1])
-            elif v > height:
-                flow[y, x, 1] = height - margin[3] * np.tanh((v - height) / margin[3])
-    return any_beyond
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _lose_detail(canvas, folded, beyond, soft):
-    """Blend in `soft` (s,t,3), a small picture of the same region, where places were `beyond` it, wholly from 1 on.
-
-    (Mirrored ears are worse than none.)
-    """
-    (height, width), (rows, columns) = beyond.shape, soft.shape[:2]
-    for y in range(height):
-        for x in range(width):
-            if beyond[y, x] == 0.0:
-                continue
-            weight = min(beyond[y, x], 1.0)
-            u = min(max(folded[y, x, 0] * columns / width - 0.5, 0.0), columns - 1.0)
-            v = min(max(folded[y, x, 1] * rows / height - 0.5, 0.0), rows - 1.0)
-            i, j = int(u), int(v)
-            right, below = min(i + 1, columns - 1), min(j + 1, rows - 1)
-            for c in range(3):
-                upper = soft[j, i, c] + (u - i) * (float(soft[j, right, c]) - soft[j, i, c])
-                lower = soft[below, i, c] + (u - i) * (float(soft[below, right, c]) - soft[below, i, c])
-                value = (1.0 - weight) * canvas[y, x, c] + weight * (upper + (v - j) * (lower - upper))
-                canvas[y, x, c] = np.uint8(value + 0.5)
 
 
 @njit(cache=True, nogil=True)
