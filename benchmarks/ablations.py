@@ -16,15 +16,15 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.generator.face_window import PriorConfig
 from faceanime.generator.flow_guided import FAST
 from faceanime.generator.pgfg import PAPER_SMALL
 from faceanime.generator.windows import WindowSizes
-from faceanime.terminal import TerminalProgress
-from faceanime.train.generator import TrainingConfig, train_generator_on
-from faceanime.train.generator_config import GeneratorConfig
-from faceanime.train.pgfg_trainer import PgfgTraining
-from faceanime.train.trainer import CHECKPOINT_FILE, RESULT_FILE
+from faceanime.train.generator.config import GeneratorConfig
+from faceanime.train.generator.pgfg_trainer import PgfgTraining
+from faceanime.train.generator.trainer import CHECKPOINT_FILE, RESULT_FILE
+from faceanime.train.generator.training import TrainingConfig, train_generator_on
 
 START = "plain"
 _PLAIN_STEPS, _STEPS, _INTERVAL_STEPS = 400, 300, 500

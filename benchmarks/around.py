@@ -17,15 +17,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceanime.evaluate.pairs import self_pairs
+from faceanime.dataset.shards import read_samples
+from faceanime.evaluate.reenactment_pairs import self_pairs
 from faceanime.evaluate.run import unlimited
-from faceanime.evaluate.video import true_motions
+from faceanime.evaluate.video_metrics import true_motions
 from faceanime.face.segment import PersonSegmenter
-from faceanime.generator.choice import DrawConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.shards import read_samples
 from faceanime.structures.frames import Pixels
 from headroom import hull
 

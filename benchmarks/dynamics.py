@@ -20,10 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from faceanime.dynamics.future import FutureConfig
+from faceanime.core.progress import SilentProgress
+from faceanime.core.weights import bundled
 from faceanime.dynamics.predictor import LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.rollout import imagine, lstm_future
+from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.evaluate.futures import (
     AHEAD,
     ALONG,
@@ -41,8 +43,6 @@ from faceanime.evaluate.futures import (
 from faceanime.evaluate.realism import realism_sections
 from faceanime.evaluate.report import Report, Section, Table
 from faceanime.evaluate.report_writer import write_report
-from faceanime.progress import SilentProgress
-from faceanime.weights import bundled
 
 
 def main() -> None:

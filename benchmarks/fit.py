@@ -31,7 +31,7 @@ from faceanime.media.video import read_frames
 from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 
 STILL_HEADED = "grid"
 JAW, BLINK = 0.2, -0.0875

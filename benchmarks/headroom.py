@@ -24,7 +24,7 @@ from faceanime.geometry.flow import identity_flow, sample
 from faceanime.morphable import topology
 from faceanime.morphable.model import load_model
 from faceanime.structures.frames import Pixels
-from faceanime.train.window_samples import Pairs
+from faceanime.train.generator.window_samples import Pairs
 from repair import Looking, pictures_of
 
 OUTLINES = {"face": topology.OVAL, "mouth": topology.OUTER_LIPS}

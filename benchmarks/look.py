@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.generator.choice import DrawConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.media.contact_sheet import contact_sheet
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import read_frames
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.sheet import contact_sheet
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.tables import CLIPS, PORTRAITS, read_table
+from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
 
 TILE_PX = 224
 

@@ -25,10 +25,10 @@ from faceanime.generator.generator_file import load_generator
 from faceanime.generator.pgfg import Pgfg
 from faceanime.morphable import topology
 from faceanime.morphable.model import load_model
-from faceanime.prior.texture import TextureConfig
-from faceanime.train.faces import FaceSample, batched_faces, face_sample
-from faceanime.train.window_errors import sharpness, tensors_of
-from faceanime.train.window_samples import Pair, Pairs
+from faceanime.prior.sparse_texture import TextureConfig
+from faceanime.train.generator.face_batches import FaceSample, batched_faces, face_sample
+from faceanime.train.generator.window_errors import sharpness, tensors_of
+from faceanime.train.generator.window_samples import Pair, Pairs
 
 OUTLINES = {
     "face": (topology.OVAL,),

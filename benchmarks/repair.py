@@ -25,11 +25,12 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from faceanime.evaluate.pairs import EYE_DISTANCE
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.evaluate.reenactment_pairs import EYE_DISTANCE
 from faceanime.evaluate.statistics import mean_over_clips, paired_difference
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, cosine_similarity
-from faceanime.face.mesh import Place, place_of
+from faceanime.face.landmark_view import Place, place_of
 from faceanime.generator.conditions import WindowMaker
 from faceanime.generator.flow_guided import QUALITY, FlowGuided
 from faceanime.generator.generator_file import load_generator
@@ -46,13 +47,12 @@ from faceanime.morphable.topology import (
     RIGHT_EYE_UPPER,
 )
 from faceanime.pipeline import Animator
-from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Pixels
-from faceanime.terminal import TerminalProgress
-from faceanime.train.albums import albums_with_drivers
-from faceanime.train.pairs import PairsConfig, clips_with_drivers, render_pairs
-from faceanime.train.window_errors import REGIONS, lit, repaired, sharpness, tensors_of
-from faceanime.train.window_samples import Pair, Pairs, WindowSample, batched
+from faceanime.structures.landmarks import Landmarks
+from faceanime.train.generator.albums import albums_with_drivers
+from faceanime.train.generator.rendered_pairs import PairsConfig, clips_with_drivers, render_pairs
+from faceanime.train.generator.window_errors import REGIONS, lit, repaired, sharpness, tensors_of
+from faceanime.train.generator.window_samples import Pair, Pairs, WindowSample, batched
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
 FEWEST_PX = 200

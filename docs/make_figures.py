@@ -13,17 +13,17 @@ import skimage.data
 
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
-from faceanime.generator.choice import DrawConfig
 from faceanime.generator.conditions import WindowMaker
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.generator.windows import WindowName, WindowSizes
+from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait, scaled_portrait
-from faceanime.prior.shade import shade_face
-from faceanime.prior.texture import TextureConfig, model_points, render_texture, sample_texture
-from faceanime.sheet import contact_sheet, tile_row
-from faceanime.structures.faces import CropTransform
+from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
+from faceanime.render.clay import shade_face
 from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import CropTransform
 
 FIGURES = Path(__file__).parent / "figures"
 SIDE_PX = 320

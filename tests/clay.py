@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faceanime.core.weights import save_weights
 from faceanime.dynamics.motion_file import save_motion
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.flow_guided import FlowGuidedConfig
@@ -17,13 +18,12 @@ from faceanime.generator.windows import WindowSizes
 from faceanime.geometry.camera import project
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.shade import shade_face
+from faceanime.render.clay import shade_face
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.generator_config import GeneratorConfig
-from faceanime.train.pairs import PairsConfig
-from faceanime.train.pgfg_trainer import PgfgTraining
-from faceanime.train.window_samples import Pairs
-from faceanime.weights import save_weights
+from faceanime.train.generator.config import GeneratorConfig
+from faceanime.train.generator.pgfg_trainer import PgfgTraining
+from faceanime.train.generator.rendered_pairs import PairsConfig
+from faceanime.train.generator.window_samples import Pairs
 from waves import waving
 
 WIDTHS = (4, 8, 8, 8, 8)

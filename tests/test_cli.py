@@ -16,7 +16,7 @@ import pytest
 import tyro
 
 from faceanime import cli
-from faceanime.errors import Cancelled, MediaError
+from faceanime.core.errors import Cancelled, MediaError
 
 PROGRAM = Path(sys.executable).with_name("faceanime")
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from faceanime.errors import FaceAnimeError as FaceAnimeError
+    from faceanime.core.errors import FaceAnimeError as FaceAnimeError
     from faceanime.media.image import read_image as read_image
     from faceanime.pipeline import Animator as Animator
     from faceanime.pipeline import AnimatorConfig as AnimatorConfig

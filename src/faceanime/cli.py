@@ -17,8 +17,8 @@ from typing import Protocol, runtime_checkable
 
 import tyro
 
-from faceanime.config import nearest
-from faceanime.errors import Cancelled, ConfigError, FaceAnimeError
+from faceanime.core.config import nearest
+from faceanime.core.errors import Cancelled, ConfigError, FaceAnimeError
 
 
 @runtime_checkable

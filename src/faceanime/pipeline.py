@@ -16,12 +16,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from threadpoolctl import threadpool_limits
 
-from faceanime.composite import Paster
-from faceanime.dynamics.edit import ease_between
-from faceanime.dynamics.future import FutureConfig
+from faceanime.core.concurrency import ahead, in_order
+from faceanime.core.errors import WeightsError
+from faceanime.core.progress import Progress, SilentProgress, watched
+from faceanime.core.weights import bundled
+from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import is_motion_file, load_motion_of
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
-from faceanime.errors import WeightsError
+from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.detect import (
     DetectConfig,
     FaceChoice,
@@ -36,19 +38,17 @@ from faceanime.face.segment import PersonSegmenter
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import LandmarkTracker, TrackConfig
-from faceanime.generator.choice import DrawConfig, renderer_of
+from faceanime.generator.renderer_config import DrawConfig, renderer_of
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.prior.covered import hair_before
-from faceanime.prior.render import GeometricConfig, GeometricRenderer
-from faceanime.prior.warp import face_region, hair_pose
-from faceanime.progress import Progress, SilentProgress, watched
-from faceanime.streaming import ahead, in_order
+from faceanime.render.composite import Paster
+from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.head.hair_occlusion import hair_before
+from faceanime.render.head.sheet import face_region, hair_pose
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
-from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
-from faceanime.weights import bundled
+from faceanime.structures.landmarks import Landmarks
 
 TRACKING_SIDE_PX = 640
 """Drivers are tracked at this size at most: landmarks need no more."""
@@ -218,7 +218,7 @@ class Animator:
 
     def _painter_of(self, portrait: Portrait) -> Callable[[FaceCoefficients, HeadPose], Pixels]:
         """What the paper's generator makes of a portrait. Raises ConfigError, WeightsError."""
-        from faceanime.generator.paint import Painter  # torch is slow to import
+        from faceanime.generator.inference import Painter  # torch is slow to import
 
         painter = Painter(portrait.pixels, portrait.face, self.model, self._network)
         return lambda face, hair: painter.draw(face)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart
-from faceanime.dynamics.edit import (
+from faceanime.dynamics.editing import (
     HEAD_AXES,
     amplify,
     ease_between,
@@ -21,7 +22,6 @@ from faceanime.dynamics.edit import (
     with_axes,
 )
 from faceanime.dynamics.motions import bundled_motion, bundled_motions, make_motions
-from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angle_between, angles_from_rotation
 from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel

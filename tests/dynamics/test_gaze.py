@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceanime.dynamics.blinks import SIDES, lids_apart
-from faceanime.dynamics.edit import motion_from_keyframes
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.gaze import hold_gaze
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.morphable.model import EYES, MorphableModel

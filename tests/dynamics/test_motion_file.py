@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 from safetensors.numpy import save
 
+from faceanime.core.errors import OutputError, WeightsError
+from faceanime.core.weights import load_weights, read_header
 from faceanime.dynamics.motion_file import MotionNote, is_motion_file, load_motion, save_motion
-from faceanime.errors import OutputError, WeightsError
 from faceanime.geometry.rotation import rotation_from_vector
 from faceanime.structures.coefficients import Dynamics, HeadPose
-from faceanime.weights import load_weights, read_header
 
 NAME = "a.motion.safetensors"
 

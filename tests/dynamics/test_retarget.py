@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.retarget import RetargetConfig, reference_frame, retarget, soft_limit
-from faceanime.errors import ConfigError, MorphableModelError
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
 from faceanime.morphable.model import EYES, MorphableModel

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import blinks_of, lids_apart
-from faceanime.dynamics.future import FutureConfig, Style
-from faceanime.dynamics.gaps import CLOSED_LIPS, gap_of
+from faceanime.dynamics.openings import CLOSED_LIPS, gap_of
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
 from faceanime.dynamics.rollout import (
     CONTEXT,
@@ -21,11 +21,11 @@ from faceanime.dynamics.rollout import (
     lstm_future,
     mean_future,
 )
+from faceanime.dynamics.rollout_config import FutureConfig, Style
 from faceanime.dynamics.state import HEAD_NUMBERS
-from faceanime.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
-from faceanime.train.clips import groups_of
+from faceanime.train.dynamics.windows import groups_of
 from heads import axes_of, pose_of
 
 WINDOW = 48

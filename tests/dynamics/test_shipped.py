@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
+from faceanime.core.weights import bundled
 from faceanime.dynamics.blinks import SIDES, blinks_of, lids_apart
-from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.predictor import FlowPredictor
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.rollout import imagine
+from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
-from faceanime.weights import bundled
 from heads import axes_of, pose_of
 
 SEEDS = [0, 1, 2]

@@ -11,11 +11,11 @@ import pytest
     "module",
     [
         "faceanime.dynamics.blinks",
-        "faceanime.evaluate.geometry",
-        "faceanime.evaluate.image",
-        "faceanime.evaluate.perceptual",
+        "faceanime.evaluate.geometry_metrics",
+        "faceanime.evaluate.image_metrics",
+        "faceanime.evaluate.perceptual_metrics",
         "faceanime.evaluate.statistics",
-        "faceanime.evaluate.video",
+        "faceanime.evaluate.video_metrics",
         "faceanime.face.identity",
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.evaluate.geometry import (
+from faceanime.evaluate.geometry_metrics import (
     BlinkCounts,
     count_blinks,
     expression_distance,

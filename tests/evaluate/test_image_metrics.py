@@ -13,8 +13,8 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from faceanime.errors import ShapeError
-from faceanime.evaluate.image import (
+from faceanime.core.errors import ShapeError
+from faceanime.evaluate.image_metrics import (
     l1,
     laplacian_energy,
     ms_ssim,

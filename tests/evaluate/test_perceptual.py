@@ -10,8 +10,8 @@ from jaxtyping import TypeCheckError
 from onnx import TensorProto, helper, numpy_helper
 from scipy.linalg import sqrtm
 
-from faceanime.errors import ShapeError, WeightsError
-from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips, frechet_distance
+from faceanime.core.errors import ShapeError, WeightsError
+from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips, frechet_distance
 
 Shape = list[int | str]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceanime.errors import MediaError, OutputError, ShapeError
+from faceanime.core.errors import MediaError, OutputError, ShapeError
 from faceanime.evaluate.report import (
     Better,
     Cell,

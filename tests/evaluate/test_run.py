@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.evaluate.run import EvaluateConfig, flattered_rows
-from faceanime.generator.choice import DrawConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.morphable.model import MorphableModel
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from faceanime.errors import ShapeError
+from faceanime.core.errors import ShapeError
 from faceanime.evaluate.statistics import Bin, binned, mean_over_clips, paired_difference
 
 

@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 import skimage.data
 
-from faceanime.errors import ShapeError
-from faceanime.evaluate.video import jitter_px, motion_spectrum, temporal_error, true_motions, warping_error
+from faceanime.core.errors import ShapeError
+from faceanime.evaluate.video_metrics import (
+    jitter_px,
+    motion_spectrum,
+    temporal_error,
+    true_motions,
+    warping_error,
+)
 
 RATE = Fraction(25)
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from faces import as_frames, astronaut
 
-from faceanime.composite import Paster
 from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, calmest
-from faceanime.face.mesh import EYE_CORNERS
+from faceanime.face.landmark_view import EYE_CORNERS
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
-from faceanime.prior.render import GeometricConfig, GeometricRenderer
+from faceanime.render.composite import Paster
+from faceanime.render.geometric import GeometricConfig, GeometricRenderer
 from faceanime.structures.coefficients import FaceCoefficients
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, landmarks_of, pose_of
 
 CORNERS = topology.point_mask(EYE_CORNERS)

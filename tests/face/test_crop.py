@@ -8,7 +8,7 @@ from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_land
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.segment import PersonSegmenter
 from faceanime.geometry.similarity import apply_affine
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
 
-from faceanime.errors import ConfigError, NoFaceError
+from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.face.detect import DetectConfig, MediapipeDetector, choose_face, largest_face, require_faces
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from faceanime.errors import ConfigError, ShapeError
+from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.face.fit import FitConfig, fit_coefficients, fit_face
 from faceanime.geometry.camera import FLIP_Y, project
 from faceanime.geometry.rotation import angle_between, rotation_from_angles

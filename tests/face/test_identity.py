@@ -14,11 +14,11 @@ from faces import astronaut, moved
 from jaxtyping import TypeCheckError
 from onnx import TensorProto, helper
 
-from faceanime.errors import ShapeError, WeightsError
+from faceanime.core.errors import ShapeError, WeightsError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity, cosine_similarity
 from faceanime.media.image import read_image
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 
 DLIB_POINTS = [263, 362, 33, 133, 2]
 

@@ -7,14 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from faceanime.errors import NoFaceError
+from faceanime.core.errors import NoFaceError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.face.sequence import CHUNK_FRAMES, DYNAMICS_SIZE_PX, fit_sequence
 from faceanime.face.smooth import SmoothConfig
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, landmarks_of, pose_of
 
 SIDE_PX = 512

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from faces import FACE_WIDTH_PX, as_frames, astronaut, moved
 
-from faceanime.errors import ConfigError
-from faceanime.face.mesh import place_of
+from faceanime.core.errors import ConfigError
+from faceanime.face.landmark_view import place_of
 from faceanime.face.track import LandmarkTracker, TrackConfig
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 
 
 @pytest.fixture(scope="module")

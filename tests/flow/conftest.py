@@ -13,7 +13,7 @@ import skimage.data
 from filmed import CLICK_S, FRAMES, NTSC
 from program import Program
 
-from faceanime.dynamics.edit import motion_from_keyframes
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import save_motion
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter

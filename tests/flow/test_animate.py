@@ -18,11 +18,11 @@ import pytest
 from filmed import CLICK_S, FRAMES, NTSC
 from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
+from faceanime.core.errors import Cancelled
+from faceanime.core.progress import CallbackProgress
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motions import bundled_motion, bundled_motions
 from faceanime.dynamics.retarget import RetargetConfig
-from faceanime.errors import Cancelled
-from faceanime.film import FilmOptions, animate_file
 from faceanime.media.animation import webp_timing
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video
@@ -30,10 +30,10 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
-from faceanime.prior.fill import soft_polygon
-from faceanime.prior.render import GeometricConfig, GeometricRenderer
-from faceanime.progress import CallbackProgress
+from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.inpaint import soft_polygon
 from faceanime.structures.coefficients import Dynamics
+from faceanime.workflows import FilmOptions, animate_file
 
 MOUTH = slice(137, 157), slice(136, 183)
 RIGHT_EYE = slice(95, 106), slice(129, 151)

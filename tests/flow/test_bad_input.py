@@ -27,13 +27,13 @@ from PIL import Image, ImageDraw
 from program import PROGRAM, Outcome, Program, fingerprint, pictures, run_process
 from safetensors.numpy import save
 
+from faceanime.core.errors import MediaError
+from faceanime.core.weights import load_weights, save_weights
 from faceanime.dynamics.motion_file import save_motion
-from faceanime.errors import MediaError
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics
-from faceanime.weights import load_weights, save_weights
 
 Refused = Callable[..., None]
 

@@ -16,24 +16,24 @@ from onnx import TensorProto, helper
 from program import Outcome, Program, pictures
 
 from faceanime import cli
-from faceanime.config import to_json
-from faceanime.dynamics.edit import motion_from_keyframes
+from faceanime.core.config import to_json
+from faceanime.core.errors import Cancelled
+from faceanime.core.progress import SilentProgress
+from faceanime.core.weights import bundled
+from faceanime.dataset.shards import MOTION, NOTE, write_shards
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
-from faceanime.errors import Cancelled
 from faceanime.evaluate import realism, speed
 from faceanime.evaluate.run import EvaluateConfig, measure_all
-from faceanime.generator.choice import DrawConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.progress import SilentProgress
-from faceanime.shards import MOTION, NOTE, write_shards
-from faceanime.train.prepare import prepare
-from faceanime.train.runs import PrepareConfig
-from faceanime.weights import bundled
+from faceanime.train.data.preparation import prepare
+from faceanime.train.data.segments import PrepareConfig
 
 SIZE = 192
 SELF_TABLES = ("Pictures", "L1 by region", "Sharpness by region", "Faces", "Time", "Sets of pictures")

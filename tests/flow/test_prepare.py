@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from program import Outcome, Program, fingerprint
 
-from faceanime.config import load_config
-from faceanime.errors import Cancelled, ConfigError, OutputError
+from faceanime.core.config import load_config
+from faceanime.core.errors import Cancelled, ConfigError, OutputError
+from faceanime.core.progress import SilentProgress
+from faceanime.dataset.shards import read_samples
 from faceanime.face.detect import MediapipeDetector
 from faceanime.geometry.similarity import warp_image
 from faceanime.media.video_writer import VideoWriter
-from faceanime.progress import SilentProgress
-from faceanime.shards import read_samples
-from faceanime.train.prepare import prepare
-from faceanime.train.runs import PrepareConfig
-from faceanime.train.videos import side_of
+from faceanime.train.data.preparation import prepare
+from faceanime.train.data.segments import PrepareConfig
+from faceanime.train.data.videos import side_of
 
 SIZE = 128
 CONFIG = PrepareConfig(size=SIZE, min_s=0.4, shard_samples=2)

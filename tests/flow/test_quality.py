@@ -13,15 +13,16 @@ import cv2
 import numpy as np
 import pytest
 
+from faceanime.core.errors import WeightsError
+from faceanime.core.weights import bundled
 from faceanime.dynamics.motion_file import load_motion
-from faceanime.errors import WeightsError
-from faceanime.evaluate.geometry import (
+from faceanime.evaluate.geometry_metrics import (
     expression_distance,
     gaze_error_deg,
     keypoint_distance_px,
     pose_distance_deg,
 )
-from faceanime.evaluate.image import l1, laplacian_energy
+from faceanime.evaluate.image_metrics import l1, laplacian_energy
 from faceanime.evaluate.measure import Judges, region_masks, see
 from faceanime.face.identity import DlibIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
@@ -31,8 +32,7 @@ from faceanime.morphable.axes import measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator, Portrait
 from faceanime.structures.coefficients import Dynamics, HeadPose
-from faceanime.structures.faces import Landmarks
-from faceanime.weights import bundled
+from faceanime.structures.landmarks import Landmarks
 
 SIZE = 256
 MOTIONS = ("nod", "talk", "smile", "surprise", "wink", "look-around")

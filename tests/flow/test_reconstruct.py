@@ -11,6 +11,7 @@ import trimesh
 from filmed import FRAMES, NTSC
 from program import Program
 
+from faceanime.core.weights import read_header
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.image import read_image
@@ -18,7 +19,6 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Portrait
 from faceanime.structures.coefficients import Dynamics
-from faceanime.weights import read_header
 
 
 def test_a_video_becomes_a_motion_that_can_drive(

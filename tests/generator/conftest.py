@@ -8,10 +8,10 @@ import pytest
 
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Portrait
-from faceanime.prior.shade import shade_face
-from faceanime.prior.texture import model_points
+from faceanime.prior.sparse_texture import model_points
+from faceanime.render.clay import shade_face
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of, poses_of
 
 SIDE = 240

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from faceanime.errors import ConfigError
-from faceanime.generator.choice import DrawConfig, Quality, renderer_of
-from faceanime.weights import bundled
+from faceanime.core.errors import ConfigError
+from faceanime.core.weights import bundled
+from faceanime.generator.renderer_config import DrawConfig, Quality, renderer_of
 
 
 @pytest.mark.parametrize("quality", ["fast", "quality"])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from faceanime.errors import ConfigError, ShapeError
+from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.generator.discriminator import Critic, CriticConfig, PatchCritic, PatchCriticConfig
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.train.losses import (

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from faceanime.errors import ConfigError, ShapeError
+from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.generator.conditions import MAPS
 from faceanime.generator.flow_guided import FAST, QUALITY, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator

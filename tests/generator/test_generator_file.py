@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from faceanime.errors import MorphableModelError, WeightsError
+from faceanime.core.errors import MorphableModelError, WeightsError
+from faceanime.core.weights import load_weights, save_weights
 from faceanime.generator.generator_file import KIND, VERSION, load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
-from faceanime.weights import load_weights, save_weights
 
 TINY = PgfgConfig(size_px=16, width=4, widest=8, latent=6)
 

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from faceanime.errors import ConfigError, WeightsError
-from faceanime.generator.choice import DrawConfig
+from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.generator.face_window import face_window
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import save_generator
-from faceanime.generator.paint import Painter
+from faceanime.generator.inference import Painter
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.geometry.flow import identity_flow
 from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
-from faceanime.prior.texture import model_points
+from faceanime.prior.sparse_texture import model_points
 from faceanime.structures.coefficients import Dynamics
 
 SMALL = PgfgConfig(size_px=64, width=4, widest=8, latent=6)

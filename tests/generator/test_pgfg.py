@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from faceanime.errors import ConfigError, ShapeError
+from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.generator.blocks import convolution, doubled, doubled_convolution
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, Pgfg, PgfgConfig
 

@@ -8,24 +8,24 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from faceanime.core.errors import ConfigError, WeightsError
+from faceanime.core.progress import SilentProgress
+from faceanime.core.weights import bundled
 from faceanime.dynamics.motions import bundled_motion
-from faceanime.errors import ConfigError, WeightsError
-from faceanime.film import FilmOptions, animate_file
-from faceanime.generator.choice import DrawConfig
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.generator.repair import Repairer
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig, Portrait
-from faceanime.prior.mouth import MouthLayer
-from faceanime.prior.texture import model_points
-from faceanime.progress import SilentProgress
+from faceanime.prior.sparse_texture import model_points
+from faceanime.render.mouth.layer import MouthLayer
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
-from faceanime.structures.prior import Box
-from faceanime.weights import bundled
+from faceanime.structures.raster import Box
+from faceanime.workflows import FilmOptions, animate_file
 from heads import axes_of, fitted, pose_of
 
 REGION = Box(10, 5, 235, 240)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import skimage.data
 
-from faceanime.dynamics.edit import motion_from_keyframes
-from faceanime.generator.choice import DrawConfig, Quality
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.conditions import EYE, LIDS, WindowMaker
+from faceanime.generator.renderer_config import DrawConfig, Quality
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.prior.texture import model_points
-from faceanime.train.window_errors import sharpness
+from faceanime.prior.sparse_texture import model_points
+from faceanime.train.generator.window_errors import sharpness
 
 
 @pytest.mark.parametrize("quality", ["fast", "quality"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.generator.conditions import (
     EYE,
     INSIDE,
@@ -19,9 +19,9 @@ from faceanime.generator.conditions import (
 )
 from faceanime.generator.windows import WINDOWS, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.texture import TextureConfig, model_points, sample_texture
+from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture
 from faceanime.structures.coefficients import FaceCoefficients
-from faceanime.structures.prior import Box
+from faceanime.structures.raster import Box
 from heads import axes_of, face_of, fitted, pose_of
 
 EYES: tuple[WindowName, WindowName] = ("right_eye", "left_eye")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from faceanime.errors import ShapeError
+from faceanime.core.errors import ShapeError
 from faceanime.geometry.flow import Interpolation, area_ratio, flow_from_mesh, identity_flow, sample
 from faceanime.geometry.flow_torch import sample_torch
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.errors import ShapeError
+from faceanime.core.errors import ShapeError
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import rotation_from_vector
 

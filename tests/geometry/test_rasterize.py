@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from faceanime.errors import ShapeError
+from faceanime.core.errors import ShapeError
 from faceanime.geometry import rasterize_torch as twin
 from faceanime.geometry.rasterize import LIMIT_PX, SUBPIXELS, rasterize, rasterize_attributes
 

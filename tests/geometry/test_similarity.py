@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceanime.errors import ShapeError
+from faceanime.core.errors import ShapeError
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.similarity import (
     apply_affine,

@@ -10,7 +10,7 @@ from jaxtyping import TypeCheckError
 from PIL import Image, ImageCms
 from recordings import record
 
-from faceanime.errors import MediaError, OutputError, ShapeError
+from faceanime.core.errors import MediaError, OutputError, ShapeError
 from faceanime.media.image import is_image_file, read_image, write_image
 
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first

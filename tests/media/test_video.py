@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 from recordings import HEIGHT, LEFT, RIGHT, STEPS, WIDTH, click, number_of, numbered, record
 
-from faceanime.errors import MediaError
+from faceanime.core.errors import MediaError
 from faceanime.media.image import write_image
 from faceanime.media.video import VideoWriter, nearest_rate, probe_video, read_frames
 from faceanime.structures.frames import Frame

@@ -20,7 +20,7 @@ from recordings import (
     sound_seconds,
 )
 
-from faceanime.errors import Cancelled, MediaError, OutputError, ShapeError
+from faceanime.core.errors import Cancelled, MediaError, OutputError, ShapeError
 from faceanime.media.image import read_image
 from faceanime.media.video import VideoWriter, probe_video, read_frames
 

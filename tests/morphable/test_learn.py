@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from faceanime.errors import ConfigError, MorphableModelError
+from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
-from faceanime.morphable.learn import LearnConfig, Person, learn_model
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
+from faceanime.train.morphable.learn import LearnConfig, Person, learn_model
 from heads import landmarks_of
 
 CONFIG = LearnConfig(

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from faceanime.errors import MorphableModelError, ShapeError, WeightsError
+from faceanime.core.errors import MorphableModelError, ShapeError, WeightsError
+from faceanime.core.weights import bundled, load_weights, read_header, save_weights
 from faceanime.morphable import topology
 from faceanime.morphable.model import BUNDLED, KIND, MorphableModel, Region, load_model, save_model
-from faceanime.weights import bundled, load_weights, read_header, save_weights
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from clay import SMALL, add_clip, small_motion
+from faceanime.core.progress import SilentProgress
+from faceanime.dataset.shards import write_shards
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
-from faceanime.progress import SilentProgress
-from faceanime.shards import write_shards
-from faceanime.train.pairs import clips_with_drivers, render_pairs
+from faceanime.train.generator.rendered_pairs import clips_with_drivers, render_pairs
 
 
 @pytest.fixture(scope="session")

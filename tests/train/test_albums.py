@@ -12,20 +12,20 @@ import pytest
 import skimage.data
 
 from clay import SMALL
-from faceanime.dynamics.edit import motion_from_keyframes
-from faceanime.errors import ConfigError, MediaError
-from faceanime.generator.choice import DrawConfig
+from faceanime.core.errors import ConfigError, MediaError
+from faceanime.core.progress import SilentProgress
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.generator_file import load_generator
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.media.image import write_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.progress import SilentProgress
 from faceanime.structures.frames import Pixels
-from faceanime.train.albums import albums_with_drivers, read_albums
-from faceanime.train.generator import train_generator_on
-from faceanime.train.pairs import SUFFIX, _with_shut_mouths, render_pairs
-from faceanime.train.window_samples import Pairs
+from faceanime.train.generator.albums import albums_with_drivers, read_albums
+from faceanime.train.generator.rendered_pairs import SUFFIX, _with_shut_mouths, render_pairs
+from faceanime.train.generator.training import train_generator_on
+from faceanime.train.generator.window_samples import Pairs
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart
-from faceanime.dynamics.edit import mirror, motion_from_keyframes
-from faceanime.errors import ConfigError, MorphableModelError
+from faceanime.dynamics.editing import mirror, motion_from_keyframes
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.clips import Clips, Windows, blink_rate
+from faceanime.train.dynamics.windows import Clips, Windows, blink_rate
 from waves import waving
 
 

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 import torch
 
+from faceanime.core.errors import Cancelled, ConfigError, MorphableModelError
+from faceanime.core.progress import SilentProgress
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.state import states_of
-from faceanime.errors import Cancelled, ConfigError, MorphableModelError
 from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
-from faceanime.progress import SilentProgress
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.calibration import calibrate
-from faceanime.train.clips import Clips
-from faceanime.train.dynamics import (
+from faceanime.train.dynamics.calibration import calibrate
+from faceanime.train.dynamics.training import (
     DynamicsConfig,
     DynamicsTrainer,
     gone_on,
     new_predictor,
     train_dynamics,
 )
+from faceanime.train.dynamics.windows import Clips
 from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
 from waves import waving
 

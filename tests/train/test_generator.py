@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from clay import PAINTING, SMALL, pairs_of
-from faceanime.config import save_config
-from faceanime.errors import Cancelled, ConfigError, WeightsError
+from faceanime.core.config import save_config
+from faceanime.core.errors import Cancelled, ConfigError, WeightsError
+from faceanime.core.progress import SilentProgress
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.conditions import SKIN
 from faceanime.generator.discriminator import PatchCriticConfig
@@ -19,8 +20,10 @@ from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import PAPER
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
-from faceanime.progress import SilentProgress
-from faceanime.train.generator import (
+from faceanime.train.generator.config import GeneratorConfig
+from faceanime.train.generator.flow_trainer import GeneratorTrainer
+from faceanime.train.generator.pgfg_trainer import PgfgTraining
+from faceanime.train.generator.training import (
     PRESETS,
     TrainingConfig,
     load_training,
@@ -28,10 +31,7 @@ from faceanime.train.generator import (
     train_generator_on,
     trainer_of,
 )
-from faceanime.train.generator_config import GeneratorConfig
-from faceanime.train.generator_trainer import GeneratorTrainer
-from faceanime.train.pgfg_trainer import PgfgTraining
-from faceanime.train.window_samples import Batch, batched
+from faceanime.train.generator.window_samples import Batch, batched
 
 
 def test_it_learns(rendered: Path, model: MorphableModel) -> None:
@@ -115,7 +115,9 @@ def test_the_laplacian_loss_teaches_by_itself(
     rendered: Path, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside L1 it would show nothing: here both want the same."""
-    monkeypatch.setattr("faceanime.train.generator_trainer.weighted_l1", lambda made, *_: 0.0 * made.sum())
+    monkeypatch.setattr(
+        "faceanime.train.generator.flow_trainer.weighted_l1", lambda made, *_: 0.0 * made.sum()
+    )
     config = replace(SMALL, mask=0.0, warm_up=0, steps=1000, learning_rate=3e-3, adversarial_from=1000)
     with pairs_of(rendered, "train", model) as pairs:
         trainer = GeneratorTrainer(config)
@@ -419,7 +421,7 @@ def test_a_run_is_kept_every_few_minutes(
     tmp_path: Path, rendered: Path, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that is killed between two validations goes on from there."""
-    monkeypatch.setattr("faceanime.train.generator._SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("faceanime.train.generator.training._SAVE_EVERY_S", 0.0)
     config = replace(SMALL, steps=2, validate_every=100)
     with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
         trainer = trainer_of(config)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.train.losses import (
     PaperWeights,

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from clay import PAINTING, SIDE, SMALL, pairs_of
-from faceanime.dynamics.edit import motion_from_keyframes
-from faceanime.errors import ConfigError, NoFaceError
+from faceanime.core.errors import ConfigError, NoFaceError
+from faceanime.core.progress import SilentProgress
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.conditions import INSIDE, MAPS, SKIN
 from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
@@ -22,14 +23,18 @@ from faceanime.geometry.similarity import apply_affine, warp_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
-from faceanime.progress import SilentProgress
-from faceanime.train.augment import PLAIN, Appearance, AugmentConfig
-from faceanime.train.faces import face_sample
-from faceanime.train.pairs import choose_sources, choose_targets, clips_with_drivers, render_pairs
-from faceanime.train.reader import READ
-from faceanime.train.registration import registered
-from faceanime.train.whole_faces import repaired_faces, whole_faces
-from faceanime.train.window_samples import draw_batches
+from faceanime.train.generator.augment import PLAIN, Appearance, AugmentConfig
+from faceanime.train.generator.face_batches import face_sample
+from faceanime.train.generator.landmark_reader import READ
+from faceanime.train.generator.registration import registered
+from faceanime.train.generator.rendered_pairs import (
+    choose_sources,
+    choose_targets,
+    clips_with_drivers,
+    render_pairs,
+)
+from faceanime.train.generator.whole_faces import repaired_faces, whole_faces
+from faceanime.train.generator.window_samples import draw_batches
 
 
 def test_clips_that_are_rendered_are_not_rendered_again(

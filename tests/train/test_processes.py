@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from clay import SMALL
-from faceanime.config import save_config
-from faceanime.errors import ConfigError
+from faceanime.core.config import save_config
+from faceanime.core.errors import ConfigError
+from faceanime.core.weights import load_weights
 from faceanime.morphable.model import MorphableModel
 from faceanime.train.processes import ALONE, Processes
-from faceanime.weights import load_weights
 
 PROGRAM = """
 import json, sys

@@ -9,12 +9,12 @@ import pytest
 import skimage.data
 import torch
 
-from faceanime.errors import ShapeError, WeightsError
+from faceanime.core.errors import ShapeError, WeightsError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, dlib_alignment, dlib_weights_path
 from faceanime.geometry.similarity import invert_affine, warp_image
+from faceanime.train.generator.recogniser import DlibRecogniser, aligned, moved
 from faceanime.train.losses import identity_loss
-from faceanime.train.recogniser import DlibRecogniser, aligned, moved
 
 
 def astronaut() -> np.ndarray:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import skimage.data
 
-from faceanime.dynamics.edit import motion_from_keyframes
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.face.sequence import fit_sequence
 from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
-from faceanime.structures.faces import Landmarks
-from faceanime.train.runs import (
+from faceanime.structures.landmarks import Landmarks
+from faceanime.train.data.segments import (
     Look,
     PrepareConfig,
     Quality,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from faceanime.errors import WeightsError
-from faceanime.train.perceptual import Vgg19, perceptual_l1
+from faceanime.core.errors import WeightsError
+from faceanime.train.generator.vgg_loss import Vgg19, perceptual_l1
 
 CONVOLUTIONS = {  # torchvision's vgg19: index of each convolution, channels in and out
     0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256),

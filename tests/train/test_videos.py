@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from faceanime.errors import ConfigError, MediaError
-from faceanime.train.videos import Source, find_sources, side_of
+from faceanime.core.errors import ConfigError, MediaError
+from faceanime.train.data.videos import Source, find_sources, side_of
 
 
 def put(root: Path, *names: str) -> Path:

@@ -8,17 +8,17 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.dynamics.motions import motion_path
 from faceanime.dynamics.retarget import RetargetConfig
 from faceanime.face.detect import DetectConfig
 from faceanime.face.fit import FitConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
-from faceanime.film import FilmOptions, animate_file
-from faceanime.generator.choice import DrawConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.prior.render import GeometricConfig
-from faceanime.terminal import TerminalProgress
+from faceanime.render.geometric import GeometricConfig
+from faceanime.workflows import FilmOptions, animate_file
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,13 +6,13 @@ import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
 
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.core.errors import MediaError
+from faceanime.core.files import make_folder
 from faceanime.dynamics.motions import bundled_motion_path
-from faceanime.errors import MediaError
-from faceanime.files import make_folder
-from faceanime.film import FilmOptions, animate_file
 from faceanime.media.image import write_image
 from faceanime.pipeline import Animator
-from faceanime.terminal import TerminalProgress
+from faceanime.workflows import FilmOptions, animate_file
 
 MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 

@@ -8,8 +8,8 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from faceanime.doctor import FINE, Report, diagnose
-from faceanime.errors import FaceAnimeError
+from faceanime.core.errors import FaceAnimeError
+from faceanime.system_check import FINE, Report, diagnose
 
 
 @dataclasses.dataclass(frozen=True)

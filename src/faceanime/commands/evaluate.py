@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 
 import tyro
 
-from faceanime.evaluate.pairs import export_pairs
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.core.progress import Progress
+from faceanime.core.weights import bundled
+from faceanime.evaluate.reenactment_pairs import export_pairs
 from faceanime.evaluate.report import Report
+from faceanime.evaluate.report_tables import report_of, report_of_sections
 from faceanime.evaluate.report_writer import write_report
 from faceanime.evaluate.run import EvaluateConfig, claim, measure_all, pairs_of
 from faceanime.evaluate.speed import speed_tables
-from faceanime.evaluate.tables import report_of, report_of_sections
 from faceanime.morphable.model import load_model
-from faceanime.progress import Progress
-from faceanime.terminal import TerminalProgress
-from faceanime.weights import bundled
 
 
 @dataclasses.dataclass(frozen=True)

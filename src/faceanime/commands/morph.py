@@ -8,11 +8,11 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.dynamics.future import FutureConfig
-from faceanime.film import FilmOptions, predict_file
-from faceanime.generator.choice import DrawConfig
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.terminal import TerminalProgress
+from faceanime.workflows import FilmOptions, predict_file
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.dynamics.future import FutureConfig
-from faceanime.errors import ConfigError
-from faceanime.film import FilmOptions, predict_file
-from faceanime.generator.choice import DrawConfig
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.core.errors import ConfigError
+from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.generator.renderer_config import DrawConfig
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.terminal import TerminalProgress
+from faceanime.workflows import FilmOptions, predict_file
 
 
 @dataclasses.dataclass(frozen=True)

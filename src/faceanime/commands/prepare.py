@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.terminal import TerminalProgress
-from faceanime.train.prepare import prepare
-from faceanime.train.runs import PrepareConfig
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.train.data.preparation import prepare
+from faceanime.train.data.segments import PrepareConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.face.detect import DetectConfig, FaceChoice
 from faceanime.face.fit import FitConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
-from faceanime.film import reconstruct_file
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.terminal import TerminalProgress
+from faceanime.workflows import reconstruct_file
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from faceanime.config import load_config
-from faceanime.errors import ConfigError
-from faceanime.terminal import TerminalProgress
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.core.config import load_config
+from faceanime.core.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class TrainDynamics:
     """Go on from the checkpoint in `out`, with the settings that it began with."""
 
     def run(self) -> None:
-        from faceanime.train.dynamics import PAPER, DynamicsConfig, train_dynamics_on
+        from faceanime.train.dynamics.training import PAPER, DynamicsConfig, train_dynamics_on
 
         if self.preset is not None and self.config is not None:
             raise ConfigError(

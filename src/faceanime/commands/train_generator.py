@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from faceanime.errors import ConfigError
-from faceanime.terminal import TerminalProgress
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.core.errors import ConfigError
 
 Preset = Literal["flow-fast", "flow-quality", "paper", "paper-small", "paper-heat-maps"]
 
@@ -42,7 +42,7 @@ class TrainGenerator:
     """Go on from the checkpoint in `out`."""
 
     def run(self) -> None:
-        from faceanime.train.generator import CONFIG_FILE, PRESETS, load_training, train_generator_on
+        from faceanime.train.generator.training import CONFIG_FILE, PRESETS, load_training, train_generator_on
 
         if self.config is not None and self.preset is not None:
             raise ConfigError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from faceanime.morphable.learn import LearnConfig
-from faceanime.terminal import TerminalProgress
-from faceanime.train.morphable import train_morphable
+from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.train.morphable.learn import LearnConfig
+from faceanime.train.morphable.training import train_morphable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import binary_dilation
 
-from faceanime.dynamics.gaps import gap_of, with_gap
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
+from faceanime.dynamics.openings import gap_of, with_gap
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 

@@ -1,6 +1,6 @@
 """Motion files (`*.motion.safetensors`): a dynamics sequence to keep, share and edit.
 
-A safetensors file with a JSON header (see `faceanime.weights`): version, frame rate, model id, licence and
+A safetensors file with a JSON header (see `faceanime.core.weights`): version, frame rate, model id, licence and
 where the motion came from. No clock in it: the same motion gives the same bytes.
 """
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.errors import MorphableModelError, OutputError, ShapeError, WeightsError
-from faceanime.files import check_output
+from faceanime.core.errors import MorphableModelError, OutputError, ShapeError, WeightsError
+from faceanime.core.files import check_output
+from faceanime.core.weights import load_weights, save_weights
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, HeadPose
-from faceanime.weights import load_weights, save_weights
 
 KIND = "motion"
 SUFFIX = ".motion.safetensors"

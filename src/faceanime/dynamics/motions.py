@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.config import nearest
-from faceanime.dynamics.edit import Number, motion_from_keyframes
+from faceanime.core.config import nearest
+from faceanime.core.errors import ConfigError
+from faceanime.core.files import is_there
+from faceanime.dynamics.editing import Number, motion_from_keyframes
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, load_motion, save_motion
-from faceanime.errors import ConfigError
-from faceanime.files import is_there
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 

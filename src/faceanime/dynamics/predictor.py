@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 
 States = Float[Tensor, "B T D"]
 GROUPS = 6

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from faceanime.config import from_json, to_json
+from faceanime.core.config import from_json, to_json
+from faceanime.core.errors import WeightsError
+from faceanime.core.weights import load_weights, save_weights
 from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
 from faceanime.dynamics.state import HEAD_NUMBERS
-from faceanime.errors import WeightsError
 from faceanime.morphable.model import MorphableModel
-from faceanime.weights import load_weights, save_weights
 
 KIND = "dynamics"
 NETWORKS = ("lstm", "flow")

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel

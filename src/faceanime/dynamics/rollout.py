@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import add_blinks
-from faceanime.dynamics.future import FutureConfig
-from faceanime.dynamics.gaps import CLOSED_LIPS, gap_of, lips_apart_at_least
+from faceanime.dynamics.openings import CLOSED_LIPS, gap_of, lips_apart_at_least
 from faceanime.dynamics.predictor import STYLES, FlowPredictor, LstmPredictor
+from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, dynamics_of, state_of
-from faceanime.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 

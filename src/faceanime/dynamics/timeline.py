@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
+from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, lids_apart, open_apart, part_lids
 from faceanime.dynamics.retarget import RetargetConfig, reference_frame, retarget
-from faceanime.errors import ConfigError
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, HeadPose

@@ -18,18 +18,18 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from faceanime.dynamics.future import FutureConfig
+from faceanime.core.errors import ConfigError, WeightsError
+from faceanime.core.progress import Progress, watched
+from faceanime.dataset.shards import read_samples
 from faceanime.dynamics.predictor import FlowPredictor, LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.rollout import Given, draw_future, lstm_future, mean_future
+from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
-from faceanime.errors import ConfigError, WeightsError
 from faceanime.evaluate.report import JSON, Better, Cell, Table
 from faceanime.evaluate.statistics import Estimate, mean_over_clips, paired_difference
 from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.progress import Progress, watched
-from faceanime.shards import read_samples
 from faceanime.structures.coefficients import Dynamics
 
 OBSERVED = 10

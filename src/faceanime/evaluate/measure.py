@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from faceanime.core.errors import NoFaceError
 from faceanime.dynamics.blinks import blinks_of
-from faceanime.errors import NoFaceError
-from faceanime.evaluate import geometry
-from faceanime.evaluate.image import (
+from faceanime.evaluate import geometry_metrics as geometry
+from faceanime.evaluate.image_metrics import (
     SMALLEST_MS_SSIM_PX,
     l1,
     laplacian_energy,
@@ -22,9 +22,9 @@ from faceanime.evaluate.image import (
     psnr,
     ssim_by_region,
 )
-from faceanime.evaluate.pairs import Pair
-from faceanime.evaluate.perceptual import FVD_FRAMES, FidFeatures, FvdFeatures, Lpips
-from faceanime.evaluate.video import (
+from faceanime.evaluate.perceptual_metrics import FVD_FRAMES, FidFeatures, FvdFeatures, Lpips
+from faceanime.evaluate.reenactment_pairs import Pair
+from faceanime.evaluate.video_metrics import (
     SHORTEST,
     TrueMotion,
     jitter_px,
@@ -40,8 +40,8 @@ from faceanime.morphable import topology
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
-from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
+from faceanime.structures.landmarks import Landmarks
 
 REGIONS = ("face", "mouth", "eyes", "outside")
 IDENTITY_EVERY = 12

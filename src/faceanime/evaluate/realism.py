@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from scipy.stats import wasserstein_distance
 
 from faceanime.dynamics.blinks import blinks_of
-from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.rollout import imagine, lstm_future
+from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, ROTATION
 from faceanime.evaluate.futures import (
     DRAWS,
@@ -25,10 +25,10 @@ from faceanime.evaluate.futures import (
     states_of_motion,
     windows_of,
 )
-from faceanime.evaluate.perceptual import frechet_distance
+from faceanime.evaluate.perceptual_metrics import frechet_distance
 from faceanime.evaluate.report import Cell, Plot, Table
 from faceanime.evaluate.statistics import mean_over_clips
-from faceanime.evaluate.video import motion_spectrum
+from faceanime.evaluate.video_metrics import motion_spectrum
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import EYES, MorphableModel
 

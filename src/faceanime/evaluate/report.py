@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 from faceanime.evaluate.report_html import Curves
 from faceanime.evaluate.statistics import Estimate
 from faceanime.structures.frames import Pixels

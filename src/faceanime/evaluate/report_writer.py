@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faceanime.core.files import atomic_output, make_folder, open_input
 from faceanime.evaluate.report import (
     JSON,
     Better,
@@ -29,7 +30,6 @@ from faceanime.evaluate.report import (
 )
 from faceanime.evaluate.report_html import chart, film, page, picture
 from faceanime.evaluate.statistics import Estimate
-from faceanime.files import atomic_output, make_folder, open_input
 
 _ARROWS: Mapping[Better, str] = {"lower": "↓", "higher": "↑"}
 _HOW_TO_READ = "↓ lower is better, ↑ higher is better; the best of such a column is bold."

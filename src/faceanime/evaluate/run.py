@@ -19,26 +19,33 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from faceanime.config import load_config, save_config
+from faceanime.core.config import load_config, save_config
+from faceanime.core.errors import Cancelled, ConfigError, MediaError, WeightsError
+from faceanime.core.files import atomic_output, make_folder
+from faceanime.core.progress import Progress
+from faceanime.core.weights import load_weights, read_header, save_weights
+from faceanime.dataset.shards import Sample, read_samples
 from faceanime.dynamics.retarget import RetargetConfig
-from faceanime.errors import Cancelled, ConfigError, MediaError, WeightsError
 from faceanime.evaluate.measure import Judges, Measured, Reference, skin_tone_deg
-from faceanime.evaluate.pairs import Pair, cross_pairs, mouth_opening, note_of, self_pairs, turned_from
-from faceanime.evaluate.perceptual import FidFeatures, FvdFeatures, Lpips
+from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips
+from faceanime.evaluate.reenactment_pairs import (
+    Pair,
+    cross_pairs,
+    mouth_opening,
+    note_of,
+    self_pairs,
+    turned_from,
+)
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
-from faceanime.files import atomic_output, make_folder
-from faceanime.generator.choice import DrawConfig, Quality, RendererName, renderer_of
+from faceanime.generator.renderer_config import DrawConfig, Quality, RendererName, renderer_of
+from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.progress import Progress
-from faceanime.shards import Sample, read_samples
-from faceanime.sheet import contact_sheet, tile_row
 from faceanime.structures.frames import Pixels
-from faceanime.weights import load_weights, read_header, save_weights
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"

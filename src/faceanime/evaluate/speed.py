@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.evaluate.pairs import Pair
+from faceanime.core.files import atomic_output
+from faceanime.core.progress import Progress, watched
+from faceanime.evaluate.reenactment_pairs import Pair
 from faceanime.evaluate.report import Better, Table
 from faceanime.evaluate.run import EvaluateConfig, animators_of, hash_of_files
-from faceanime.files import atomic_output
 from faceanime.morphable.model import load_model
 from faceanime.pipeline import Animator, scaled_portrait
-from faceanime.progress import Progress, watched
 
 SIZES_PX = (256, 512, 1024)
 ROUNDS, FRAMES = 5, 50

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 
 _DRAWS = 10_000
 _SEED = 0

@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
+from faceanime.core.concurrency import in_order
 from faceanime.face.fit import initial_pose
-from faceanime.face.mesh import EYE_CORNERS, look, place_of, points_through
+from faceanime.face.landmark_view import EYE_CORNERS, look, place_of, points_through
 from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
 from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.streaming import in_order
-from faceanime.structures.faces import CropTransform, Landmarks
 from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import CropTransform, Landmarks
 
 CHUNK_FRAMES = 50
 """An anchor is the calmest of so many frames."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.geometry.similarity import apply_affine, warp_image
-from faceanime.structures.faces import CropTransform, Landmarks
 from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import CropTransform, Landmarks
 
 
 @dataclass(frozen=True)

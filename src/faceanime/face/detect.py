@@ -10,9 +10,8 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from faceanime.errors import ConfigError, NoFaceError, check_shape
-from faceanime.face.mediapipe_models import BoxModel, FoundFace, MeshModel
-from faceanime.face.mesh import (
+from faceanime.core.errors import ConfigError, NoFaceError, check_shape
+from faceanime.face.landmark_view import (
     Place,
     Reading,
     area,
@@ -24,8 +23,9 @@ from faceanime.face.mesh import (
     points_through,
     read_mesh,
 )
-from faceanime.structures.faces import Landmarks
+from faceanime.face.mediapipe_models import BoxModel, FoundFace, MeshModel
 from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import Landmarks
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from faceanime.errors import ConfigError, check_shape
+from faceanime.core.errors import ConfigError, check_shape
 from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import rotation_from_vector

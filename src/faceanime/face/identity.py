@@ -13,11 +13,11 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
-from faceanime.errors import WeightsError, check_shape
+from faceanime.core.errors import WeightsError, check_shape
 from faceanime.geometry.similarity import similarity_from_points, warp_image
-from faceanime.onnx_network import OnnxNetwork
-from faceanime.structures.faces import Landmarks
+from faceanime.runtime.onnx_network import OnnxNetwork
 from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import Landmarks
 
 Points = Float64[np.ndarray, "5 2"]
 
@@ -104,7 +104,7 @@ _MISSING = 'no face recogniser is installed; pip install "faceanime[identity]"'
 
 
 class OnnxIdentity:
-    """A recogniser of the ArcFace family in an ONNX file that the user brings, see `faceanime.onnx_network`.
+    """A recogniser of the ArcFace family in an ONNX file that the user brings, see `faceanime.runtime.onnx_network`.
 
     It takes (N,3,112,112) in [-1, 1] and gives (N,D); `channels` is the order of colours that it was trained
     on: ArcFace's release has rgb, AdaFace's bgr. Raises WeightsError for a file that is missing, damaged or of another

@@ -17,8 +17,8 @@ from weakref import finalize  # a graph holds threads and 20 MiB, and is not fre
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from faceanime.structures.faces import LANDMARK_COUNT
 from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import LANDMARK_COUNT
 
 MESH_VIEW_PX = 192
 """The side of the picture that the landmark network reads."""

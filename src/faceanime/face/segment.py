@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from faceanime.errors import check_shape
+from faceanime.core.errors import check_shape
 from faceanime.face.mediapipe_models import PersonModel
 from faceanime.structures.frames import Pixels
 

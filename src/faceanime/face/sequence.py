@@ -9,12 +9,12 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.errors import NoFaceError
+from faceanime.core.errors import NoFaceError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.face.smooth import SmoothConfig, smooth_dynamics
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
-from faceanime.structures.faces import Landmarks
+from faceanime.structures.landmarks import Landmarks
 
 CHUNK_FRAMES = 256
 IDENTITY_FRAMES = 64

@@ -22,7 +22,7 @@ from scipy.linalg import solveh_banded
 from scipy.ndimage import uniform_filter1d
 from scipy.special import chdtrc, chdtri
 
-from faceanime.errors import ConfigError, check_shape
+from faceanime.core.errors import ConfigError, check_shape
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import Part
 from faceanime.structures.coefficients import Dynamics, HeadPose

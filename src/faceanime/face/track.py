@@ -8,14 +8,14 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from faceanime.errors import ConfigError
+from faceanime.core.concurrency import ahead
+from faceanime.core.errors import ConfigError
 from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
 from faceanime.face.detect import DetectConfig, FaceDetector, MediapipeDetector
-from faceanime.face.mesh import Place, Reading, place_of
+from faceanime.face.landmark_view import Place, Reading, place_of
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.streaming import ahead
-from faceanime.structures.faces import Landmarks
 from faceanime.structures.frames import Frame, Pixels
+from faceanime.structures.landmarks import Landmarks
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, relu
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.structures.frames import Pixels
 
 SMALLEST_PX = 4

@@ -11,7 +11,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from faceanime.errors import ConfigError, check_shape
+from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import SMALLEST_PX, ResidualDown, convolution, widths_by_scale
 
 _CRITIC_SLOPE = 0.01

@@ -12,13 +12,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from faceanime.errors import ConfigError
+from faceanime.core.errors import ConfigError
 from faceanime.generator.windows import Points, Window
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.texture import LARGEST_INTERVAL
+from faceanime.prior.sparse_texture import LARGEST_INTERVAL
 from faceanime.structures.coefficients import HeadPose
-from faceanime.structures.prior import SparseTexture
+from faceanime.structures.raster import SparseTexture
 
 HEAT_LANDMARKS = (
     *topology.OVAL[::2],

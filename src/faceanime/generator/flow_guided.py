@@ -27,11 +27,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, relu
 
-from faceanime.errors import ConfigError, check_shape
+from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.conditions import MAPS
 from faceanime.generator.windows import Part, WindowSizes
-from faceanime.prior.texture import TextureConfig
+from faceanime.prior.sparse_texture import TextureConfig
 
 RepairedPart: TypeAlias = Literal["mouth", "eye", "face"]
 """What is painted; of light, only a gain is known."""

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from faceanime.config import from_json, to_json
-from faceanime.errors import ConfigError, WeightsError
+from faceanime.core.config import from_json, to_json
+from faceanime.core.errors import ConfigError, WeightsError
+from faceanime.core.weights import load_weights, save_weights
 from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
-from faceanime.weights import load_weights, save_weights
 
 KIND, VERSION = "generator", 4
 _OLDEST = {Pgfg.network: 3, FlowGuided.network: 4}

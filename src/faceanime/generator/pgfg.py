@@ -17,7 +17,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from faceanime.errors import ConfigError, check_shape
+from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import DenseDecoder, Encoder, GeneratedFace, widths_by_scale
 from faceanime.generator.face_window import PriorConfig
 

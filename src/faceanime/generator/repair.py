@@ -7,16 +7,16 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from faceanime.errors import check_shape
+from faceanime.core.errors import check_shape
 from faceanime.generator.conditions import Conditions, WindowMaker
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import PART_OF, PARTS, Part, Window, WindowName
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.mouth import MouthLayer
-from faceanime.prior.texture import model_points, sample_texture
+from faceanime.prior.sparse_texture import model_points, sample_texture
+from faceanime.render.mouth.layer import MouthLayer
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
-from faceanime.structures.prior import Box
+from faceanime.structures.raster import Box
 
 
 class Repairer:

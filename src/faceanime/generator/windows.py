@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
-from faceanime.errors import ConfigError, check_shape
+from faceanime.core.errors import ConfigError, check_shape
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.similarity import ANTIALIAS_BELOW, apply_affine, invert_affine, warp_image
-from faceanime.prior.texture import render_texture
+from faceanime.prior.sparse_texture import render_texture
 from faceanime.structures.frames import Pixels
-from faceanime.structures.prior import Box, SparseTexture
+from faceanime.structures.raster import Box, SparseTexture
 
 WindowName = Literal["face", "mouth", "right_eye", "left_eye", "light"]
 Part = Literal["face", "mouth", "eye", "light"]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32, Shaped
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 from faceanime.geometry.rasterize import rasterize_attributes
 
 Interpolation = Literal["linear", "cubic"]

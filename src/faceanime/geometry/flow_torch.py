@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from faceanime.errors import check_shape
+from faceanime.core.errors import check_shape
 from faceanime.geometry.flow import Interpolation
 
 GRID_SAMPLE_MODE = {"linear": "bilinear", "cubic": "bicubic"}

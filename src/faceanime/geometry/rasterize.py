@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
 from numba import njit
 
-from faceanime.errors import ShapeError, check_shape
-from faceanime.structures.prior import Fragments
+from faceanime.core.errors import ShapeError, check_shape
+from faceanime.structures.raster import Fragments
 
 SUBPIXELS = 1 << 14
 """Grid steps per pixel."""

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int, Int64
 from torch import Tensor
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 from faceanime.geometry.rasterize import LIMIT_PX, SUBPIXELS
 
 HALF = SUBPIXELS // 2

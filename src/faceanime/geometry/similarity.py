@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 from faceanime.geometry.flow import OPENCV_INTERPOLATION, Interpolation
 
 Border = Literal["edge"] | tuple[int, int, int]

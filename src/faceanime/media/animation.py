@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from faceanime.errors import MediaError
-from faceanime.files import open_input
+from faceanime.core.errors import MediaError
+from faceanime.core.files import open_input
 from faceanime.media.image import DECODER_ERRORS, check_size, flatten
 from faceanime.structures.frames import Pixels
 

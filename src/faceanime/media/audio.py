@@ -12,7 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
-from faceanime.errors import MediaError
+from faceanime.core.errors import MediaError
 from faceanime.media.demux import open_media, picture_stream
 
 # Codecs taken over as they are; for .mkv, all that it holds. Others are encoded anew.

@@ -12,8 +12,8 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from faceanime.errors import MediaError
-from faceanime.files import check_input
+from faceanime.core.errors import MediaError
+from faceanime.core.files import check_input
 
 # Named, so that a playlist or a text file is never taken for a video: those can point to other files.
 DEMUXERS = (

@@ -13,8 +13,8 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from faceanime.errors import MediaError, OutputError, check_shape
-from faceanime.files import atomic_output, check_input, full_disk_named
+from faceanime.core.errors import MediaError, OutputError, check_shape
+from faceanime.core.files import atomic_output, check_input, full_disk_named
 from faceanime.structures.frames import Pixels
 
 MAX_PIXELS = 100_000_000

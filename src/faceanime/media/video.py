@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from faceanime.errors import MediaError
+from faceanime.core.errors import MediaError
 from faceanime.media.animation import is_animated_webp, read_webp_frames, webp_timing
 from faceanime.media.demux import open_media, picture_stream
 from faceanime.media.image import check_size

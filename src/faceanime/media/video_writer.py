@@ -18,8 +18,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from PIL import Image
 
-from faceanime.errors import OutputError, ShapeError, check_shape
-from faceanime.files import DISK_FULL, atomic_output
+from faceanime.core.errors import OutputError, ShapeError, check_shape
+from faceanime.core.files import DISK_FULL, atomic_output
 from faceanime.media.audio import AudioTrack, carry_audio
 from faceanime.structures.frames import Pixels
 

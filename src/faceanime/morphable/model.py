@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from faceanime.errors import MorphableModelError, ShapeError, check_shape
-from faceanime.weights import bundled, load_weights, save_weights
+from faceanime.core.errors import MorphableModelError, ShapeError, check_shape
+from faceanime.core.weights import bundled, load_weights, save_weights
 
 KIND = "morphable"
 BUNDLED = "morphable.safetensors"

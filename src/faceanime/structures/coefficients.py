@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Float
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 
 _IDENTITY = np.eye(3)
 _ROTATION_TOLERANCE = 1e-3

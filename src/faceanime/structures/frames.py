@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import UInt8
 
-from faceanime.errors import ShapeError, check_shape
+from faceanime.core.errors import ShapeError, check_shape
 
 Pixels = UInt8[np.ndarray, "H W 3"]
 

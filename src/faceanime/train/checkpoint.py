@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from faceanime.errors import ConfigError
-from faceanime.weights import load_weights, save_weights
+from faceanime.core.errors import ConfigError
+from faceanime.core.weights import load_weights, save_weights
 
 KIND = "checkpoint"
 

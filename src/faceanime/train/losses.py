@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, normalize, relu
 
+from faceanime.core.errors import ConfigError
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION
-from faceanime.errors import ConfigError
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.morphable.model import MorphableModel
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from faceanime.errors import ConfigError
-from faceanime.progress import Progress
+from faceanime.core.errors import ConfigError
+from faceanime.core.progress import Progress
 from faceanime.train.checkpoint import Device
 
 

@@ -1,0 +1,178 @@
+"""Settings as JSON: any frozen dataclass, written and read back strictly.
+
+Fields may be int, float, bool, str, Path, Fraction, Literal, tuples, Optional, and dataclasses of those.
+A `Fraction` is written as "30000/1001", a `Path` as a string, a tuple as a list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from faceanime.core.errors import ConfigError
+from faceanime.core.files import atomic_output
+
+Config = TypeVar("Config")
+
+
+def to_json(config: object) -> str:
+    """The settings as indented JSON, fields in their own order.
+
+    Raises: ConfigError for a value that JSON cannot hold.
+    """
+    try:
+        return json.dumps(_plain(config), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{type(config).__name__} cannot be written as JSON: {error}") from error
+
+
+def from_json(cls: type[Config], text: str, where: str) -> Config:
+    """Read settings of type `cls`; `where` names the text in messages. Fields not given keep their defaults.
+
+    Raises: ConfigError for broken JSON, an unknown or missing key, or a value of the wrong type.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except ValueError as error:
+        raise ConfigError(f"{where} is not valid JSON: {error}") from error
+    reader = _Reader(where)
+    if not isinstance(value, dict):
+        raise reader.wrong_type("", value, "an object")
+    return reader.dataclass_of(cls, value, "")
+
+
+def load_config(cls: type[Config], path: Path) -> Config:
+    """Read settings of type `cls` from a JSON file. Raises: ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the settings in {path}: {_reason(error)}") from error
+    return from_json(cls, text, str(path))
+
+
+def save_config(config: object, path: Path) -> None:
+    """Write settings to a JSON file, whole or not at all. Raises: OutputError."""
+    with atomic_output(path) as draft:
+        draft.write_text(to_json(config), encoding="utf-8")
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """`; did you mean X?` for the known name that is most like `name`, or an empty string."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Fraction | Path) else value
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = [key for key, _ in pairs]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ValueError(f"key {twice[0]} stands there twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """Checks JSON values against annotations; `key` is the dotted path to a value."""
+
+    where: str
+
+    def wrong_type(self, key: str, value: object, expected: str) -> ConfigError:
+        found = f"{json.dumps(value, ensure_ascii=False)} ({type(value).__name__})"
+        place = f"{self.where}: {key}" if key else self.where
+        return ConfigError(f"{place} is {found}, expected {expected}")
+
+    def dataclass_of(self, cls: type[Config], value: Mapping[str, object], key: str) -> Config:
+        assert dataclasses.is_dataclass(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+        prefix = f"{key}." if key else ""
+        for name in value:
+            if name not in fields:
+                near = nearest(name, list(fields))
+                raise ConfigError(f"{self.where}: unknown key {prefix}{name}{near}")
+        for name, field in fields.items():
+            if name not in value and field.default is field.default_factory is dataclasses.MISSING:
+                raise ConfigError(f"{self.where}: key {prefix}{name} is missing")
+        hints = get_type_hints(cls)
+        return cls(**{name: self.value_of(hints[name], item, prefix + name) for name, item in value.items()})
+
+    def value_of(self, hint: object, value: object, key: str) -> object:
+        """`value` as the type that `hint` asks for."""
+        origin = get_origin(hint)
+        if origin in (Union, UnionType):
+            return self.union_of(get_args(hint), value, key)
+        if origin is Literal:
+            return self.literal_of(get_args(hint), value, key)
+        if origin is tuple:
+            return self.tuple_of(get_args(hint), value, key)
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise self.wrong_type(key, value, "an object")
+            return self.dataclass_of(hint, value, key)
+        return self.scalar_of(hint, value, key)
+
+    def union_of(self, arms: tuple[object, ...], value: object, key: str) -> object:
+        if value is None and NoneType in arms:
+            return None
+        solid = [arm for arm in arms if arm is not NoneType]
+        for arm in solid[:-1]:
+            try:
+                return self.value_of(arm, value, key)
+            except ConfigError:
+                continue
+        return self.value_of(solid[-1], value, key)
+
+    def literal_of(self, choices: tuple[object, ...], value: object, key: str) -> object:
+        for choice in choices:
+            if choice == value and type(choice) is type(value):
+                return choice
+        raise self.wrong_type(key, value, "one of " + ", ".join(json.dumps(choice) for choice in choices))
+
+    def tuple_of(self, items: tuple[object, ...], value: object, key: str) -> object:
+        if not isinstance(value, list):
+            raise self.wrong_type(key, value, "a list")
+        if items[-1:] == (Ellipsis,):
+            items = items[:1] * len(value)
+        if len(items) != len(value):
+            raise self.wrong_type(key, value, f"a list of {len(items)}")
+        return tuple(
+            self.value_of(hint, item, f"{key}[{index}]")
+            for index, (hint, item) in enumerate(zip(items, value, strict=True))
+        )
+
+    def scalar_of(self, hint: object, value: object, key: str) -> object:
+        if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if hint in (bool, int, str) and type(value) is hint:
+            return value
+        if hint is Path and isinstance(value, str):
+            return Path(value)
+        if hint is Fraction and isinstance(value, str):
+            try:
+                return Fraction(value)
+            except (ValueError, ZeroDivisionError):
+                raise self.wrong_type(key, value, 'a fraction such as "30000/1001"') from None
+        if hint not in (float, bool, int, str, Path, Fraction):
+            raise TypeError(f"{key}: settings of type {hint} cannot be read from JSON")
+        raise self.wrong_type(key, value, getattr(hint, "__name__", str(hint)))

@@ -1,0 +1,151 @@
+"""Files that may be read, and files that are whole or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from faceanime.core.errors import MediaError, OutputError
+
+# Also a quota, and the largest file that the file system or the user may write.
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def atomic_output(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Yield a hidden sibling of `path` to write to; it takes the place of `path` when the block succeeds.
+
+    The sibling exists already, as an empty file or, with `folder`, as an empty folder, and has the suffix of
+    `path`. Whatever leaves the block early (an error, Ctrl-C) removes it; an older `path` stays untouched
+    until then. A folder that holds anything is never replaced.
+
+    Raises: OutputError when `path` cannot be written there, or when the disk is full.
+    """
+    target = _checked_target(path, folder)
+    temporary = target.parent / f".faceanime-{uuid.uuid4().hex[:8]}{target.suffix}"
+    try:
+        temporary.mkdir() if folder else temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {reason_of(error)}; choose another place") from error
+    try:
+        with full_disk_named(path):
+            yield temporary
+            _put_in_place(temporary, target, path)
+    finally:
+        _remove(temporary)
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Raise OutputError, naming `path`, when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise OutputError(
+                f"cannot write {path}: {reason_of(error)}; free some space or choose another disk"
+            ) from error
+        raise
+
+
+def open_input(path: Path) -> BinaryIO:
+    """A file of the user's, open for reading. Raises: MediaError, naming it."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait for its writer
+            raise MediaError(f"cannot read {path}: it is not a file")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MediaError(f"cannot read {path}: no such file") from error
+    except OSError as error:
+        raise MediaError(f"cannot read {path}: {reason_of(error)}") from error
+
+
+def check_input(path: Path) -> None:
+    """Raise MediaError unless `path` is a file that may be read."""
+    open_input(path).close()
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything of this name, as far as the system lets us see."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one thing that is there."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def check_output(path: Path, *, folder: bool = False) -> None:
+    """Raise OutputError now if `path` could not be written to later: before hours of work, not after."""
+    _checked_target(path, folder)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there. Raises: OutputError unless it may be written to."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"cannot write to {path}: it is a file; choose another folder") from error
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {reason_of(error)}; choose another folder") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {path}: no right to write there; choose another folder")
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, without its number and the path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _checked_target(path: Path, folder: bool) -> Path:
+    """What `path` leads to: a link is written through, not replaced."""
+    try:
+        target = path.resolve()
+        _check_target(path, target, folder)
+    except RuntimeError as error:
+        raise OutputError(f"cannot write {path}: it is a link to itself; choose another name") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {reason_of(error)}; choose another place") from error
+    return target
+
+
+def _check_target(path: Path, target: Path, folder: bool) -> None:
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {path}: {target.parent} is not a folder; create it first")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {path}: no right to write to {target.parent}; choose another folder")
+    if not target.exists():
+        return
+    if folder and not (target.is_dir() and not any(target.iterdir())):
+        raise OutputError(f"cannot write {path}: it exists and is not an empty folder; choose another name")
+    if not folder and target.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+    if not folder and not target.is_file():
+        raise OutputError(f"cannot write {path}: it is not a regular file; choose another name")
+
+
+def _put_in_place(temporary: Path, target: Path, path: Path) -> None:
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {reason_of(error)}; choose another place") from error
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""Shards: tar files of samples in the order of WebDataset (https://github.com/webdataset/webdataset).
+
+The members of one sample stand together and share the part of their names before the first dot, its key. The
+same samples give the same bytes. Reading needs neither mediapipe nor, but for the pictures, PyAV.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from faceanime.core.errors import ConfigError, MediaError, WeightsError
+from faceanime.core.files import atomic_output
+from faceanime.core.weights import load_weights
+from faceanime.dynamics.motion_file import load_motion
+from faceanime.structures.coefficients import Dynamics
+
+VIDEO, MOTION, LANDMARKS, NOTE = "mp4", "motion.safetensors", "landmarks.safetensors", "json"
+LANDMARKS_KIND = "landmarks"
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One clip: `members` holds its files' bytes by what follows the key in their names ("mp4", "json", ...).
+
+    `note` is what KEY.json says: source, start, quality, rights.
+    """
+
+    key: str
+    person: str
+    split: str
+    note: Mapping[str, Any]
+    members: Mapping[str, bytes]
+    filmed: ClassVar[bool] = True
+
+    def motion(self) -> Dynamics:
+        """The dynamics, in px of the clip. Raises WeightsError."""
+        with self._on_disk(MOTION) as path:
+            return load_motion(path)
+
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
+        """The landmarks in px of the clip, as tracked, and in which frames they were. Raises WeightsError.
+
+        Frames in which the face was not found repeat the one before.
+        """
+        tensors = self._landmarks()
+        return tensors["points"], tensors["tracked"].astype(bool)
+
+    def pinned(self) -> Bool[np.ndarray, " T"]:
+        """In which frames the landmarks are pinned to an anchor's skin; of older shards none. Raises WeightsError."""
+        tensors = self._landmarks()
+        return tensors.get("pinned", np.zeros(len(tensors["points"]))).astype(bool)
+
+    def _landmarks(self) -> dict[str, np.ndarray]:
+        with self._on_disk(LANDMARKS) as path:
+            tensors, _ = load_weights(path, LANDMARKS_KIND)
+        if not {"points", "tracked"} <= tensors.keys():
+            raise WeightsError(f"sample {self.key}: its landmarks lack points or tracked; prepare it again")
+        return tensors
+
+    def pictures(self) -> UInt8[np.ndarray, "T S S 3"]:
+        """All frames, uint8 sRGB. Raises MediaError."""
+        from faceanime.media.video import read_frames  # machines that only train may lack PyAV
+
+        with self._on_disk(VIDEO) as path:
+            return np.stack([frame.pixels for frame in read_frames(path)])
+
+    @contextmanager
+    def _on_disk(self, member: str) -> Iterator[Path]:
+        """A member as a file, for readers that want one."""
+        if member not in self.members:
+            raise WeightsError(f"sample {self.key} has no {member}; it has {', '.join(sorted(self.members))}")
+        with TemporaryDirectory(prefix="faceanime-") as folder:
+            path = Path(folder) / f"{self.key}.{member}"
+            path.write_bytes(self.members[member])
+            yield path
+
+
+def write_shards(folder: Path, split: str, files: Sequence[Path], samples_each: int) -> list[Path]:
+    """Pack files, named KEY.MEMBER, into `folder`/SPLIT-000000.tar and so on; return what was written.
+
+    Samples go by key, members by name. Neither clock nor user gets in. Raises OutputError.
+    """
+    ordered = sorted(files, key=lambda file: (_key(file.name), file.name))
+    samples = [list(group) for _, group in groupby(ordered, key=lambda file: _key(file.name))]
+    shards: list[Path] = []
+    for first in range(0, len(samples), samples_each):
+        shard = folder / f"{split}-{len(shards):06d}.tar"
+        with (
+            atomic_output(shard) as draft,
+            tarfile.open(draft, "w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
+            for file in (file for sample in samples[first : first + samples_each] for file in sample):
+                entry = tarfile.TarInfo(file.name)
+                entry.size, entry.mode = file.stat().st_size, 0o644
+                with file.open("rb") as content:
+                    tar.addfile(entry, content)
+        shards.append(shard)
+    return shards
+
+
+def find_shards(data: Path, split: str) -> list[Path]:
+    """The shards of a split, in order."""
+    return sorted(data.glob(f"{split}-[0-9]*.tar"))
+
+
+def read_samples(data: Path, split: str) -> Iterator[Sample]:
+    """The samples of a split ("train", "val", "test"), one by one, in the order in which they were packed.
+
+    Raises: ConfigError at once when `data` holds no shard of the split; MediaError where one is damaged.
+    """
+    shards = find_shards(data, split)
+    others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
+    if not shards and others:
+        raise ConfigError(
+            f"{data} holds no split {split}; it has {', '.join(others)}: measure one of those (evaluate --split), "
+            "or prepare videos with a clips.csv that says whose they are and in which split (docs/data.md)"
+        )
+    if not shards:
+        raise ConfigError(
+            f"no shard of split {split} in {data} ({split}-000000.tar); name a folder that "
+            "`faceanime prepare VIDEOS -o DIR` wrote"
+        )
+    return (sample for shard in shards for sample in _samples_in(shard))
+
+
+def _samples_in(shard: Path) -> Iterator[Sample]:
+    for key, group in groupby(_members_in(shard), key=lambda member: _key(member[0])):
+        members = {name[len(key) + 1 :]: content for name, content in group}
+        try:
+            note = json.loads(members[NOTE])
+            person, split = str(note["person"]), str(note["split"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise MediaError(f"cannot read {shard}: sample {key} has no proper {NOTE} ({error})") from error
+        yield Sample(key, person, split, note, members)
+
+
+def _members_in(shard: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            for entry in tar:
+                content = tar.extractfile(entry)  # None for a folder or a link
+                if content is None:
+                    continue
+                if not _key(entry.name) or set(entry.name) & set("/\\:"):  # keys become files' names
+                    raise MediaError(f"cannot read {shard}: '{entry.name}' is no plain file name")
+                yield entry.name, content.read()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise MediaError(f"cannot read {shard}: damaged or cut short ({error}); prepare it again") from error
+
+
+def _key(name: str) -> str:
+    return name.split(".", 1)[0]

@@ -1,0 +1,200 @@
+"""Make and change dynamics: keyframes on named axes, easing, mirroring, strength."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
+
+from faceanime.core.config import load_config, nearest
+from faceanime.core.errors import ConfigError, MorphableModelError
+from faceanime.dynamics.blinks import SIDES, lids_apart, part_lids
+from faceanime.dynamics.retarget import reference_frame
+from faceanime.dynamics.timeline import mix_poses
+from faceanime.geometry.rotation import rotation_from_angles, rotation_from_vector, vector_from_rotation
+from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
+
+HEAD_AXES = ("yaw_deg", "pitch_deg", "roll_deg", "shift_x", "shift_y", "scale")
+"""Tracks of the head: angles, shifts in distances of the outer eye corners (x right, y down), a factor - 1."""
+STRONGEST = 4.0
+
+Number = int | float
+Track = Sequence[tuple[Number, Number]]
+"""Keyframes (time in s, value), in order of time."""
+
+
+def motion_from_keyframes(
+    tracks: Mapping[str, Track], seconds: float, frame_rate: Fraction, model: MorphableModel
+) -> Dynamics:
+    """A motion of the average face from a few keyframes on named axes (see `with_axes`).
+
+    Raises ConfigError for a senseless track, MorphableModelError for an unknown axis.
+    """
+    frames = max(round(seconds * frame_rate), 1)
+    size = 256
+    middle = np.full((frames, 2), 0.5 * size)
+    still = Dynamics(
+        identity=np.zeros(model.identity_count),
+        expression=np.zeros((frames, model.expression_count)),
+        pose=HeadPose(np.tile(np.eye(3), (frames, 1, 1)), np.full(frames, 0.3 * size), middle),
+        frame_rate=frame_rate,
+        valid=np.ones(frames, bool),
+        crop_size_px=size,
+        model_id=model.id,
+    )
+    return with_axes(still, model, tracks)
+
+
+def with_axes(dynamics: Dynamics, model: MorphableModel, tracks: Mapping[str, Track]) -> Dynamics:
+    """The motion with named axes added to it.
+
+    `tracks` maps an axis of the model, or one of `HEAD_AXES`, to keyframes; between them the curve is monotone
+    (PCHIP), so that it never overshoots a key, and beyond the first and the last it holds their values.
+    Raises ConfigError for a track without keys, with times that do not grow or numbers that are not finite,
+    MorphableModelError for an unknown axis or another model's motion.
+    """
+    model.require(dynamics.model_id, "the motion")
+    times = np.arange(len(dynamics)) / float(dynamics.frame_rate)
+    known = [*model.axis_names, *HEAD_AXES]
+    for name in tracks:
+        if name not in known:
+            hint = nearest(name, known) or f"; there are {', '.join(known)}"
+            raise MorphableModelError(f"no axis '{name}'{hint}")
+    curves = {name: _curve(name, track, times) for name, track in tracks.items()}
+    head = {name: curves.pop(name, np.zeros(len(times))) for name in HEAD_AXES}
+    expression = dynamics.expression.astype(np.float64)
+    for name, curve in curves.items():
+        expression += curve[:, None] * model.axis(name)
+    pose = dynamics.pose
+    shift = np.stack([head["shift_x"], head["shift_y"]], axis=-1)
+    angles = np.radians([head["yaw_deg"], head["pitch_deg"], head["roll_deg"]])
+    moved = HeadPose(
+        rotation_from_angles(*angles) @ pose.rotation,
+        pose.scale * (1.0 + head["scale"]),
+        pose.translation_px + pose.scale[:, None] * shift,
+    )
+    return dynamics.replaced(expression=expression, pose=moved)
+
+
+def load_tracks(path: Path, model: MorphableModel) -> dict[str, Track]:
+    """Keyframes from JSON, {"axis": [[time_s, value], ...], ...}. Raises ConfigError, naming what is wrong."""
+    track = tuple[tuple[float, float], ...]
+    fields = [(name, track, dataclasses.field(default=None)) for name in (*model.axis_names, *HEAD_AXES)]
+    # As fields of a dataclass the axes are read as strictly as settings are.
+    keys: object = load_config(dataclasses.make_dataclass("Keyframes", fields, frozen=True), path)
+    return {name: track for name, track in vars(keys).items() if track is not None}
+
+
+def mirror(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
+    """The motion with left and right swapped: identity, expression, yaw, roll and the place in the picture.
+
+    The picture is taken as a square of `crop_size_px`. Raises MorphableModelError for another model's motion.
+    """
+    model.require(dynamics.model_id, "the motion")
+    pose = dynamics.pose
+    mirrored = HeadPose(
+        pose.rotation * np.outer(MIRROR_X, MIRROR_X),
+        pose.scale,
+        pose.translation_px * [-1.0, 1.0] + [dynamics.crop_size_px, 0.0],
+    )
+    return dataclasses.replace(
+        dynamics,
+        identity=model.identity_mirror @ dynamics.identity,
+        expression=dynamics.expression @ model.expression_mirror.T,
+        pose=mirrored,
+    )
+
+
+def amplify(
+    dynamics: Dynamics,
+    model: MorphableModel,
+    reference: int | None = None,
+    lips: float = 1.0,
+    eyes: float = 1.0,
+    head: float = 1.0,
+) -> Dynamics:
+    """The motion's departure from its `reference` frame, stronger or weaker: 1 leaves a part, 0 freezes it.
+
+    The parts are those of `RetargetConfig`; without a reference a calm frame is taken. Lids shut, but never
+    cross. Raises ConfigError for a strength outside 0 to `STRONGEST` or a frame that does not exist,
+    MorphableModelError for another model's motion.
+    """
+    model.require(dynamics.model_id, "the motion")
+    for name, strength in {"lips": lips, "eyes": eyes, "head": head}.items():
+        if not 0.0 <= strength <= STRONGEST:
+            raise ConfigError(f"the strength of {name} is {strength:g}, expected 0 to {STRONGEST:g}")
+    reference = reference_frame(dynamics, model) if reference is None else reference
+    if not 0 <= reference < len(dynamics):
+        raise ConfigError(
+            f"reference frame {reference} does not exist: the motion has {len(dynamics)} frames"
+        )
+    # As an addition, so that a strength of 1 keeps every bit.
+    more = np.where(np.isin(model.part, EYES), eyes, lips) - 1.0
+    expression = dynamics.expression + more * (dynamics.expression - dynamics.expression[reference])
+    louder = dynamics.replaced(expression=expression)
+    if head != 1.0:
+        louder = louder.replaced(pose=_amplified(dynamics.pose, dynamics.pose[reference], head))
+    return _uncrossed(dynamics, louder, model) if eyes > 1.0 else louder
+
+
+def _amplified(pose: HeadPose, rest: HeadPose, strength: float) -> HeadPose:
+    turn = vector_from_rotation(pose.rotation @ rest.rotation.T)
+    return HeadPose(
+        rotation_from_vector(strength * turn) @ rest.rotation,
+        rest.scale * (pose.scale / rest.scale) ** strength,
+        rest.translation_px + strength * (pose.translation_px - rest.translation_px),
+    )
+
+
+def _uncrossed(before: Dynamics, after: Dynamics, model: MorphableModel) -> Dynamics:
+    """`after` with lids that meet where they would cross, unless they crossed `before`."""
+    for side in SIDES:
+        apart = lids_apart(after, side, model)
+        least = np.minimum(lids_apart(before, side, model), 0.0)
+        after = part_lids(after, side, np.maximum(apart, least), model)
+    return after
+
+
+def _curve(name: str, track: Track, times: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    if not track:
+        raise ConfigError(f"track {name} has no keyframe")
+    keys = np.array(track, dtype=np.float64)
+    if not np.isfinite(keys).all():
+        raise ConfigError(f"track {name} holds a number that is not finite")
+    if len(keys) == 1:
+        return np.full(len(times), keys[0, 1])
+    if (np.diff(keys[:, 0]) <= 0).any():
+        raise ConfigError(f"track {name}: its times must grow")
+    clamped = np.clip(times, keys[0, 0], keys[-1, 0])
+    return np.asarray(PchipInterpolator(keys[:, 0], keys[:, 1])(clamped))
+
+
+def ease_between(
+    start: FaceCoefficients,
+    end: FaceCoefficients,
+    frame_rate: Fraction,
+    frames: int,
+    picture_side_px: int,
+    model: MorphableModel,
+) -> Dynamics:
+    """From one face to another of the same person, softly; the last third rests at the end.
+
+    Both poses are in px of a picture whose longer side is `picture_side_px`.
+    """
+    phase = np.clip(np.arange(frames) / max(round(frames * 2 / 3), 1), 0.0, 1.0)
+    share = phase**2 * (3.0 - 2.0 * phase)
+    return Dynamics(
+        identity=start.identity,
+        expression=start.expression + share[:, None] * (end.expression - start.expression),
+        pose=mix_poses(start.pose, end.pose, share),
+        frame_rate=frame_rate,
+        valid=np.ones(frames, bool),
+        crop_size_px=picture_side_px,
+        model_id=model.id,
+    )

@@ -1,0 +1,200 @@
+"""How far faces are from where they should be: landmarks, expression, head, gaze and blinks.
+
+Result and truth are measured by the same detector and fit, so that a metric sees what it gets wrong, too: the
+truth against itself encoded once more tells the floor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+from faceanime.core.errors import check_shape
+from faceanime.dynamics.blinks import Blink
+from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.morphable import topology
+
+MESH_POINTS = 468
+"""Points of the mesh without the irises."""
+_RIGHT_OUTER, _RIGHT_INNER, _LEFT_INNER, _LEFT_OUTER = 33, 133, 362, 263
+
+_EYE_RADIUS = 0.35
+"""From the eyeball's centre to the iris, in distances of the eye's corners: the mean face has it at 1.7 radii of the
+iris (10 mm and 5.85 mm in adults, see `faceanime.dynamics.gaze`)."""
+_FARTHEST_RAD = np.radians(60.0)
+
+
+def keypoint_distance_px(
+    result: Float[np.ndarray, "*T 478 D"], truth: Float[np.ndarray, "*T 478 D"]
+) -> Float64[np.ndarray, "*T"]:
+    """Average keypoint distance (AKD) of each frame: mean Euclidean distance of the 468 mesh points in the picture, px.
+
+    Lower is better, 0 best; the points' first two coordinates count, irises do not. In the literature pictures are
+    256 px wide: scale points of others to that.
+    Source: FOMM, arXiv 2003.00196, sec. 4. That paper takes 68 points, and its authors' script the mean absolute
+    difference of coordinates, half to seven tenths of this: the two do not compare.
+
+    >>> points = np.zeros((478, 2))
+    >>> float(keypoint_distance_px(points, points + [3.0, 4.0]))
+    5.0
+    """
+    check_shape("result", result, *truth.shape)
+    check_shape("truth", truth, "*", topology.LANDMARK_COUNT, None)
+    apart = np.asarray(result, np.float64)[..., :MESH_POINTS, :2] - truth[..., :MESH_POINTS, :2]
+    return np.asarray(np.linalg.norm(apart, axis=-1).mean(axis=-1))
+
+
+def missing_keypoint_rate(found: Bool[np.ndarray, " T"], in_truth: Bool[np.ndarray, " T"]) -> float:
+    """Missing keypoint rate (MKR) in [0, 1]: share of the truth's faces that are not found in the result.
+
+    Lower is better, 0 best; NaN where the truth shows no face. The mesh is found as a whole or not at all, so points
+    are counted as faces. Source: FOMM, arXiv 2003.00196, sec. 4.
+
+    >>> missing_keypoint_rate(np.array([True, False, False]), np.array([True, True, False]))
+    0.5
+    """
+    check_shape("found", found, len(in_truth))
+    return float(np.mean(~found[in_truth])) if in_truth.any() else float("nan")
+
+
+def expression_distance(
+    result: Float[np.ndarray, "*T K_exp"], truth: Float[np.ndarray, "*T K_exp"]
+) -> Float64[np.ndarray, "*T"]:
+    """Average expression distance (AED) of each frame: mean absolute difference of the fitted coefficients.
+
+    In standard deviations of our model's training set; lower is better, 0 best.
+    Source: PIRenderer, arXiv 2109.08379, sec. 4, there with the coefficients of another model: numbers of two models
+    do not compare. FOMM's AED (arXiv 2003.00196) is something else, a distance of identities.
+
+    >>> float(expression_distance(np.array([1.0, 0.0]), np.array([0.0, 2.0])))
+    1.5
+    """
+    check_shape("result", result, *truth.shape)
+    return np.asarray(np.abs(np.asarray(result, np.float64) - truth).mean(axis=-1))
+
+
+def pose_distance_deg(
+    result: Float[np.ndarray, "*T 3 3"], truth: Float[np.ndarray, "*T 3 3"]
+) -> Float64[np.ndarray, "*T"]:
+    """Average pose distance (APD) of each frame: mean absolute difference of yaw, pitch and roll, degrees.
+
+    Lower is better, 0 best. Others tell it in radians: 1 degree is 0.01745.
+    Source: PIRenderer, arXiv 2109.08379, sec. 4. For the angle of the turn between the two heads itself, see
+    `faceanime.geometry.rotation.angle_between`.
+
+    >>> quarter_roll = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> float(pose_distance_deg(quarter_roll, np.eye(3)).round(6))
+    30.0
+    """
+    check_shape("result", result, *truth.shape)
+    check_shape("truth", truth, "*", 3, 3)
+    apart = angles_from_rotation(result) - angles_from_rotation(truth)
+    nearest = (apart + np.pi) % (2.0 * np.pi) - np.pi
+    return np.asarray(np.degrees(np.abs(nearest)).mean(axis=-1))
+
+
+def gaze_deg(points_image: Float[np.ndarray, "*T 478 D"]) -> Float64[np.ndarray, "*T 2 2"]:
+    """Where the right and the left eye look, degrees toward the subject's left and up, against the head.
+
+    Read from the place of an iris between the corners of its eye, in the picture, as on a ball seen from the front:
+    0 is in the middle. A turned head shifts it by the same amount in result and truth, so differences mean more than
+    the values. Under closed lids it means nothing.
+
+    >>> points = np.zeros((478, 2))
+    >>> points[[133, 263]] = 30.0, 0.0  # corners at 0 and 30 px
+    >>> points[[468, 473]] = 15.0, -5.0  # irises in the middle between, 5 px higher
+    >>> gaze_deg(points).round().tolist()
+    [[0.0, 28.0], [0.0, 28.0]]
+    """
+    check_shape("points_image", points_image, "*", topology.LANDMARK_COUNT, None)
+    xy = np.asarray(points_image, np.float64)[..., :2]
+    eyes = (
+        (topology.RIGHT_IRIS[0], _RIGHT_OUTER, _RIGHT_INNER),
+        (topology.LEFT_IRIS[0], _LEFT_INNER, _LEFT_OUTER),
+    )
+    return np.stack(
+        [_gaze_deg(xy[..., iris, :], xy[..., a, :], xy[..., b, :]) for iris, a, b in eyes], axis=-2
+    )
+
+
+def _gaze_deg(
+    iris: Float64[np.ndarray, "*T 2"], right: Float64[np.ndarray, "*T 2"], left: Float64[np.ndarray, "*T 2"]
+) -> Float64[np.ndarray, "*T 2"]:
+    across, off = left - right, iris - (left + right) / 2.0
+    width_squared = np.maximum(np.square(across).sum(axis=-1), 1e-12)
+    sideways = (off * across).sum(axis=-1) / width_squared
+    up = (across[..., 1] * off[..., 0] - across[..., 0] * off[..., 1]) / width_squared  # y grows downward
+    bound = np.sin(_FARTHEST_RAD)
+    sines = np.clip(np.stack([sideways, up], axis=-1) / _EYE_RADIUS, -bound, bound)
+    return np.asarray(np.degrees(np.arcsin(sines)))
+
+
+def gaze_error_deg(
+    result: Float[np.ndarray, "*T 478 D"], truth: Float[np.ndarray, "*T 478 D"]
+) -> Float64[np.ndarray, "*T"]:
+    """Angle between the gaze of result and truth (see `gaze_deg`) in each frame, mean of both eyes, degrees.
+
+    Lower is better, 0 best; 60 degrees is as far as an eye is read, to each side. Leave out frames in which the
+    truth blinks. JPEG compression alone (quality 80) makes about 1 degree.
+    Deviation: gaze metrics of the field (e.g. Zhang et al., arXiv 1611.08860) compare the output of a gaze network.
+
+    >>> points = np.zeros((478, 2))
+    >>> points[[133, 263]], points[[468, 473]] = (30.0, 0.0), (15.0, 0.0)
+    >>> moved = points + np.isin(np.arange(478), [468, 473])[:, None] * [0.0, -5.0]
+    >>> float(gaze_error_deg(moved, points).round())
+    28.0
+    """
+    check_shape("result", result, *truth.shape)
+    a, b = (_direction(np.radians(gaze_deg(points))) for points in (result, truth))
+    cosine, sine = (a * b).sum(axis=-1), np.linalg.norm(np.cross(a, b), axis=-1)
+    return np.asarray(np.degrees(np.arctan2(sine, cosine)).mean(axis=-1))
+
+
+def _direction(angles_rad: Float64[np.ndarray, "*T 2"]) -> Float64[np.ndarray, "*T 3"]:
+    sideways, up = np.moveaxis(angles_rad, -1, 0)
+    return np.stack([np.sin(sideways) * np.cos(up), np.sin(up), np.cos(sideways) * np.cos(up)], axis=-1)
+
+
+@dataclass(frozen=True)
+class BlinkCounts:
+    """How many blinks were right, came unasked for (`spurious`), and stayed away (`missed`); clips add up with +."""
+
+    right: int = 0
+    spurious: int = 0
+    missed: int = 0
+
+    def __add__(self, other: BlinkCounts) -> BlinkCounts:
+        return BlinkCounts(
+            self.right + other.right, self.spurious + other.spurious, self.missed + other.missed
+        )
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall in [0, 1]; higher is better, 1 where nobody blinks.
+
+        Clips hold few blinks: add up the counts of all and take this of the sum.
+
+        >>> BlinkCounts(right=2, spurious=1, missed=1).f1
+        0.6666666666666666
+        """
+        blinks = 2 * self.right + self.spurious + self.missed
+        return 2 * self.right / blinks if blinks else 1.0
+
+
+def count_blinks(result: list[Blink], truth: list[Blink], tolerance_frames: int) -> BlinkCounts:
+    """Match the blinks of result and truth one to one: two match whose frames overlap or lie this much apart at most.
+
+    Both are ordered in time, see `dynamics.blinks.blinks_of`, and so is the matching: the first that can be matched is.
+
+    >>> count_blinks([(2, 5), (30, 33)], [(5, 8)], tolerance_frames=1)
+    BlinkCounts(right=1, spurious=1, missed=0)
+    """
+    right, next_result = 0, 0
+    for start, end in truth:
+        while next_result < len(result) and result[next_result][1] + tolerance_frames < start:
+            next_result += 1
+        if next_result < len(result) and result[next_result][0] <= end + tolerance_frames:
+            right, next_result = right + 1, next_result + 1
+    return BlinkCounts(right, len(result) - right, len(truth) - right)

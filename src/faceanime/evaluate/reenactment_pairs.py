@@ -1,0 +1,123 @@
+"""Who is animated by whom: the pairs of a protocol, the same for everybody who measures on the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from faceanime.core.config import to_json
+from faceanime.core.errors import ConfigError
+from faceanime.core.files import atomic_output, make_folder
+from faceanime.core.progress import Progress, watched
+from faceanime.dataset.shards import Sample
+from faceanime.geometry.rotation import angle_between
+from faceanime.media.image import write_image
+from faceanime.morphable.axes import measured
+from faceanime.morphable.model import MorphableModel
+from faceanime.structures.coefficients import Dynamics
+
+PAIRS_FILE = "pairs.json"
+EYE_DISTANCE = 0.7
+"""Between the eyes' centres, model units: mouth openings are told in this unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A frame of the source clip is animated by the driver clip; `reference` is the driver's frame at rest."""
+
+    name: str
+    source: Sample
+    source_frame: int
+    driver: Sample
+    reference: int
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the driver's frames are what should come out."""
+        return self.source.key == self.driver.key
+
+
+@dataclass(frozen=True)
+class PairNote:
+    """What is written of a pair."""
+
+    name: str
+    source: str
+    source_frame: int
+    driver: str
+    reference: int
+    frames: int
+
+
+def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
+    """Every clip animates its own first calm frame: what comes out can be compared with the clip."""
+    pairs = []
+    for sample in samples:
+        calm = first_calm_frame(sample.motion(), model)
+        pairs.append(Pair(sample.key, sample, calm, sample, calm))
+    return pairs
+
+
+def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0) -> list[Pair]:
+    """Every clip animates the first calm frame of another person's clip, drawn with `seed`.
+
+    Raises ConfigError where there are not two people.
+    """
+    rng = np.random.default_rng(seed)
+    calm = {sample.key: first_calm_frame(sample.motion(), model) for sample in samples}
+    pairs = []
+    for driver in samples:
+        others = [sample for sample in samples if sample.person != driver.person]
+        if not others:
+            raise ConfigError("protocol cross needs clips of two people at least")
+        source = others[int(rng.integers(len(others)))]
+        name = f"{source.key}__by__{driver.key}"
+        pairs.append(Pair(name, source, calm[source.key], driver, calm[driver.key]))
+    return pairs
+
+
+def first_calm_frame(motion: Dynamics, model: MorphableModel) -> int:
+    """The first frame with a closed mouth, open eyes, and a face not turned far for this clip."""
+    lids = np.minimum(
+        measured("lids_apart_right", model, motion.identity, motion.expression),
+        measured("lids_apart_left", model, motion.identity, motion.expression),
+    )
+    lips = measured("lips_apart", model, motion.identity, motion.expression)
+    calm = motion.valid & (lips < max(0.05, np.percentile(lips, 15))) & (lids > 0.8 * np.median(lids))
+    calm &= turned_from(motion, len(motion) // 2) < np.radians(25)
+    return int(np.argmax(calm))
+
+
+def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, " T"]:
+    """How far the head is turned from where it is in a frame, rad."""
+    rotation = motion.pose.rotation
+    return angle_between(rotation, np.broadcast_to(rotation[frame], rotation.shape))
+
+
+def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, " T"]:
+    """Between the inner lips, in eye distances."""
+    return measured("lips_apart", model, motion.identity, motion.expression) / EYE_DISTANCE
+
+
+def note_of(pair: Pair) -> PairNote:
+    """The pair as it is written."""
+    frames = int(pair.driver.note["frames"])
+    return PairNote(pair.name, pair.source.key, pair.source_frame, pair.driver.key, pair.reference, frames)
+
+
+def export_pairs(pairs: Sequence[Pair], out: Path, progress: Progress) -> None:
+    """Write what another method needs: OUT/sources/NAME.png, OUT/drivers/NAME.mp4 and OUT/pairs.json."""
+    for folder in (out, out / "sources", out / "drivers"):
+        make_folder(folder)
+    progress.stage("writing pairs", len(pairs))
+    for pair in watched(pairs, progress):
+        write_image(out / "sources" / f"{pair.name}.png", pair.source.pictures()[pair.source_frame])
+        with atomic_output(out / "drivers" / f"{pair.name}.mp4") as draft:
+            draft.write_bytes(pair.driver.members["mp4"])
+    with atomic_output(out / PAIRS_FILE) as draft:
+        notes = ",\n".join(to_json(note_of(pair)) for pair in pairs)
+        draft.write_text(f"[\n{notes}\n]\n", encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Pictures beside each other: one frame of a side-by-side video, or a contact sheet to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from faceanime.core.errors import ShapeError
+
+Picture = UInt8[np.ndarray, "_ _ 3"]  # each of a size of its own
+
+WHITE = 255
+INK = (60, 60, 60)
+
+
+def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
+    """Pictures (H,W,3) in a row, each scaled to `height_px`, with thin white gaps between them.
+
+    The width is even, as video encoders want it, and depends on the pictures' shapes alone. Raises ShapeError
+    without any picture.
+    """
+    if not pictures:
+        raise ShapeError("no picture to tile")
+    gap = _white(height_px, max(height_px // 128, 2))
+    parts = [_scaled(pictures[0], height_px)]
+    for picture in pictures[1:]:
+        parts += [gap, _scaled(picture, height_px)]
+    odd = sum(part.shape[1] for part in parts) % 2
+    return np.concatenate([*parts, _white(height_px, odd)], axis=1)
+
+
+def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile_px: int = 256) -> Picture:
+    """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
+
+    Columns line up: what is narrower than its column stands in its middle.
+
+    Raises ShapeError for no rows, an empty row, or not one label a row.
+    """
+    if not rows or len(rows) != len(labels):
+        raise ShapeError(f"a contact sheet of {len(rows)} rows has {len(labels)} labels")
+    margin = max(tile_px // 16, 4)
+    tiles = [[_scaled(picture, tile_px) for picture in row] for row in rows]
+    widths = [max(t.shape[1] for t in column if t is not None) for column in zip_longest(*tiles)]
+    strips = []
+    for row, label in zip(tiles, labels, strict=True):
+        strip = tile_row([_centred(tile, width) for tile, width in zip(row, widths, strict=False)], tile_px)
+        strips += [_caption(label, strip.shape[1], tile_px), strip]
+    widest = max(strip.shape[1] for strip in strips)
+    padded = [np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in strips]
+    edges = ((margin // 2, margin), (margin, margin), (0, 0))  # the first caption brings its own air
+    return np.pad(np.concatenate(padded), edges, constant_values=WHITE)
+
+
+def _white(height: int, width: int) -> Picture:
+    return np.full((height, width, 3), WHITE, np.uint8)
+
+
+def _centred(tile: Picture, width: int) -> Picture:
+    missing = width - tile.shape[1]
+    sides = ((0, 0), (missing // 2, missing - missing // 2), (0, 0))
+    return np.pad(tile, sides, constant_values=WHITE)
+
+
+def _scaled(picture: Picture, height_px: int) -> Picture:
+    height, width = picture.shape[:2]
+    if height == height_px:
+        return picture
+    size = (max(round(width * height_px / height), 1), height_px)
+    method = cv2.INTER_AREA if height_px < height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
+
+
+def _caption(label: str, width: int, tile_px: int) -> Picture:
+    size = max(tile_px // 14, 10)
+    canvas = Image.fromarray(_white(2 * size, width))
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(canvas).text((0, 1.55 * size), label, INK, font, anchor="ls")
+    return np.asarray(canvas)

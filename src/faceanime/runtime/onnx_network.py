@@ -1,0 +1,105 @@
+"""A network that the user brings: an ONNX file that holds graph and weights, run on the CPU.
+
+No code is loaded: the file names operators, which onnxruntime has. It needs the extra `eval`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from faceanime.core.errors import WeightsError
+from faceanime.core.files import reason_of
+
+_BATCH = 16
+
+
+class OnnxNetwork:
+    """Arrays of float32 in, one out; the first axis of each counts samples.
+
+    `inputs` are the shapes that it must take without that axis, None for any length.
+    Raises WeightsError when the file is missing, damaged or takes something else, or onnxruntime is missing.
+    """
+
+    def __init__(self, path: Path, *inputs: tuple[int | None, ...]) -> None:
+        self._path = path
+        self._session = _load(path)
+        taken = self._session.get_inputs()
+        found = [tuple(i.shape) for i in taken]
+        fits = len(found) == len(inputs) and all(map(_fits, found, inputs))
+        if not fits or any(i.type != "tensor(float)" for i in taken):
+            wanted = " and ".join(_told(("N", *shape)) for shape in inputs)
+            kinds = " and ".join(f"{_told(i.shape)} {i.type}" for i in taken)
+            raise WeightsError(f"{path} takes {kinds or 'nothing'}, expected {wanted} tensor(float)")
+        outputs = [output.name for output in self._session.get_outputs()]
+        if len(outputs) != 1:
+            raise WeightsError(f"{path} gives {len(outputs)} outputs ({', '.join(outputs)}), expected one")
+        self._names = [i.name for i in taken]
+        # exporters often write down the single sample that they traced
+        self._batch = 1 if any(shape[0] == 1 for shape in found) else _BATCH
+
+    def __call__(self, *arrays: Float32[np.ndarray, "N ..."]) -> Float32[np.ndarray, "N ..."]:
+        """The output of all samples, a few at a time. Raises WeightsError when it fails or is not finite."""
+        parts = []
+        for start in range(0, len(arrays[0]), self._batch):
+            part = [np.ascontiguousarray(a[start : start + self._batch]) for a in arrays]
+            parts.append(self._run(part))
+        return np.concatenate(parts)
+
+    def _run(self, arrays: Sequence[Float32[np.ndarray, "n ..."]]) -> Float32[np.ndarray, "n ..."]:
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        try:
+            (result,) = self._session.run(None, dict(zip(self._names, arrays, strict=True)))
+        except (state.Fail, state.InvalidArgument, state.RuntimeException) as error:
+            raise WeightsError(f"{self._path} cannot be run: {_one_line(error)}") from error
+        samples = len(arrays[0])
+        if result.dtype != np.float32 or result.ndim == 0 or len(result) != samples:
+            found = f"{result.dtype} of shape {result.shape}"
+            raise WeightsError(
+                f"{self._path} gave {found} for {samples} samples, expected float32, one row each"
+            )
+        if not np.isfinite(result).all():
+            raise WeightsError(f"{self._path} gave NaN or infinity")
+        return np.asarray(result)
+
+
+def _load(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime comes with an extra, its types with it
+    try:
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+    except ImportError as error:
+        raise WeightsError(f'cannot run {path}: pip install "faceanime[eval]"') from error
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {reason_of(error)}") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors, which are raised besides
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except (
+        state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
+        state.RuntimeException,
+    ) as error:  # fmt: skip
+        raise WeightsError(f"{path} is damaged or no ONNX network: {_one_line(error)}") from error
+
+
+def _fits(found: Sequence[int | str | None], wanted: tuple[int | None, ...]) -> bool:
+    """Free lengths of the network, told by name or not at all, take any."""
+    batch, *rest = found or (0,)
+    return (not isinstance(batch, int) or batch == 1) and (
+        len(rest) == len(wanted)
+        and all(not isinstance(f, int) or w is None or f == w for f, w in zip(rest, wanted, strict=True))
+    )
+
+
+def _told(shape: Sequence[int | str | None]) -> str:
+    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

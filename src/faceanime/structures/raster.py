@@ -1,0 +1,96 @@
+"""What the 3D face tells a generator about a picture that does not exist yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+
+from faceanime.core.errors import check_shape
+
+
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """What the rasteriser saw, per pixel.
+
+    `triangle` (H,W) int32, the nearest triangle's index or -1; `barycentric` (H,W,3) float32, zero where
+    empty; `depth` (H,W) float32 px, growing toward the viewer, -inf where empty.
+    """
+
+    triangle: Int32[np.ndarray, "H W"]
+    barycentric: Float32[np.ndarray, "H W 3"]
+    depth: Float32[np.ndarray, "H W"]
+
+    def __post_init__(self) -> None:
+        height, width = self.triangle.shape
+        check_shape("Fragments.barycentric", self.barycentric, height, width, 3)
+        check_shape("Fragments.depth", self.depth, height, width)
+
+
+@dataclass(frozen=True, eq=False)
+class SparseTexture:
+    """The source's skin at interval-sampled vertices (arXiv 2105.14678, sec. III-B).
+
+    `vertex` (N,) model vertex indices; `color` (N,3) float32 in [-1, 1]; `visible` (N,), False where
+    the vertex is hidden in the source; `triangles` (M,3) index into the N.
+    """
+
+    vertex: Int32[np.ndarray, " N"]
+    color: Float32[np.ndarray, "N 3"]
+    visible: Bool[np.ndarray, " N"]
+    triangles: Int32[np.ndarray, "M 3"]
+
+    def __post_init__(self) -> None:
+        check_shape("SparseTexture.color", self.color, len(self.vertex), 3)
+        check_shape("SparseTexture.visible", self.visible, len(self.vertex))
+        check_shape("SparseTexture.triangles", self.triangles, None, 3)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole pixels: left, top inside; right, bottom just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def around(cls, mask: Bool[np.ndarray, "H W"]) -> Box | None:
+        """The least box that holds all that is True; None where nothing is."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            return None
+        return cls(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to cut the box out of a picture."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True, eq=False)
+class WarpField:
+    """Where each pixel of a region of the target reads the source, and what it shows.
+
+    `flow` (h,w,2) float32 px in the region's own coordinates; `part` (h,w) int32 of `morphable.model.Region`;
+    `target_points` (N,3) float32 px of the picture, the warp sheet's vertices; `region` in the picture.
+    """
+
+    flow: Float32[np.ndarray, "h w 2"]
+    part: Int32[np.ndarray, "h w"]
+    target_points: Float32[np.ndarray, "N 3"]
+    region: Box
+
+    def __post_init__(self) -> None:
+        check_shape("WarpField.flow", self.flow, self.region.height, self.region.width, 2)
+        check_shape("WarpField.part", self.part, self.region.height, self.region.width)

@@ -1,0 +1,22 @@
+"""Tables of pictures and clips to learn from: CSV files with the columns file, split and person."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from faceanime.core.errors import ConfigError
+
+CLIPS, PORTRAITS = "clips.csv", "portraits.csv"
+
+
+def read_table(table: Path, split: str) -> list[dict[str, str]]:
+    """The rows of a split; other columns are kept. Raises ConfigError."""
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {table}: {error}") from error
+    if rows and not {"file", "split", "person"} <= rows[0].keys():
+        raise ConfigError(f"{table} lacks a column: expected file, split and person")
+    return [row for row in rows if row["split"] == split]

@@ -1,0 +1,223 @@
+"""What the predictors learn from: windows of clips, and the statistics of their motion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from faceanime.core.errors import ConfigError
+from faceanime.dynamics.blinks import SIDES, Blink, blinks_of, lids_apart
+from faceanime.dynamics.predictor import GROUPS
+from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.morphable.model import EYES, MorphableModel, Part
+from faceanime.structures.coefficients import Dynamics
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Parts of clips, all equally long."""
+
+    states: Float[np.ndarray, "B T D"]
+    """Relative to the anchor."""
+    calm: Float[np.ndarray, "B T D"]
+    """The same without blinks."""
+    blink: Int[np.ndarray, "B T"]
+    """The number of the blink that a frame belongs to, 0 for none."""
+    there: Bool[np.ndarray, "B T"]
+    """Which frames the clip has; beyond its end the last one stays."""
+    anchor: Float[np.ndarray, "B D"]
+    """The state of a frame at or before the window's start."""
+
+    def without_unseen_blinks(self, known: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B T D"]:
+        """The states less those blinks of which no known frame shows a part: nobody could know of them."""
+        seen = self.blink * known
+        shown = (self.blink[:, :, None] == seen[:, None, :]).any(axis=2) & (self.blink > 0)
+        return np.where(shown[..., None], self.states, self.calm)
+
+
+class Clips:
+    """The states of many clips, each relative to its own first frame."""
+
+    def __init__(self, dynamics: Sequence[Dynamics], model: MorphableModel) -> None:
+        clips = [d for d in dynamics if len(d) > 1]
+        if not clips:
+            raise ConfigError("no clip of two frames or more to learn from")
+        for clip in clips:
+            model.require(clip.model_id, "a clip")
+            if clip.frame_rate != FRAME_RATE:
+                raise ConfigError(
+                    f"a clip has {clip.frame_rate} frames/s, the predictors know {FRAME_RATE} alone; prepare it again"
+                )
+        self.states = [states_of(d.expression, d.pose, d.pose[0]).astype(np.float32) for d in clips]
+        self.blinks: list[tuple[int, float]] = []
+        """How many there are in each clip, and its length in minutes."""
+        self._calm, self._blink = [], []
+        eyes = np.flatnonzero(np.isin(model.part, EYES))
+        for clip, states in zip(clips, self.states, strict=True):
+            apart = np.mean([lids_apart(clip, side, model) for side in SIDES], axis=0)
+            blinks = [
+                _whole(b, apart, float(clip.frame_rate)) for b in blinks_of(apart, float(clip.frame_rate))
+            ]
+            self._calm.append(_without(states, blinks, eyes))
+            self._blink.append(_numbered(blinks, len(states)))
+            self.blinks.append((len(blinks), len(clip) / float(FRAME_RATE) / 60.0))
+        self._mirror = _mirror_of(model)
+        self._mouth = np.flatnonzero(model.part == Part.MOUTH)
+        share = np.sqrt([len(states) for states in self.states])
+        self._share = share / share.sum()
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        frames: int,
+        slowest: float = 1.0,
+        mixed: float = 0.0,
+        mirrored: bool = True,
+    ) -> Windows:
+        """Windows of clips drawn at random. A share `mixed` of them has the mouth of another clip."""
+        drawn = [self._window(rng, frames, slowest, mixed, mirrored) for _ in range(count)]
+        return Windows(*(np.stack(parts) for parts in zip(*drawn, strict=True)))
+
+    def _window(
+        self, rng: np.random.Generator, frames: int, slowest: float, mixed: float, mirrored: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        states, calm, blink, there, anchor = self._part(rng, frames, slowest)
+        if rng.random() < mixed:
+            other, _, _, also_there, other_anchor = self._part(rng, frames, slowest)
+            for mine, its in ((states, other), (calm, other), (anchor, other_anchor)):
+                mine[..., self._mouth] = its[..., self._mouth]
+            there &= also_there
+        if mirrored and rng.random() < 0.5:
+            states, calm, anchor = states @ self._mirror, calm @ self._mirror, anchor @ self._mirror
+        return states, calm, blink, there, anchor
+
+    def _part(
+        self, rng: np.random.Generator, frames: int, slowest: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        index = int(rng.choice(len(self.states), p=self._share))
+        clip = self.states[index]
+        speed = float(slowest ** rng.uniform(-1.0, 1.0))
+        spare = len(clip) - 1 - speed * (frames - 1)
+        start = rng.uniform(0.0, spare) if spare > 0 else 0.0
+        times = start + speed * np.arange(frames)
+        anchor = _at(clip, np.array([rng.uniform(0.0, start) if rng.random() < 0.5 else start]))[0]
+        states, calm = (_re_anchored(_at(whole, times), anchor) for whole in (clip, self._calm[index]))
+        blink = self._blink[index][np.minimum(np.rint(times), len(clip) - 1).astype(int)]
+        return states, calm, blink, times <= len(clip) - 1, _re_anchored(anchor, anchor)
+
+
+def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> Blink:
+    """The blink together with the lids' way down and up."""
+    down, up = round(_DOWN_S * frame_rate), round(_UP_S * frame_rate)
+    first, last = blink
+    while first > max(blink[0] - down, 0) and apart[first - 1] > apart[first]:
+        first -= 1
+    while last < min(blink[1] + up, len(apart)) and apart[last] > apart[last - 1]:
+        last += 1
+    return first, last
+
+
+_DOWN_S, _UP_S = 0.12, 0.24
+
+
+def _without(
+    states: Float[np.ndarray, "N D"], blinks: Sequence[Blink], eyes: Int[np.ndarray, " E"]
+) -> Float[np.ndarray, "N D"]:
+    """The states with the eyes' numbers led straight across each blink."""
+    calm = states.copy()
+    for first, last in blinks:
+        before, after = max(first - 1, 0), min(last, len(states) - 1)
+        if first == 0:
+            before = after
+        if last == len(states):
+            after = before
+        share = np.linspace(0.0, 1.0, last - first + 2, dtype=np.float32)[1:-1, None]
+        calm[first:last, eyes] = (1.0 - share) * states[before, eyes] + share * states[after, eyes]
+    return calm
+
+
+def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, " N"]:
+    numbers = np.zeros(frames, int)
+    for number, (first, last) in enumerate(blinks, start=1):
+        numbers[first:last] = number
+    return numbers
+
+
+def blink_rate(blinks: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Mean and deviation over clips of the logarithm of blinks a minute, from their counts and minutes.
+
+    Counts in short clips scatter by themselves (Poisson): what scatters more is people and moods.
+    """
+    counts, minutes = np.array(blinks, np.float64).T
+    mean = max(float(counts.sum() / minutes.sum()), 1.0)
+    scatter = float(((counts - mean * minutes) ** 2 - mean * minutes).sum() / (minutes**2).sum())
+    variance = math.log(1.0 + max(scatter, 0.0) / mean**2)
+    return math.log(mean) - variance / 2.0, math.sqrt(variance)
+
+
+def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float[np.ndarray, "T D"]:
+    """A clip between its frames; beyond its end the last one stays."""
+    times = np.clip(times, 0, len(clip) - 1)
+    before = np.minimum(times.astype(int), len(clip) - 2)
+    share = (times - before)[:, None].astype(np.float32)
+    return np.asarray(clip[before] + share * (clip[before + 1] - clip[before]))
+
+
+def _re_anchored(
+    states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
+) -> Float[np.ndarray, "*B D"]:
+    """Count scale and place from the anchor."""
+    counted = states.copy()
+    counted[..., LOG_SCALE] -= anchor[LOG_SCALE]
+    counted[..., PLACE] = (states[..., PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])
+    return counted
+
+
+def _mirror_of(model: MorphableModel) -> Float[np.ndarray, "D D"]:
+    """States times this matrix are those of the mirrored face."""
+    numbers = model.expression_count + HEAD_NUMBERS
+    mirror = np.zeros((numbers, numbers), np.float32)
+    mirror[: model.expression_count, : model.expression_count] = model.expression_mirror.T
+    mirror[model.expression_count :, model.expression_count :] = np.diag([1, -1, -1, 1, -1, 1])
+    return mirror
+
+
+def style_of(
+    states: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], model: MorphableModel
+) -> Float[np.ndarray, "B S"]:
+    """How lively mouth, eyes and head are: logarithms of their mean changes from frame to frame."""
+    moved = np.abs(np.diff(states, axis=1))
+    both = (there[:, 1:] & there[:, :-1])[..., None]
+    mean = (moved * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    eyes = np.isin(model.part, EYES)
+    face = mean[:, :-HEAD_NUMBERS]
+    liveliness = [
+        face[:, ~eyes].mean(axis=1),
+        face[:, eyes].mean(axis=1),
+        10.0 * mean[:, ROTATION].mean(axis=1),
+    ]
+    return np.log(np.stack(liveliness, axis=1) + 1e-3)
+
+
+def groups_of(model: MorphableModel) -> Int[np.ndarray, " D"]:
+    """The group of each number of a state, see `predictor.GROUPS`."""
+    part_group = {Part.RIGHT_EYE: 0, Part.LEFT_EYE: 0, Part.RIGHT_BROW: 1, Part.LEFT_BROW: 1, Part.MOUTH: 2}
+    return np.array([*(part_group[Part(part)] for part in model.part), 3, 3, 3, 4, 5, 5])
+
+
+def autocovariance(
+    normal: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], groups: Int[np.ndarray, " D"]
+) -> Float[np.ndarray, "G T"]:
+    """Of each group, by the distance in frames; frames that are not there are 0 in `normal`."""
+    frames = normal.shape[1]
+    found = np.zeros((GROUPS, frames), np.float32)
+    for lag in range(frames):
+        pairs = (there[:, lag:] & there[:, : frames - lag]).sum()
+        products = (normal[:, lag:] * normal[:, : frames - lag]).sum(axis=(0, 1)) / max(int(pairs), 1)
+        found[:, lag] = [products[groups == group].mean() for group in range(GROUPS)]
+    return found

@@ -1,0 +1,139 @@
+"""Portraits to learn from: all pictures of one person, calm and smiling, are an album.
+
+Clips are small and compressed; portraits show teeth and lashes as sharp as users' pictures do. A person who is there
+more than once shows what geometry makes of one picture and what the other really looks like. Who is there once is
+driven by clips, for critics to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from faceanime.core.errors import ConfigError, MediaError, NoFaceError
+from faceanime.dataset.shards import read_samples
+from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
+from faceanime.face.sequence import fit_sequence
+from faceanime.face.smooth import SmoothConfig
+from faceanime.media.image import read_image
+from faceanime.pipeline import Animator
+from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import Landmarks
+from faceanime.train.data.clip_table import PORTRAITS, read_table
+from faceanime.train.generator.rendered_pairs import Takes
+
+_LARGEST_PX = 512
+"""Sides of the crops, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Album:
+    """The pictures of one person, cropped to their face and one size; `pairs.Takes`.
+
+    All raise MediaError for a picture that cannot be read, and NoFaceError where none shows a face.
+    """
+
+    key: str
+    person: str
+    note: Mapping[str, Any]
+    files: tuple[Path, ...]
+    animator: Animator
+    filmed: ClassVar[bool] = False
+
+    def motion(self) -> Dynamics:
+        """The faces of the pictures as if they were frames, of one identity."""
+        _, landmarks = self._crops
+        side, animator = self._side, self.animator
+        as_fitted = SmoothConfig(method="none")
+        fitted = fit_sequence(
+            landmarks, Fraction(1), side, animator.model, animator.config.fit, as_fitted, self.person
+        )
+        return replace(fitted, pose=fitted.pose.resized(side / fitted.crop_size_px), crop_size_px=side)
+
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
+        """The landmarks in px of the crops; all were found."""
+        points = np.stack([found.points_image for found in self._crops[1]])
+        return points, np.ones(len(points), bool)
+
+    def pinned(self) -> Bool[np.ndarray, " T"]:
+        """No landmarks are: pictures have no anchor."""
+        return np.zeros(len(self._crops[0]), bool)
+
+    def pictures(self) -> UInt8[np.ndarray, "T S S 3"]:
+        """The crops, uint8 sRGB."""
+        return np.stack(self._crops[0])
+
+    @property
+    def _side(self) -> int:
+        return len(self._crops[0][0])
+
+    @cached_property
+    def _crops(self) -> tuple[list[Pixels], list[Landmarks]]:
+        """The pictures that show a face, as large as the largest of them has it."""
+        seen: list[tuple[Pixels, Landmarks]] = []
+        for path in self.files:
+            pixels = read_image(path)
+            try:
+                seen.append((pixels, self.animator.find(pixels, str(path), "largest")[0]))
+            except NoFaceError:
+                continue
+        if not seen:
+            raise NoFaceError(f"no face in any picture of {self.person}")
+        crops = [crop_around(landmarks, CropConfig()) for _, landmarks in seen]
+        side = max(crop.size_px / crop.crop_from_image[0, 0] for crop in crops)
+        config = CropConfig(size_px=min(round(side), _LARGEST_PX))
+        crops = [crop_around(landmarks, config) for _, landmarks in seen]
+        pictures = [crop_pixels(pixels, crop) for (pixels, _), crop in zip(seen, crops, strict=True)]
+        moved = [moved_landmarks(m, c.crop_from_image) for (_, m), c in zip(seen, crops, strict=True)]
+        return pictures, moved
+
+
+def albums_with_drivers(
+    portraits: Path, data: Path, split: str, animator: Animator
+) -> Iterator[tuple[Takes, Takes | None]]:
+    """The albums of a split, each with a clip of the same split of `data` (shards of `faceanime prepare`).
+
+    `portraits` holds portraits.csv with the columns file, split and person, and the files. Raises ConfigError,
+    MediaError.
+    """
+    drivers = _again_and_again(data, split)
+    for album in read_albums(portraits, split, animator):
+        driver = next(drivers)
+        if driver.person == album.person:
+            driver = next(drivers)
+        yield album, None if driver.person == album.person else driver
+
+
+def _again_and_again(data: Path, split: str) -> Iterator[Takes]:
+    while True:
+        found = False
+        for sample in read_samples(data, split):
+            found = True
+            yield sample
+        if not found:
+            raise ConfigError(f"{data} holds no clip of split {split} to drive portraits with; prepare some")
+
+
+def read_albums(portraits: Path, split: str, animator: Animator) -> Iterator[Album]:
+    """The albums of a split, in the order of their people. Raises ConfigError, MediaError."""
+    rows = defaultdict(list)
+    for row in read_table(portraits / PORTRAITS, split):
+        rows[row["person"]].append(row)
+    for person, pictures in sorted(rows.items()):
+        files = tuple(portraits / row["file"] for row in pictures)
+        for file in files:
+            if not file.is_file():
+                raise MediaError(f"{file} is listed in {portraits / PORTRAITS} but does not exist")
+        rights = {key: pictures[0][key] for key in ("licence", "rights_tier") if key in pictures[0]}
+        key = "portraits-" + re.sub(r"[^\w-]", "_", person)
+        yield Album(key, person, {"rights": rights}, files, animator)

@@ -1,0 +1,106 @@
+"""How well windows are repaired: errors by region, and sharpness, inside the gates alone.
+
+Never the error of a whole window: that prefers soft skin over half a face to a mouth that is right.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from faceanime.generator.blocks import GeneratedFace
+from faceanime.generator.conditions import EYE, INSIDE, LIDS, LIPS, SKIN
+from faceanime.generator.flow_guided import FlowGuided
+from faceanime.generator.windows import PARTS, Part
+from faceanime.train.generator.window_samples import Batch
+
+Tensors: TypeAlias = dict[str, Tensor]
+Numbers: TypeAlias = dict[str, float]
+
+_CPU = torch.device("cpu")
+
+REGIONS: dict[str, tuple[Part, int]] = {
+    "inside": ("mouth", INSIDE),
+    "lips": ("mouth", LIPS),
+    "lids": ("eye", LIDS),
+    "eyeball": ("eye", EYE),
+    "cheek": ("face", SKIN),
+    "skin": ("light", SKIN),
+}
+"""What is measured: a region's name, its part, its channel of the maps."""
+_SHARP: tuple[Part, ...] = ("mouth", "eye", "face")
+"""Whose sharpness counts; light is smooth."""
+
+
+def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
+    """A batch of windows or faces: channels second, as torch counts them; last in memory, as they are."""
+    tensors = {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
+    return {name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()}
+
+
+def repaired(network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
+    """What a network makes of windows of one part: the fields of `window_samples.WindowSample`, channels second."""
+    face: GeneratedFace = network(part, *(batch[name] for name in _GIVEN))
+    return face
+
+
+def lit(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
+    """The gain of windows of light, as `repaired` is told of them."""
+    return network.gain(*(batch[name] for name in _GIVEN))
+
+
+_GIVEN = ("canvas", "maps", "gate", "target_prior", "source_prior")
+
+
+def add_errors(sums: dict[str, float], part: Part, image: Tensor, batch: Tensors) -> None:
+    """Add up the errors and the sharpness of windows, and the pixels that they stand for."""
+    truth, canvas, is_open = batch["truth"], batch["canvas"], batch["gate"] > 0.5
+    for name, (its_part, channel) in REGIONS.items():
+        if its_part == part:
+            mask = is_open & (batch["maps"][:, channel : channel + 1] > 0.5)
+            sums[f"{name}/pixels"] += float(mask.sum())
+            for who, picture in (("made", image), ("canvas", canvas)):
+                error = 127.5 * (picture - truth).abs().mean(dim=1, keepdim=True)
+                sums[f"{name}/{who}"] += float(error[mask].sum())
+    for who, picture in (("made", image), ("canvas", canvas), ("truth", truth)):
+        sums[f"{part}/sharp/{who}"] += float(_edges(picture)[is_open].sum())
+
+
+def _edges(picture: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
+    """|Laplacian| of the grey picture."""
+    kernel = picture.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
+    return conv2d(picture.mean(dim=1, keepdim=True), kernel[None, None], padding=1).abs()
+
+
+def sharpness(picture: Float32[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S"]:
+    """|Laplacian| of the grey picture."""
+    return np.asarray(_edges(torch.from_numpy(picture).permute(2, 0, 1)[None])[0, 0].numpy())
+
+
+def scores(sums: dict[str, float]) -> Numbers:
+    """From what `add_errors` added up: see `GeneratorTrainer.validate`."""
+    numbers: Numbers = {}
+    ratios: dict[Part, list[float]] = {part: [] for part in PARTS}
+    missing: dict[Part, float] = dict.fromkeys(PARTS, 0.0)
+    for name, (part, _) in REGIONS.items():
+        pixels = sums.get(f"{name}/pixels", 0.0)
+        made, canvas = (sums.get(f"{name}/{who}", 0.0) / max(pixels, 1.0) for who in ("made", "canvas"))
+        numbers |= {f"{name}": made, f"{name} canvas": canvas}
+        if pixels:
+            ratios[part].append(made / max(canvas, 1e-6))
+    for part in _SHARP:
+        truth = max(sums.get(f"{part}/sharp/truth", 0.0), 1e-6)
+        made, canvas = (sums.get(f"{part}/sharp/{who}", 0.0) / truth for who in ("made", "canvas"))
+        numbers |= {f"{part} sharp": made, f"{part} sharp canvas": canvas}
+        missing[part] = abs(1.0 - made)
+    by_part = {
+        f"{part} score": float(np.mean(found)) + missing[part] if found else math.inf
+        for part, found in ratios.items()
+    }
+    return {**by_part, **numbers}

@@ -1,0 +1,74 @@
+"""Shapes are checked, and said in words when wrong; work reports itself and can be stopped."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from faceanime.core import errors
+from faceanime.core.errors import Cancelled, FaceAnimeError, ShapeError, check_shape
+from faceanime.core.progress import CallbackProgress, SilentProgress, watched
+
+
+def test_all_errors_are_one_family() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+    assert len(kinds) > 5
+    assert all(issubclass(kind, FaceAnimeError) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((478, 3), (478, 3)),
+        ((478, 3), (None, 3)),
+        ((478, 3), ("*", 478, 3)),
+        ((5, 2, 478, 3), ("*", None, 3)),
+        ((), ()),
+        ((), ("*",)),
+        ((4, 4), ("*",)),
+    ],
+)
+def test_shapes_that_fit(shape: tuple[int, ...], expected: tuple[int | str | None, ...]) -> None:
+    check_shape("points", np.zeros(shape), *expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((478, 2), (478, 3)),
+        ((1, 478, 3), (478, 3)),
+        ((3,), ("*", 478, 3)),
+        ((478, 3, 1), ("*", 478, 3)),
+        ((3,), ()),
+        ((), (3,)),
+    ],
+)
+def test_shapes_that_do_not_fit(shape: tuple[int, ...], expected: tuple[int | str | None, ...]) -> None:
+    with pytest.raises(ShapeError, match="points has shape"):
+        check_shape("points", np.zeros(shape), *expected)
+
+
+def test_the_message_says_found_and_expected() -> None:
+    with pytest.raises(ShapeError, match=r"points has shape \(478, 2\), expected \(\*, any, 3\)"):
+        check_shape("points", np.zeros((478, 2)), "*", None, 3)
+
+
+def test_watched_advances_and_stops() -> None:
+    progress = SilentProgress()
+    items = watched(range(5), progress)
+    assert [next(items), next(items)] == [0, 1]
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        next(items)
+
+
+def test_callback_hears_every_step() -> None:
+    heard: list[tuple[str, float | None]] = []
+    progress = CallbackProgress(lambda name, fraction, left_s: heard.append((name, fraction)))
+    progress.stage("render", 2)
+    assert list(watched("ab", progress)) == ["a", "b"]
+    progress.stage("write", None)
+    progress.advance()
+    assert heard == [("render", 0.0), ("render", 0.5), ("render", 1.0), ("write", None), ("write", None)]

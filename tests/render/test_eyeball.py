@@ -1,0 +1,160 @@
+"""Eyes look where the iris goes and shut where the lids meet."""
+
+import numpy as np
+import pytest
+from heads_drawn import draw_portrait, drawn_face, eye_outline
+
+from faceanime.geometry.flow import sample
+from faceanime.morphable.model import MorphableModel
+from faceanime.render.eyes.eyeball import EyeLayer
+from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.head.sheet import WarpConfig, WarpSheet
+from faceanime.structures.coefficients import FaceCoefficients, HeadPose
+from faceanime.structures.raster import WarpField
+from heads import axes_of, fitted
+
+EYES = (0, 1)
+DARK = 100
+
+
+class Stage:
+    """The drawn portrait, its sheet and its eyes."""
+
+    def __init__(self, model: MorphableModel, crop: slice = slice(None)) -> None:
+        face = drawn_face(model)
+        pose = face.pose.resized(1.0, (-float(crop.start or 0), 0.0))
+        self.model, self.source = model, FaceCoefficients(face.identity, face.expression, pose)
+        self.picture = np.ascontiguousarray(draw_portrait(model)[:, crop])
+        face = fitted(self.source, model)
+        height, width = self.picture.shape[:2]
+        self.sheet = WarpSheet(face, model, width, height, None, WarpConfig())
+        self.layer = EyeLayer(self.picture, face, model, self.sheet.source_points)
+
+    def target(self, pose: HeadPose | None = None, **axes: float) -> FaceCoefficients:
+        return FaceCoefficients(self.source.identity, axes_of(self.model, **axes), pose or self.source.pose)
+
+    def warped(self, target: FaceCoefficients) -> tuple[np.ndarray, WarpField]:
+        field = self.sheet.field(target)
+        region = np.ascontiguousarray(self.picture[field.region.slices])
+        return sample(region, field.flow, "cubic"), field
+
+    def painted(self, target: FaceCoefficients) -> tuple[np.ndarray, WarpField]:
+        canvas, field = self.warped(target)
+        self.layer.paint(canvas, field, target)
+        return canvas, field
+
+
+@pytest.fixture(scope="module")
+def stage(model: MorphableModel) -> Stage:
+    return Stage(model)
+
+
+def box_of(field: WarpField, eye: int, margin: int) -> tuple[slice, slice]:
+    outline = eye_outline(field.target_points, eye) - [field.region.left, field.region.top]
+    low, high = (
+        np.floor(outline.min(axis=0)).astype(int) - margin,
+        np.ceil(outline.max(axis=0)).astype(int) + margin,
+    )
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def darkness(canvas: np.ndarray, field: WarpField, eye: int) -> np.ndarray:
+    """How dark each pixel around an eye is, in shares of the iris; zero elsewhere."""
+    dark = np.zeros(canvas.shape[:2])
+    box = box_of(field, eye, 2)
+    dark[box] = np.clip((DARK - canvas[box].mean(axis=-1)) / DARK, 0, 1)
+    return dark
+
+
+def dark_centroid(canvas: np.ndarray, field: WarpField, eye: int) -> np.ndarray:
+    dark = darkness(canvas, field, eye)
+    y, x = np.mgrid[: dark.shape[0], : dark.shape[1]] + 0.5
+    return np.array([(dark * x).sum(), (dark * y).sum()]) / dark.sum()
+
+
+def test_at_rest_nothing_is_painted(stage: Stage) -> None:
+    canvas, field = stage.painted(stage.source)
+    np.testing.assert_array_equal(canvas, stage.picture[field.region.slices])
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("strength", [-0.7, 0.4, 0.7])
+def test_the_iris_goes_where_the_gaze_goes(stage: Stage, eye: int, strength: float) -> None:
+    canvas, field = stage.painted(stage.target(gaze_left=strength))
+    rest, rest_field = stage.painted(stage.source)
+    seen = dark_centroid(canvas, field, eye) - dark_centroid(rest, rest_field, eye)
+    iris = (468, 473)[eye]
+    asked = field.target_points[iris, :2] - rest_field.target_points[iris, :2]
+    assert abs(asked[0]) > 2.0
+    assert seen[0] == pytest.approx(asked[0], rel=0.15)
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_closing_lids_cover_the_iris(stage: Stage, eye: int) -> None:
+    area = []
+    for strength in (0.0, 0.3, 0.6, 0.8, 1.0):
+        canvas, field = stage.painted(stage.target(blink_left=strength, blink_right=strength))
+        area.append(darkness(canvas, field, eye).sum())
+    assert (np.diff(area) < 0).all()
+    assert area[1] > 0.4 * area[0]
+    assert area[-1] < 0.15 * area[0]
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_the_iris_stays_round_while_the_lids_close(stage: Stage, eye: int) -> None:
+    """A mesh alone would squash it: its width stays while its height is covered."""
+    rest, rest_field = stage.painted(stage.source)
+    half, half_field = stage.painted(stage.target(blink_left=0.4, blink_right=0.4))
+    wide, narrow = (
+        darkness(canvas, field, eye).max(axis=0).sum()
+        for canvas, field in ((rest, rest_field), (half, half_field))
+    )
+    assert narrow == pytest.approx(wide, rel=0.2)
+
+
+def test_nothing_is_painted_outside_the_openings(stage: Stage, model: MorphableModel) -> None:
+    target = stage.target(gaze_left=0.8, gaze_up=0.5, wide_left=1.0, blink_right=0.5)
+    before, field = stage.warped(target)
+    after, _ = stage.painted(target)
+    changed = (before != after).any(axis=-1)
+    assert changed.any()
+    for eye in EYES:
+        changed[box_of(field, eye, 2)] = False
+    assert not changed.any()
+
+
+def test_eyes_beyond_the_region_are_left_out(stage: Stage) -> None:
+    pose = HeadPose(stage.source.pose.rotation, stage.source.pose.scale, np.array([2000.0, -900.0]))
+    target = stage.target(pose, gaze_left=1.0)
+    before, _ = stage.warped(target)
+    after, _ = stage.painted(target)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("where", ["through the iris", "through the corner", "beyond the eye"])
+@pytest.mark.parametrize("lost", EYES)
+def test_an_eye_cut_by_the_pictures_edge_is_left_out_and_the_other_moves(
+    stage: Stage, model: MorphableModel, lost: int, where: str
+) -> None:
+    """The picture's left edge cuts the right eye, its right edge the left eye."""
+    x = np.sort(eye_outline(stage.sheet.source_points, lost)[:, 0])
+    inner, outer = (x[-1], x[0]) if lost == 0 else (x[0], x[-1])
+    share = {"through the iris": 0.5, "through the corner": 0.9, "beyond the eye": -0.1}[where]
+    edge = round(float(inner + share * (outer - inner)))
+    cut = Stage(model, slice(edge, None) if lost == 0 else slice(edge))
+    target = cut.target(gaze_left=0.7, blink_left=0.4, blink_right=0.4)
+    before, field = cut.warped(target)
+    after, _ = cut.painted(target)
+    changed = (before != after).any(axis=-1)
+    kept = 1 - lost
+    assert changed[box_of(field, kept, 2)].any()
+    changed[box_of(field, kept, 2)] = False
+    assert not changed.any()
+    whole, whole_field = stage.painted(stage.target(gaze_left=0.7, blink_left=0.4, blink_right=0.4))
+    np.testing.assert_allclose(
+        after[box_of(field, kept, 0)].astype(int),
+        whole[box_of(whole_field, kept, 0)].astype(int),
+        atol=8,
+    )
+    renderer = GeometricRenderer(cut.picture, fitted(cut.source, model), None, model, GeometricConfig())
+    assert renderer.render(target).any()

@@ -1,0 +1,278 @@
+"""The inside of the mouth: what must hold for any source and any target."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import skimage
+
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.fit import FitConfig, fit_face
+from faceanime.geometry.flow import identity_flow, sample
+from faceanime.geometry.rotation import rotation_from_angles
+from faceanime.morphable import topology
+from faceanime.morphable.axes import measure
+from faceanime.morphable.model import Region, load_model
+from faceanime.render.head.sheet import WarpConfig, WarpSheet
+from faceanime.render.mouth import teeth
+from faceanime.render.mouth.arch import SourceInside
+from faceanime.render.mouth.layer import MouthLayer
+from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
+
+MODEL = load_model()
+SCALE_PX, SIDE_PX = 110.0, 400
+SKIN = np.array([205, 160, 140])
+TEETH = np.array([228, 218, 200])
+NEUTRAL = np.zeros(MODEL.expression_count)
+REST_GAP = float(measure("lips_apart", MODEL.vertices(np.zeros(MODEL.identity_count), NEUTRAL)))
+CLOSED = -REST_GAP / 0.08 * MODEL.axis("lips_part")
+GREY = 77
+
+
+def axis(name, strength):
+    return strength * MODEL.axis(name)
+
+
+def face(expression, yaw=0.0, pitch=0.0):
+    pose = HeadPose(
+        rotation_from_angles(yaw, pitch, 0.0), np.array(SCALE_PX), np.array([SIDE_PX / 2, 0.35 * SIDE_PX])
+    )
+    return FaceCoefficients(np.zeros(MODEL.identity_count), expression, pose)
+
+
+class Portrait:
+    """A flat face whose inside of the mouth has one colour, and its layer."""
+
+    def __init__(self, expression, skin=SKIN, inside=TEETH):
+        fitted = FittedFace(face(expression), np.zeros_like(MODEL.mean, dtype=np.float64))
+        self.face = fitted.coefficients
+        self.sheet = WarpSheet(fitted, MODEL, SIDE_PX, SIDE_PX, None, WarpConfig())
+        points = self.sheet.source_points
+        self.picture = np.tile(skin.astype(np.uint8), (SIDE_PX, SIDE_PX, 1))
+        outline = points[list(topology.INNER_LIPS_UPPER + topology.INNER_LIPS_LOWER[-2:0:-1])]
+        cv2.fillPoly(self.picture, [np.round(outline - 0.5).astype(np.int32)], inside.tolist())
+        self.layer = MouthLayer(self.picture, fitted, MODEL, points)
+
+    def paint(self, target, value=GREY):
+        """A grey canvas with the target's mouth, and the pixels that the mesh says are inside it."""
+        field = self.sheet.field(target)
+        canvas = np.full((*field.part.shape, 3), value, np.uint8)
+        self.layer.paint(canvas, field, target)
+        return canvas, field.part == Region.MOUTH
+
+    def render(self, target):
+        field = self.sheet.field(target)
+        canvas = sample(np.ascontiguousarray(self.picture[field.region.slices]), field.flow)
+        self.layer.paint(canvas, field, target)
+        return canvas
+
+
+@pytest.fixture(scope="module")
+def closed():
+    return Portrait(CLOSED)
+
+
+@pytest.fixture(scope="module")
+def smiling():
+    return Portrait(axis("lips_part", 1.2))
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    picture = skimage.data.astronaut()
+    landmarks = MediapipeDetector().detect(picture)[0]
+    fitted = fit_face(landmarks.points_image.astype(np.float64), MODEL, FitConfig())
+    sheet = WarpSheet(fitted, MODEL, *picture.shape[1::-1], None, WarpConfig())
+    return picture, fitted.coefficients, sheet, MouthLayer(picture, fitted, MODEL, sheet.source_points)
+
+
+@pytest.mark.parametrize("expression", [CLOSED, NEUTRAL, axis("lips_part", 1.2), axis("jaw_open", 0.9)])
+def test_the_source_itself_is_left_alone(expression):
+    portrait = Portrait(expression)
+    canvas, _ = portrait.paint(portrait.face)
+    assert (canvas == GREY).all()
+
+
+def test_head_turns_alone_leave_the_source_to_the_warp(smiling):
+    canvas, _ = smiling.paint(face(axis("lips_part", 1.2), yaw=0.3, pitch=0.1))
+    assert (canvas == GREY).all()
+
+
+@pytest.mark.parametrize("yaw", [-0.35, 0.0, 0.35])
+@pytest.mark.parametrize("name", ["jaw_open", "smile", "pucker", "lips_part"])
+def test_nothing_is_painted_outside_the_opening(smiling, closed, name, yaw):
+    for portrait in (smiling, closed):
+        canvas, inside = portrait.paint(face(axis(name, 1.0), yaw=yaw))
+        near = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert (canvas[~near] == GREY).all()
+
+
+def test_an_opened_mouth_is_filled(closed):
+    canvas, inside = closed.paint(face(axis("jaw_open", 1.0)), value=255)
+    assert (canvas[cv2.erode(inside.astype(np.uint8), np.ones((5, 5))) > 0].min(axis=-1) < 250).all()
+
+
+def test_closed_lips_show_nothing(smiling):
+    canvas, _ = smiling.paint(face(CLOSED))
+    assert (canvas == GREY).all()
+
+
+@pytest.mark.parametrize("source", [CLOSED, axis("lips_part", 1.2), axis("jaw_open", 0.6)])
+def test_small_motions_change_little(source):
+    portrait = Portrait(source)
+    frames = [
+        portrait.render(face(CLOSED + share * (axis("jaw_open", 1.0) - CLOSED))).astype(float)
+        for share in np.linspace(0.0, 1.0, 41)
+    ]
+    steps = np.array([np.abs(b - a).sum() for a, b in zip(frames, frames[1:], strict=False)])
+    assert steps.max() < 4 * steps.mean()
+
+
+def edge_px(portrait, strength):
+    """Where the upper incisors end: the steepest fall of brightness under the upper lip, subpixel, px."""
+    target = face(axis("jaw_open", strength))
+    canvas, inside = portrait.paint(target)
+    column = SIDE_PX // 2 - portrait.sheet.region.left + 4
+    rows = np.flatnonzero(inside[:, column])
+    light = canvas[rows[0] + 2 : rows[0] + 24, column].mean(axis=-1)
+    level = (light[:12].max() + light.min()) / 2
+    peak = int(light[:12].argmax())
+    below = peak + int(np.flatnonzero(light[peak:] < level)[0])
+    above, under = light[below - 1], light[below]
+    return rows[0] + 2 + below - 1 + (above - level) / (above - under)
+
+
+def test_upper_teeth_stay_with_the_skull(closed, smiling):
+    for portrait in (closed, smiling):
+        places = [edge_px(portrait, strength) for strength in (0.7, 0.85, 1.0)]
+        assert np.ptp(places) < 0.6
+
+
+def test_teeth_of_ones_own_are_kept(smiling):
+    canvas, _ = smiling.paint(face(axis("jaw_open", 0.8)))
+    own = np.abs(canvas.astype(int) - TEETH).max(axis=-1) < 8
+    assert own.sum() > 300
+
+
+def test_where_own_teeth_are_seen_is_known(smiling, closed):
+    """What is painted bright there is the source's; nothing is, of a mouth that was closed."""
+    target = face(axis("jaw_open", 0.6), yaw=np.radians(8.0))
+    canvas, inside = smiling.paint(target)
+    region = smiling.sheet.field(target).region
+    places = identity_flow(*inside.shape) + np.float32([region.left, region.top])
+    own = smiling.layer.own.seen(target, places)
+    assert 0.0 <= own.min() < own.max() <= 1.0
+    sure = inside & (own > 0.9)
+    assert 0.1 < sure.sum() / inside.sum() < 0.8
+    within = sure & (cv2.erode(inside.astype(np.uint8), np.ones((3, 3))) > 0)  # a lip's edge is in between
+    assert (np.abs(canvas[within].astype(float) - TEETH).max(axis=-1) < 40).mean() > 0.98
+    assert closed.layer.own.seen(target, places).max() == 0.0
+
+
+def test_drawn_teeth_follow_the_light():
+    def teeth(skin):
+        portrait = Portrait(CLOSED, skin=skin, inside=skin // 2)
+        canvas, inside = portrait.paint(face(axis("jaw_open", 1.0)))
+        return np.percentile(canvas[inside].mean(axis=-1), 98)
+
+    levels = [teeth((SKIN * light).astype(int)) for light in (0.3, 0.6, 1.0)]
+    assert levels[0] < levels[1] < levels[2] < 230
+
+
+@pytest.mark.parametrize("expression", [CLOSED, axis("lips_part", 1.2)])
+@pytest.mark.parametrize("inside", [60, 210])
+def test_a_grey_source_gives_a_grey_mouth(expression, inside):
+    portrait = Portrait(expression, skin=np.full(3, 165), inside=np.full(3, inside))
+    for strength in (0.1, 0.5, 1.2):
+        canvas, _ = portrait.paint(face(axis("jaw_open", strength)))
+        assert np.ptp(canvas.astype(int), axis=-1).max() <= 2
+
+
+def inside_of(*levels, height=0.16):
+    """What a mouth of a height shows whose brightness runs through the levels from the upper lip to the lower."""
+    side = teeth.window(200.0)[..., 1]
+    below = (height / 2 - side).astype(np.float32)
+    above = (side + height / 2).astype(np.float32)
+    light = np.array(levels)[np.clip((below / height * len(levels)).astype(int), 0, len(levels) - 1)]
+    return SourceInside(np.repeat(light[..., None], 3, axis=2).astype(np.uint8), below, above, 200.0)
+
+
+@pytest.mark.parametrize(
+    ("levels", "low", "high"),
+    [
+        ((75, 111, 177, 208, 215, 200, 170, 125), 2.0, 2.0),  # a smile, with the lip's shadow over it
+        ((79, 110, 138, 160, 160, 145, 100, 77), 2.0, 2.0),
+        ((150, 190, 200, 180, 70, 150, 170, 160), 0.5, 0.65),  # two rows
+        ((90, 190, 200, 180, 160, 120, 150, 160), 0.6, 0.75),
+        ((150, 190, 60, 20, 15, 15, 15, 15), 2.0, 2.0),  # open, an upper row
+        ((12, 8, 12, 15, 18, 29, 57, 98), 0.6, 0.9),  # open, a lower one
+    ],
+)
+def test_the_rows_part_at_the_gap_between_them(levels, low, high):
+    assert low <= inside_of(*levels).split() <= high
+
+
+def test_the_dark_of_an_open_mouth_moves_with_neither_row():
+    inside, gum = inside_of(12, 8, 12, 15, 18, 29, 57, 98), np.ones(3)
+    assert inside.cavity() is not None
+    for part in (inside.upper_part(inside.split(), gum), inside.lower_part(inside.split(), gum)):
+        assert part[inside.picture.mean(axis=-1) < 20, 3].max() == 0.0
+
+
+@pytest.mark.parametrize(("height", "crowns_go_on"), [(0.09, True), (0.16, False)])
+def test_crowns_of_which_little_is_seen_go_on_under_the_lip(height, crowns_go_on):
+    """As bright as they are where the lip does not shade them; higher up there are gums."""
+    inside = inside_of(90, 200, 200, 200, 200, height=height)
+    part = inside.upper_part(2.0, np.array([1.0, 0.5, 0.5]))
+    red, green, _, _ = (part / np.maximum(part[..., 3:], 1e-6))[:, part.shape[1] // 2].T
+    under = [np.argmin(np.abs(inside.below[:, 0] + beyond)) for beyond in (0.01, 0.15)]
+    assert (red[under[0]] > 180) == crowns_go_on
+    assert green[under[1]] < 0.55 * red[under[1]]
+
+
+@pytest.mark.parametrize("skin", [(60, 40, 32), (200, 160, 140)])
+def test_stretched_lips_let_in_more_light(skin):
+    """A smile shows bright teeth, whatever the skin; as wide an opening of a narrow mouth is darker and redder."""
+    portrait = Portrait(CLOSED, skin=np.array(skin), inside=np.array(skin) // 2)
+
+    def upper_teeth(expression):
+        canvas, inside = portrait.paint(face(expression))
+        shown = canvas[inside].astype(float)
+        return shown[shown.mean(axis=-1) >= np.percentile(shown.mean(axis=-1), 80)].mean(axis=0)
+
+    opened = axis("lips_part", 0.8)
+    narrow, wide = upper_teeth(opened + axis("pucker", 0.3)), upper_teeth(opened + axis("smile", 0.6))
+    assert wide.mean() > 1.08 * narrow.mean()
+    assert narrow[1] / narrow[0] < wide[1] / wide[0]
+    assert wide.mean() > 85
+
+
+def test_a_slight_opening_is_darker_than_teeth(closed):
+    slight, inside = closed.paint(face(axis("lips_part", 0.1)))
+    wide, wide_inside = closed.paint(face(axis("jaw_open", 1.0)))
+    assert slight[inside].mean() < np.percentile(wide[wide_inside].mean(axis=-1), 95)
+
+
+def test_a_mouth_beyond_the_edge_of_the_picture_harms_nothing(closed):
+    away = face(axis("jaw_open", 1.0))
+    for shift in ((250.0, 0.0), (0.0, 250.0), (-250.0, 60.0), (0.0, -500.0)):
+        pose = HeadPose(away.pose.rotation, away.pose.scale, away.pose.translation_px + np.array(shift))
+        closed.paint(FaceCoefficients(away.identity, away.expression, pose))
+
+
+def test_the_astronauts_teeth_stay_when_the_jaw_drops(astronaut):
+    picture, source, sheet, layer = astronaut
+    target = FaceCoefficients(source.identity, source.expression + axis("jaw_open", 0.8), source.pose)
+    field = sheet.field(target)
+    canvas = np.zeros((*field.part.shape, 3), np.uint8)
+    layer.paint(canvas, field, target)
+    middle = sheet.source_points[[13, 14]].mean(axis=0).astype(int)
+    box = np.s_[middle[1] - 1 : middle[1] + 2, middle[0] - 6 : middle[0] + 6]
+    shown = canvas[sheet_box(sheet, box)].astype(float)
+    assert np.abs(shown - picture[box]).mean() < 12
+
+
+def sheet_box(sheet, box):
+    left, top = sheet.region.left, sheet.region.top
+    return tuple(slice(s.start - o, s.stop - o) for s, o in zip(box, (top, left), strict=True))

@@ -1,0 +1,56 @@
+"""The doctor names what is broken, and the command then fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from faceanime import cli
+from faceanime import system_check as doctor
+from faceanime.system_check import Report, diagnose, frames_per_second
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return diagnose()
+
+
+def test_this_machine_is_fine(report: Report) -> None:
+    assert report.problems == []
+    assert set(report.frames_per_s) == {"decode", "encode", "landmarks", "geometric", "flow"}
+
+
+def test_everything_essential_is_missed(report: Report, tmp_path: Path) -> None:
+    broken = dataclasses.replace(
+        report,
+        opencv="libGL.so.1: cannot open shared object file",
+        packages={**report.packages, "torch": None},
+        encoders={**report.encoders, "libx264": False, "libwebp_anim": False},
+        weights={"a.safetensors": "a.safetensors is damaged"},
+    )
+    problems = "\n".join(broken.problems)
+    assert len(broken.problems) == 4
+    for cause in ("torch is not installed", "libGL.so.1", "a.safetensors is damaged", "libx264"):
+        assert cause in problems
+
+
+def test_a_damaged_bundled_file_fails_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "face.safetensors").write_bytes(b"half")
+    monkeypatch.setattr(doctor, "files", lambda package: tmp_path)
+    assert cli.main(["doctor", "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "face.safetensors is damaged" in said.err
+    assert "damaged" in json.loads(said.out)["weights"]["face.safetensors"]
+
+
+def test_speed_is_counted_after_a_warm_up() -> None:
+    calls: list[None] = []
+    rate = frames_per_second(lambda: calls.append(None), seconds=0.02)
+    assert 0 < (len(calls) - 1) / rate < 1
