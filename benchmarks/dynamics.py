@@ -101,7 +101,7 @@ def way_of(paper: LstmPredictor, ends: States, frames: int) -> list[States]:
 
 def speed(judge: Judge) -> None:
     """All that `faceanime predict` does for a motion, but for drawing it."""
-    face, side_px = judge.filmed[0].motion[0], judge.filmed[0].motion.crop_size_px
+    face, side_px = judge.filmed[0].motion[0], judge.filmed[0].motion.picture_side_px
     took = []
     for seed in range(6):
         started = time.perf_counter()

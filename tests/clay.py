@@ -73,7 +73,7 @@ def small_motion(model: MorphableModel, seed: int) -> Dynamics:
         model.axis("blink_right") + model.axis("blink_left")
     )
     expression = 0.3 * motion.expression + 0.8 * spoken
-    return replace(motion, expression=expression, pose=motion.pose.resized(SIDE / 256), crop_size_px=SIDE)
+    return replace(motion, expression=expression, pose=motion.pose.resized(SIDE / 256), picture_side_px=SIDE)
 
 
 def pairs_of(rendered: Path, split: str, model: MorphableModel) -> Pairs:

@@ -82,6 +82,6 @@ def driver_of(
         pose=pose,
         frame_rate=Fraction(25),
         valid=np.ones(len(expression), bool),
-        crop_size_px=256,
+        picture_side_px=256,
         model_id=model.id,
     )

@@ -25,6 +25,6 @@ def waving(model: MorphableModel, seed: int, frames: int = 60) -> Dynamics:
         ),
         frame_rate=Fraction(25),
         valid=np.ones(frames, bool),
-        crop_size_px=256,
+        picture_side_px=256,
         model_id=model.id,
     )

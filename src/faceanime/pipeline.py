@@ -243,7 +243,7 @@ class Animator:
         """From the portrait's own face to the last frame of its `dynamics`: a still goal becomes a movement."""
         frames = round(IMAGE_MOTION_S * IMAGE_MOTION_RATE)
         start, goal = portrait.face.coefficients, dynamics[len(dynamics) - 1]
-        return ease_between(start, goal, IMAGE_MOTION_RATE, frames, dynamics.crop_size_px, self.model)
+        return ease_between(start, goal, IMAGE_MOTION_RATE, frames, dynamics.picture_side_px, self.model)
 
     @cached_property
     def _tracker(self) -> LandmarkTracker:

@@ -369,7 +369,7 @@ def _driver_views(animator: Animator, driving: Path, dynamics: Dynamics) -> Gene
 
 def _clay(model: MorphableModel, motion: Dynamics, t: int) -> Picture:
     points = project(model.vertices(motion.identity, motion.expression[t]), motion.pose[t])
-    return shade_face(points * (CLAY_SIDE_PX / motion.crop_size_px), model, CLAY_SIDE_PX, CLAY_SIDE_PX)
+    return shade_face(points * (CLAY_SIDE_PX / motion.picture_side_px), model, CLAY_SIDE_PX, CLAY_SIDE_PX)
 
 
 def _prior_views(

@@ -99,7 +99,7 @@ def test_easing_goes_softly_from_start_to_goal(model: MorphableModel) -> None:
         expression=axes_of(model, smile=1.0, jaw_open=0.4),
     )
     motion = ease_between(start, end, RATE, 30, 640, model)
-    assert motion.crop_size_px == 640
+    assert motion.picture_side_px == 640
     np.testing.assert_array_equal(motion.expression[0], start.expression)
     for t in range(20, 30):
         np.testing.assert_allclose(motion.expression[t], end.expression, atol=1e-9)
@@ -220,7 +220,7 @@ def test_mirrored_vertices_are_mirror_images(model: MorphableModel, seed: int) -
         project(v.astype(np.float64), m.pose) for v, m in ((straight, before), (mirrored, after))
     )
     seen = seen[:, model.mirror]
-    np.testing.assert_allclose(reflected[..., 0], before.crop_size_px - seen[..., 0], atol=5e-3)
+    np.testing.assert_allclose(reflected[..., 0], before.picture_side_px - seen[..., 0], atol=5e-3)
     np.testing.assert_allclose(reflected[..., 1:], seen[..., 1:], atol=5e-3)
 
 

@@ -37,7 +37,7 @@ def some_motion(frames: int = 5, seed: int = 0, dtype: type[np.floating] = np.fl
         ),
         frame_rate=Fraction(30000, 1001),
         valid=rng.uniform(size=frames) > 0.3,
-        crop_size_px=256,
+        picture_side_px=256,
         model_id="0123abcd",
     )
 
@@ -47,7 +47,7 @@ def assert_same(a: Dynamics, b: Dynamics) -> None:
         np.testing.assert_array_equal(getattr(a, field), getattr(b, field), strict=True)
     for field in ("rotation", "scale", "translation_px"):
         np.testing.assert_array_equal(getattr(a.pose, field), getattr(b.pose, field), strict=True)
-    assert (a.frame_rate, a.crop_size_px, a.model_id) == (b.frame_rate, b.crop_size_px, b.model_id)
+    assert (a.frame_rate, a.picture_side_px, a.model_id) == (b.frame_rate, b.picture_side_px, b.model_id)
 
 
 def change(path: Path, edit: Callable[[dict[str, np.ndarray], dict[str, Any]], None]) -> None:
@@ -121,10 +121,10 @@ def set_header(key: str, value: object) -> Callable[[dict[str, np.ndarray], dict
         (set_header("frame_rate", [1_000_000, 1]), "damaged: Dynamics.frame_rate is 1000000, expected"),
         (set_header("frame_rate", "fast"), "damaged"),
         (set_header("frame_rate", None), "damaged"),
-        (set_header("crop_size_px", "large"), "damaged"),
-        (set_header("crop_size_px", 1e999), "damaged"),
-        (set_header("crop_size_px", 0), "damaged: Dynamics.crop_size_px is 0, expected"),
-        (set_header("crop_size_px", -256), "damaged: Dynamics.crop_size_px is -256, expected"),
+        (set_header("picture_side_px", "large"), "damaged"),
+        (set_header("picture_side_px", 1e999), "damaged"),
+        (set_header("picture_side_px", 0), "damaged: Dynamics.picture_side_px is 0, expected"),
+        (set_header("picture_side_px", -256), "damaged: Dynamics.picture_side_px is -256, expected"),
         (lambda _, header: header.pop("model_id"), "damaged"),
         (lambda tensors, _: tensors.pop("scale"), "damaged"),
     ],

@@ -70,7 +70,7 @@ def test_the_reference_frame_gives_the_source_back(
     assert_pose_is(moved, AT, source)
     np.testing.assert_allclose(moved.expression[AT], source.expression, atol=1e-5)
     np.testing.assert_array_equal(moved.identity, source.identity)
-    assert moved.crop_size_px == 640
+    assert moved.picture_side_px == 640
 
 
 @pytest.mark.parametrize("shut", ["driver", "source", "both"])

@@ -34,12 +34,12 @@ def shaken(model: MorphableModel) -> Dynamics:
     pose = film.pose.resized(2.3, (40.0, 25.0))
     rest = rng.normal(size=model.expression_count) * 0.3
     identity = rng.normal(size=model.identity_count)
-    return replace(film, identity=identity, expression=film.expression + rest, pose=pose, crop_size_px=640)
+    return replace(film, identity=identity, expression=film.expression + rest, pose=pose, picture_side_px=640)
 
 
 def assert_same(a: Dynamics, b: Dynamics, atol: float = 0.0) -> None:
-    assert (len(a), a.frame_rate, a.crop_size_px, a.model_id) == (
-        len(b), b.frame_rate, b.crop_size_px, b.model_id,
+    assert (len(a), a.frame_rate, a.picture_side_px, a.model_id) == (
+        len(b), b.frame_rate, b.picture_side_px, b.model_id,
     )  # fmt: skip
     np.testing.assert_allclose(a.identity, b.identity, rtol=0, atol=atol)
     np.testing.assert_allclose(a.expression, b.expression, rtol=0, atol=atol)
@@ -107,7 +107,7 @@ def test_heads_do_not_jump_where_motions_meet(model: MorphableModel, shaken: Dyn
         joined = concatenate(parts, model, blend_s=0.4)
         assert joined.frame_rate == parts[0].frame_rate
         np.testing.assert_array_equal(joined.identity, parts[0].identity)
-        assert joined.crop_size_px == parts[0].crop_size_px
+        assert joined.picture_side_px == parts[0].picture_side_px
         assert_rotations(joined)
         assert turning_deg(joined).max() < 4.0
         unit = joined.pose.scale.mean()

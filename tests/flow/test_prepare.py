@@ -101,7 +101,7 @@ def test_a_video_with_a_cut_gives_a_clip_of_each_shot(prepared: Path) -> None:
         motion, pictures = sample.motion(), sample.pictures()
         points, tracked = sample.landmarks()
         assert len(motion) == len(pictures) == len(points) == len(tracked) == sample.note["frames"]
-        assert motion.crop_size_px == SIZE
+        assert motion.picture_side_px == SIZE
         assert motion.frame_rate == 25
         assert pictures.shape[1:] == (SIZE, SIZE, 3)
 

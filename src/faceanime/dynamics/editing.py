@@ -45,7 +45,7 @@ def motion_from_keyframes(
         pose=HeadPose(np.tile(np.eye(3), (frames, 1, 1)), np.full(frames, 0.3 * size), middle),
         frame_rate=frame_rate,
         valid=np.ones(frames, bool),
-        crop_size_px=size,
+        picture_side_px=size,
         model_id=model.id,
     )
     return with_axes(still, model, tracks)
@@ -94,14 +94,14 @@ def load_tracks(path: Path, model: MorphableModel) -> dict[str, Track]:
 def mirror(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
     """The motion with left and right swapped: identity, expression, yaw, roll and the place in the picture.
 
-    The picture is taken as a square of `crop_size_px`. Raises MorphableModelError for another model's motion.
+    The picture is taken as a square of `picture_side_px`. Raises MorphableModelError for another model's motion.
     """
     model.require(dynamics.model_id, "the motion")
     pose = dynamics.pose
     mirrored = HeadPose(
         pose.rotation * np.outer(MIRROR_X, MIRROR_X),
         pose.scale,
-        pose.translation_px * [-1.0, 1.0] + [dynamics.crop_size_px, 0.0],
+        pose.translation_px * [-1.0, 1.0] + [dynamics.picture_side_px, 0.0],
     )
     return dataclasses.replace(
         dynamics,
@@ -195,6 +195,6 @@ def ease_between(
         pose=mix_poses(start.pose, end.pose, share),
         frame_rate=frame_rate,
         valid=np.ones(frames, bool),
-        crop_size_px=picture_side_px,
+        picture_side_px=picture_side_px,
         model_id=model.id,
     )

@@ -57,7 +57,7 @@ def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote())
     }
     header = {
         "frame_rate": [dynamics.frame_rate.numerator, dynamics.frame_rate.denominator],
-        "crop_size_px": dynamics.crop_size_px,
+        "crop_size_px": dynamics.picture_side_px,
         "model_id": dynamics.model_id,
         "licence": note.licence,
         "provenance": note.provenance,
@@ -75,7 +75,7 @@ def load_motion(path: Path) -> Dynamics:
             pose=HeadPose(tensors["rotation"], tensors["scale"], tensors["translation_px"]),
             frame_rate=Fraction(*header["frame_rate"]),
             valid=tensors["valid"].astype(bool),
-            crop_size_px=int(header["crop_size_px"]),
+            picture_side_px=int(header["crop_size_px"]),
             model_id=str(header["model_id"]),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError, ShapeError) as error:

@@ -138,7 +138,7 @@ def retarget(
         pose=_retarget_pose(source.pose, driver.pose, reference, room, config),
         frame_rate=driver.frame_rate,
         valid=driver.valid,
-        crop_size_px=picture_side_px or driver.crop_size_px,
+        picture_side_px=picture_side_px or driver.picture_side_px,
         model_id=driver.model_id,
     )
 

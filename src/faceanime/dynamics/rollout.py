@@ -54,14 +54,14 @@ class Given:
 def imagine(
     predictor: FlowPredictor,
     face: FaceCoefficients,
-    crop_size_px: int,
+    picture_side_px: int,
     config: FutureConfig,
     model: MorphableModel,
     target: FaceCoefficients | None = None,
 ) -> Dynamics:
     """A motion of a face, from how it is now; its last frame has the expression and head angles of `target`.
 
-    `face` stands in a picture whose longer side is `crop_size_px`. The target may be of another person: nothing of
+    `face` stands in a picture whose longer side is `picture_side_px`. The target may be of another person: nothing of
     its identity, size or place is used. Raises ConfigError for a loop that is too short, or has a target.
     """
     if config.loop and target is not None:
@@ -80,7 +80,7 @@ def imagine(
         else draw_future(predictor, given, config, torch.Generator().manual_seed(config.seed))
     )[:frames]
     known = known[:frames]
-    motion = dynamics_of(drawn, face, crop_size_px, model.id)
+    motion = dynamics_of(drawn, face, picture_side_px, model.id)
     known_gaps = gap_of(motion, "lips_apart", model)[known]
     motion = lips_apart_at_least(motion, min(CLOSED_LIPS, float(known_gaps.min())), model)
     return add_blinks(motion, model, _blinks_per_minute(predictor, config), config.seed)

@@ -41,7 +41,7 @@ def states_of(
 
 
 def dynamics_of(
-    states: Float[np.ndarray, "T D"], face: FaceCoefficients, crop_size_px: int, model_id: str
+    states: Float[np.ndarray, "T D"], face: FaceCoefficients, picture_side_px: int, model_id: str
 ) -> Dynamics:
     """The dynamics of T states on a face, whose pose is the anchor; the inverse of `states_of`."""
     pose = HeadPose(
@@ -55,7 +55,7 @@ def dynamics_of(
         pose=pose,
         frame_rate=FRAME_RATE,
         valid=np.ones(len(states), bool),
-        crop_size_px=crop_size_px,
+        picture_side_px=picture_side_px,
         model_id=model_id,
     )
 

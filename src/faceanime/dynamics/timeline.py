@@ -179,10 +179,10 @@ def _carried_over(first: Dynamics, motion: Dynamics, model: MorphableModel) -> D
         model.require(each.model_id, "the motion")
     motion = retime(motion, model, frame_rate=first.frame_rate)
     if np.array_equal(first.identity, motion.identity):
-        pose = motion.pose.resized(first.crop_size_px / motion.crop_size_px)
-        return replace(motion, pose=pose, crop_size_px=first.crop_size_px)
+        pose = motion.pose.resized(first.picture_side_px / motion.picture_side_px)
+        return replace(motion, pose=pose, picture_side_px=first.picture_side_px)
     rest = first[reference_frame(first, model)]
-    return retarget(rest, motion, model, _UNBOUNDED, picture_side_px=first.crop_size_px)
+    return retarget(rest, motion, model, _UNBOUNDED, picture_side_px=first.picture_side_px)
 
 
 def _met(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics:

@@ -73,7 +73,7 @@ def halves(clips: Sequence[Filmed]) -> tuple[People, People]:
 def _imagined(judge: Judge) -> dict[str, People]:
     def drawn_for(clip: Filmed, seconds: float, seed: int) -> States:
         future, motion = FutureConfig(seconds=seconds, seed=seed), clip.motion
-        return states_of_motion(imagine(judge.flow, motion[0], motion.crop_size_px, future, judge.model))
+        return states_of_motion(imagine(judge.flow, motion[0], motion.picture_side_px, future, judge.model))
 
     count = len(judge.filmed)
     motions = {

@@ -90,6 +90,6 @@ def _joined(
         pose=pose[nearest].resized(factor),
         frame_rate=frame_rate,
         valid=valid,
-        crop_size_px=DYNAMICS_SIZE_PX,
+        picture_side_px=DYNAMICS_SIZE_PX,
         model_id=model.id,
     )

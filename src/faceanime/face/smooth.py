@@ -79,10 +79,15 @@ def smooth_dynamics(
     base = _running_mean(pose.rotation, float(dynamics.frame_rate))
     turned = vector_from_rotation(np.swapaxes(base, -1, -2) @ pose.rotation)
     parts = [dynamics.expression, turned, np.log(pose.scale)[:, None], pose.translation_px]
-    units = [1.0, _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT * dynamics.crop_size_px]
+    units = [1.0, _ROTATION_UNIT, _LOG_SCALE_UNIT, _TRANSLATION_UNIT * dynamics.picture_side_px]
     unit = np.concatenate([np.full(each.shape[1], u) for each, u in zip(parts, units, strict=True)])
     values = np.concatenate(parts, axis=1) / unit
-    most = [_EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE * dynamics.crop_size_px]
+    most = [
+        _EXPRESSION_NOISE,
+        _ROTATION_NOISE,
+        _LOG_SCALE_NOISE,
+        _TRANSLATION_NOISE * dynamics.picture_side_px,
+    ]
     most_noise = (
         np.concatenate([np.full(each.shape[1], n) for each, n in zip(parts, most, strict=True)]) / unit
     )

@@ -83,7 +83,7 @@ class Dynamics:
     """A moving 3D face: one identity, an expression and a pose for each of T frames.
 
     `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a picture whose
-    longer side is `crop_size_px`; `valid` (T,), False where the face was lost and the values are filled in;
+    longer side is `picture_side_px`; `valid` (T,), False where the face was lost and the values are filled in;
     `model_id` names the morphable model that the numbers belong to.
     """
 
@@ -92,7 +92,7 @@ class Dynamics:
     pose: HeadPose
     frame_rate: Fraction
     valid: Bool[np.ndarray, " T"]
-    crop_size_px: int
+    picture_side_px: int
     model_id: str
 
     def __post_init__(self) -> None:
@@ -109,8 +109,8 @@ class Dynamics:
             raise ShapeError(
                 f"Dynamics.frame_rate is {self.frame_rate}, expected above 0 and at most {_MAX_FRAME_RATE}"
             )
-        if self.crop_size_px < 1:
-            raise ShapeError(f"Dynamics.crop_size_px is {self.crop_size_px}, expected at least 1")
+        if self.picture_side_px < 1:
+            raise ShapeError(f"Dynamics.picture_side_px is {self.picture_side_px}, expected at least 1")
 
     def __len__(self) -> int:
         return len(self.expression)

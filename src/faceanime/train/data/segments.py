@@ -338,8 +338,8 @@ def _sides(boxes: Float[np.ndarray, "N 4"]) -> Float[np.ndarray, " N"]:
 
 
 def _in_window(dynamics: Dynamics, size_px: int) -> Dynamics:
-    pose = dynamics.pose.resized(size_px / dynamics.crop_size_px)
-    return replace(dynamics, pose=pose, crop_size_px=size_px)
+    pose = dynamics.pose.resized(size_px / dynamics.picture_side_px)
+    return replace(dynamics, pose=pose, picture_side_px=size_px)
 
 
 def _misfit(run: FittedRun, dynamics: Dynamics, model: MorphableModel) -> float:
@@ -356,4 +356,4 @@ def _misfit(run: FittedRun, dynamics: Dynamics, model: MorphableModel) -> float:
     )
     landed = project(shape.astype(np.float64), dynamics.pose[found])
     off_px = np.linalg.norm(landed[..., :2] - points, axis=-1).mean()
-    return float(off_px * DYNAMICS_SIZE_PX / dynamics.crop_size_px)
+    return float(off_px * DYNAMICS_SIZE_PX / dynamics.picture_side_px)

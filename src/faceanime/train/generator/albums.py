@@ -58,7 +58,7 @@ class Album:
         fitted = fit_sequence(
             landmarks, Fraction(1), side, animator.model, animator.config.fit, as_fitted, self.person
         )
-        return replace(fitted, pose=fitted.pose.resized(side / fitted.crop_size_px), crop_size_px=side)
+        return replace(fitted, pose=fitted.pose.resized(side / fitted.picture_side_px), picture_side_px=side)
 
     def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
         """The landmarks in px of the crops; all were found."""
