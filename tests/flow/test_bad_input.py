@@ -402,7 +402,7 @@ def test_a_motion_whose_numbers_mean_nothing(
     for rotation, changed, message in (
         (np.zeros_like(tensors["rotation"]), {}, "HeadPose.rotation holds matrices that are no rotations"),
         (-tensors["rotation"], {}, "HeadPose.rotation holds matrices that are no rotations"),
-        (tensors["rotation"], {"picture_side_px": 0}, "Dynamics.picture_side_px is 0"),
+        (tensors["rotation"], {"crop_size_px": 0}, "Dynamics.picture_side_px is 0"),
         (tensors["rotation"], {"frame_rate": [100_000, 1]}, "Dynamics.frame_rate is 100000"),
     ):
         save_weights(path, tensors | {"rotation": rotation}, "motion", header | changed)
