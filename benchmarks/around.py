@@ -22,10 +22,10 @@ from faceanime.evaluate.reenactment_pairs import self_pairs
 from faceanime.evaluate.run import unlimited
 from faceanime.evaluate.video_metrics import true_motions
 from faceanime.face.segment import PersonSegmenter
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
 from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.render.renderer import RendererConfig
 from faceanime.structures.frames import Pixels
 from headroom import hull
 
@@ -42,14 +42,13 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--renderer", choices=("geometric", "flow"), default="geometric")
     args = parser.parse_args()
-    animator = Animator(AnimatorConfig(draw=DrawConfig(args.renderer)))
+    animator = Animator(AnimatorConfig(draw=RendererConfig(args.renderer)))
     segmenter, clips = PersonSegmenter(), defaultdict(list)
     for pair in self_pairs(list(read_samples(args.data, args.split)), animator.model):
         film, (points, tracked) = list(pair.driver.pictures()), pair.driver.landmarks()
         retargeting = replace(unlimited(animator.config.retarget), reference=pair.reference)
-        animator.config = replace(animator.config, retarget=retargeting)
         portrait = animator.portrait(film[pair.source_frame])
-        dynamics = animator.retarget(portrait, pair.driver.motion())
+        dynamics = animator.retarget(portrait, pair.driver.motion(), retargeting)
         firsts = [t for t in range(0, len(film) - 1, args.every) if tracked[t : t + 2].all()]
         drawn = list(animator.render(portrait, dynamics, [t + k for t in firsts for k in (0, 1)]))
         sums = defaultdict(lambda: np.zeros((len(ERRORS), len(PARTS))))

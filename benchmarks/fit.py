@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faceanime.face.detect import MediapipeDetector
 from faceanime.face.fit import FitConfig, fit_coefficients, seen_basis
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig
@@ -54,14 +55,14 @@ def main() -> None:
     parser.add_argument("--anchored", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args()
     track = TrackConfig(anchored=args.anchored)
-    model = load_model()
+    model, detector = load_model(), MediapipeDetector()
     rows, wobbles = [], []
     print("| clip | " + " | ".join(COLUMNS) + " |")
     print("|---|" + "---|" * len(COLUMNS))
     with (args.data / "clips.csv").open() as table:
         clips = [r["file"] for r in csv.DictReader(table) if r["split"] == args.split]
     for clip in clips:
-        seen = list(LandmarkTracker(track).track(read_frames(args.data / clip)))
+        seen = list(LandmarkTracker(track, detector, model).track(read_frames(args.data / clip)))
         rows.append(measured(seen, model))
         print(f"| {Path(clip).stem} | " + " | ".join(f"{v:.3f}" for v in rows[-1]) + " |", flush=True)
         if STILL_HEADED in clip:

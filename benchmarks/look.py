@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.contact_sheet import contact_sheet
 from faceanime.media.image import read_image, write_image
@@ -22,6 +21,7 @@ from faceanime.media.video import read_frames
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.render.renderer import RendererConfig
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--generator", type=Path)
     parser.add_argument("--rows", type=int, default=10, help="portraits on a sheet")
     args = parser.parse_args()
-    animator = Animator(AnimatorConfig(draw=DrawConfig(quality=args.quality, generator=args.generator)))
+    animator = Animator(AnimatorConfig(draw=RendererConfig(quality=args.quality, generator=args.generator)))
     pictures = people(args.data, PORTRAITS, args.split, args.portraits)
     portraits = [animator.portrait(read_image(path), str(path)) for path in pictures]
     args.out.mkdir(parents=True, exist_ok=True)

@@ -14,16 +14,18 @@ import skimage.data
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
 from faceanime.generator.conditions import WindowMaker
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.generator.windows import WindowName, WindowSizes
+from faceanime.geometry.resize import resized
 from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
-from faceanime.pipeline import Animator, AnimatorConfig, Portrait, scaled_portrait
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.render.clay import shade_face
+from faceanime.render.renderer import RendererConfig
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform
+from faceanime.structures.portrait import Portrait
 
 FIGURES = Path(__file__).parent / "figures"
 SIDE_PX = 320
@@ -34,7 +36,7 @@ def main() -> None:
     """Write all figures."""
     FIGURES.mkdir(exist_ok=True)
     animator = Animator()
-    portrait = animator.portrait(scaled_portrait(skimage.data.astronaut(), 1024))
+    portrait = animator.portrait(resized(skimage.data.astronaut(), 1024))
     crop = crop_around(portrait.landmarks, CropConfig(size_px=SIDE_PX))
     shots = [crop_pixels(shot(animator, portrait, name, t), crop) for name, t in HERO]
     write_image(FIGURES / "hero.png", tile_row([crop_pixels(portrait.pixels, crop), *shots], SIDE_PX))
@@ -77,7 +79,7 @@ def stages(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
 
 def repairs(portrait: Portrait) -> None:
     """Mouth and eyes, enlarged, by the geometric renderer and repaired."""
-    animators = [Animator(AnimatorConfig(DrawConfig(renderer))) for renderer in ("geometric", "flow")]
+    animators = [Animator(AnimatorConfig(RendererConfig(renderer))) for renderer in ("geometric", "flow")]
     model = animators[0].model
     maker = WindowMaker(model, WindowSizes(mouth_px=256, eye_px=256))
     shots: tuple[tuple[str, int, WindowName], ...] = (

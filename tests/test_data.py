@@ -1,20 +1,21 @@
 """What only recorded clips can show; runs with `pytest --data=DIR` (clips.csv and clips/ in it)."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faceanime import Animator
+from faceanime.dynamics.retarget import RetargetConfig
 from faceanime.face.fit import FitConfig, fit_coefficients
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import vector_from_rotation
 from faceanime.media.video import read_frames
 from faceanime.morphable.axes import RIGHT_LIDS, measure
 from faceanime.morphable.model import MorphableModel
+from trackers import bundled_tracker
 
 pytestmark = pytest.mark.data
 
@@ -26,7 +27,7 @@ def clips(data_dir: Path, holding: str) -> list[Path]:
 
 
 def seen(clip: Path) -> np.ndarray:
-    found = LandmarkTracker(TrackConfig(anchored=False)).track(read_frames(clip))
+    found = bundled_tracker(TrackConfig(anchored=False)).track(read_frames(clip))
     return np.stack([face.points_image for face in found if face is not None]).astype(np.float64)
 
 
@@ -78,9 +79,12 @@ def test_a_driver_is_reproduced_better_than_by_a_still(data_dir: Path) -> None:
     (clip,) = clips(data_dir, "talkvid_zh")
     frames = [frame.pixels for frame in read_frames(clip)]
     animator = Animator()
-    animator.config = replace(animator.config, retarget=replace(animator.config.retarget, reference=0))
     portrait = animator.portrait(frames[0])
-    results = list(animator.animate(portrait, animator.motion(clip)))
+    results = list(
+        animator.render(
+            portrait, animator.retarget(portrait, animator.motion(clip), RetargetConfig(reference=0))
+        )
+    )
     left, top, right, bottom = (int(v) for v in portrait.landmarks.box_px)
     face = slice(top, bottom), slice(left, right)
     ours = np.mean(

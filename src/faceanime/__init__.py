@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from faceanime.media.image import read_image as read_image
     from faceanime.pipeline import Animator as Animator
     from faceanime.pipeline import AnimatorConfig as AnimatorConfig
-    from faceanime.pipeline import Portrait as Portrait
     from faceanime.structures.coefficients import Dynamics as Dynamics
+    from faceanime.structures.portrait import Portrait as Portrait
 
 _HOME = {
     "Animator": "pipeline",
     "AnimatorConfig": "pipeline",
     "Dynamics": "structures.coefficients",
     "FaceAnimeError": "errors",
-    "Portrait": "pipeline",
+    "Portrait": "structures.portrait",
     "read_image": "media.image",
 }
 __all__ = sorted(_HOME)

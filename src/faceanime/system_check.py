@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -163,15 +164,15 @@ def _video_speed(side_px: int = 512, count: int = 120) -> dict[str, float]:
 
 def _face_speed(side_px: int = 512) -> dict[str, float]:
     """Frames per second of reading landmarks, and of each renderer drawing a mean face that talks; one thread each."""
-    from faceanime.core.weights import bundled
+    from faceanime.core.threads import single_threaded_math
     from faceanime.face.mediapipe_models import MESH_VIEW_PX, MeshModel
-    from faceanime.generator.flow_guided import FlowGuided
-    from faceanime.generator.generator_file import load_generator
-    from faceanime.generator.repair import Repairer
+    from faceanime.generator.renderers import open_renderer
     from faceanime.morphable.model import load_model
-    from faceanime.pipeline import ONE_THREAD_EACH
-    from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+    from faceanime.render.geometric import GeometricConfig
+    from faceanime.render.renderer import RendererConfig
     from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
+    from faceanime.structures.landmarks import Landmarks
+    from faceanime.structures.portrait import Portrait
 
     mesh, view = MeshModel(), np.full((MESH_VIEW_PX, MESH_VIEW_PX, 3), 128, np.uint8)
     model = load_model()
@@ -181,16 +182,20 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     fitted = FittedFace(face, np.zeros((len(model.mean), 3)))
     picture = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
     person = np.ones((side_px, side_px), np.float32)
-    renderer = GeometricRenderer(picture, fitted, person, model, GeometricConfig())
-    network = load_generator(bundled("generator_fast.safetensors"), model)[0]
-    assert isinstance(network, FlowGuided)
-    repairer = Repairer(picture, fitted, renderer.region, renderer.mouth, model, network)
+    landmarks = Landmarks(np.zeros((model.landmark_count, 3), np.float32), 1.0)
+    portrait = Portrait(picture, landmarks, fitted, person)
+    drawers = {
+        name: open_renderer(RendererConfig(name), GeometricConfig(), model).prepare(portrait)
+        for name in ("geometric", "flow")
+    }
     talking = FaceCoefficients(face.identity, expression + model.axis("jaw_open") / 2, pose)
-    with ONE_THREAD_EACH:
+    with single_threaded_math:
         return {
             "landmarks": round(frames_per_second(lambda: mesh.read(view)), 1),
-            "geometric": round(frames_per_second(lambda: renderer.render(talking)), 1),
-            "flow": round(frames_per_second(lambda: repairer.repair(renderer.render(talking), talking)), 1),
+            **{
+                name: round(frames_per_second(partial(drawer.draw, talking, talking.pose)), 1)
+                for name, drawer in drawers.items()
+            },
         }
 
 

@@ -10,8 +10,8 @@ from faceanime.core.errors import ConfigError
 from faceanime.evaluate.run import EvaluateConfig, flattered_rows
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.morphable.model import MorphableModel
+from faceanime.render.renderer import RendererConfig
 
 
 def test_rows_that_learned_from_their_judge_are_told(tmp_path: Path, model: MorphableModel) -> None:
@@ -30,7 +30,7 @@ def test_rows_that_learned_from_their_judge_are_told(tmp_path: Path, model: Morp
 def test_each_renderer_is_a_row() -> None:
     config = EvaluateConfig(quality=("fast", "quality"))
     assert list(config.own_rows) == ["geometric", "flow-fast", "flow-quality"]
-    assert config.own_rows["flow-quality"] == DrawConfig(quality="quality")
+    assert config.own_rows["flow-quality"] == RendererConfig(quality="quality")
     own = Path("flow-fast.safetensors")
     with pytest.raises(ConfigError, match="two rows would be called flow-fast"):
         EvaluateConfig(generator=(own,))

@@ -9,7 +9,7 @@ from faces import as_frames, astronaut
 
 from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, calmest
 from faceanime.face.landmark_view import EYE_CORNERS
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
@@ -20,6 +20,7 @@ from faceanime.render.geometric import GeometricConfig, GeometricRenderer
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, landmarks_of, pose_of
+from trackers import bundled_tracker
 
 CORNERS = topology.point_mask(EYE_CORNERS)
 NOT_PINNED = (topology.LIDS & ~CORNERS) | topology.IRISES
@@ -161,8 +162,8 @@ def test_a_face_seen_once_stays_the_detectors(shots: list[Shot], model: Morphabl
 
 def test_the_tracker_pins_unless_told_not_to(shots: list[Shot]) -> None:
     frames = as_frames([shot.pixels for shot in shots])
-    plain = list(LandmarkTracker(TrackConfig(anchored=False)).track(frames))
-    pinned = list(LandmarkTracker().track(frames))
+    plain = list(bundled_tracker(TrackConfig(anchored=False)).track(frames))
+    pinned = list(bundled_tracker().track(frames))
     errors = {"plain": [], "pinned": []}  # type: dict[str, list[np.ndarray]]
     for a, b, shot in zip(plain, pinned, shots, strict=True):
         assert a is not None

@@ -8,11 +8,12 @@ from faceanime.core.errors import ConfigError
 from faceanime.face.landmark_view import place_of
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.structures.landmarks import Landmarks
+from trackers import bundled_tracker
 
 
 @pytest.fixture(scope="module")
 def tracker() -> LandmarkTracker:
-    return LandmarkTracker()
+    return bundled_tracker()
 
 
 def centres(track: list[Landmarks | None]) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_the_chosen_face_is_kept_beside_another() -> None:
     pair = np.concatenate([left, right], axis=1)
     frames = as_frames(moved(pair, 1.0, 4.0 * t) for t in range(10))
     for config, is_right in ((TrackConfig("largest"), True), (TrackConfig(1), False)):
-        x = centres(list(LandmarkTracker(config).track(frames)))[:, 0]
+        x = centres(list(bundled_tracker(config).track(frames)))[:, 0]
         assert ((x > 512) == is_right).all()
         assert np.diff(x) == pytest.approx(4.0, abs=0.5)
 

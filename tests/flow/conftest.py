@@ -18,8 +18,9 @@ from faceanime.dynamics.motion_file import save_motion
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.pipeline import Animator, Portrait
+from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.portrait import Portrait
 
 
 @pytest.fixture(scope="session")

@@ -29,11 +29,12 @@ from faceanime.media.video import probe_video
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Animator, AnimatorConfig, Portrait
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.geometric import GeometricConfig, GeometricRenderer
 from faceanime.render.inpaint import soft_polygon
 from faceanime.structures.coefficients import Dynamics
-from faceanime.workflows import FilmOptions, animate_file
+from faceanime.structures.portrait import Portrait
+from faceanime.workflows import OutputOptions, animate_file
 
 MOUTH = slice(137, 157), slice(136, 183)
 RIGHT_EYE = slice(95, 106), slice(129, 151)
@@ -548,6 +549,6 @@ def test_stopping_leaves_nothing_at_any_stage(
     progress = CallbackProgress(stop)
     before = set(threading.enumerate())
     with pytest.raises(Cancelled):
-        animate_file(animator, portrait_path, driving_path, tmp_path / "out.mp4", FilmOptions(), progress)
+        animate_file(animator, portrait_path, driving_path, tmp_path / "out.mp4", OutputOptions(), progress)
     assert list(tmp_path.iterdir()) == []
     assert set(threading.enumerate()) <= before

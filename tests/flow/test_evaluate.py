@@ -27,11 +27,11 @@ from faceanime.evaluate import realism, speed
 from faceanime.evaluate.run import EvaluateConfig, measure_all
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.render.renderer import RendererConfig
 from faceanime.train.data.preparation import prepare
 from faceanime.train.data.segments import PrepareConfig
 
@@ -67,7 +67,7 @@ def people(made: Path, model: MorphableModel, astronaut: np.ndarray) -> Path:
 
 def filmed(made: Path, called: str, astronaut: np.ndarray, model: MorphableModel) -> Path:
     """Ann, and Bob, her mirror image; drawn by geometry alone, which has no weights to change with."""
-    animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
+    animator = Animator(AnimatorConfig(RendererConfig("geometric")), model)
     videos = made / called
     videos.mkdir()
     # a little aside: where it was, a detector saw a second face in the suit
@@ -327,7 +327,7 @@ def test_people_animate_each_other(
     program: Program, made: Path, astronaut: np.ndarray, model: MorphableModel, tmp_path: Path
 ) -> None:
     """With their mouths shut: smiles do not add up, so a smiling source follows no smile."""
-    animator, out = Animator(AnimatorConfig(DrawConfig("geometric")), model), tmp_path / "out"
+    animator, out = Animator(AnimatorConfig(RendererConfig("geometric")), model), tmp_path / "out"
     shutting = {"smile": [(0.0, 0.0), (1.0, -1.0)], "lips_part": [(0.0, 0.0), (1.0, -1.0)]}
     portrait = animator.portrait(astronaut)
     motion = animator.retarget(portrait, motion_from_keyframes(shutting, 1.0, Fraction(5), model))

@@ -11,8 +11,9 @@ from program import Program, difference, pictures
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angle_between
 from faceanime.media.image import read_image, write_image
-from faceanime.pipeline import Animator, Portrait
+from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.portrait import Portrait
 
 
 def test_a_future_is_written_and_its_seed_decides(

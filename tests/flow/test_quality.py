@@ -25,14 +25,16 @@ from faceanime.evaluate.geometry_metrics import (
 from faceanime.evaluate.image_metrics import l1, laplacian_energy
 from faceanime.evaluate.measure import Judges, region_masks, see
 from faceanime.face.identity import DlibIdentity
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import warp_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import EYES, MorphableModel
-from faceanime.pipeline import Animator, Portrait
+from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.structures.landmarks import Landmarks
+from faceanime.structures.portrait import Portrait
+from trackers import bundled_tracker
 
 SIZE = 256
 MOTIONS = ("nod", "talk", "smile", "surprise", "wink", "look-around")
@@ -108,7 +110,7 @@ def protocol(animator: Animator, model: MorphableModel, astronaut: np.ndarray) -
         wanted[name] = replace(
             motion, expression=motion.expression[some], pose=motion.pose[some], valid=motion.valid[some]
         )
-    judges = Judges(model, LandmarkTracker(TrackConfig(anchored=False)), None, None, None, None)
+    judges = Judges(model, bundled_tracker(TrackConfig(anchored=False)), None, None, None, None)
     return Protocol(portrait, model, wanted, judges)
 
 

@@ -17,8 +17,8 @@ from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.image import read_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Portrait
 from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.portrait import Portrait
 
 
 def test_a_video_becomes_a_motion_that_can_drive(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Portrait
 from faceanime.prior.sparse_texture import model_points
 from faceanime.render.clay import shade_face
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.landmarks import Landmarks
+from faceanime.structures.portrait import Portrait
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of, poses_of
 
 SIDE = 240

@@ -10,11 +10,11 @@ import skimage.data
 
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.conditions import EYE, LIDS, WindowMaker
-from faceanime.generator.renderer_config import DrawConfig, Quality
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
+from faceanime.render.renderer import Quality, RendererConfig
 from faceanime.train.generator.window_errors import sharpness
 
 
@@ -24,7 +24,7 @@ def test_an_opened_mouth_and_closed_lids(quality: Quality, model: MorphableModel
     astronaut = np.ascontiguousarray(skimage.data.astronaut()[:400, 20:420])  # type: ignore[no-untyped-call]
     animators = [
         Animator(AnimatorConfig(draw), model)
-        for draw in (DrawConfig("geometric"), DrawConfig(quality=quality))
+        for draw in (RendererConfig("geometric"), RendererConfig(quality=quality))
     ]
     portrait = animators[0].portrait(astronaut)
     tracks = {name: [(0.0, 0.0), (1.0, 1.0)] for name in ("jaw_open", "blink_right", "blink_left")}

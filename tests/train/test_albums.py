@@ -16,11 +16,11 @@ from faceanime.core.errors import ConfigError, MediaError
 from faceanime.core.progress import SilentProgress
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.generator_file import load_generator
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.media.image import write_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.render.renderer import RendererConfig
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.albums import albums_with_drivers, read_albums
 from faceanime.train.generator.rendered_pairs import SUFFIX, _with_shut_mouths, render_pairs
@@ -30,7 +30,7 @@ from faceanime.train.generator.window_samples import Pairs
 
 @pytest.fixture(scope="module")
 def animator(model: MorphableModel) -> Animator:
-    return Animator(AnimatorConfig(DrawConfig("geometric")), model)
+    return Animator(AnimatorConfig(RendererConfig("geometric")), model)
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ from faceanime.dynamics.motions import motion_path
 from faceanime.dynamics.retarget import RetargetConfig
 from faceanime.face.detect import DetectConfig
 from faceanime.face.fit import FitConfig
+from faceanime.face.reader import ReadConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.geometric import GeometricConfig
-from faceanime.workflows import FilmOptions, animate_file
+from faceanime.render.renderer import RendererConfig
+from faceanime.workflows import OutputOptions, animate_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Animate:
     motion: look-around, nod, shake, smile, surprise, talk, wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """What to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix) or one picture (.png .jpg)."""
-    film: Annotated[FilmOptions, tyro.conf.arg(name="")]
-    draw: Annotated[DrawConfig, tyro.conf.arg(name="")]
+    film: Annotated[OutputOptions, tyro.conf.arg(name="")]
+    draw: Annotated[RendererConfig, tyro.conf.arg(name="")]
     retarget: Annotated[RetargetConfig, tyro.conf.arg(name="")]
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
@@ -44,10 +45,7 @@ class Animate:
     def run(self) -> None:
         config = AnimatorConfig(
             draw=self.draw,
-            detect=self.detect,
-            fit=self.fit,
-            track=self.track,
-            smooth=self.smooth,
+            read=ReadConfig(self.detect, self.fit, self.track, self.smooth),
             retarget=self.retarget,
             geometric=self.geometric,
         )

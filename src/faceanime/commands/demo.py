@@ -12,7 +12,7 @@ from faceanime.core.files import make_folder
 from faceanime.dynamics.motions import bundled_motion_path
 from faceanime.media.image import write_image
 from faceanime.pipeline import Animator
-from faceanime.workflows import FilmOptions, animate_file
+from faceanime.workflows import OutputOptions, animate_file
 
 MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 
@@ -33,7 +33,7 @@ class Demo:
             raise MediaError('the demo portrait comes with scikit-image: pip install "faceanime[demo]"')
         import skimage.data
 
-        FilmOptions(size=self.size)  # a size out of range is refused before any work
+        OutputOptions(size=self.size)  # a size out of range is refused before any work
         paths = {name: bundled_motion_path(name) for name in self.motions}
         make_folder(self.out)
         portrait = self.out / "astronaut.png"
@@ -42,6 +42,6 @@ class Demo:
         with TerminalProgress() as progress:
             for name, path in paths.items():
                 video = self.out / f"{name}.mp4"
-                options = FilmOptions(crop=True, size=self.size, preview=video.with_suffix(".png"))
+                options = OutputOptions(crop=True, size=self.size, preview=video.with_suffix(".png"))
                 animate_file(animator, portrait, path, video, options, progress)
                 print(video)

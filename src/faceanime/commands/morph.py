@@ -10,9 +10,9 @@ import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.workflows import FilmOptions, predict_file
+from faceanime.render.renderer import RendererConfig
+from faceanime.workflows import OutputOptions, predict_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Morph:
     """A picture of the face to arrive at, of the same person or another: only how it looks counts, not who it is."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
-    film: Annotated[FilmOptions, tyro.conf.arg(name="")]
-    draw: Annotated[DrawConfig, tyro.conf.arg(name="")]
+    film: Annotated[OutputOptions, tyro.conf.arg(name="")]
+    draw: Annotated[RendererConfig, tyro.conf.arg(name="")]
     seconds: float = 2.0
     """How long it takes, 0.2 to 600."""
     seed: int = 0
@@ -44,7 +44,7 @@ class Morph:
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )
-        animator = Animator(AnimatorConfig(self.draw, self.predictor))
+        animator = Animator(AnimatorConfig(self.draw, predictor=self.predictor))
         with TerminalProgress() as progress:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.film, self.motion_out, progress

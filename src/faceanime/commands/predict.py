@@ -11,9 +11,9 @@ import tyro
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.generator.renderer_config import DrawConfig
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.workflows import FilmOptions, predict_file
+from faceanime.render.renderer import RendererConfig
+from faceanime.workflows import OutputOptions, predict_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Predict:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
     future: Annotated[FutureConfig, tyro.conf.arg(name="")]
-    film: Annotated[FilmOptions, tyro.conf.arg(name="")]
-    draw: Annotated[DrawConfig, tyro.conf.arg(name="")]
+    film: Annotated[OutputOptions, tyro.conf.arg(name="")]
+    draw: Annotated[RendererConfig, tyro.conf.arg(name="")]
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
     count: int = 1
@@ -37,7 +37,7 @@ class Predict:
     def run(self) -> None:
         if not 1 <= self.count <= MOST_FUTURES:
             raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
-        animator = Animator(AnimatorConfig(self.draw, self.predictor))
+        animator = Animator(AnimatorConfig(self.draw, predictor=self.predictor))
         with TerminalProgress() as progress:
             for number in range(self.count):
                 seed = self.future.seed + number

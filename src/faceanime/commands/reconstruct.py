@@ -11,6 +11,7 @@ import tyro
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.face.detect import DetectConfig, FaceChoice
 from faceanime.face.fit import FitConfig
+from faceanime.face.reader import ReadConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
 from faceanime.pipeline import Animator, AnimatorConfig
@@ -32,9 +33,8 @@ class Reconstruct:
     smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)
 
     def run(self) -> None:
-        track = TrackConfig(face=self.face)
-        config = AnimatorConfig(detect=self.detect, fit=self.fit, track=track, smooth=self.smooth)
+        read = ReadConfig(self.detect, self.fit, TrackConfig(face=self.face), self.smooth)
         with TerminalProgress() as progress:
-            animator = Animator(config)
+            animator = Animator(AnimatorConfig(read=read))
             reconstruct_file(animator, self.source, self.out, self.face, progress)
         print(self.out)

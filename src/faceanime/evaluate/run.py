@@ -36,15 +36,17 @@ from faceanime.evaluate.reenactment_pairs import (
     self_pairs,
     turned_from,
 )
+from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
 from faceanime.face.track import LandmarkTracker, TrackConfig
-from faceanime.generator.renderer_config import DrawConfig, Quality, RendererName, renderer_of
+from faceanime.generator.renderers import renderer_of, weights_of
 from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.render.renderer import Quality, RendererConfig
 from faceanime.structures.frames import Pixels
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
@@ -63,7 +65,7 @@ class EvaluateConfig:
     motion is imagined, from a face and toward one; speed: frames a second."""
     split: str = "test"
     """Which people: those of train, val or test."""
-    renderer: tuple[RendererName, ...] = ("geometric", "flow")
+    renderer: tuple[str, ...] = ("geometric", "flow")
     """What draws the pictures; several are compared."""
     quality: tuple[Quality, ...] = ("fast",)
     """Which of the networks of renderer flow that come along: each is a row of its own."""
@@ -101,14 +103,14 @@ class EvaluateConfig:
             raise ConfigError(f"two rows would be called {twice[0]}; rename a file or a folder")
 
     @property
-    def own_rows(self) -> dict[str, DrawConfig]:
+    def own_rows(self) -> dict[str, RendererConfig]:
         """What draws with nothing but what comes along, by the names of the rows."""
-        rows: dict[str, DrawConfig] = {}
+        rows: dict[str, RendererConfig] = {}
         for name in self.renderer:
             if name == "flow":
-                rows |= {f"flow-{quality}": DrawConfig(quality=quality) for quality in self.quality}
+                rows |= {f"flow-{quality}": RendererConfig(quality=quality) for quality in self.quality}
             else:
-                rows[name] = DrawConfig(name)
+                rows[name] = RendererConfig(name)
         return rows
 
 
@@ -122,10 +124,10 @@ def generator_row_of(weights: Path) -> str:
     return weights.stem if weights.stem != "generator" else weights.resolve().parent.name
 
 
-def drawn_rows(config: EvaluateConfig) -> dict[str, DrawConfig]:
+def drawn_rows(config: EvaluateConfig) -> dict[str, RendererConfig]:
     """What draws each row. Raises WeightsError."""
     others = {
-        generator_row_of(path): DrawConfig(renderer_of(path), generator=path) for path in config.generator
+        generator_row_of(path): RendererConfig(renderer_of(path), generator=path) for path in config.generator
     }
     return config.own_rows | others
 
@@ -134,7 +136,7 @@ def flattered_rows(config: EvaluateConfig) -> list[str]:
     """Rows whose networks learned from the recogniser that measures them here (dlib's, unless another is given)."""
     if config.identity_weights is not None:
         return []
-    weights = {name: draw.weights for name, draw in drawn_rows(config).items()}
+    weights = {name: weights_of(draw) for name, draw in drawn_rows(config).items()}
     return [name for name, path in weights.items() if path and read_header(path).get("recogniser") == "dlib"]
 
 
@@ -142,7 +144,7 @@ def animators_of(config: EvaluateConfig, model: MorphableModel) -> dict[str, Ani
     """What draws each row, ready to. Raises ConfigError, WeightsError."""
     animators = {name: Animator(AnimatorConfig(draw), model) for name, draw in drawn_rows(config).items()}
     for animator in animators.values():
-        animator.ready()
+        _ = animator.renderer  # bad weights fail before long work
     return animators
 
 
@@ -216,7 +218,7 @@ def load_measured(out: Path, pair: Pair) -> tuple[dict[str, Measured], dict[str,
 def _judges(config: EvaluateConfig, model: MorphableModel) -> Judges:
     return Judges(
         model=model,
-        tracker=LandmarkTracker(TrackConfig(anchored=False)),
+        tracker=LandmarkTracker(TrackConfig(anchored=False), MediapipeDetector(), model),
         identity=_identity_network(config),
         lpips=None if config.lpips_weights is None else Lpips(config.lpips_weights),
         fid=None if config.fid_weights is None else FidFeatures(config.fid_weights),
@@ -240,7 +242,7 @@ class _Bench:
         self._config = config
         self._judges = _judges(config, model)
         self._animators = animators_of(config, model)
-        weights = [animator.config.draw.weights for animator in self._animators.values()]
+        weights = [weights_of(animator.config.draw) for animator in self._animators.values()]
         weights += [config.lpips_weights, config.fid_weights, config.fvd_weights, config.identity_weights]
         self._networks = [
             *self._animators,
@@ -291,9 +293,9 @@ class _Bench:
             retargeting = replace(animator.config.retarget, reference=pair.reference)
             if pair.has_truth:
                 retargeting = unlimited(retargeting)
-            animator.config = replace(animator.config, retarget=retargeting)
             portrait = animator.portrait(reference.source, f"clip {pair.source.key}")
-            yield name, list(animator.animate(portrait, reference.motion))
+            dynamics = animator.retarget(portrait, reference.motion, retargeting)
+            yield name, list(animator.render(portrait, dynamics))
         for folder in self._config.predictions:
             yield row_of(folder), _predicted(folder, pair, reference)
 

@@ -17,8 +17,10 @@ from faceanime.core.progress import Progress, watched
 from faceanime.evaluate.reenactment_pairs import Pair
 from faceanime.evaluate.report import Better, Table
 from faceanime.evaluate.run import EvaluateConfig, animators_of, hash_of_files
+from faceanime.generator.renderers import weights_of
+from faceanime.geometry.resize import resized
 from faceanime.morphable.model import load_model
-from faceanime.pipeline import Animator, scaled_portrait
+from faceanime.pipeline import Animator
 
 SIZES_PX = (256, 512, 1024)
 ROUNDS, FRAMES = 5, 50
@@ -30,8 +32,8 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
     What was measured stays in OUT/measured/speed.json: the same command again tells the same, unless a network or the
     clip has changed.
     """
-    path, animators = out / "measured" / "speed.json", _animators(pair, config)
-    inputs = hash_of_files(animator.config.draw.weights for animator in animators.values()) + pair.name
+    path, animators = out / "measured" / "speed.json", animators_of(config, load_model())
+    inputs = hash_of_files(weights_of(animator.config.draw) for animator in animators.values()) + pair.name
     if not path.exists() or json.loads(path.read_text(encoding="utf-8")).get("inputs") != inputs:
         rates = _measured(pair, animators, progress)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -51,14 +53,6 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
     return [Table("Frames a second", columns, rows, note, better, digits=1)]
 
 
-def _animators(pair: Pair, config: EvaluateConfig) -> dict[str, Animator]:
-    animators = animators_of(config, load_model())
-    for animator in animators.values():
-        retargeting = replace(animator.config.retarget, reference=pair.reference)
-        animator.config = replace(animator.config, retarget=retargeting)
-    return animators
-
-
 def _measured(
     pair: Pair, animators: Mapping[str, Animator], progress: Progress
 ) -> dict[str, dict[str, list[float]]]:
@@ -67,11 +61,14 @@ def _measured(
         name: {str(size): [] for size in SIZES_PX} for name in animators
     }
     some = next(iter(animators.values()))
-    portraits = {size: some.portrait(scaled_portrait(source, size)) for size in SIZES_PX}
+    portraits = {size: some.portrait(resized(source, size)) for size in SIZES_PX}
     turns = [(r, size, name) for r in range(ROUNDS + 1) for size in SIZES_PX for name in animators]
     progress.stage("measuring speed", len(turns))
     for turn, size, name in watched(turns, progress):
-        frames = animators[name].animate(portraits[size], motion)
+        animator = animators[name]
+        retargeting = replace(animator.config.retarget, reference=pair.reference)
+        dynamics = animator.retarget(portraits[size], motion, retargeting)
+        frames = animator.render(portraits[size], dynamics)
         next(frames)  # what is prepared once for a portrait does not count
         started = time.perf_counter()
         count = sum(1 for _ in islice(frames, FRAMES))

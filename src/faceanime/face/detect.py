@@ -34,11 +34,20 @@ Face = TypeVar("Face", FoundFace, Landmarks)
 
 
 @runtime_checkable
-class FaceDetector(Protocol):
-    """Whatever finds faces in a picture."""
+class LandmarkDetector(Protocol):
+    """The seam for landmark detectors: pixels in, landmarks out; no state from one call to the next."""
 
-    def detect(self, pixels: Pixels, threshold: float | None = None) -> tuple[Landmarks, ...]:
-        """All faces whose score reaches `threshold` (its own where None), the largest first."""
+    def detect(
+        self, pixels: Pixels, threshold: float | None = None, small_faces: bool = True
+    ) -> tuple[Landmarks, ...]:
+        """Return all faces of an image (H,W,3) whose score reaches `threshold`, the largest first.
+
+        `threshold` in [0, 1], the detector's own if None; without `small_faces` a costly search for tiny faces is left
+        out.
+        """
+
+    def read(self, pixels: Pixels, place: Place) -> Reading | None:
+        """Return the landmarks of the face expected at `place`, in px of the image; None if there is no face."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +93,13 @@ class MediapipeDetector:
         self._boxes = (BoxModel("near", _LOWEST_SCORE), BoxModel("full", _LOWEST_SCORE))
         self._mesh = MeshModel()
 
-    def detect(self, pixels: Pixels, threshold: float | None = None) -> tuple[Landmarks, ...]:
-        """All faces, the largest first.
+    def detect(
+        self, pixels: Pixels, threshold: float | None = None, small_faces: bool = True
+    ) -> tuple[Landmarks, ...]:
+        """Return all faces, the largest first.
 
-        `pixels` (H,W,3) uint8 sRGB; `threshold` the least score in [0, 1], the config's where None.
+        `pixels` (H,W,3) uint8 sRGB; `threshold`, the least score in [0, 1], is the configuration's if None.
+        `small_faces` searches tile by tile if nothing else is found, unless the configuration forbids it.
 
         Raises:
             ShapeError: if `pixels` is not (H,W,3).
@@ -95,7 +107,7 @@ class MediapipeDetector:
         check_shape("pixels", pixels, None, None, 3)
         least = self._config.threshold if threshold is None else threshold
         height, width = pixels.shape[:2]
-        for windows in _searches(height, width, self._config.small_faces):
+        for windows in _searches(height, width, small_faces and self._config.small_faces):
             candidates = _distinct([face for window in windows for face in self._find(pixels, window)])
             confirmed = [face for found in candidates if (face := self._confirm(pixels, found)) is not None]
             faces = _distinct([face for face in confirmed if face.score >= least])
@@ -192,11 +204,11 @@ def choose_face(
         raise NoFaceError(f"no face in {where}; try a lower --detect.threshold or a picture {_FRONTAL}")
     index = 0 if which == "largest" else which
     if not 0 <= index < len(faces):
-        raise no_such_face(index, len(faces), where, option)
+        raise missing_face(index, len(faces), where, option)
     return _largest_first(faces)[index]
 
 
-def no_such_face(index: int, count: int, where: str, option: str) -> NoFaceError:
+def missing_face(index: int, count: int, where: str, option: str = "--face") -> NoFaceError:
     """The error for a face that was asked for by its `index` and is not among the `count` that were found."""
     plural = "" if count == 1 else "s"
     return NoFaceError(
@@ -215,7 +227,7 @@ _FRONTAL = "that shows a face from the front"
 
 
 def require_faces(
-    detector: FaceDetector, pixels: Pixels, where: str, threshold: float
+    detector: LandmarkDetector, pixels: Pixels, where: str, threshold: float
 ) -> tuple[Landmarks, ...]:
     """All faces of a picture (H,W,3), the largest first; if there is none, the error says how close it was.
 

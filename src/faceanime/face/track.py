@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from faceanime.core.concurrency import ahead
 from faceanime.core.errors import ConfigError
 from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
-from faceanime.face.detect import DetectConfig, FaceDetector, MediapipeDetector
+from faceanime.face.detect import LandmarkDetector
 from faceanime.face.landmark_view import Place, Reading, place_of
-from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
-
-
-@runtime_checkable
-class TrackingDetector(FaceDetector, Protocol):
-    """A detector that can also read landmarks where it is told to look, at once and without memory."""
-
-    def read(self, pixels: Pixels, place: Place) -> Reading | None:
-        """The landmarks at a place of a picture; None where there is no face."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +26,6 @@ class TrackConfig:
     """Which face of the first frame that has one: the largest, or an index in order of size."""
     search_every: int = 5
     """While the face is lost, every so many frames are searched for it."""
-    detect: DetectConfig = field(default_factory=lambda: DetectConfig(small_faces=False))
-    """How it is searched."""
     anchored: bool = True
     """Landmarks lie on the skin of a calm frame wherever it goes; without, where the detector reads them."""
 
@@ -63,14 +53,12 @@ class LandmarkTracker:
 
     def __init__(
         self,
-        config: TrackConfig = TrackConfig(),
-        detector: TrackingDetector | None = None,
-        model: MorphableModel | None = None,
+        config: TrackConfig,
+        detector: LandmarkDetector,
+        model: MorphableModel,
     ) -> None:
-        """The `model` knows what is skin; by default the one that is bundled."""
-        self._config = config
-        self._detector = detector if detector is not None else MediapipeDetector(config.detect)
-        self._model = load_model() if model is None and config.anchored else model
+        """The `model` says which landmarks lie on skin."""
+        self._config, self._detector, self._model = config, detector, model
 
     def track(
         self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
@@ -91,7 +79,6 @@ class LandmarkTracker:
         """The landmarks of frames that were `read` before, pinned to an anchor if the settings say so."""
         if not self._config.anchored:
             return (None if view is None else view.landmarks for view in views)
-        assert self._model is not None
         return anchored(views, self._model)
 
     def read(
@@ -125,7 +112,7 @@ class LandmarkTracker:
         self, pixels: Pixels, last: Place | None, lost: int, found: Callable[[int], None] | None
     ) -> Place | None:
         """Where the followed face is now, or the chosen one if there is none yet."""
-        places = [place_of(face.points_image) for face in self._detector.detect(pixels)]
+        places = [place_of(face.points_image) for face in self._detector.detect(pixels, small_faces=False)]
         if last is None:
             if found is not None:
                 found(len(places))

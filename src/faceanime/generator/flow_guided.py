@@ -18,6 +18,7 @@ networks are bound by memory.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, Literal, TypeAlias
@@ -30,8 +31,10 @@ from torch.nn.functional import interpolate, pixel_shuffle, relu
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.conditions import MAPS
-from faceanime.generator.windows import Part, WindowSizes
+from faceanime.generator.windows import PARTS, Part, WindowSizes
 from faceanime.prior.sparse_texture import TextureConfig
+from faceanime.runtime.network import Network
+from faceanime.runtime.torch_network import TorchNetwork
 
 RepairedPart: TypeAlias = Literal["mouth", "eye", "face"]
 """What is painted; of light, only a gain is known."""
@@ -301,6 +304,18 @@ class FlowGuided(nn.Module):
     def parts(self) -> dict[str, nn.Module]:
         """What is taught by itself, by name."""
         return {**self.nets, "light": self.light}
+
+    def networks(self) -> dict[Part, Network]:
+        """The networks for use alone, by part: each takes what `forward` does and returns `image` (light: `gain`)."""
+        folded = self.folded()
+
+        def repair(part: Part) -> Callable[..., Mapping[str, Tensor]]:
+            return lambda **given: {"image": folded(part, **given).image}
+
+        def light(**given: Tensor) -> Mapping[str, Tensor]:
+            return {"gain": folded.gain(**given)}
+
+        return {part: TorchNetwork(light if part == "light" else repair(part)) for part in PARTS}
 
     def folded(self) -> FlowGuided:
         """A copy for use alone: less colour and light, batch norm in the convolutions, weights as CPUs like them."""

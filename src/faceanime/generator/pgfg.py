@@ -11,6 +11,7 @@ weights (FRGAN's N(0, 0.02) fades out in thin layers).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import DenseDecoder, Encoder, GeneratedFace, widths_by_scale
 from faceanime.generator.face_window import PriorConfig
+from faceanime.runtime.network import Network
+from faceanime.runtime.torch_network import TorchNetwork
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,12 @@ class Pgfg(nn.Module):
         after, e_t = self.prior_encoder(target_prior)
         out, mask = self.decoder(h + (e_t - e_s), [image, before, after])
         return GeneratedFace.over(source, out, mask)
+
+    def as_network(self) -> Network:
+        """The network for use alone: takes what `forward` does and returns `out` and `mask`."""
+
+        def run(**given: Tensor) -> Mapping[str, Tensor]:
+            made = self(**given)
+            return {"out": made.out, "mask": made.mask}
+
+        return TorchNetwork(run)

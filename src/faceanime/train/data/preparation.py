@@ -102,7 +102,7 @@ class _Studio:
         self.model: MorphableModel = load_model()
         self._config, self._progress = config, progress
         self._rate = Fraction(config.frame_rate)
-        self._detector = MediapipeDetector(config.track.detect)
+        self._detector = MediapipeDetector()
         self._tracker = LandmarkTracker(config.track, self._detector, self.model)
 
     def prepare(self, source: Source, told: Row, folder: Path) -> list[Row]:

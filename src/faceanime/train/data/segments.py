@@ -18,7 +18,7 @@ from jaxtyping import Float
 from faceanime.core.errors import ConfigError
 from faceanime.face.anchor import FaceView
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
-from faceanime.face.detect import MediapipeDetector
+from faceanime.face.detect import LandmarkDetector
 from faceanime.face.fit import FitConfig, seen_basis
 from faceanime.face.landmark_view import overlap
 from faceanime.face.sequence import DYNAMICS_SIZE_PX, fit_sequence
@@ -151,7 +151,7 @@ Size: TypeAlias = tuple[int, int]
 
 
 def look_at(
-    frames: Iterable[Frame], tracker: LandmarkTracker, detector: MediapipeDetector, config: PrepareConfig
+    frames: Iterable[Frame], tracker: LandmarkTracker, detector: LandmarkDetector, config: PrepareConfig
 ) -> Iterator[tuple[int, Look, Size]]:
     """Each frame's shot, what was seen of it, and its size; the face is chosen, and its anchor sought, in each shot."""
     index = 0
@@ -170,7 +170,7 @@ def look_at(
 def _read(
     frames: Iterable[tuple[Frame, Landmarks | None]],
     first: int,
-    detector: MediapipeDetector,
+    detector: LandmarkDetector,
     config: PrepareConfig,
 ) -> Iterator[tuple[Look, FaceView | None, Size]]:
     """What was seen of frames, the face as an anchor sees it, and their size: no frame is held."""
@@ -179,7 +179,7 @@ def _read(
         if landmarks is not None and index % _SHARPNESS_EVERY == 0:
             sharpness = sharpness_of(frame.pixels, landmarks)
         if landmarks is not None and index % (_OTHERS_EVERY_S * config.frame_rate) == 0:
-            faces = [face.box_px for face in detector.detect(frame.pixels)]
+            faces = [face.box_px for face in detector.detect(frame.pixels, small_faces=False)]
             others = tuple(box for box in faces if overlap(box, landmarks.box_px) < _SAME_FACE_OVERLAP)
         view = None if landmarks is None else FaceView.of(frame.pixels, landmarks)
         height, width = frame.pixels.shape[:2]

@@ -56,7 +56,7 @@ class Album:
         side, animator = self._side, self.animator
         as_fitted = SmoothConfig(method="none")
         fitted = fit_sequence(
-            landmarks, Fraction(1), side, animator.model, animator.config.fit, as_fitted, self.person
+            landmarks, Fraction(1), side, animator.model, animator.config.read.fit, as_fitted, self.person
         )
         return replace(fitted, pose=fitted.pose.resized(side / fitted.picture_side_px), picture_side_px=side)
 
@@ -84,7 +84,7 @@ class Album:
         for path in self.files:
             pixels = read_image(path)
             try:
-                seen.append((pixels, self.animator.find(pixels, str(path), "largest")[0]))
+                seen.append((pixels, self.animator.reader.find(pixels, str(path), "largest")[0]))
             except NoFaceError:
                 continue
         if not seen:

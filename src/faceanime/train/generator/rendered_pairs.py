@@ -32,7 +32,7 @@ from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
-from faceanime.pipeline import Animator, Portrait
+from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
 from faceanime.render.geometric import DRAWN, GeometricRenderer
 from faceanime.render.head.hair_occlusion import hair_before
@@ -40,6 +40,7 @@ from faceanime.render.head.sheet import source_shape
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
+from faceanime.structures.portrait import Portrait
 
 KIND = "reenacted-moments"
 SUFFIX = ".pairs.safetensors"
@@ -179,14 +180,14 @@ def _rendered(
     portraits += drawn
     canvases, driven = [], []
     for portrait in portraits:
-        aimed = _met_by(portrait.face, points[targets], model, animator.config.fit, pinned[targets])
+        aimed = _met_by(portrait.face, points[targets], model, animator.config.read.fit, pinned[targets])
         canvases.append(_drawn(portrait, aimed, animator))
         driven.append(_numbers(aimed.expression, aimed.pose))
     own_faces = [
         _numbers(face.expression[None], _of_one(face.pose))
         for face in (portrait.face.coefficients for portrait in portraits)
     ]
-    mattes = [animator.matte(pictures[t], Landmarks(points[t], 1.0)) for t in targets.tolist()]
+    mattes = [animator.reader.matte(pictures[t], Landmarks(points[t], 1.0)) for t in targets.tolist()]
     return {
         "truth": pictures[targets],
         "truth_matte": _levels(mattes),
@@ -209,7 +210,7 @@ def _portrait_of(
 ) -> Portrait:
     """A portrait with the coefficients that its clip has, not those of this frame alone: so the targets' fit it."""
     landmarks, model = Landmarks(points, 1.0), animator.model
-    matte = animator.matte(picture, landmarks)
+    matte = animator.reader.matte(picture, landmarks)
     fitted = hair_before(_fitted_by(face, points, model), picture, matte, model)
     return Portrait(picture, landmarks, fitted, matte, 0)
 
@@ -236,7 +237,7 @@ def _with_shut_mouths(portraits: list[Portrait], other: Takes, animator: Animato
         (picture,) = _drawn(portrait, one, animator)
         seen = project(source_shape(shut, model), face.pose)[: model.landmark_count]
         landmarks = Landmarks(seen.astype(np.float32), 1.0)
-        drawn.append(Portrait(picture, landmarks, shut, animator.matte(picture, landmarks), 0))
+        drawn.append(Portrait(picture, landmarks, shut, animator.reader.matte(picture, landmarks), 0))
     return drawn
 
 

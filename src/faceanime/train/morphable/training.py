@@ -13,10 +13,10 @@ from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
 from faceanime.face.anchor import FaceView
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.track import LandmarkTracker
+from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
-from faceanime.morphable.model import MorphableModel, save_model
+from faceanime.morphable.model import MorphableModel, load_model, save_model
 from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
 from faceanime.train.morphable.learn import LearnConfig, Person, learn_model
 
@@ -48,7 +48,7 @@ def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Pers
     if not rows:
         raise ConfigError(f"no row of split {split} in {data}; expected {CLIPS} or {PORTRAITS} there")
     detector = MediapipeDetector()
-    tracker = LandmarkTracker()
+    tracker = LandmarkTracker(TrackConfig(), detector, load_model())
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     read: dict[str, list[np.ndarray]] = defaultdict(list)
     progress.stage("reading landmarks", len(rows))

@@ -10,15 +10,16 @@ from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.generator.face_window import face_window
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import save_generator
-from faceanime.generator.inference import Painter
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
-from faceanime.generator.renderer_config import DrawConfig
+from faceanime.generator.pgfg_renderer import PgfgDrawer, PgfgRenderer
 from faceanime.geometry.flow import identity_flow
 from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Animator, AnimatorConfig, Portrait
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
+from faceanime.render.renderer import RendererConfig
 from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.portrait import Portrait
 
 SMALL = PgfgConfig(size_px=64, width=4, widest=8, latent=6)
 
@@ -31,6 +32,10 @@ def network(mask: float, colour: float = 0.0) -> Pgfg:
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.constant_(layer.bias, bias)
     return network
+
+
+def drawer_of(portrait: Portrait, model: MorphableModel, network: Pgfg) -> PgfgDrawer:
+    return PgfgRenderer(network.as_network(), SMALL.size_px, SMALL.prior, model).prepare(portrait)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,7 @@ def inside(portrait: Portrait, model: MorphableModel) -> np.ndarray:
 def test_outside_the_window_the_portrait_stays_bit_for_bit(
     portrait: Portrait, motion: Dynamics, model: MorphableModel, inside: np.ndarray
 ) -> None:
-    painted = Painter(portrait.pixels, portrait.face, model, network(200.0)).draw(motion[0])
+    painted = drawer_of(portrait, model, network(200.0)).draw(motion[0], motion.pose[0])
     assert inside.any()
     assert not inside.all()
     np.testing.assert_array_equal(painted[~inside], portrait.pixels[~inside])
@@ -57,16 +62,16 @@ def test_outside_the_window_the_portrait_stays_bit_for_bit(
 def test_a_shut_mask_leaves_the_portrait_its_own_pixels(
     portrait: Portrait, motion: Dynamics, model: MorphableModel
 ) -> None:
-    painted = Painter(portrait.pixels, portrait.face, model, network(-200.0)).draw(motion[0])
+    painted = drawer_of(portrait, model, network(-200.0)).draw(motion[0], motion.pose[0])
     np.testing.assert_array_equal(painted, portrait.pixels)
 
 
 def test_the_target_is_heard(portrait: Portrait, motion: Dynamics, model: MorphableModel) -> None:
     torch.manual_seed(1)
-    painter = Painter(portrait.pixels, portrait.face, model, Pgfg(SMALL).eval())
-    one, other = (painter.draw(motion[t]) for t in (0, len(motion) // 2))
+    painter = drawer_of(portrait, model, Pgfg(SMALL).eval())
+    one, other = (painter.draw(motion[t], motion.pose[t]) for t in (0, len(motion) // 2))
     assert (one != other).any()
-    np.testing.assert_array_equal(one, painter.draw(motion[0]))
+    np.testing.assert_array_equal(one, painter.draw(motion[0], motion.pose[0]))
 
 
 def test_the_renderer_pgfg_paints(
@@ -74,10 +79,10 @@ def test_the_renderer_pgfg_paints(
 ) -> None:
     path = tmp_path / "mine.safetensors"
     save_generator(path, network(200.0), model, {})
-    animator = Animator(AnimatorConfig(DrawConfig("pgfg", generator=path)), model)
+    animator = Animator(AnimatorConfig(RendererConfig("pgfg", generator=path)), model)
     first = next(animator.render(portrait, motion))
     np.testing.assert_array_equal(
-        first, Painter(portrait.pixels, portrait.face, model, network(200.0)).draw(motion[0])
+        first, drawer_of(portrait, model, network(200.0)).draw(motion[0], motion.pose[0])
     )
 
 
@@ -85,10 +90,10 @@ def test_weights_that_are_not_there_or_of_another_kind_are_told(
     tmp_path: Path, portrait: Portrait, motion: Dynamics, model: MorphableModel
 ) -> None:
     with pytest.raises(
-        ConfigError, match="no weights of renderer pgfg come along; name yours with --generator"
+        ConfigError, match="no weights of renderer pgfg are bundled; name a generator of yours"
     ):
-        next(Animator(AnimatorConfig(DrawConfig("pgfg")), model).render(portrait, motion))
+        next(Animator(AnimatorConfig(RendererConfig("pgfg")), model).render(portrait, motion))
     path = tmp_path / "flow.safetensors"
     save_generator(path, FlowGuided(), model, {})
     with pytest.raises(WeightsError, match="holds a generator of renderer flow, not of pgfg"):
-        next(Animator(AnimatorConfig(DrawConfig("pgfg", generator=path)), model).render(portrait, motion))
+        next(Animator(AnimatorConfig(RendererConfig("pgfg", generator=path)), model).render(portrait, motion))

@@ -13,19 +13,20 @@ from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
+from faceanime.generator.flow_renderer import Repairer, WindowNetworks
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
-from faceanime.generator.renderer_config import DrawConfig
-from faceanime.generator.repair import Repairer
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.pipeline import Animator, AnimatorConfig, Portrait
+from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
 from faceanime.render.mouth.layer import MouthLayer
+from faceanime.render.renderer import RendererConfig
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
+from faceanime.structures.portrait import Portrait
 from faceanime.structures.raster import Box
-from faceanime.workflows import FilmOptions, animate_file
+from faceanime.workflows import OutputOptions, animate_file
 from heads import axes_of, fitted, pose_of
 
 REGION = Box(10, 5, 235, 240)
@@ -56,7 +57,15 @@ def lamp() -> FlowGuided:
 def repairer(
     picture: np.ndarray, face: FaceCoefficients, model: MorphableModel, network: FlowGuided
 ) -> Repairer:
-    return Repairer(picture, fitted(face, model), REGION, mouth_of(picture, face, model), model, network)
+    return repairer_of(picture, face, REGION, model, network)
+
+
+def repairer_of(
+    picture: np.ndarray, face: FaceCoefficients, region: Box, model: MorphableModel, network: FlowGuided
+) -> Repairer:
+    networks = WindowNetworks(network.networks(), network.config.windows, network.config.texture)
+    mouth = mouth_of(picture, face, model)
+    return Repairer(picture, fitted(face, model), region, mouth, networks, model)
 
 
 def mouth_of(picture: np.ndarray, face: FaceCoefficients, model: MorphableModel) -> MouthLayer:
@@ -107,7 +116,7 @@ def test_skin_of_a_turned_head_is_lit(
     expression = axes_of(model, jaw_open=0.8)
     target = FaceCoefficients(face.identity, expression, pose_of(18, -3, 4, scale=70, at=(120, 110)))
     canvas = np.full_like(picture[region.slices], 100)
-    repairer = Repairer(picture, fitted(face, model), region, mouth_of(picture, face, model), model, lamp)
+    repairer = repairer_of(picture, face, region, model, lamp)
     points = model_points(target, np.zeros(model.mean.shape), model)[:, :2] - (region.left, region.top)
     lit = repairer.repair(canvas, target).astype(int)
 
@@ -133,7 +142,7 @@ def test_a_grey_portrait_is_lit_in_grey(
     picture: np.ndarray, face: FaceCoefficients, model: MorphableModel, lamp: FlowGuided
 ) -> None:
     grey = np.repeat(picture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
-    repairer = Repairer(grey, fitted(face, model), REGION, mouth_of(grey, face, model), model, lamp)
+    repairer = repairer_of(grey, face, REGION, model, lamp)
     turned = FaceCoefficients(face.identity, face.expression, pose_of(18, -3, 4, scale=70, at=(120, 110)))
     made = repairer.repair(np.ascontiguousarray(grey[REGION.slices]), turned)
     assert (made != grey[REGION.slices]).any()
@@ -148,7 +157,7 @@ def test_a_grey_portrait_stays_grey(
     network: FlowGuided,
 ) -> None:
     grey = np.repeat(picture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
-    repairer = Repairer(grey, fitted(face, model), REGION, mouth_of(grey, face, model), model, network)
+    repairer = repairer_of(grey, face, REGION, model, network)
     made = repairer.repair(np.ascontiguousarray(grey[REGION.slices]), talking)
     assert (made != grey[REGION.slices]).any()
     assert np.ptp(made.astype(int), axis=-1).max() <= 1
@@ -162,8 +171,8 @@ def test_the_pipeline_repairs(
     plain, flow = (
         list(Animator(config, model).render(portrait, motion))
         for config in (
-            AnimatorConfig(DrawConfig("geometric")),
-            AnimatorConfig(DrawConfig("flow", generator=path)),
+            AnimatorConfig(RendererConfig("geometric")),
+            AnimatorConfig(RendererConfig("flow", generator=path)),
         )
     )
     np.testing.assert_array_equal(flow[0], portrait.pixels)
@@ -174,7 +183,7 @@ def test_some_frames_are_drawn_as_in_the_whole_film(
     portrait: Portrait, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With their hair, which follows neighbouring frames."""
-    animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
+    animator = Animator(AnimatorConfig(RendererConfig("geometric")), model)
     dynamics = animator.retarget(portrait, bundled_motion("shake"))
     whole, some = (
         list(animator.render(portrait, dynamics)),
@@ -198,7 +207,7 @@ def test_a_generator_that_repairs_nothing_is_refused(
 ) -> None:
     path = tmp_path / "generator.safetensors"
     save_generator(path, Pgfg(PgfgConfig(size_px=8, width=2, widest=2, latent=2)), model, {})
-    animator = Animator(AnimatorConfig(DrawConfig("flow", generator=path)), model)
+    animator = Animator(AnimatorConfig(RendererConfig("flow", generator=path)), model)
     with pytest.raises(WeightsError, match="holds a generator of renderer pgfg, not of flow"):
         next(animator.render(portrait, motion))
 
@@ -214,7 +223,7 @@ def test_two_renderings_that_overlap_give_their_threads_back(
 
     torch.set_num_threads(2)
     before = threads()
-    animator = Animator(AnimatorConfig(DrawConfig("geometric")), model)
+    animator = Animator(AnimatorConfig(RendererConfig("geometric")), model)
     one, other = animator.render(portrait, motion), animator.render(portrait, motion)
     next(one), next(other)
     one.close()
@@ -229,11 +238,11 @@ def test_weights_that_do_not_fit_are_told_before_the_driver_is_followed(
     for name in ("portrait.png", "driving.mp4"):
         (tmp_path / name).write_bytes(b"")
     given = tmp_path / "portrait.png", tmp_path / "driving.mp4", tmp_path / "out.mp4"
-    missing = Animator(AnimatorConfig(DrawConfig(generator=tmp_path / "none.safetensors")), model)
+    missing = Animator(AnimatorConfig(RendererConfig(generator=tmp_path / "none.safetensors")), model)
     with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):
-        animate_file(missing, *given, FilmOptions(), SilentProgress())
+        animate_file(missing, *given, OutputOptions(), SilentProgress())
     useless = Animator(
-        AnimatorConfig(DrawConfig("geometric", generator=bundled("generator_fast.safetensors"))), model
+        AnimatorConfig(RendererConfig("geometric", generator=bundled("generator_fast.safetensors"))), model
     )
     with pytest.raises(ConfigError, match="the geometric renderer has no networks"):
-        animate_file(useless, *given, FilmOptions(), SilentProgress())
+        animate_file(useless, *given, OutputOptions(), SilentProgress())

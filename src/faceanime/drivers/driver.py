@@ -1,0 +1,50 @@
+"""The seam for drivers: whatever supplies a motion to a portrait.
+
+A new kind of driver is one class that satisfies `DriverKind`, in a file of its own, and one entry of
+`open_driver.DRIVERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from faceanime.core.progress import Progress
+from faceanime.face.reader import FaceReader
+from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.frames import Pixels
+
+View: TypeAlias = Callable[[], Pixels]
+"""Draws an image (H,W,3) only if it is asked for."""
+
+
+@runtime_checkable
+class Driver(Protocol):
+    """One driver, opened: its motion, what it looks like, and its sound."""
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it shows one moment alone: a picture, or a motion file of one frame."""
+
+    @property
+    def sound(self) -> Path | None:
+        """The file whose sound belongs to the motion, if any."""
+
+    def dynamics(self, progress: Progress) -> Dynamics:
+        """Return the motion. Raises FaceAnimeError."""
+
+    def views(self) -> Iterator[View]:
+        """Yield what the driver looks like in each frame, for side-by-side videos and contact sheets."""
+
+
+@runtime_checkable
+class DriverKind(Protocol):
+    """A class of drivers."""
+
+    @staticmethod
+    def accepts(source: Path) -> bool:
+        """Whether a file is of this kind, judged cheaply by its name or first bytes."""
+
+    def __call__(self, source: Path, reader: FaceReader) -> Driver:
+        """Open the file. Raises FaceAnimeError for what can be found out cheaply."""

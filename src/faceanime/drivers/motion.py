@@ -1,0 +1,59 @@
+"""A motion as a driver: from a motion file, or one that was imagined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property, partial
+from pathlib import Path
+
+from faceanime.core.progress import Progress
+from faceanime.drivers.driver import View
+from faceanime.dynamics.motion_file import is_motion_file, load_motion_of
+from faceanime.face.reader import FaceReader
+from faceanime.geometry.camera import project
+from faceanime.morphable.model import MorphableModel
+from faceanime.render.clay import shade_face
+from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.frames import Pixels
+
+CLAY_SIDE_PX = 512
+"""Side of the clay view of a motion."""
+
+
+class MotionFileDriver:
+    """The motion in a motion file."""
+
+    sound = None
+
+    def __init__(self, source: Path, reader: FaceReader) -> None:
+        self._path, self._model = source, reader.model
+
+    @staticmethod
+    def accepts(source: Path) -> bool:
+        return is_motion_file(source)
+
+    @cached_property
+    def _motion(self) -> Dynamics:
+        return load_motion_of(self._path, self._model)
+
+    @property
+    def is_still(self) -> bool:
+        return len(self._motion) == 1
+
+    def dynamics(self, progress: Progress) -> Dynamics:
+        """Load the motion. Raises WeightsError, MorphableModelError."""
+        return self._motion
+
+    def views(self) -> Iterator[View]:
+        """Yield the driver's 3D face in clay."""
+        return clay_views(self._motion, self._model)
+
+
+def clay_views(motion: Dynamics, model: MorphableModel) -> Iterator[View]:
+    """Yield the 3D face of each frame of a motion, shaded like clay, (512,512,3)."""
+    return (partial(_clay, motion, t, model) for t in range(len(motion)))
+
+
+def _clay(motion: Dynamics, t: int, model: MorphableModel) -> Pixels:
+    points = project(model.vertices(motion.identity, motion.expression[t]), motion.pose[t])
+    return shade_face(points * (CLAY_SIDE_PX / motion.picture_side_px), model, CLAY_SIDE_PX, CLAY_SIDE_PX)

@@ -1,0 +1,44 @@
+"""A picture as a driver: its expression and head angles are the goal of a movement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+from faceanime.core.progress import Progress
+from faceanime.drivers.driver import View
+from faceanime.face.reader import FaceReader
+from faceanime.media.image import is_image_file, read_image
+from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.frames import Pixels
+
+FRAME_RATE = Fraction(25)
+"""Frames a second of the movement toward a picture."""
+
+
+class PictureDriver:
+    """The face in a picture, as a motion of one frame."""
+
+    is_still = True
+    sound = None
+
+    def __init__(self, source: Path, reader: FaceReader) -> None:
+        self._path, self._reader = source, reader
+
+    @staticmethod
+    def accepts(source: Path) -> bool:
+        return is_image_file(source)
+
+    @cached_property
+    def _pixels(self) -> Pixels:
+        return read_image(self._path)
+
+    def dynamics(self, progress: Progress) -> Dynamics:
+        """Fit the face. Raises MediaError, NoFaceError."""
+        return self._reader.still(self._pixels, str(self._path), FRAME_RATE)
+
+    def views(self) -> Iterator[View]:
+        """Yield the picture once."""
+        yield lambda: self._pixels

@@ -1,0 +1,133 @@
+"""Reading 3D faces from pixels: detect, segment, fit, and track through a video.
+
+`FaceReader` holds the parts that need loading (detector, segmenter, morphable model), so that they are loaded once and
+shared by everything that reads faces: portraits, drivers, the preparation of training data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from faceanime.face.detect import (
+    DetectConfig,
+    FaceChoice,
+    LandmarkDetector,
+    choose_face,
+    missing_face,
+    require_faces,
+    say_which_face,
+)
+from faceanime.face.fit import FitConfig, fit_face
+from faceanime.face.segment import PersonSegmenter
+from faceanime.face.sequence import fit_sequence
+from faceanime.face.smooth import SmoothConfig
+from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.geometry.resize import resized
+from faceanime.morphable.model import MorphableModel
+from faceanime.render.head.hair_occlusion import hair_before
+from faceanime.render.head.sheet import face_region
+from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.frames import Frame, Pixels
+from faceanime.structures.landmarks import Landmarks
+from faceanime.structures.portrait import Portrait
+
+SEGMENTED_SIDE_PX = 1024
+"""Largest side at which a person is segmented: the network was trained on whole people and reads 256 px."""
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """Settings of detection, tracking, fitting and smoothing."""
+
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
+    smooth: SmoothConfig = field(default_factory=SmoothConfig)
+
+
+class FaceReader:
+    """Finds, fits and tracks faces with one detector, one segmenter and one morphable model."""
+
+    def __init__(
+        self,
+        detector: LandmarkDetector,
+        segmenter: PersonSegmenter,
+        model: MorphableModel,
+        config: ReadConfig,
+        matte_reach: float,
+    ) -> None:
+        """`matte_reach`: side of the part of an image that is segmented, in sizes of the face."""
+        self.model, self.config = model, config
+        self.matte_reach = matte_reach
+        self._detector, self._segmenter = detector, segmenter
+        self._tracker = LandmarkTracker(config.track, detector, model)
+
+    def find(self, pixels: Pixels, where: str, face: FaceChoice = "largest") -> tuple[Landmarks, int]:
+        """Return the chosen face of an image (H,W,3) uint8 and the number of other faces.
+
+        `where` names the image in messages. Raises NoFaceError.
+        """
+        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
+        return choose_face(faces, face, where), len(faces) - 1
+
+    def portrait(self, pixels: Pixels, where: str, face: FaceChoice = "largest") -> Portrait:
+        """Find and fit the face of an image (H,W,3) uint8. Raises NoFaceError."""
+        return self.fit(pixels, *self.find(pixels, where, face))
+
+    def fit(self, pixels: Pixels, landmarks: Landmarks, other_faces: int = 0) -> Portrait:
+        """Fit the face whose `landmarks` are known, in px of the image (H,W,3) uint8."""
+        face = fit_face(landmarks.points_image.astype(np.float64), self.model, self.config.fit)
+        matte = self.matte(pixels, landmarks)
+        return Portrait(pixels, landmarks, hair_before(face, pixels, matte, self.model), matte, other_faces)
+
+    def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
+        """Segment the person whose `landmarks` (px) are given: probability for each pixel of (H,W,3), in [0, 1].
+
+        Only the surroundings of the face are segmented, at the scale at which the network knows people; it is 0 beyond.
+        """
+        height, width = pixels.shape[:2]
+        box = face_region(landmarks.points_image, width, height, self.matte_reach)
+        matte = np.zeros((height, width), np.float32)
+        part = np.ascontiguousarray(pixels[box.slices])
+        found = self._segmenter.segment(resized(part, min(max(part.shape[:2]), SEGMENTED_SIDE_PX)))
+        matte[box.slices] = cv2.resize(found, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
+        return matte
+
+    def still(self, pixels: Pixels, where: str, frame_rate: Fraction) -> Dynamics:
+        """Return the dynamics of one frame: the face of an image (H,W,3) that `config.track.face` chooses.
+
+        Raises NoFaceError.
+        """
+        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
+        chosen = choose_face(faces, self.config.track.face, where)
+        say_which_face(self.config.track.face, len(faces), where)
+        return self._sequence([chosen], frame_rate, max(pixels.shape[:2]), where)
+
+    def track(self, frames: Iterable[Frame], frame_rate: Fraction, side_px: int, where: str) -> Dynamics:
+        """Track the face that `config.track.face` chooses through the frames of a video, in constant memory.
+
+        `side_px` is the longer side of the frames. Raises NoFaceError.
+        """
+        return self._sequence(self._followed(frames, where), frame_rate, side_px, where)
+
+    def _followed(self, frames: Iterable[Frame], where: str) -> Iterator[Landmarks | None]:
+        """Yield the landmarks of the chosen face. Raises NoFaceError if only other faces are found."""
+        counts: list[int] = []  # faces in each frame that was searched, until the chosen one is found
+        yield from self._tracker.track(frames, counts.append)
+        choice, found = self.config.track.face, counts[-1] if counts else 0
+        if choice != "largest" and found <= choice and (most := max(counts, default=0)):
+            raise missing_face(choice, most, where)
+        say_which_face(choice, found, where)
+
+    def _sequence(
+        self, landmarks: Iterable[Landmarks | None], frame_rate: Fraction, side_px: int, where: str
+    ) -> Dynamics:
+        return fit_sequence(
+            landmarks, frame_rate, side_px, self.model, self.config.fit, self.config.smooth, where
+        )

@@ -1,0 +1,46 @@
+"""The kinds of generators that weights files may hold.
+
+A new family is one module with its configuration and network, and one entry of `FAMILIES`; its training is one entry of
+the trainings in `train.generator`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from faceanime.core.errors import WeightsError
+from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
+from faceanime.generator.pgfg import Pgfg, PgfgConfig
+
+Generator: TypeAlias = Pgfg | FlowGuided
+
+
+@dataclass(frozen=True)
+class GeneratorFamily:
+    """One kind of generator."""
+
+    name: str
+    """Its name in the headers of weights files."""
+    config: type[Any]
+    """The dataclass of its settings, which stand in the header as JSON."""
+    build: Callable[[Any], Generator]
+    """Makes the untrained network of some settings."""
+    oldest_version: int
+    """The oldest version of weights files that still fits the network."""
+
+
+FAMILIES = (
+    GeneratorFamily(FlowGuided.network, FlowGuidedConfig, FlowGuided, oldest_version=4),
+    GeneratorFamily(Pgfg.network, PgfgConfig, Pgfg, oldest_version=3),
+)
+
+
+def family_named(name: object, where: str) -> GeneratorFamily:
+    """Return the family of a name. Raises WeightsError; `where` names the file."""
+    for family in FAMILIES:
+        if family.name == name:
+            return family
+    expected = " or ".join(family.name for family in FAMILIES)
+    raise WeightsError(f"{where} holds a network '{name}', expected {expected}")

@@ -1,0 +1,97 @@
+"""The paper's generator as a renderer: the face of a portrait drawn by PGFG in one square window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from faceanime.core.errors import ConfigError
+from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
+from faceanime.morphable.model import MorphableModel
+from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture
+from faceanime.render.geometric import GeometricConfig
+from faceanime.render.renderer import RendererConfig, RendererKind
+from faceanime.runtime.network import Network
+from faceanime.structures.coefficients import FaceCoefficients, HeadPose
+from faceanime.structures.frames import Pixels
+from faceanime.structures.portrait import Portrait
+
+_FEATHER_PX = 4.0
+"""Width over which the window blends into the portrait at its edges, px of the window; chosen by eye."""
+
+
+class PgfgRenderer:
+    """Prepares portraits for drawing by the paper's generator."""
+
+    def __init__(self, network: Network, size_px: int, prior: PriorConfig, model: MorphableModel) -> None:
+        """`network` takes `source`, `source_prior` and `target_prior` and returns `out` and `mask`, as `Pgfg` does;
+        `size_px` and `prior` are those it was trained with.
+        """
+        self._network, self._size_px, self._prior, self._model = network, size_px, prior, model
+
+    def prepare(self, portrait: Portrait) -> PgfgDrawer:
+        """Compute the window of a portrait and its prior."""
+        return PgfgDrawer(portrait, self._network, self._size_px, self._prior, self._model)
+
+
+class PgfgDrawer:
+    """Draws one portrait, at the network's own resolution; may be called from several threads at once."""
+
+    def __init__(
+        self, portrait: Portrait, network: Network, size_px: int, prior: PriorConfig, model: MorphableModel
+    ) -> None:
+        self._pixels, self._face, self._model = portrait.pixels, portrait.face, model
+        self._network, self._prior = network, prior
+        self._texture = sample_texture(portrait.pixels, self._face, model, TextureConfig(prior.interval))
+        points = model_points(self._face.coefficients, self._face.residual, model)
+        self._window = face_window(points, self._face.coefficients.pose, size_px)
+        self._source = _batch(self._window.cut(portrait.pixels) / np.float32(127.5) - 1.0)
+        self._source_prior = self._prior_at(points)
+        line = np.arange(size_px, dtype=np.float32)
+        edge = (np.minimum(line, line[::-1]) / _FEATHER_PX).clip(0.0, 1.0)
+        self._inner = np.minimum(edge[:, None], edge[None])
+
+    def draw(self, face: FaceCoefficients, hair: HeadPose) -> Pixels:
+        """Return the image (H,W,3); where the network's mask is 0, the portrait's own pixels. `hair` is not used."""
+        made = self._network(
+            source=self._source,
+            source_prior=self._source_prior,
+            target_prior=self._prior_at(model_points(face, self._face.residual, self._model)),
+        )
+        levels = np.rint((made["out"][0].clip(-1.0, 1.0) + np.float32(1.0)) * np.float32(127.5))
+        canvas = self._pixels.copy()
+        image = np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+        self._window.show(canvas, image, self._inner * made["mask"][0, 0])
+        return canvas
+
+    def _prior_at(self, points: Float[np.ndarray, "V 3"]) -> Float32[np.ndarray, "1 P S S"]:
+        return _batch(draw_prior(self._prior, self._window, self._texture, points))
+
+
+def _batch(picture: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "1 C S S"]:
+    return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)[None]
+
+
+def _weights(config: RendererConfig) -> Path:
+    if config.quality != "fast":
+        raise ConfigError("quality chooses among the networks of renderer flow: leave it out with pgfg")
+    if config.generator is None:
+        raise ConfigError(
+            "no weights of renderer pgfg are bundled; name a generator of yours "
+            "(faceanime train generator --preset paper-small)"
+        )
+    return config.generator
+
+
+def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableModel) -> PgfgRenderer:
+    from faceanime.generator.generator_file import load_generator  # torch is slow to import
+    from faceanime.generator.pgfg import Pgfg
+
+    generator = load_generator(_weights(config), model)[0]
+    assert isinstance(generator, Pgfg)  # `renderers.open_renderer` has read the header
+    return PgfgRenderer(generator.as_network(), generator.config.size_px, generator.config.prior, model)
+
+
+PGFG = RendererKind("pgfg", "pgfg", _weights, _open)

@@ -1,0 +1,37 @@
+"""The still image that is animated, with the 3D face in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from faceanime.core.errors import check_shape
+from faceanime.structures.coefficients import FittedFace
+from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import Landmarks
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """An image and the 3D face that was fitted in it.
+
+    `pixels` (H,W,3) uint8 sRGB; `landmarks` and `face` in px of it; `matte` (H,W) in [0, 1], the probability that a
+    pixel belongs to the person; `other_faces`, how many more faces the image shows.
+    """
+
+    pixels: Pixels
+    landmarks: Landmarks
+    face: FittedFace
+    matte: Float32[np.ndarray, "H W"]
+    other_faces: int = 0
+
+    def __post_init__(self) -> None:
+        check_shape("Portrait.pixels", self.pixels, None, None, 3)
+        check_shape("Portrait.matte", self.matte, *self.pixels.shape[:2])
+
+    @property
+    def side_px(self) -> int:
+        """The longer side of the image, px."""
+        return max(self.pixels.shape[:2])

@@ -1,0 +1,40 @@
+"""Which weights a choice of renderer and quality means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faceanime.core.errors import ConfigError
+from faceanime.core.weights import bundled
+from faceanime.generator.flow_renderer import FLOW
+from faceanime.generator.pgfg_renderer import PGFG
+from faceanime.generator.renderers import renderer_of, weights_of
+from faceanime.render.renderer import Quality, RendererConfig
+
+
+@pytest.mark.parametrize("quality", ["fast", "quality"])
+def test_both_qualities_come_along(quality: Quality) -> None:
+    path = weights_of(RendererConfig(quality=quality))
+    assert path == bundled(f"generator_{quality}.safetensors")
+    assert renderer_of(path) == "flow"
+
+
+def test_own_weights_come_first() -> None:
+    own = Path("own.safetensors")
+    assert PGFG.weights(RendererConfig("pgfg", generator=own)) == own
+    assert FLOW.weights(RendererConfig(generator=own)) == own
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        RendererConfig("geometric", quality="quality"),
+        RendererConfig("pgfg", quality="quality", generator=Path("own.safetensors")),
+        RendererConfig(quality="quality", generator=Path("own.safetensors")),
+    ],
+)
+def test_a_quality_of_what_does_not_come_along_is_refused(draw: RendererConfig) -> None:
+    with pytest.raises(ConfigError, match=r"leave (it out|out the quality)"):
+        weights_of(draw)
