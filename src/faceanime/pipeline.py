@@ -17,7 +17,7 @@ from jaxtyping import Float32, UInt8
 from threadpoolctl import threadpool_limits
 
 from faceanime.core.concurrency import ahead, in_order
-from faceanime.core.errors import WeightsError
+from faceanime.core.errors import NoSuchFaceError, WeightsError
 from faceanime.core.progress import Progress, SilentProgress, watched
 from faceanime.core.weights import bundled
 from faceanime.dynamics.editing import ease_between
@@ -29,9 +29,8 @@ from faceanime.face.detect import (
     FaceChoice,
     MediapipeDetector,
     choose_face,
-    no_such_face,
     require_faces,
-    say_which_face,
+    warn_of_other_faces,
 )
 from faceanime.face.fit import FitConfig, fit_face
 from faceanime.face.segment import PersonSegmenter
@@ -120,19 +119,14 @@ class Animator:
         reach = MATTE_REACH * self.config.geometric.warp.reach
         return _matte_around(pixels, landmarks, reach, self._segmenter)
 
-    def motion(
-        self, path: Path, progress: Progress | None = None, face_option: str = "--track.face"
-    ) -> Dynamics:
-        """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError.
-
-        `face_option` is what messages say that chooses `config.track.face`.
-        """
+    def motion(self, path: Path, progress: Progress | None = None) -> Dynamics:
+        """The motion of a motion file, a picture (one frame) or a video. Raises FaceAnimeError."""
         progress = progress or SilentProgress()
         if is_motion_file(path):
             return load_motion_of(path, self.model)
         if is_image_file(path):
-            return self._motion_of_image(path, face_option)
-        return self._motion_of_video(path, progress, face_option)
+            return self._motion_of_image(path)
+        return self._motion_of_video(path, progress)
 
     def retarget(self, portrait: Portrait, motion: Dynamics) -> Dynamics:
         """The motion on the portrait's own face, in its picture.
@@ -249,34 +243,34 @@ class Animator:
     def _tracker(self) -> LandmarkTracker:
         return LandmarkTracker(self.config.track, model=self.model)
 
-    def _motion_of_image(self, path: Path, face_option: str) -> Dynamics:
+    def _motion_of_image(self, path: Path) -> Dynamics:
         pixels = read_image(path)
         faces = require_faces(self._detector, pixels, str(path), self.config.detect.threshold)
-        chosen = choose_face(faces, self.config.track.face, str(path), face_option)
-        say_which_face(self.config.track.face, len(faces), str(path), face_option)
+        chosen = choose_face(faces, self.config.track.face, str(path), "track.face")
+        warn_of_other_faces(self.config.track.face, len(faces), str(path), "track.face")
         return fit_sequence(
             [chosen], IMAGE_MOTION_RATE, max(pixels.shape[:2]), self.model, self.config.fit,
             self.config.smooth, str(path),
         )  # fmt: skip
 
-    def _motion_of_video(self, path: Path, progress: Progress, face_option: str) -> Dynamics:
+    def _motion_of_video(self, path: Path, progress: Progress) -> Dynamics:
         info = probe_video(path)
         progress.stage(f"tracking {path.name}", info.frame_count)
         frames = watched(ahead(read_frames(path, max_side_px=TRACKING_SIDE_PX)), progress)
-        landmarks = self._followed(frames, str(path), face_option)
+        landmarks = self._followed(frames, str(path))
         side = min(max(info.width_px, info.height_px), TRACKING_SIDE_PX)
         return fit_sequence(
             landmarks, info.frame_rate, side, self.model, self.config.fit, self.config.smooth, str(path)
         )
 
-    def _followed(self, frames: Iterator[Frame], where: str, face_option: str) -> Iterator[Landmarks | None]:
+    def _followed(self, frames: Iterator[Frame], where: str) -> Iterator[Landmarks | None]:
         """The landmarks of the chosen face. Raises NoFaceError when there are others alone."""
         counts: list[int] = []  # until the chosen one is found
         yield from self._tracker.track(frames, counts.append)
         face, most = self.config.track.face, max(counts, default=0)
         if face != "largest" and most and counts[-1] <= face:
-            raise no_such_face(face, most, where, face_option)
-        say_which_face(face, counts[-1] if counts else 0, where, face_option)
+            raise NoSuchFaceError(where, face, most, "track.face")
+        warn_of_other_faces(face, counts[-1] if counts else 0, where, "track.face")
 
 
 class _OneThreadEach:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from faceanime.core.concurrency import ahead
-from faceanime.core.errors import ConfigError, NoFaceError, OutputError
+from faceanime.core.errors import ConfigError, NoFaceError, NoSuchFaceError, OutputError, Remedy
 from faceanime.core.files import check_output, is_same_file
 from faceanime.core.progress import Progress, watched
 from faceanime.dynamics.motion_file import (
@@ -26,7 +26,7 @@ from faceanime.dynamics.motion_file import (
 )
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
-from faceanime.face.detect import FaceChoice, say_which_face
+from faceanime.face.detect import FaceChoice, warn_of_other_faces
 from faceanime.geometry.camera import project
 from faceanime.media.contact_sheet import Picture, contact_sheet, tile_row
 from faceanime.media.image import is_image_file, picture_output, read_image, write_image
@@ -125,7 +125,7 @@ def predict_file(
     goal = None
     if target is not None:
         other = animator.portrait(read_image(target), str(target))
-        say_which_face("largest", other.others + 1, str(target))
+        warn_of_other_faces("largest", other.others + 1, str(target), None)
         goal = other.face.coefficients
     progress.stage("imagining", None)
     motion = animator.imagine(subject, future, goal)
@@ -196,13 +196,13 @@ def reconstruct_file(
         check_output(target)
     if is_motion_file(out):
         note = MotionNote(provenance=f"reconstructed from {source.name}")
-        save_motion(animator.motion(source, progress, "--face"), out, note)
+        save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
         if is_image_file(source):
             portrait = animator.portrait(read_image(source), str(source), face)
         else:
             portrait = _first_portrait(animator, source, face, progress)
-        say_which_face(face, portrait.others + 1, str(source))
+        warn_of_other_faces(face, portrait.others + 1, str(source))
         write_neutral_face(animator, portrait, out)
     else:
         known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -213,15 +213,18 @@ def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress
     """The first look at a video that shows the face."""
     progress.stage(f"looking for a face in {source.name}", None)
     frames = read_frames(source, frame_rate=SEARCH_RATE)
+    where, most = f"the first {SEARCHED_S} s of {source}", 0
     for frame in watched(takewhile(lambda frame: frame.time_s < SEARCHED_S, frames), progress):
         try:
             return animator.portrait(frame.pixels, str(source), face)
+        except NoSuchFaceError as error:
+            most = max(most, error.count)
         except NoFaceError:
             continue
-    which = "face" if face == "largest" else f"face {face}"
+    if face != "largest" and most:
+        raise NoSuchFaceError(where, face, most, "face")
     raise NoFaceError(
-        f"no {which} in the first {SEARCHED_S} s of {source}; "
-        "try a lower --detect.threshold or a part that shows the face"
+        where, remedies=(Remedy("detect.threshold", "a lower {}"), "a part that shows the face")
     )
 
 
@@ -274,7 +277,7 @@ def _prepared(
 ) -> tuple[Portrait, CropTransform | None]:
     """The portrait at the size at which it is rendered, and the crop to cut from the result."""
     found, others = animator.find(pixels, where, options.face)
-    say_which_face(options.face, others + 1, where)
+    warn_of_other_faces(options.face, others + 1, where)
     longest = max(pixels.shape[:2])
     if not options.crop:
         size = options.size or min(longest, LARGEST_OUTPUT_PX)
