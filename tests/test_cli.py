@@ -16,7 +16,7 @@ import pytest
 import tyro
 
 from faceanime import cli
-from faceanime.core.errors import Cancelled, MediaError
+from faceanime.core.errors import Cancelled, ConfigError, MediaError, Remedy
 
 PROGRAM = Path(sys.executable).with_name("faceanime")
 
@@ -115,6 +115,9 @@ class Paint:
             "bad.jpg": MediaError("bad.jpg is\nno picture"),
             "stop.jpg": Cancelled("stopped by the user; nothing was written"),
             "kill.jpg": KeyboardInterrupt(),
+            "large.jpg": ConfigError(
+                "too large", Remedy("film.size", "a lower {}"), Remedy("film.crop"), Remedy("side_by_side")
+            ),
         }
         if self.portrait.name in failures:
             raise failures[self.portrait.name]
@@ -140,6 +143,7 @@ def test_options_reach_the_command(paint: Callable[..., int], capsys: pytest.Cap
         (["bad.jpg", "-o", "b"], 2, "bad.jpg is no picture"),
         (["stop.jpg", "-o", "b"], 130, "stopped by the user; nothing was written"),
         (["kill.jpg", "-o", "b"], 130, "stopped by the user"),
+        (["large.jpg", "-o", "b"], 2, "too large; try a lower --size or --side-by-side\n"),
         (["a.jpg", "--outptu", "b"], 2, "unknown option --outptu; did you mean --output?"),
         (["a.jpg", "-p", "b"], 2, "unknown option -p"),
         (["a.jpg", "-o", "b", "--motion", "up"], 2, "invalid choice 'up' for argument '--motion'."),

@@ -7,18 +7,20 @@ traceback.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cached_property
 from importlib.metadata import version
 from typing import Protocol, runtime_checkable
 
 import tyro
 
 from faceanime.core.config import nearest
-from faceanime.core.errors import Cancelled, ConfigError, FaceAnimeError
+from faceanime.core.errors import Cancelled, ConfigError, FaceAnimeError, Remedy, SettingName
 
 
 @runtime_checkable
@@ -139,15 +141,18 @@ COMMANDS: dict[str, Callable[[], type[Command]]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    options = _OptionNames(args)
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        with _warnings_on_stderr(options):
+            _run(args)
         sys.stdout.flush()
     except Cancelled as error:
-        return _fail(str(error), 130)
+        return _fail(error.message(options), 130)
     except KeyboardInterrupt:
         return _fail("stopped by the user", 130)
     except FaceAnimeError as error:
-        return _fail(str(error), 2)
+        return _fail(error.message(options), 2)
     except ImportError as error:
         if error.name != "cv2" and "libGL" not in str(error):
             raise
@@ -214,14 +219,66 @@ def _parse(command: type[Command], args: list[str], prog: str) -> Command | None
     raise ConfigError(f"{mistake} ({prog} --help lists the options)")
 
 
-def _unknown_option(command: type[Command], args: list[str]) -> str | None:
-    """Name the first option that the command does not have, and the one most like it."""
+def _options_of(command: type[Command]) -> list[str]:
+    """The options of a command, as its help page lists them."""
     page = io.StringIO()
     try:
         with redirect_stdout(page):
             tyro.cli(command, args=["--help"], config=(tyro.conf.FlagCreatePairsOff,))
     except SystemExit:
-        known = re.findall(r"(?<![\w-])--?[a-z][\w.-]*", page.getvalue())
+        pass
+    return re.findall(r"(?<![\w-])--?[a-z][\w.-]*", page.getvalue())
+
+
+class _OptionNames:
+    """Maps a setting's dotted name to the option of the command that `args` begin with.
+
+    A command may leave out the groups of its options: detect.threshold is --detect.threshold or --threshold. None
+    for a setting that the command does not offer.
+    """
+
+    def __init__(self, args: list[str]) -> None:
+        self._args = args
+
+    @cached_property
+    def _known(self) -> list[str]:
+        return _options_of(COMMANDS[_command_name(self._args)]())
+
+    def __call__(self, setting: str) -> str | None:
+        names = setting.replace("_", "-").split(".")
+        candidates = ("--" + ".".join(names[first:]) for first in range(len(names)))
+        return next((option for option in candidates if option in self._known), None)
+
+
+class _WarningFormatter(logging.Formatter):
+    """A warning in one line, and in parentheses the option that may help."""
+
+    def __init__(self, name: SettingName) -> None:
+        super().__init__("%(message)s")
+        self._name = name
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        remedy: Remedy | None = getattr(record, "remedy", None)
+        hint = remedy.text(self._name) if remedy is not None else None
+        return text if hint is None else f"{text} ({hint})"
+
+
+@contextmanager
+def _warnings_on_stderr(name: SettingName) -> Iterator[None]:
+    """Print the package's warnings on stderr, their settings named by `name`."""
+    log, handler = logging.getLogger("faceanime"), logging.StreamHandler()
+    handler.setFormatter(_WarningFormatter(name))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+def _unknown_option(command: type[Command], args: list[str]) -> str | None:
+    """Name the first option that the command does not have, and the one most like it."""
+    known = _options_of(command)
     for arg in args:
         name = arg.split("=")[0]
         if re.match(r"--?[a-zA-Z]", name) and name.replace("_", "-") not in known:

@@ -10,7 +10,7 @@ from itertools import chain, takewhile
 from pathlib import Path
 
 from faceanime.core.concurrency import ahead
-from faceanime.core.errors import NoFaceError, OutputError
+from faceanime.core.errors import NoFaceError, NoSuchFaceError, OutputError, Remedy
 from faceanime.core.files import check_output, is_same_file
 from faceanime.core.progress import Progress, watched
 from faceanime.drivers.driver import Driver, View
@@ -20,7 +20,7 @@ from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, check_motion_path, is_motion_file, save_motion
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.crop import crop_pixels
-from faceanime.face.detect import FaceChoice, say_which_face
+from faceanime.face.detect import FaceChoice, warn_of_other_faces
 from faceanime.media.image import is_image_file, picture_output, read_image, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.video import read_frames
@@ -115,7 +115,7 @@ def predict_file(
     goal = None
     if target is not None:
         other = animator.portrait(read_image(target), str(target))
-        say_which_face("largest", other.other_faces + 1, str(target))
+        warn_of_other_faces("largest", other.other_faces + 1, str(target), None)
         goal = other.face.coefficients
     progress.stage("imagining", None)
     motion = animator.imagine(subject, future, goal)
@@ -144,7 +144,7 @@ def reconstruct_file(
             portrait = animator.portrait(read_image(source), str(source), face)
         else:
             portrait = _first_portrait(animator, source, face, progress)
-        say_which_face(face, portrait.other_faces + 1, str(source))
+        warn_of_other_faces(face, portrait.other_faces + 1, str(source))
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
     else:
         known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -171,13 +171,14 @@ class _Result:
     ) -> None:
         """Render all frames; `drivers` are the driver's views, `sound` the file whose sound is carried over."""
         progress.stage(f"rendering {self._out.name}", len(self._dynamics))
-        results = map(self._cut, self._animator.render(self._subject, self._dynamics))
+        results = (self._cut(each) for each in self._animator.render(self._subject, self._dynamics))
         with ExitStack() as stack:
             if isinstance(drivers, Generator):
                 stack.callback(drivers.close)
-            frames: Iterator[Pixels] = ahead(results)
             if self._options.side_by_side or self._options.preview is not None:
                 frames = self._beside(drivers, results, stack)
+            else:
+                frames = ahead(results)
             if still:
                 (pixels,) = watched(frames, progress)
                 write_image(self._out, pixels)
@@ -222,7 +223,7 @@ def _prepare(animator: Animator, path: Path, options: OutputOptions) -> tuple[Po
     """Read the portrait at the size at which it is rendered, and the crop to cut from the result, if any."""
     pixels, reader = read_image(path), animator.reader
     found, others = reader.find(pixels, str(path), options.face)
-    say_which_face(options.face, others + 1, str(path))
+    warn_of_other_faces(options.face, others + 1, str(path))
     if options.crop:
         return cropped_portrait(reader, pixels, found, others, options.size, reader.matte_reach)
     return whole_portrait(reader, pixels, found, others, options.size), None
@@ -236,18 +237,21 @@ def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamic
 
 
 def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress: Progress) -> Portrait:
-    """Return the first frame of a video that shows the face, as a portrait."""
+    """Return the first frame of a video that shows the face, as a portrait. Raises NoFaceError."""
     progress.stage(f"looking for a face in {source.name}", None)
     frames = read_frames(source, frame_rate=SEARCH_RATE)
+    where, most = f"the first {SEARCHED_S} s of {source}", 0
     for frame in watched(takewhile(lambda frame: frame.time_s < SEARCHED_S, frames), progress):
         try:
             return animator.portrait(frame.pixels, str(source), face)
+        except NoSuchFaceError as error:
+            most = max(most, error.count)
         except NoFaceError:
             continue
-    which = "face" if face == "largest" else f"face {face}"
+    if face != "largest" and most:
+        raise NoSuchFaceError(where, face, most, "face")
     raise NoFaceError(
-        f"no {which} in the first {SEARCHED_S} s of {source}; "
-        "try a lower --detect.threshold or a part that shows the face"
+        where, remedies=(Remedy("detect.threshold", "a lower {}"), "a part that shows the face")
     )
 
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
 
 from faceanime.core import errors
-from faceanime.core.errors import Cancelled, FaceAnimeError, ShapeError, check_shape
+from faceanime.core.errors import (
+    Cancelled,
+    ConfigError,
+    FaceAnimeError,
+    MediaError,
+    NoFaceError,
+    NoSuchFaceError,
+    Remedy,
+    ShapeError,
+    check_shape,
+)
 from faceanime.core.progress import CallbackProgress, SilentProgress, watched
 
 
@@ -72,3 +83,42 @@ def test_callback_hears_every_step() -> None:
     progress.stage("write", None)
     progress.advance()
     assert heard == [("render", 0.0), ("render", 0.5), ("render", 1.0), ("write", None), ("write", None)]
+
+
+class TestRemedies:
+    """An error's settings are named by whoever shows it; those that it does not offer are left out."""
+
+    error = NoFaceError("a.jpg", 0.47, 0.5, (Remedy("detect.threshold", "a lower {}"), "another picture"))
+
+    def test_the_configuration_names_settings_by_default(self) -> None:
+        assert str(self.error) == (
+            "no face in a.jpg (best score 0.47, need 0.50); try a lower detect.threshold or another picture"
+        )
+        assert str(MediaError("a.jpg is empty")) == "a.jpg is empty"
+
+    def test_a_user_interface_names_its_own_settings(self) -> None:
+        names = {"detect.threshold": "slider Certainty"}
+        assert self.error.message(names.get).endswith("; try a lower slider Certainty or another picture")
+
+    def test_what_it_does_not_offer_is_left_out(self) -> None:
+        assert (
+            self.error.message({}.get) == "no face in a.jpg (best score 0.47, need 0.50); try another picture"
+        )
+        lone = ConfigError("it is too large", Remedy("size"))
+        assert lone.message({}.get) == "it is too large"
+
+    @pytest.mark.parametrize(
+        "error", [error, NoSuchFaceError("a.jpg", 2, 1, "track.face"), ConfigError("no")]
+    )
+    def test_errors_survive_pickling(self, error: FaceAnimeError) -> None:
+        """Processes that work together hand them over."""
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_a_face_that_is_not_there_is_counted() -> None:
+    error = NoSuchFaceError("a.jpg", 2, 2, "track.face")
+    assert (error.where, error.index, error.count) == ("a.jpg", 2, 2)
+    assert str(error) == (
+        "no face 2 in a.jpg (2 faces found, counted from 0 by size); try track.face 1 or track.face largest"
+    )

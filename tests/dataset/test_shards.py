@@ -82,7 +82,9 @@ def test_a_split_without_shards_says_how_to_make_them(tmp_path: Path, files: lis
     with pytest.raises(ConfigError, match=r"no shard of split train .*faceanime prepare"):
         read_samples(tmp_path, "train")  # at once, not at the first sample
     write_shards(tmp_path, "val", files, 10)
-    with pytest.raises(ConfigError, match=r"holds no split tset; it has val: measure"):
+    with pytest.raises(
+        ConfigError, match=r"holds no split tset, only val; try one of those with split or videos"
+    ):
         read_samples(tmp_path, "tset")
 
 

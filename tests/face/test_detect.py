@@ -90,9 +90,11 @@ def test_an_index_beyond_the_faces_is_said_in_words(face: Landmarks) -> None:
 
 
 def test_a_weak_face_names_a_threshold_that_finds_it(detector: MediapipeDetector, face: Landmarks) -> None:
-    with pytest.raises(NoFaceError, match=r"try --detect\.threshold 0\.9 or") as caught:
+    with pytest.raises(NoFaceError, match=r"try detect\.threshold 0\.9 or a picture") as caught:
         require_faces(detector, astronaut(), "a.jpg", 0.99)
     assert f"best score {face.score:.2f}, need 0.99" in str(caught.value)
+    assert (caught.value.where, caught.value.threshold) == ("a.jpg", 0.99)
+    assert caught.value.best_score == pytest.approx(face.score)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 300), (256, 256)])

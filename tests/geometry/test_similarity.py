@@ -11,6 +11,7 @@ from faceanime.core.errors import ShapeError
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.similarity import (
     apply_affine,
+    apply_affine_with_depth,
     compose_affine,
     invert_affine,
     similarity_from_points,
@@ -46,6 +47,17 @@ def test_points_give_their_similarity_back(b_from_a: np.ndarray, seed: int) -> N
     np.testing.assert_allclose(similarity_from_points(a, b, weights), b_from_a, atol=1e-9)
     b[0] += 100
     np.testing.assert_allclose(similarity_from_points(a, b, weights - 1), b_from_a, atol=1e-9)
+
+
+@given(similarities)
+def test_depth_keeps_the_scale_of_the_picture(b_from_a: np.ndarray) -> None:
+    """A similarity of the picture is one of space: all distances grow alike."""
+    a = np.random.default_rng(0).normal(size=(2, 5, 3))
+    b = apply_affine_with_depth(b_from_a, a)
+    scale = math.hypot(b_from_a[0, 0], b_from_a[1, 0])
+    between = np.linalg.norm(b[0] - b[1], axis=-1) / np.linalg.norm(a[0] - a[1], axis=-1)
+    np.testing.assert_allclose(between, scale)
+    np.testing.assert_allclose(b[..., :2], apply_affine(b_from_a, a[..., :2]))
 
 
 def test_the_fit_is_a_minimum() -> None:

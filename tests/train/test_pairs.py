@@ -124,7 +124,7 @@ def test_sources_differ_and_targets_tell(model: MorphableModel) -> None:
         assert good[frames].all()
         assert all(frame - 1 in frames or frame + 1 in frames for frame in frames.tolist())
     assert lips[np.concatenate(drawn)].mean() > lips[good].mean()
-    with pytest.raises(NoFaceError, match="without one tracked frame"):
+    with pytest.raises(NoFaceError, match="no face in any frame of the clip"):
         choose_sources(motion, good & False, model)
 
 

@@ -1,17 +1,52 @@
-"""Everything that can go wrong for a user, as one family of exceptions.
+"""Errors that a user can cause or correct, as one family of exceptions.
 
-Each message is one line: what was wrong, where, what was found against what was expected, what to do.
-The command line prints that line and exits with status 2; anything else is a bug and keeps its traceback.
+An error carries data: the problem in one line (what is wrong, where, what was found against what was expected) and
+its remedies. A remedy is plain words, or a setting to change: a user interface gives that the name by which its users
+know it, an option or a control. The command line prints one line and exits with status 2. Any other exception is a
+bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+SettingName: TypeAlias = Callable[[str], str | None]
+"""Maps a setting's dotted name to what a user interface calls it; None for a setting that it does not offer."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A setting whose change may help: its dotted name, such as "detect.threshold", and how to change it.
+
+    `{}` in `change` stands for the setting, as in "a lower {}".
+    """
+
+    setting: str
+    change: str = "{}"
+
+    def text(self, name: SettingName) -> str | None:
+        """The remedy with its setting named; None when the setting has no name."""
+        named = name(self.setting)
+        return None if named is None else self.change.format(named)
 
 
 class FaceAnimeError(Exception):
-    """The root of all errors that a user can cause or mend."""
+    """The root of all errors that a user can cause or correct: a problem, and what may help against it."""
+
+    def __init__(self, problem: str, *remedies: str | Remedy) -> None:
+        # Exception.args keeps what the subclass's constructor was given, which is what unpickling needs.
+        self.problem, self.remedies = problem, remedies
+
+    def __str__(self) -> str:
+        return self.message(lambda setting: setting)
+
+    def message(self, name: SettingName) -> str:
+        """The problem and its remedies in one line, without remedies whose setting `name` does not know."""
+        texts = [each if isinstance(each, str) else each.text(name) for each in self.remedies]
+        helpful = " or ".join(text for text in texts if text is not None)
+        return f"{self.problem}; try {helpful}" if helpful else self.problem
 
 
 class MediaError(FaceAnimeError):
@@ -23,11 +58,37 @@ class OutputError(FaceAnimeError):
 
 
 class NoFaceError(FaceAnimeError):
-    """No usable face where one is needed."""
+    """No usable face in `where`, which names a picture, a video or a set of them.
+
+    `best_score` is that of the best candidate and `threshold` the least score asked for, both in [0, 1]; None if
+    unknown.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        best_score: float | None = None,
+        threshold: float | None = None,
+        remedies: Sequence[str | Remedy] = (),
+    ) -> None:
+        scores = "" if best_score is None else f" (best score {best_score:.2f}, need {threshold:.2f})"
+        super().__init__(f"no face in {where}{scores}", *remedies)
+        self.where, self.best_score, self.threshold = where, best_score, threshold
+
+
+class NoSuchFaceError(NoFaceError):
+    """`where` shows `count` faces, at least one, and face `index` is not among them; `setting` chooses the face."""
+
+    def __init__(self, where: str, index: int, count: int, setting: str) -> None:
+        super().__init__(where)
+        self.index, self.count = index, count
+        plural = "" if count == 1 else "s"
+        self.problem = f"no face {index} in {where} ({count} face{plural} found, counted from 0 by size)"
+        self.remedies = (Remedy(setting, f"{{}} {count - 1}"), Remedy(setting, "{} largest"))
 
 
 class MorphableModelError(FaceAnimeError):
-    """A morphable model, or data that belongs to another one, does not fit."""
+    """A morphable model is invalid, or does not fit data made with another one."""
 
 
 class WeightsError(FaceAnimeError):

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from faceanime.core.errors import ConfigError, MediaError, WeightsError
+from faceanime.core.errors import ConfigError, MediaError, Remedy, WeightsError
 from faceanime.core.files import atomic_output
 from faceanime.core.weights import load_weights
 from faceanime.dynamics.motion_file import load_motion
@@ -123,8 +123,9 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
     others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
     if not shards and others:
         raise ConfigError(
-            f"{data} holds no split {split}; it has {', '.join(others)}: measure one of those (evaluate --split), "
-            "or prepare videos with a clips.csv that says whose they are and in which split (docs/data.md)"
+            f"{data} holds no split {split}, only {', '.join(others)}",
+            Remedy("split", "one of those with {}"),
+            "videos prepared with a clips.csv that says whose they are and in which split (docs/data.md)",
         )
     if not shards:
         raise ConfigError(

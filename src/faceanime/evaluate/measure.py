@@ -127,7 +127,8 @@ class Reference:
         """The driver, seen as the results are. Raises NoFaceError."""
         seen = see(self.frames, self.motion.identity, self.judges)
         if seen is None:
-            raise NoFaceError(f"no face is found in clip {self.pair.driver.key}; prepare the data without it")
+            remedy = "data prepared without it"
+            raise NoFaceError(f"clip {self.pair.driver.key}", remedies=(remedy,))
         return seen
 
     @cached_property

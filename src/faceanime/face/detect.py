@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from faceanime.core.errors import ConfigError, NoFaceError, check_shape
+from faceanime.core.errors import ConfigError, NoFaceError, NoSuchFaceError, Remedy, check_shape
 from faceanime.face.landmark_view import (
     Place,
     Reading,
@@ -193,37 +193,29 @@ def largest_face(faces: Sequence[Landmarks], where: str) -> Landmarks:
 
 
 def choose_face(
-    faces: Sequence[Landmarks], which: FaceChoice, where: str, option: str = "--face"
+    faces: Sequence[Landmarks], which: FaceChoice, where: str, setting: str = "face"
 ) -> Landmarks:
     """The largest face, or the one of an index counted from 0 in order of size.
 
     Raises:
-        NoFaceError: if there is no such face; `where` names the picture, `option` what chooses another face.
+        NoFaceError: if there is no such face; `where` names the picture, `setting` what chooses another face.
     """
     if not faces:
-        raise NoFaceError(f"no face in {where}; try a lower --detect.threshold or a picture {_FRONTAL}")
+        raise NoFaceError(where, remedies=(Remedy("detect.threshold", "a lower {}"), _FRONTAL))
     index = 0 if which == "largest" else which
     if not 0 <= index < len(faces):
-        raise missing_face(index, len(faces), where, option)
+        raise NoSuchFaceError(where, index, len(faces), setting)
     return _largest_first(faces)[index]
 
 
-def missing_face(index: int, count: int, where: str, option: str = "--face") -> NoFaceError:
-    """The error for a face that was asked for by its `index` and is not among the `count` that were found."""
-    plural = "" if count == 1 else "s"
-    return NoFaceError(
-        f"no face {index} in {where} ({count} face{plural} found, counted from 0 by size); "
-        f"try {option} {count - 1} or {option} largest"
-    )
-
-
-def say_which_face(which: FaceChoice, count: int, where: str, option: str = "--face") -> None:
-    """Say so where `count` faces were found and nobody chose: the largest is taken."""
+def warn_of_other_faces(which: FaceChoice, count: int, where: str, setting: str | None = "face") -> None:
+    """Warn that the largest of `count` faces is taken where no other was chosen; `setting` chooses one."""
     if which == "largest" and count > 1:
-        log.warning("%s shows %d faces: the largest is taken (%s INDEX chooses)", where, count, option)
+        remedy = None if setting is None else Remedy(setting, "{} INDEX chooses")
+        log.warning("%s shows %d faces: the largest is taken", where, count, extra={"remedy": remedy})
 
 
-_FRONTAL = "that shows a face from the front"
+_FRONTAL = "a picture that shows a face from the front"
 
 
 def require_faces(
@@ -238,10 +230,8 @@ def require_faces(
     if faces:
         return faces
     best = max((face.score for face in detector.detect(pixels, 0.0)), default=0.0)
-    lower = f"--detect.threshold {int(best * 20) / 20:g} or " if best >= _LOWEST_SCORE else ""
-    raise NoFaceError(
-        f"no face in {where} (best score {best:.2f}, need {threshold:.2f}); try {lower}a picture {_FRONTAL}"
-    )
+    lower = Remedy("detect.threshold", f"{{}} {int(best * 20) / 20:g}")
+    raise NoFaceError(where, best, threshold, (lower, _FRONTAL) if best >= _LOWEST_SCORE else (_FRONTAL,))
 
 
 def _largest_first(faces: Sequence[Landmarks]) -> list[Landmarks]:

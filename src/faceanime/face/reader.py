@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
+from faceanime.core.errors import NoSuchFaceError
 from faceanime.face.detect import (
     DetectConfig,
     FaceChoice,
     LandmarkDetector,
     choose_face,
-    missing_face,
     require_faces,
-    say_which_face,
+    warn_of_other_faces,
 )
 from faceanime.face.fit import FitConfig, fit_face
 from faceanime.face.segment import PersonSegmenter
@@ -37,6 +37,8 @@ from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.structures.portrait import Portrait
 
+_DRIVER_FACE = "track.face"
+"""Name of the setting that chooses the face of a driver."""
 SEGMENTED_SIDE_PX = 1024
 """Largest side at which a person is segmented: the network was trained on whole people and reads 256 px."""
 
@@ -105,8 +107,8 @@ class FaceReader:
         Raises NoFaceError.
         """
         faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
-        chosen = choose_face(faces, self.config.track.face, where)
-        say_which_face(self.config.track.face, len(faces), where)
+        chosen = choose_face(faces, self.config.track.face, where, _DRIVER_FACE)
+        warn_of_other_faces(self.config.track.face, len(faces), where, _DRIVER_FACE)
         return self._sequence([chosen], frame_rate, max(pixels.shape[:2]), where)
 
     def track(self, frames: Iterable[Frame], frame_rate: Fraction, side_px: int, where: str) -> Dynamics:
@@ -122,8 +124,8 @@ class FaceReader:
         yield from self._tracker.track(frames, counts.append)
         choice, found = self.config.track.face, counts[-1] if counts else 0
         if choice != "largest" and found <= choice and (most := max(counts, default=0)):
-            raise missing_face(choice, most, where)
-        say_which_face(choice, found, where)
+            raise NoSuchFaceError(where, choice, most, _DRIVER_FACE)
+        warn_of_other_faces(choice, found, where, _DRIVER_FACE)
 
     def _sequence(
         self, landmarks: Iterable[Landmarks | None], frame_rate: Fraction, side_px: int, where: str

@@ -51,9 +51,8 @@ def fit_sequence(
         chunks.append((valid, fit_coefficients(points, model, fit, identity, pinned)))
     if identity is None:
         frames = sum(len(valid) for valid, _ in chunks)
-        raise NoFaceError(
-            f"no face in any of the {frames} frames of {where}; use a video that shows a face of 40 px or more"
-        )
+        remedy = "a video that shows a face of 40 px or more"
+        raise NoFaceError(f"any of the {frames} frames of {where}", remedies=(remedy,))
     dynamics = _joined(chunks, identity, frame_rate, DYNAMICS_SIZE_PX / picture_side_px, model)
     return smooth_dynamics(dynamics, model.part, smooth)
 

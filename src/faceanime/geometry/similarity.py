@@ -57,6 +57,18 @@ def apply_affine(
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
+def apply_affine_with_depth(
+    matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "*B 3"]
+) -> Float[np.ndarray, "*B 3"]:
+    """Points of a picture (x, y) with their depth z in px, transformed: z keeps the scale of x and y.
+
+    >>> apply_affine_with_depth(np.array([[2.0, 0, 1], [0, 2, 0]]), np.array([1.0, 1.0, 1.0])).tolist()
+    [3.0, 2.0, 2.0]
+    """
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return np.concatenate([apply_affine(matrix, points[..., :2]), scale * points[..., 2:]], axis=-1)
+
+
 def compose_affine(
     c_from_b: Float[np.ndarray, "2 3"], b_from_a: Float[np.ndarray, "2 3"]
 ) -> Float64[np.ndarray, "2 3"]:

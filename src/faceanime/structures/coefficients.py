@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -52,6 +53,15 @@ class HeadPose:
 
     def __getitem__(self, index: int | slice | np.ndarray) -> HeadPose:
         return HeadPose(self.rotation[index], np.asarray(self.scale[index]), self.translation_px[index])
+
+    @classmethod
+    def concatenate(cls, poses: Sequence[HeadPose]) -> HeadPose:
+        """One sequence of poses (T,...) after the other, each of one frame or more."""
+        return cls(
+            np.concatenate([pose.rotation for pose in poses]),
+            np.concatenate([pose.scale for pose in poses]),
+            np.concatenate([pose.translation_px for pose in poses]),
+        )
 
     def resized(self, factor: float, shift_px: tuple[float, float] = (0.0, 0.0)) -> HeadPose:
         """The same head in a picture whose pixels are p' = factor * p + shift_px."""

@@ -88,7 +88,7 @@ class Album:
             except NoFaceError:
                 continue
         if not seen:
-            raise NoFaceError(f"no face in any picture of {self.person}")
+            raise NoFaceError(f"any picture of {self.person}")
         crops = [crop_around(landmarks, CropConfig()) for _, landmarks in seen]
         side = max(crop.size_px / crop.crop_from_image[0, 0] for crop in crops)
         config = CropConfig(size_px=min(round(side), _LARGEST_PX))

@@ -326,7 +326,7 @@ def choose_sources(
     """
     frames = np.flatnonzero(good)
     if len(frames) == 0:
-        raise NoFaceError("a clip without one tracked frame cannot be learned from; prepare it again")
+        raise NoFaceError("any frame of the clip", remedies=("preparing it again",))
     shape = model.vertices(motion.identity, motion.expression[frames])
     lips, lids = measure("lips_apart", shape), _lids_apart(shape)
     corners = [f"corner_{way}_{side}" for way in ("out", "up") for side in ("right", "left")]

@@ -69,5 +69,5 @@ def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Pers
         Person(name, np.stack(points), np.stack(read[name])) for name, points in found.items() if points
     ]
     if not people:
-        raise NoFaceError(f"no face in any picture or clip of split {split} in {data}")
+        raise NoFaceError(f"any picture or clip of split {split} in {data}")
     return people
