@@ -8,6 +8,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.face.crop import CropConfig, crop_around, moved_landmarks
 from faceanime.face.reader import FaceReader
 from faceanime.geometry.resize import resized
+from faceanime.media.contact_sheet import Picture
 from faceanime.render.head.sheet import face_region
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
@@ -56,7 +57,7 @@ def cropped_portrait(
     return portrait, crop_around(portrait.landmarks, CropConfig(size_px=size_px))
 
 
-def _cut_out(pixels: Pixels, landmarks: Landmarks, moving_reach: float) -> tuple[Pixels, Landmarks]:
+def _cut_out(pixels: Pixels, landmarks: Landmarks, moving_reach: float) -> tuple[Picture, Landmarks]:
     """Cut out the part of an image that a head crop can show or that moves with the head."""
     height, width = pixels.shape[:2]
     reach = max(_CUT_MARGIN * CropConfig().enlarge, moving_reach)
@@ -65,7 +66,7 @@ def _cut_out(pixels: Pixels, landmarks: Landmarks, moving_reach: float) -> tuple
     return np.ascontiguousarray(pixels[box.slices]), moved_landmarks(landmarks, part_from_image)
 
 
-def _scaled(pixels: Pixels, landmarks: Landmarks, longest_px: int) -> tuple[Pixels, Landmarks]:
+def _scaled(pixels: Pixels, landmarks: Landmarks, longest_px: int) -> tuple[Picture, Landmarks]:
     """Return an image and its landmarks at another size."""
     scaled = resized(pixels, longest_px)
     (height, width), (new_height, new_width) = pixels.shape[:2], scaled.shape[:2]

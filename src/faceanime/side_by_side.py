@@ -9,7 +9,7 @@ from itertools import islice, repeat
 import numpy as np
 
 from faceanime.drivers.driver import View
-from faceanime.media.contact_sheet import contact_sheet, tile_row
+from faceanime.media.contact_sheet import Picture, contact_sheet, tile_row
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.structures.coefficients import Dynamics
@@ -25,15 +25,15 @@ _ROW_HEIGHT_PX = 512
 class SideBySide:
     """Collects what a contact sheet shows and composes the frames of a side-by-side video."""
 
-    def __init__(self, source: Pixels, frames: int, beside: bool) -> None:
+    def __init__(self, source: Picture, frames: int, beside: bool) -> None:
         """`frames` is the number of frames to come; `beside`: each becomes a row of source, driver, prior, result."""
         self._source, self._beside = source, beside
         self._height = min(source.shape[0], _ROW_HEIGHT_PX)
         self._columns = set(np.linspace(0, frames - 1, _SHEET_COLUMNS).round().astype(int).tolist())
-        self._shown: list[tuple[Pixels, Pixels, Pixels]] = []
+        self._shown: list[tuple[Picture, Picture, Picture]] = []
         self._index = 0
 
-    def frame(self, driver: View, prior: View, result: Pixels) -> Pixels:
+    def frame(self, driver: View, prior: View, result: Picture) -> Picture:
         """Take the next frame and return what the video shows of it; views are drawn only where they are shown."""
         if self._index in self._columns:
             self._shown.append((self._source, driver(), result))
@@ -42,7 +42,7 @@ class SideBySide:
             return result
         return tile_row([self._source, driver(), prior(), result], self._height)
 
-    def sheet(self) -> Pixels:
+    def sheet(self) -> Picture:
         """Return the contact sheet: source, driver and result at five times."""
         rows = [list(row) for row in zip(*self._shown, strict=True)]
         return contact_sheet(rows, ("source", "driver", "result"), tile_px=_SHEET_TILE_PX)
@@ -59,12 +59,12 @@ def held_views(views: Iterator[View], frames: int) -> Iterator[View]:
 
 
 def prior_views(
-    portrait: Portrait, dynamics: Dynamics, model: MorphableModel, cut: Callable[[Pixels], Pixels]
+    portrait: Portrait, dynamics: Dynamics, model: MorphableModel, cut: Callable[[Pixels], Picture]
 ) -> Iterator[View]:
     """Yield the sparse texture prior of each frame, drawn at the size of the portrait, then cut as the result is."""
     texture = sample_texture(portrait.pixels, portrait.face, model, TextureConfig())
 
-    def draw(t: int) -> Pixels:
+    def draw(t: int) -> Picture:
         points = model_points(dynamics[t], portrait.face.residual, model)
         prior = render_texture(texture, points, *portrait.pixels.shape[:2])
         return cut(np.rint((prior + 1.0) * 127.5).astype(np.uint8))

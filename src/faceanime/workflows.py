@@ -21,6 +21,7 @@ from faceanime.dynamics.motion_file import SUFFIX, MotionNote, check_motion_path
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.crop import crop_pixels
 from faceanime.face.detect import FaceChoice, warn_of_other_faces
+from faceanime.media.contact_sheet import Picture
 from faceanime.media.image import is_image_file, picture_output, read_image, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.video import read_frames
@@ -186,8 +187,8 @@ class _Result:
                 _encode(frames, self._out, self._dynamics.frame_rate, sound, progress)
 
     def _beside(
-        self, drivers: Iterator[View], results: Iterator[Pixels], stack: ExitStack
-    ) -> Iterator[Pixels]:
+        self, drivers: Iterator[View], results: Iterator[Picture], stack: ExitStack
+    ) -> Iterator[Picture]:
         """Yield what the video shows; after the last frame, the contact sheet is drawn if it is wanted."""
         count, options = len(self._dynamics), self._options
         shown = SideBySide(self._cut(self._subject.pixels), count, options.side_by_side)
@@ -199,17 +200,17 @@ class _Result:
         # drawn while the writer still waits for a frame: before the video is put in place
         return _and_then(frames, lambda: write_sheet(shown.sheet()))
 
-    def _cut(self, pixels: Pixels) -> Pixels:
+    def _cut(self, pixels: Pixels) -> Picture:
         return pixels if self._crop is None else crop_pixels(pixels, self._crop)
 
 
-def _and_then(frames: Iterator[Pixels], finish: Callable[[], None]) -> Iterator[Pixels]:
+def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator[Picture]:
     yield from frames
     finish()
 
 
 def _encode(
-    frames: Iterator[Pixels], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
+    frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
 ) -> None:
     """Encode frames while they are being made."""
     first = next(frames)
