@@ -22,9 +22,9 @@ import torch
 
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
-from faceanime.dynamics.predictor import LstmPredictor
+from faceanime.dynamics.lstm_predictor import LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
-from faceanime.dynamics.rollout import imagine, lstm_future
+from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.evaluate.futures import (
     AHEAD,
@@ -92,11 +92,11 @@ def ablations(judge: Judge, runs: Sequence[Path]) -> list[Table]:
 
 
 def future_of(paper: LstmPredictor, observed: States, frames: int) -> States:
-    return lstm_future(paper, given(observed, frames))
+    return paper.future(given(observed, frames), FutureConfig())
 
 
 def way_of(paper: LstmPredictor, ends: States, frames: int) -> list[States]:
-    return [lstm_future(paper, given(ends[:1], frames, ends[1]))]
+    return [paper.future(given(ends[:1], frames, ends[1]), FutureConfig())]
 
 
 def speed(judge: Judge) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from faceanime.core.concurrency import in_order
 from faceanime.core.progress import Progress, SilentProgress
@@ -21,6 +20,8 @@ from faceanime.core.threads import single_threaded_math
 from faceanime.core.weights import bundled
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import open_driver
+from faceanime.dynamics import rollout
+from faceanime.dynamics.predictor import Predictor
 from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.detect import FaceChoice, LandmarkDetector, MediapipeDetector
@@ -61,7 +62,7 @@ class Animator:
         *,
         detector: LandmarkDetector | None = None,
         renderer: Renderer | None = None,
-        predictor: Any = None,
+        predictor: Predictor | None = None,
     ) -> None:
         self.config = config
         self.model = load_model() if model is None else model
@@ -97,10 +98,8 @@ class Animator:
         self, portrait: Portrait, future: FutureConfig, target: FaceCoefficients | None = None
     ) -> Dynamics:
         """Predict a motion of the portrait's own face, freely or toward a target face. Raises FaceAnimeError."""
-        from faceanime.dynamics.rollout import imagine  # torch is slow to import
-
         face = portrait.face.coefficients
-        return imagine(self._predictor, face, portrait.side_px, future, self.model, target)
+        return rollout.imagine(self._predictor, face, portrait.side_px, future, self.model, target)
 
     def clamp(self, portrait: Portrait, motion: Dynamics) -> Dynamics:
         """Keep a motion of the portrait's own face within what can be drawn of it."""
@@ -133,7 +132,7 @@ class Animator:
         return open_renderer(self.config.draw, self.config.geometric, self.model)
 
     @cached_property
-    def _predictor(self) -> Any:
+    def _predictor(self) -> Predictor:
         if self._given_predictor is not None:
             return self._given_predictor
         from faceanime.dynamics.predictor_file import load_predictor  # torch is slow to import

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, MotionPrior
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.motion_prior import MotionPrior
 
 WINDOW, NUMBERS = 32, 4
 

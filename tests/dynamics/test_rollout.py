@@ -9,20 +9,14 @@ import torch
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import blinks_of, lids_apart
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
 from faceanime.dynamics.openings import CLOSED_LIPS, gap_of
-from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
-from faceanime.dynamics.rollout import (
-    CONTEXT,
-    Given,
-    _bounds,
-    draw_future,
-    draw_loop,
-    imagine,
-    lstm_future,
-    mean_future,
-)
+from faceanime.dynamics.predictor import KnownStates
+from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig, Style
 from faceanime.dynamics.state import HEAD_NUMBERS
+from faceanime.dynamics.windowed_rollout import CONTEXT_FRAMES, window_bounds
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.train.dynamics.windows import groups_of
@@ -52,9 +46,9 @@ def target(model: MorphableModel) -> FaceCoefficients:
     )
 
 
-def task(numbers: int, frames: int, known: list[int]) -> Given:
+def task(numbers: int, frames: int, known: list[int]) -> KnownStates:
     states = np.random.default_rng(5).normal(size=(frames, numbers))
-    return Given(states, np.isin(np.arange(frames), known))
+    return KnownStates(states, np.isin(np.arange(frames), known))
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -65,7 +59,7 @@ def generator(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("ends", [False, True])
 def test_what_is_known_stays_and_all_else_is_drawn(predictor: FlowPredictor, frames: int, ends: bool) -> None:
     given = task(predictor.numbers, frames, [0, frames - 1] if ends and frames > 2 else [0])
-    for drawn in (draw_future(predictor, given, FutureConfig(), generator()), mean_future(predictor, given)):
+    for drawn in (predictor.draw(given, FutureConfig(), generator()), predictor.mean_future(given)):
         assert drawn.shape == given.states.shape
         assert np.isfinite(drawn).all()
         np.testing.assert_array_equal(drawn[given.known], given.states[given.known])
@@ -74,7 +68,7 @@ def test_what_is_known_stays_and_all_else_is_drawn(predictor: FlowPredictor, fra
 
 def test_the_seed_decides(predictor: FlowPredictor) -> None:
     given = task(predictor.numbers, 100, [0])
-    one, again, other = (draw_future(predictor, given, FutureConfig(), generator(s)) for s in (1, 1, 2))
+    one, again, other = (predictor.draw(given, FutureConfig(), generator(s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).mean() > 0.01
 
@@ -114,7 +108,7 @@ def test_a_loop_knows_how_it_goes_on(predictor: FlowPredictor) -> None:
         seen.append(given[2].is_known.numpy().copy())
 
     handle = predictor.register_forward_pre_hook(spy)
-    draw_loop(predictor, task(predictor.numbers, 60, [0]), FutureConfig())
+    predictor.future(task(predictor.numbers, 60, [0]), FutureConfig(loop=True))
     handle.remove()
     last = seen[-1][0]
     assert last[:16].all()
@@ -152,7 +146,7 @@ def test_an_untrained_lstm_stays_where_it_is(model: MorphableModel, with_target:
     """It starts from the identity: its change begins at zero."""
     lstm = LstmPredictor(model.expression_count + HEAD_NUMBERS, LstmConfig(width=16))
     given = task(model.expression_count + HEAD_NUMBERS, 20, [0, 1, 2, 19] if with_target else [0, 1, 2])
-    future = lstm_future(lstm, given)
+    future = lstm.future(given, FutureConfig())
     np.testing.assert_array_equal(future[:3], given.states[:3])
     np.testing.assert_allclose(future[3:], np.repeat(given.states[2:3], 17, axis=0), atol=1e-6)
 
@@ -177,16 +171,16 @@ def test_the_timer_counts_down_to_the_target() -> None:
 def test_at_temperature_nought_there_is_one_future(predictor: FlowPredictor) -> None:
     """An untrained network adds nothing, so that it is the prior's mean."""
     given = task(predictor.numbers, 40, [0, 39])
-    drawn = [draw_future(predictor, given, FutureConfig(temperature=0.0), generator(seed)) for seed in (0, 1)]
+    drawn = [predictor.draw(given, FutureConfig(temperature=0.0), generator(seed)) for seed in (0, 1)]
     np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-5)
-    np.testing.assert_allclose(drawn[0], mean_future(predictor, given), atol=1e-5)
+    np.testing.assert_allclose(drawn[0], predictor.mean_future(given), atol=1e-5)
 
 
 def test_temperature_is_the_distance_from_the_mean(predictor: FlowPredictor) -> None:
     given = task(predictor.numbers, 40, [0])
-    mean = mean_future(predictor, given)
+    mean = predictor.mean_future(given)
     half, whole = (
-        draw_future(predictor, given, FutureConfig(temperature=temperature), generator()) - mean
+        predictor.draw(given, FutureConfig(temperature=temperature), generator()) - mean
         for temperature in (0.5, 1.0)
     )
     np.testing.assert_allclose(2.0 * half, whole, atol=1e-4)
@@ -197,9 +191,7 @@ def test_few_steps_lead_where_many_do(predictor: FlowPredictor) -> None:
     even = copy.deepcopy(predictor)
     even.style_factor.mul_(1e-3)  # all equally lively
     given = task(predictor.numbers, 40, [0])
-    many, few, one = (
-        draw_future(even, given, FutureConfig(steps=steps), generator()) for steps in (100, 3, 1)
-    )
+    many, few, one = (even.draw(given, FutureConfig(steps=steps), generator()) for steps in (100, 3, 1))
     far = np.abs(many - one).mean()
     assert far > 0.3
     assert np.abs(many - few).mean() < 0.25 * far
@@ -236,9 +228,7 @@ def test_lips_meet_and_never_cross(
 def test_energy_is_felt(predictor: FlowPredictor) -> None:
     given = task(predictor.numbers, 60, [0])
     calm, lively = (
-        np.abs(
-            np.diff(draw_future(predictor, given, FutureConfig(energy=energy), generator()), axis=0)
-        ).mean()
+        np.abs(np.diff(predictor.draw(given, FutureConfig(energy=energy), generator()), axis=0)).mean()
         for energy in (0.5, 2.0)
     )
     assert lively > 1.5 * calm
@@ -247,8 +237,8 @@ def test_energy_is_felt(predictor: FlowPredictor) -> None:
 def test_the_lively_stay_lively(predictor: FlowPredictor) -> None:
     """Seeds differ in how lively they are, more than the windows of one do; an untrained network draws noise."""
     windows = 4
-    given = task(predictor.numbers, 1 + windows * (WINDOW - CONTEXT), [0])
-    drawn = [draw_future(predictor, given, FutureConfig(), generator(seed))[1:] for seed in range(24)]
+    given = task(predictor.numbers, 1 + windows * (WINDOW - CONTEXT_FRAMES), [0])
+    drawn = [predictor.draw(given, FutureConfig(), generator(seed))[1:] for seed in range(24)]
     size = np.log([[part.std() for part in np.split(motion, windows)] for motion in drawn])
     between, within = size.mean(axis=1).std(), size.std(axis=1).mean()
     assert between > 0.3
@@ -275,9 +265,9 @@ def test_a_style_moves_its_own_numbers(
 def test_more_energy_is_livelier_in_every_style(predictor: FlowPredictor, style: Style) -> None:
     given = task(predictor.numbers, 60, [0])
     speeds = [
-        np.abs(
-            np.diff(draw_future(predictor, given, FutureConfig(style=style, energy=e), generator()), axis=0)
-        )[1:].mean()
+        np.abs(np.diff(predictor.draw(given, FutureConfig(style=style, energy=e), generator()), axis=0))[
+            1:
+        ].mean()
         for e in (0.2, 0.5, 1.0, 2.0, 3.0)
     ]
     np.testing.assert_allclose(np.array(speeds) / speeds[2], [0.2, 0.5, 1.0, 2.0, 3.0], rtol=0.2)
@@ -286,7 +276,7 @@ def test_more_energy_is_livelier_in_every_style(predictor: FlowPredictor, style:
 @pytest.mark.parametrize("after", [0, 1, 16])
 def test_the_last_window_sees_where_it_leads(after: int) -> None:
     for unknown in range(1, 700):
-        bounds = _bounds(unknown, after, 96)
+        bounds = window_bounds(unknown, after, 96)
         sizes = np.diff(bounds)
         assert bounds[0] == 0
         assert bounds[-1] == unknown
@@ -302,10 +292,10 @@ def test_a_target_is_not_jumped_to(
     smooth = copy.deepcopy(predictor)
     lag = torch.arange(WINDOW)
     smooth.prior.autocovariance.copy_(torch.exp(-((lag / 12.0) ** 2)).expand(6, -1))
-    smooth.prior._forget()
+    smooth.prior.clear_cache()
     states = np.zeros((300, predictor.numbers))
     states[-1] = 1.0
     for frames in (97, 98, 129, 130, 161, 162):
-        given = Given(states[-frames:], np.isin(np.arange(frames), [0, frames - 1]))
-        steps = np.abs(np.diff(mean_future(smooth, given), axis=0)).max(axis=1)
+        given = KnownStates(states[-frames:], np.isin(np.arange(frames), [0, frames - 1]))
+        steps = np.abs(np.diff(smooth.mean_future(given), axis=0)).max(axis=1)
         assert steps[-1] < 0.4

@@ -5,7 +5,7 @@ import pytest
 
 from faceanime.core.weights import bundled
 from faceanime.dynamics.blinks import SIDES, blinks_of, lids_apart
-from faceanime.dynamics.predictor import FlowPredictor
+from faceanime.dynamics.flow_predictor import FlowPredictor
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceanime.dynamics.predictor import FlowConfig, FlowPredictor
-from faceanime.dynamics.rollout import mean_future
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION
 from faceanime.evaluate.futures import (
     HORIZONS,
@@ -48,7 +47,7 @@ def flow(model: MorphableModel) -> FlowPredictor:
     flow = FlowPredictor(
         model.expression_count + HEAD_NUMBERS, FlowConfig(width=32, layers=1, heads=2)
     ).eval()
-    torch.nn.init.normal_(flow.add.weight, std=0.1)
+    torch.nn.init.normal_(flow.head.weight, std=0.1)
     return flow
 
 
@@ -139,7 +138,7 @@ def test_seeing_less_changes_only_what_is_seen(judge: Judge) -> None:
 def test_the_best_draw_is_one_of_them(judge: Judge, flow: FlowPredictor) -> None:
     """All draws of the process at temperature 0 are its mean: the best is any; at 1 it is nearer than the first."""
     prior = without_network(flow)
-    mean = errors_ahead(judge, lambda seen, n: mean_future(prior, given(seen, n)))
+    mean = errors_ahead(judge, lambda seen, n: prior.mean_future(given(seen, n)))
     np.testing.assert_allclose(best_errors_ahead(judge, prior, 0.0), mean, rtol=1e-4)
     best = np.mean(best_errors_ahead(judge, flow, 1.0), axis=(0, 2))
     first = np.mean(errors_ahead(judge, lambda seen, n: drawn(flow, given(seen, n), 0)), axis=(0, 2))
@@ -183,7 +182,7 @@ def test_windows_are_counted_from_their_first_frame(judge: Judge) -> None:
 def test_the_process_alone_adds_nothing(flow: FlowPredictor, judge: Judge) -> None:
     task = given(judge.filmed[0].states[:3], 20)
     assert np.abs(drawn(flow, task, 0) - drawn(without_network(flow), task, 0)).max() > 1e-3
-    assert flow.add.weight.abs().max() > 0.0  # the other is a copy
+    assert flow.head.weight.abs().max() > 0.0  # the other is a copy
 
 
 def test_the_tables_name_every_row_and_hold_numbers(judge: Judge) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from faceanime.dynamics.blinks import add_blinks
-from faceanime.dynamics.predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
 from faceanime.dynamics.state import HEAD_NUMBERS, ROTATION
 from faceanime.evaluate import realism
 from faceanime.evaluate.futures import Filmed, Judge, States, states_of_motion

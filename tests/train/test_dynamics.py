@@ -9,7 +9,8 @@ import torch
 
 from faceanime.core.errors import Cancelled, ConfigError, MorphableModelError
 from faceanime.core.progress import SilentProgress
-from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmConfig
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.state import states_of
 from faceanime.geometry.camera import project
@@ -148,7 +149,7 @@ def test_additions_that_did_not_hold_are_not_trusted(motions: list[Dynamics], mo
     assert isinstance(predictor, FlowPredictor)
     predictor.eval()
     assert (predictor.trust == 1.0).all()
-    for parameter in predictor.add.parameters():  # an untrained network that talks nonsense
+    for parameter in predictor.head.parameters():  # an untrained network that talks nonsense
         torch.nn.init.normal_(parameter)
     calibrate(predictor, clips, SMALL.batch, SMALL.observed, SMALL.seed)
     assert float(predictor.trust.min()) >= 0.0

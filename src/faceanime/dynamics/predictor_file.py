@@ -1,10 +1,10 @@
-"""Predictors on disk: half-precision weights, and a header that says which network they are."""
+"""Predictors on disk: half-precision weights, and a header that names the network and its size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -12,28 +12,51 @@ import torch
 from faceanime.core.config import from_json, to_json
 from faceanime.core.errors import WeightsError
 from faceanime.core.weights import load_weights, save_weights
-from faceanime.dynamics.predictor import FlowConfig, FlowPredictor, LstmConfig, LstmPredictor
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
+from faceanime.dynamics.predictor import Predictor
 from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.morphable.model import MorphableModel
 
 KIND = "dynamics"
-NETWORKS = ("lstm", "flow")
+
+PredictorNetwork: TypeAlias = LstmPredictor | FlowPredictor
+"""The predictors that are networks of ours, and can be trained and saved."""
+
+_NETWORKS: dict[str, tuple[type[PredictorNetwork], type[LstmConfig] | type[FlowConfig]]] = {
+    "lstm": (LstmPredictor, LstmConfig),
+    "flow": (FlowPredictor, FlowConfig),
+}
+"""The networks by their name in a file's header; a new one is a line here."""
+
+_RENAMED_LAYERS = {
+    "enter": "patch_embed",
+    "place": "pos_embed",
+    "condition": "cond_mlp",
+    "leave": "norm",
+    "tell": "unpatch",
+    "gather": "frame_conv",
+    "weigh": "frame_scale",
+    "add": "head",
+    "carry": "skip_gain",
+}
+"""Layers of the flow predictor by their names in files of version 1, which the bundled one is."""
+_RENAMED_IN_BLOCK = {"told": "modulation", "query_key_value": "qkv", "mix": "proj", "think": "mlp"}
+"""The same for the layers of a transformer block."""
 
 
 def save_predictor(
-    path: Path, predictor: LstmPredictor | FlowPredictor, model: MorphableModel, header: Mapping[str, Any]
+    path: Path, predictor: PredictorNetwork, model: MorphableModel, header: Mapping[str, Any]
 ) -> None:
-    """Write a predictor of `model`'s coefficients; `header` (JSON values) is kept beside. Raises OutputError."""
+    """Write a predictor of `model`'s coefficients; `header` (JSON values) is added to its own. Raises OutputError."""
     tensors = {name: value.numpy() for name, value in predictor.state_dict().items()}
     tensors |= {name: tensors[name].astype(np.float16) for name, _ in predictor.named_parameters()}
-    network = "lstm" if isinstance(predictor, LstmPredictor) else "flow"
+    network = next(name for name, (kind, _) in _NETWORKS.items() if isinstance(predictor, kind))
     full = {**header, "network": network, "config": to_json(predictor.config), "model_id": model.id}
     save_weights(path, tensors, kind=KIND, header=full)
 
 
-def load_predictor(
-    path: Path, model: MorphableModel
-) -> tuple[LstmPredictor | FlowPredictor, Mapping[str, Any]]:
+def load_predictor(path: Path, model: MorphableModel) -> tuple[Predictor, Mapping[str, Any]]:
     """A predictor, ready to use, and its file's header.
 
     Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
@@ -42,20 +65,22 @@ def load_predictor(
     tensors, header = load_weights(path, KIND)
     model.require(str(header.get("model_id")), str(path))
     name = header.get("network")
-    if name not in NETWORKS:
-        raise WeightsError(f"{path} holds a network '{name}', expected one of {', '.join(NETWORKS)}")
-    numbers, text, where = (
-        model.expression_count + HEAD_NUMBERS,
-        str(header.get("config")),
-        f"the header of {path}",
-    )
-    predictor: LstmPredictor | FlowPredictor
-    if name == "lstm":
-        predictor = LstmPredictor(numbers, from_json(LstmConfig, text, where))
-    else:
-        predictor = FlowPredictor(numbers, from_json(FlowConfig, text, where))
+    if name not in _NETWORKS:
+        raise WeightsError(f"{path} holds a network '{name}', expected one of {', '.join(_NETWORKS)}")
+    network, config = _NETWORKS[name]
+    settings = from_json(config, str(header.get("config")), f"the header of {path}")
+    predictor = network(model.expression_count + HEAD_NUMBERS, settings)  # type: ignore[arg-type]  # of its own kind
     try:
-        predictor.load_state_dict({key: torch.tensor(value) for key, value in tensors.items()})
+        predictor.load_state_dict({current_key(key): torch.tensor(value) for key, value in tensors.items()})
     except RuntimeError as error:
         raise WeightsError(f"{path} is damaged: its tensors do not fit its header") from error
     return predictor.eval(), header
+
+
+def current_key(key: str) -> str:
+    """The name of a tensor in the networks of today, from its name in a file of any version."""
+    layer, *rest = key.split(".")
+    if layer == "blocks":
+        index, inner, *rest = rest
+        return ".".join([layer, index, _RENAMED_IN_BLOCK.get(inner, inner), *rest])
+    return ".".join([_RENAMED_LAYERS.get(layer, layer), *rest])

@@ -21,9 +21,10 @@ from jaxtyping import Float
 from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.core.progress import Progress, watched
 from faceanime.dataset.shards import read_samples
-from faceanime.dynamics.predictor import FlowPredictor, LstmPredictor
+from faceanime.dynamics.flow_predictor import FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmPredictor
+from faceanime.dynamics.predictor import KnownStates
 from faceanime.dynamics.predictor_file import load_predictor
-from faceanime.dynamics.rollout import Given, draw_future, lstm_future, mean_future
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.evaluate.report import JSON, Better, Cell, Table
@@ -155,19 +156,19 @@ def windows_of(clip: States, frames: int, step: int = 25) -> list[States]:
     return [re_anchored(clip[start : start + frames]) for start in range(0, len(clip) - frames + 1, step)]
 
 
-def given(observed: States, frames: int, target: Float[np.ndarray, " D"] | None = None) -> Given:
+def given(observed: States, frames: int, target: Float[np.ndarray, " D"] | None = None) -> KnownStates:
     """So many frames are to follow the observed ones; the last is `target`, if it is told."""
     states = np.zeros((len(observed) + frames, observed.shape[1]))
     known = np.arange(len(states)) < len(observed)
     states[: len(observed)] = observed
     if target is not None:
         states[-1], known[-1] = target, True
-    return Given(states, known)
+    return KnownStates(states, known)
 
 
-def drawn(flow: FlowPredictor, task: Given, seed: int, temperature: float = 1.0) -> States:
+def drawn(flow: FlowPredictor, task: KnownStates, seed: int, temperature: float = 1.0) -> States:
     """One of many futures."""
-    return draw_future(flow, task, FutureConfig(temperature=temperature), torch.Generator().manual_seed(seed))
+    return flow.draw(task, FutureConfig(temperature=temperature), torch.Generator().manual_seed(seed))
 
 
 Errors = Float[np.ndarray, "2 H"]
@@ -209,13 +210,13 @@ def prediction_tables(judge: Judge) -> list[Table]:
     flow, prior, paper = judge.flow, without_network(judge.flow), judge.paper
 
     def flow_mean(seen: States, frames: int) -> States:
-        return mean_future(flow, given(seen, frames))
+        return flow.mean_future(given(seen, frames))
 
     found = {
         "frozen": errors_ahead(judge, frozen),
         "linear extrapolation": errors_ahead(judge, extrapolated),
         "nearest neighbour": errors_ahead(judge, Nearest(judge)),
-        "Gaussian process, mean": errors_ahead(judge, lambda seen, n: mean_future(prior, given(seen, n))),
+        "Gaussian process, mean": errors_ahead(judge, lambda seen, n: prior.mean_future(given(seen, n))),
         f"Gaussian process, best of {DRAWS} at temperature {SURE:g}": best_errors_ahead(judge, prior, SURE),
         "flow, mean": errors_ahead(judge, flow_mean),
         "flow, one draw": errors_ahead(judge, lambda seen, n: drawn(flow, given(seen, n), 0)),
@@ -223,7 +224,9 @@ def prediction_tables(judge: Judge) -> list[Table]:
         f"flow, best of {DRAWS} at temperature {SURE:g}": best_errors_ahead(judge, flow, SURE),
     }
     if paper is not None:
-        found["LSTM (paper)"] = errors_ahead(judge, lambda seen, n: lstm_future(paper, given(seen, n)))
+        found["LSTM (paper)"] = errors_ahead(
+            judge, lambda seen, n: paper.future(given(seen, n), FutureConfig())
+        )
     judged = _judged(judge)
     note = (
         f"{OBSERVED} frames observed; errors 5, 10, 25 and 50 frames ahead; {sum(map(len, judged))} windows of "
@@ -250,7 +253,7 @@ def without_network(flow: FlowPredictor) -> FlowPredictor:
     prior = copy.deepcopy(flow)
     prior.style_factor.copy_(1e-6 * torch.eye(len(prior.style_factor)))
     with torch.no_grad():
-        for parameter in (*prior.add.parameters(), *prior.carry.parameters()):
+        for parameter in (*prior.head.parameters(), *prior.skip_gain.parameters()):
             parameter.zero_()
     return prior
 
@@ -305,13 +308,15 @@ def target_tables(judge: Judge) -> list[Table]:
     ways: dict[str, Way] = {
         "linear": lambda ends, n: [linear(ends, n)],
         "slerp": lambda ends, n: [slerp(ends, n)],
-        "Gaussian process, mean": lambda ends, n: [mean_future(prior, given(ends[:1], n, ends[1]))],
-        "flow, mean": lambda ends, n: [mean_future(flow, given(ends[:1], n, ends[1]))],
+        "Gaussian process, mean": lambda ends, n: [prior.mean_future(given(ends[:1], n, ends[1]))],
+        "flow, mean": lambda ends, n: [flow.mean_future(given(ends[:1], n, ends[1]))],
         "flow, one draw": of(flow, [0], 1.0),
         best: of(flow, range(DRAWS), SURE),
     }
     if paper is not None:
-        ways["LSTM with timer (paper)"] = lambda ends, n: [lstm_future(paper, given(ends[:1], n, ends[1]))]
+        ways["LSTM with timer (paper)"] = lambda ends, n: [
+            paper.future(given(ends[:1], n, ends[1]), FutureConfig())
+        ]
     both = {name: errors_along(judge, way) for name, way in ways.items()}
     found = {name: clips for name, (clips, _) in both.items()}
     rows = tuple((name, (*cells, both[name][1])) for name, cells in rows_of(found))

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import wasserstein_distance
 
 from faceanime.dynamics.blinks import blinks_of
-from faceanime.dynamics.rollout import imagine, lstm_future
+from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, ROTATION
 from faceanime.evaluate.futures import (
@@ -82,7 +82,9 @@ def _imagined(judge: Judge) -> dict[str, People]:
     }
     paper = judge.paper
     if paper is not None:
-        motions["LSTM (paper)"] = [[lstm_future(paper, given(c.states[:1], 249))] for c in judge.filmed]
+        motions["LSTM (paper)"] = [
+            [paper.future(given(c.states[:1], 249), FutureConfig())] for c in judge.filmed
+        ]
     return motions
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from faceanime.dynamics.predictor import FlowPredictor
+from faceanime.dynamics.flow_predictor import FlowPredictor
 from faceanime.train.dynamics.windows import Clips
 
 _BATCHES = 16
@@ -33,7 +33,7 @@ def calibrate(predictor: FlowPredictor, clips: Clips, batch: int, observed: int,
             anchor = predictor.normaliser.normal(torch.tensor(windows.anchor))
             asked = torch.tensor(there & ~known)[..., None]
             addition = asked * (predictor.mean_of(bridge, anchor, trusted=False) - bridge.mean)
-            place = predictor.trust_place(bridge)
+            place = predictor.trust_index(bridge)
             agreed.index_put_(place, addition * (truth - bridge.mean), accumulate=True)
             added.index_put_(place, addition**2, accumulate=True)
     predictor.trust.copy_((agreed / added.clamp_min(1e-9)).clamp(0.0, 1.0))

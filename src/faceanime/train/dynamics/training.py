@@ -23,18 +23,13 @@ from faceanime.core.errors import ConfigError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
 from faceanime.dataset.shards import read_samples
-from faceanime.dynamics.predictor import (
-    STYLES,
-    FlowConfig,
-    FlowPredictor,
-    LstmConfig,
-    LstmPredictor,
-    MotionPrior,
-    Normaliser,
-    States,
-)
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
+from faceanime.dynamics.motion_prior import MotionPrior, States
+from faceanime.dynamics.normaliser import Normaliser
 from faceanime.dynamics.predictor_file import load_predictor, save_predictor
 from faceanime.dynamics.state import HEAD_NUMBERS
+from faceanime.dynamics.style_process import STYLES
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.checkpoint import follow, load_checkpoint, save_checkpoint

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, Blink, blinks_of, lids_apart
-from faceanime.dynamics.predictor import GROUPS
+from faceanime.dynamics.motion_prior import GROUPS
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
