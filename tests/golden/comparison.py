@@ -7,14 +7,14 @@ order of sums), so nothing is compared bit for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-EDGE_STEP = 24
+EDGE_STEP = 48
 """Levels (of 255) between the darkest and the brightest neighbour in 3x3 pixels from which on a pixel lies at an edge:
 there a shift by a hundredth of a pixel already changes its level."""
 INNER_LEVELS = 1
@@ -127,13 +127,12 @@ class Golden:
     """The stored files below `folder`. With `update`, those that are missing or no longer agree are written anew.
 
     What agrees within the tolerances stays as it is: another machine's rounding does not change the files.
-    `failures` is the folder that receives a picture of each difference; `checked` collects the names asked for.
+    `failures` is the folder that receives a picture of each difference.
     """
 
     folder: Path
     failures: Path
     update: bool = False
-    checked: set[str] = field(default_factory=set)
 
     def pictures(self, actual: Mapping[str, Picture]) -> None:
         """Compare pictures (H,W,3), each with that of its name. Raises GoldenMismatchError that tells of all."""
@@ -143,7 +142,7 @@ class Golden:
 
     def numbers(self, name: str, actual: Numbers, tolerance: Mapping[str, float]) -> None:
         """Compare named arrays with those stored under a name. Raises GoldenMismatchError."""
-        path = self._path(f"{name}.npz")
+        path = self.folder / f"{name}.npz"
         faults = ["is not there"]
         if path.exists():
             with np.load(path) as stored:
@@ -156,7 +155,7 @@ class Golden:
             raise GoldenMismatchError(_message(f"{name}.npz", faults))
 
     def _picture(self, name: str, actual: Picture) -> list[str]:
-        path = self._path(f"{name}.png")
+        path = self.folder / f"{name}.png"
         if not path.exists():
             faults, expected = ["is not there"], None
         else:
@@ -173,10 +172,6 @@ class Golden:
         Image.fromarray(actual if expected is None else difference_sheet(actual, expected)).save(shown)
         where = f"actual, expected, {AMPLIFIED} times their difference: {shown}"
         return [_message(f"{name}.png", [*faults, where])]
-
-    def _path(self, name: str) -> Path:
-        self.checked.add(name)
-        return self.folder / name
 
 
 def _message(name: str, faults: list[str]) -> str:

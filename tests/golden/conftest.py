@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from comparison import Golden
-from studio import Studio
+from detection import check_detected
+from studio import ASTRONAUTS, Studio
 
 DATA = Path(__file__).with_name("data")
 
@@ -16,5 +17,9 @@ def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    return Studio(tmp_path_factory.mktemp("studio"))
+def studio(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    studio = Studio(tmp_path_factory.mktemp("studio"), DATA / "detected")
+    if golden.update:  # all else is drawn from what was detected
+        for subject in ASTRONAUTS:
+            check_detected(subject, studio, golden)
+    return studio

@@ -18,21 +18,39 @@ class Scene:
     frames: Sequence[int] = ()
     face_only: bool = False
 
+    @property
+    def names(self) -> list[str]:
+        """The names of its pictures: folder/subject_motion_frame or folder/subject_target."""
+        folder = "geometric" if self.renderer == "moving-background" else self.renderer
+        moments = (
+            [f"{self.motion}_{t:03}" for t in self.frames] if isinstance(self.motion, str) else self.motion
+        )
+        return [f"{folder}/{self.subject}_{moment}" for moment in moments]
+
     def pictures(self, studio: Studio) -> dict[str, Picture]:
         """The pictures by name."""
-        folder = "geometric" if self.renderer == "moving-background" else self.renderer
-        start = f"{folder}/{self.subject}"
         if isinstance(self.motion, str):
-            motion, frames = self.motion, self.frames
-            names = [f"{start}_{self.motion}_{t:03}" for t in frames]
+            drawn = studio.frames(self.renderer, self.subject, self.motion, self.frames)
         else:
-            motion, frames = list(self.motion.values()), range(len(self.motion))
-            names = [f"{start}_{name}" for name in self.motion]
-        drawn = studio.frames(self.renderer, self.subject, motion, frames)
+            targets = list(self.motion.values())
+            drawn = studio.frames(self.renderer, self.subject, targets, range(len(targets)))
         if self.face_only:
             box = studio.face_box(self.subject)
             drawn = [picture[box] for picture in drawn]
-        return dict(zip(names, drawn, strict=True))
+        return dict(zip(self.names, drawn, strict=True))
+
+
+@dataclass(frozen=True)
+class Film:
+    """A frame of a bundled motion, written from file to file with --crop and --side-by-side."""
+
+    renderer: RendererName
+    motion: str
+    frame: int
+
+    @property
+    def name(self) -> str:
+        return f"crop/{self.renderer}_{self.motion}_{self.frame:03}"
 
 
 SHUT: Target = {"blink_left": 1.0, "blink_right": 1.0}
@@ -68,30 +86,40 @@ BEYOND = [
     Scene("geometric", "drawn-left", {"right": {"right_px": 24, "down_px": 8}}),
 ]
 FLOW = [
-    Scene("fast", "astronaut-large", "talk", (19, 62), face_only=True),
+    Scene("fast", "astronaut-large", "talk", (62,), face_only=True),
     Scene("fast", "astronaut-large", FACES, face_only=True),
-    Scene("quality", "astronaut-large", "talk", (62,), face_only=True),
     Scene("quality", "astronaut-large", FACES, face_only=True),
-    Scene("fast", "drawn", {"yawn": {"jaw_open": 1.0, "lips_part": 0.4, "yaw_deg": 10}}),
 ]
 PGFG = [
     Scene("pgfg", "astronaut", {"rest": {}, "turned": {"yaw_deg": 20, "jaw_open": 0.8}}),
 ]
 SCENES = [*GEOMETRIC, *BEYOND, *FLOW, *PGFG]
 
-FILMS: list[tuple[RendererName, str, tuple[int, ...]]] = [
-    ("geometric", "smile", (0, 30)),
-    ("fast", "talk", (0, 19)),
-    ("quality", "surprise", (0, 20)),
-    ("pgfg", "look-around", (0, 40)),
+FILMS = [
+    Film("geometric", "smile", 30),
+    Film("fast", "talk", 19),
+    Film("quality", "surprise", 20),
+    Film("pgfg", "look-around", 40),
 ]
-"""Renderer, motion and frames of what is written with --crop and --side-by-side."""
 
 PRIORS: dict[str, tuple[Target, int]] = {
-    "finest": ({}, 1),
-    "default_turned": ({"yaw_deg": -20, "jaw_open": 0.7}, 4),
-    "coarsest_shut": (SHUT, 16),
+    "prior/finest": ({}, 1),
+    "prior/default_turned": ({"yaw_deg": -20, "jaw_open": 0.7}, 4),
+    "prior/coarsest_shut": (SHUT, 16),
 }
 """Target and interval of sparse textures."""
 
-CLAYS = [("talk", 62), ("look-around", 40), ("wink", 20)]
+CLAYS = {
+    "clay/talk_062": ("talk", 62),
+    "clay/look-around_040": ("look-around", 40),
+    "clay/wink_020": ("wink", 20),
+}
+"""Motion and frame of clay views."""
+
+NAMES = {
+    *(name for scene in SCENES for name in scene.names),
+    *(film.name for film in FILMS),
+    *PRIORS,
+    *CLAYS,
+}
+"""All golden pictures."""

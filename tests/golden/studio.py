@@ -19,6 +19,7 @@ from faceanime.dynamics.future import FutureConfig
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motions import bundled_motion
 from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.face.detect import FaceChoice
 from faceanime.face.fit import FitConfig
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import SmoothConfig, smooth_dynamics
@@ -56,7 +57,7 @@ HEAD = ("yaw_deg", "pitch_deg", "roll_deg", "right_px", "down_px", "scale")
 Target = dict[str, float]
 
 TINY = PgfgConfig(size_px=64, width=4, widest=16, latent=8)
-TRACKED_S = (0.3, 1.5)
+TRACKED_S = (0.2, 1.0)
 """The stretch of the motion `talk` that is rendered and tracked: speech, a blink, a turning head."""
 CLAY_PX = 200
 
@@ -74,15 +75,37 @@ def shrunk(picture: Picture, longer_px: int) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
+ASTRONAUTS = {
+    "astronaut": shrunk(astronaut(), 192),
+    "astronaut-large": astronaut(64, 0, 320, 320),
+    "astronaut-top": shrunk(astronaut(104, 44, 240, 220), 176),
+    "astronaut-side": shrunk(astronaut(166, 0, 220, 240), 176),
+    "astronaut-film": astronaut(),
+}
+"""Pictures of the astronaut by name: small, large, cut off by the top and by a side, as it is filmed."""
+
+
+class Found(Animator):
+    """Takes the faces of known pictures from files: other CPUs read landmarks hundredths of a pixel elsewhere."""
+
+    def __init__(self, config: AnimatorConfig, model: MorphableModel, known: dict[bytes, Landmarks]) -> None:
+        super().__init__(config, model)
+        self._known = known
+
+    def find(self, pixels: Picture, where: str, face: FaceChoice) -> tuple[Landmarks, int]:
+        return self._known[pixels.tobytes()], 0
+
+
 class Studio:
     """Portraits, motions and the pictures made of them. Each renderer and each portrait is made once."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` receives what has to lie in files."""
-        self._folder = folder
+    def __init__(self, folder: Path, found: Path) -> None:
+        """`folder` receives what has to lie in files; `found` holds landmarks and mattes (see `detected`)."""
+        self._folder, self._found = folder, found
         self.model: MorphableModel = load_model()
         self.animator = lru_cache(self._animator)
         self.portrait = lru_cache(self._portrait)
+        self.detected = lru_cache(self._detected)
 
     # -- what draws
 
@@ -94,11 +117,20 @@ class Studio:
             draw = DrawConfig("pgfg", generator=self._pgfg)
         elif renderer != "geometric":
             draw = DrawConfig("flow", quality=renderer)
-        return Animator(AnimatorConfig(draw=draw, geometric=geometric), self.model)
+        return Found(AnimatorConfig(draw=draw, geometric=geometric), self.model, self._known)
+
+    @cached_property
+    def _known(self) -> dict[bytes, Landmarks]:
+        """The stored landmarks, by the picture that they are of."""
+        known = {}
+        for name, picture in ASTRONAUTS.items():
+            with np.load(self._found / f"{name}.npz") as stored:
+                known[picture.tobytes()] = Landmarks(stored["landmarks"], 1.0)
+        return known
 
     @cached_property
     def _pgfg(self) -> Path:
-        """A small network that nobody trained, its last layers made stronger: its pictures depend on the priors."""
+        """A small network that nobody trained, its weights made stronger: its pictures depend on the priors."""
         torch.manual_seed(0)
         network = Pgfg(TINY)
         with torch.no_grad():
@@ -111,17 +143,17 @@ class Studio:
 
     # -- who is drawn
 
+    def _detected(self, subject: str) -> Portrait:
+        """What the detector, the fit and the segmenter make of a picture of the astronaut."""
+        return Animator(AnimatorConfig(), self.model).portrait(ASTRONAUTS[subject])
+
     def _portrait(self, subject: str) -> Portrait:
-        whole = self.animator("geometric")
+        """A portrait that is the same on each machine."""
+        if subject in ASTRONAUTS:
+            portrait = self.animator("geometric").portrait(ASTRONAUTS[subject])
+            levels = read_image(self._found / f"{subject}.png")[..., 0]
+            return replace(portrait, matte=levels.astype(np.float32) / 255)
         match subject:
-            case "astronaut":
-                return whole.portrait(shrunk(astronaut(), 192))
-            case "astronaut-large":
-                return whole.portrait(astronaut(64, 0, 320, 320))
-            case "astronaut-top":
-                return whole.portrait(shrunk(astronaut(104, 44, 240, 220), 176))
-            case "astronaut-side":
-                return whole.portrait(shrunk(astronaut(166, 0, 220, 240), 176))
             case "drawn":
                 return self._drawn(0, 0)
             case "drawn-top":
@@ -140,7 +172,7 @@ class Studio:
             for part in (draw_portrait(self.model), head_matte(self.model))
         )
         placed = replace(face, pose=face.pose.resized(1.0, (-float(left), -float(top))))
-        return self._known(picture, fitted(placed, self.model), matte)
+        return self._given(picture, fitted(placed, self.model), matte)
 
     def _clay_portrait(self) -> Portrait:
         """Somebody of clay, half turned away, before a bright wall, with a mouth that is a little open."""
@@ -161,9 +193,9 @@ class Studio:
         wall = np.array([150, 170, 190]) + 20 * np.sin(np.arange(CLAY_PX) / 7.0)[:, None]
         soft = cv2.GaussianBlur(matte, (0, 0), 0.7)[..., None]
         picture = np.rint(wall[None] + soft * (picture - wall[None])).clip(0, 255).astype(np.uint8)
-        return self._known(picture, fitted(face, self.model), soft[..., 0])
+        return self._given(picture, fitted(face, self.model), soft[..., 0])
 
-    def _known(self, picture: Picture, face: FittedFace, matte: Picture) -> Portrait:
+    def _given(self, picture: Picture, face: FittedFace, matte: Picture) -> Portrait:
         """A portrait whose face nobody has to find."""
         points = landmarks_of(face.coefficients, self.model).astype(np.float32)
         return Portrait(picture, Landmarks(points, 1.0), face, matte.astype(np.float32), 0)
@@ -235,19 +267,21 @@ class Studio:
         )
         return list(self.animator(renderer).render(portrait, dynamics, wanted))
 
-    def filmed(self, renderer: RendererName, motion: str, wanted: Sequence[int]) -> list[Picture]:
-        """Head crops of some frames of a bundled motion, beside source, driver and prior: from files to files."""
+    def filmed(self, renderer: RendererName, motion: str, frame: int) -> Picture:
+        """The head crop of a frame of a bundled motion, beside source, driver and prior: from files to files.
+
+        The motion's first frame goes before it, to be the reference.
+        """
         source, driver, out = (self._folder / name for name in ("a.png", "a.motion.safetensors", renderer))
-        write_image(source, astronaut())
-        whole = bundled_motion(motion)
-        some = np.array(wanted)
-        picked = replace(
-            whole, expression=whole.expression[some], pose=whole.pose[some], valid=whole.valid[some]
+        write_image(source, ASTRONAUTS["astronaut-film"])
+        whole, some = bundled_motion(motion), np.array([0, frame])
+        picked = whole.replaced(
+            expression=whole.expression[some], pose=whole.pose[some], valid=whole.valid[some]
         )
         save_motion(picked, driver)
         options = FilmOptions(crop=True, size=128, side_by_side=True)
         written = animate_file(self.animator(renderer), source, driver, out, options, SilentProgress())
-        return [read_image(path) for path in sorted(written.iterdir())]
+        return read_image(sorted(written.iterdir())[1])
 
     def face_box(self, subject: str) -> tuple[slice, slice]:
         """Rows and columns of a portrait's face, with some room for a chin that drops."""
@@ -285,6 +319,11 @@ class Studio:
         return fit_sequence(
             landmarks, Fraction(25), side_px, self.model, FitConfig(), SmoothConfig(), "the clip"
         )
+
+
+def matte_picture(matte: np.ndarray) -> Picture:
+    """A matte (H,W) in [0,1] as grey levels (H,W,3)."""
+    return np.repeat(np.rint(255 * matte)[..., None], 3, axis=-1).astype(np.uint8)
 
 
 def numbers_of(motion: Dynamics, every: int = 1) -> dict[str, np.ndarray]:
