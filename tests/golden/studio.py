@@ -320,6 +320,18 @@ class Studio:
             landmarks, Fraction(25), side_px, self.model, FitConfig(), SmoothConfig(), "the clip"
         )
 
+    def fitted_sequence(self) -> Dynamics:
+        """The motion that is fitted to exact landmarks of the drawn head under noise; some are lost. No picture."""
+        portrait, rng = self.portrait("drawn"), np.random.default_rng(4)
+        dynamics = self.retargeted(portrait, "talk")
+        points = [landmarks_of(dynamics[t], self.model) for t in range(60)]
+        noisy = [Landmarks((p + rng.normal(0.0, 0.3, p.shape)).astype(np.float32), 1.0) for p in points]
+        seen = [None if 20 <= t < 26 else landmarks for t, landmarks in enumerate(noisy)]
+        side_px = max(portrait.pixels.shape[:2])
+        return fit_sequence(
+            seen, Fraction(25), side_px, self.model, FitConfig(), SmoothConfig(), "the landmarks"
+        )
+
 
 def matte_picture(matte: np.ndarray) -> Picture:
     """A matte (H,W) in [0,1] as grey levels (H,W,3)."""

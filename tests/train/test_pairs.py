@@ -53,6 +53,28 @@ def test_clips_that_are_rendered_are_not_rendered_again(
         render_pairs(clips, rendered / "train", Animator(model=model), other, SilentProgress())
 
 
+@pytest.mark.parametrize(("drawn", "known"), [(int, True), (lambda version: 6, False)])
+def test_pictures_of_another_drawing_are_refused(
+    data: Path,
+    rendered: Path,
+    model: MorphableModel,
+    tmp_path: Path,
+    drawn: Callable[[str], object],
+    known: bool,
+) -> None:
+    """Versions were whole numbers once; the last of them is the version of the pictures since."""
+    (path, *_) = sorted((rendered / "val").iterdir())
+    tensors, header = load_weights(path, "pairs")
+    settings = header["settings"] | {"drawn": drawn(LAST_NUMBERED)}
+    save_weights(tmp_path / path.name, tensors, "pairs", header | {"settings": settings})
+    clips = clips_with_drivers(data, "val")
+    if known:
+        assert render_pairs(clips, tmp_path, Animator(model=model), SMALL.pairs, SilentProgress())
+    else:
+        with pytest.raises(ConfigError, match="an older faceanime"):
+            render_pairs(clips, tmp_path, Animator(model=model), SMALL.pairs, SilentProgress())
+
+
 def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: MorphableModel) -> None:
     """The head is of clay: the renderer carries its skin nearly exactly, so only a shifted window would differ."""
     with pairs_of(rendered, "train", model) as pairs:
