@@ -12,6 +12,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of recorded clips; without it, tests marked `data` are skipped",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files of tests/golden that no longer agree, or are missing, anew",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from heads_drawn import draw_portrait, drawn_face, eye_outline
 
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
@@ -12,6 +11,7 @@ from faceanime.render.head.sheet import WarpConfig, WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.raster import WarpField
 from heads import axes_of, fitted
+from heads_drawn import draw_portrait, drawn_face, eye_outline
 
 EYES = (0, 1)
 DARK = 100

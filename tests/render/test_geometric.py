@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
@@ -16,6 +15,7 @@ from faceanime.render.head.sheet import source_shape
 from faceanime.render.inpaint import soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
+from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
@@ -16,6 +15,7 @@ from faceanime.render.head.sheet import source_shape
 from faceanime.render.inpaint import soft_polygon
 from faceanime.structures.coefficients import FittedFace, HeadPose
 from heads import fitted
+from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
 
 HAIR, WHITE, BLACK, GREEN = (40, 25, 15), (245, 245, 245), (5, 5, 5), (30, 140, 60)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from heads_drawn import draw_portrait, drawn_face, eye_outline
 
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
@@ -10,6 +9,7 @@ from faceanime.render.eyes.lids import LidLayer
 from faceanime.render.head.sheet import WarpConfig, WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients
 from heads import axes_of, fitted
+from heads_drawn import draw_portrait, drawn_face, eye_outline
 
 
 @pytest.fixture(scope="module")

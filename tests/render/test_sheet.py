@@ -5,7 +5,6 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-from heads_drawn import HEIGHT, WIDTH, head_matte
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import flow_from_mesh, identity_flow
@@ -17,6 +16,7 @@ from faceanime.render.head.sheet import WarpConfig, WarpSheet, affine_between, f
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.raster import Box, WarpField
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of
+from heads_drawn import HEIGHT, WIDTH, head_matte
 
 AT = (200.0, 170.0)
 SCALE = 60.0  # a head of 60 px leaves room between the region and the picture's edge

@@ -14,6 +14,7 @@ import torch
 from clay import PAINTING, SIDE, SMALL, pairs_of
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.core.progress import SilentProgress
+from faceanime.core.weights import load_weights, save_weights
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.conditions import INSIDE, MAPS, SKIN
@@ -23,11 +24,13 @@ from faceanime.geometry.similarity import apply_affine, warp_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
+from faceanime.render.geometric import drawing_version
 from faceanime.train.generator.augment import PLAIN, Appearance, AugmentConfig
 from faceanime.train.generator.face_batches import face_sample
 from faceanime.train.generator.landmark_reader import READ
 from faceanime.train.generator.registration import registered
 from faceanime.train.generator.rendered_pairs import (
+    KIND,
     choose_sources,
     choose_targets,
     clips_with_drivers,
@@ -56,6 +59,28 @@ def test_clips_that_are_rendered_are_not_rendered_again(
     with pytest.raises(ConfigError, match=r"a\.pairs\.safetensors was rendered with other settings"):
         clips = clips_with_drivers(data, "train")
         render_pairs(clips, rendered / "train", Animator(model=model), other, SilentProgress())
+
+
+@pytest.mark.parametrize("number", [6, 7])
+def test_pictures_of_another_drawing_are_refused(
+    number: int, data: Path, rendered: Path, model: MorphableModel, tmp_path: Path
+) -> None:
+    """Versions of the drawing up to 7 were written as whole numbers."""
+    (path, *_) = sorted((rendered / "val").iterdir())
+    tensors, header = load_weights(path, KIND)
+    save_weights(
+        tmp_path / path.name, tensors, KIND, header | {"settings": header["settings"] | {"drawn": number}}
+    )
+
+    def again() -> list[Path]:
+        clips = clips_with_drivers(data, "val")
+        return render_pairs(clips, tmp_path, Animator(model=model), SMALL.pairs, SilentProgress())
+
+    if drawing_version() == str(number):
+        assert again() == [tmp_path / path.name]
+    else:
+        with pytest.raises(ConfigError, match="an older faceanime"):
+            again()
 
 
 def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: MorphableModel) -> None:

@@ -6,7 +6,9 @@ of the mouth, seen through the openings.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import no_type_check
 
 import cv2
@@ -14,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 from numba import njit
 
+from faceanime.core.weights import bundled
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.morphable import topology
@@ -36,8 +39,17 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace, Head
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import Box, WarpField
 
-DRAWN = 7
-"""Raise it with every change of what is drawn: generators do not go on learning from pictures of another version."""
+DRAWINGS = "geometric_drawings.json"
+"""The bundled record of the renderer's golden pictures, and the version of what is drawn."""
+
+
+@cache
+def drawing_version() -> str:
+    """The version of what this renderer draws: generators do not go on learning from pictures of another version.
+
+    It follows from the golden pictures (`tests/golden`): `--update-golden` replaces it when one of them changes.
+    """
+    return str(json.loads(bundled(DRAWINGS).read_text(encoding="utf-8"))["version"])
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import DRAWN, GeometricRenderer
+from faceanime.render.geometric import GeometricRenderer, drawing_version
 from faceanime.render.head.hair_occlusion import hair_before
 from faceanime.render.head.sheet import source_shape
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
@@ -120,7 +120,7 @@ def render_pairs(
     """
     make_folder(folder)
     settings = {
-        "drawn": DRAWN,
+        "drawn": drawing_version(),
         "pairs": to_json(config),
         "geometric": to_json(animator.config.geometric),
     }
@@ -130,7 +130,7 @@ def render_pairs(
         path = folder / f"{sample.key}{SUFFIX}"
         wanted = settings | ({"pinned": True} if sample.filmed and sample.pinned().any() else {})
         if path.exists():
-            if read_header(path).get("settings") != wanted:
+            if _settings_of(path) != wanted:
                 raise ConfigError(
                     f"{path} was rendered with other settings or an older faceanime; "
                     "name another --rendered, or delete it"
@@ -149,6 +149,12 @@ def render_pairs(
             save_weights(path, tensors, KIND, header)
         paths.append(path)
     return paths
+
+
+def _settings_of(path: Path) -> dict[str, Any]:
+    """The settings that a file was rendered with; versions of the drawing up to 7 were written as numbers."""
+    settings = dict(read_header(path).get("settings") or {})
+    return settings | {"drawn": str(settings.get("drawn"))}
 
 
 def _rendered(

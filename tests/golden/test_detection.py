@@ -1,0 +1,11 @@
+"""Faces are found where they were found before, and persons told from what is behind them."""
+
+import pytest
+from comparison import Golden
+from detection import check_detected
+from studio import ASTRONAUTS, Studio
+
+
+@pytest.mark.parametrize("subject", ASTRONAUTS)
+def test_landmarks_and_mattes(subject: str, studio: Studio, golden: Golden) -> None:
+    check_detected(subject, studio, golden)
