@@ -13,7 +13,7 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.geometric import GeometricConfig, GeometricRenderer, _trusted_person
 from faceanime.render.head.sheet import source_shape
-from faceanime.render.inpaint import soft_polygon
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
 

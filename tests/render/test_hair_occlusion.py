@@ -13,7 +13,7 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.hair_occlusion import hair_before
 from faceanime.render.head.sheet import source_shape
-from faceanime.render.inpaint import soft_polygon
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FittedFace, HeadPose
 from heads import fitted
 
