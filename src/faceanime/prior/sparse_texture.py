@@ -162,8 +162,7 @@ def _farthest_points(
     nearest, owner = np.full(len(twin), np.inf), np.full(len(twin), len(twin))
     added = anchors
     while added:
-        for vertex in added:
-            distance = dijkstra(edges, directed=False, indices=vertex)
+        for vertex, distance in zip(added, dijkstra(edges, directed=False, indices=added), strict=True):
             nearer = (distance < nearest) | ((distance == nearest) & (vertex < owner))
             nearest[nearer], owner[nearer] = distance[nearer], vertex
         kept += added
