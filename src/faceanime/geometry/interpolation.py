@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import no_type_check
+from typing import TypeVar, no_type_check
 
 import numpy as np
-from jaxtyping import Float
 from numba import njit
 
+Values = TypeVar("Values", float, np.ndarray)
+"""A number, or numbers of any shape."""
 
-def linear_step(
-    value: float | Float[np.ndarray, "*n"], low: float, high: float
-) -> Float[np.ndarray, "*n"] | np.floating:
+
+def linear_step(value: Values, low: float, high: float) -> Values:
     """The straight ramp from 0 at `low` to 1 at `high`, constant outside; `low` above `high` ramps down.
 
     >>> linear_step(np.array([-1.0, 2.5, 9.0]), 2.0, 3.0).tolist()
@@ -20,9 +20,7 @@ def linear_step(
     return np.clip((value - low) / (high - low), 0.0, 1.0)
 
 
-def smoothstep(
-    value: float | Float[np.ndarray, "*n"], low: float = 0.0, high: float = 1.0
-) -> Float[np.ndarray, "*n"] | np.floating:
+def smoothstep(value: Values, low: float = 0.0, high: float = 1.0) -> Values:
     """The smooth ramp 3 s^2 - 2 s^3 from 0 at `low` to 1 at `high`, constant outside; flat at both ends.
 
     >>> smoothstep(np.array([-1.0, 0.25, 0.5, 9.0])).tolist()
