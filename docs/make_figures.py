@@ -20,7 +20,13 @@ from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
+from faceanime.prior.sparse_texture import (
+    TextureConfig,
+    model_points,
+    render_texture,
+    sample_texture,
+    sparse_skin,
+)
 from faceanime.render.clay import shade_face
 from faceanime.render.renderer import RendererConfig
 from faceanime.structures.frames import Pixels
@@ -62,7 +68,7 @@ def film(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
 def stages(animator: Animator, portrait: Portrait, crop: CropTransform) -> None:
     """Source, its 3D face, the sparse texture prior, the result: at rest and moved."""
     model, face = animator.model, portrait.face
-    texture = sample_texture(portrait.pixels, face, model, TextureConfig())
+    texture = sample_texture(portrait.pixels, face, model, sparse_skin(model, TextureConfig().interval))
     height, width = portrait.pixels.shape[:2]
     dynamics = animator.retarget(portrait, bundled_motion("look-around"))
     rows = []

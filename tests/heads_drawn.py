@@ -5,7 +5,7 @@ import numpy as np
 
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.inpaint import soft_polygon
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients
 from heads import face_of, landmarks_of, pose_of
 

@@ -11,7 +11,13 @@ import numpy as np
 from faceanime.drivers.driver import View
 from faceanime.media.contact_sheet import Picture, contact_sheet, tile_row
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
+from faceanime.prior.sparse_texture import (
+    TextureConfig,
+    model_points,
+    render_texture,
+    sample_texture,
+    sparse_skin,
+)
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait
@@ -62,7 +68,8 @@ def prior_views(
     portrait: Portrait, dynamics: Dynamics, model: MorphableModel, cut: Callable[[Pixels], Picture]
 ) -> Iterator[View]:
     """Yield the sparse texture prior of each frame, drawn at the size of the portrait, then cut as the result is."""
-    texture = sample_texture(portrait.pixels, portrait.face, model, TextureConfig())
+    skin = sparse_skin(model, TextureConfig().interval)
+    texture = sample_texture(portrait.pixels, portrait.face, model, skin)
 
     def draw(t: int) -> Picture:
         points = model_points(dynamics[t], portrait.face.residual, model)

@@ -17,6 +17,7 @@ import pytest
         "faceanime.evaluate.statistics",
         "faceanime.evaluate.video_metrics",
         "faceanime.face.identity",
+        "faceanime.geometry.interpolation",
     ],
 )
 def test_examples(module: str) -> None:

@@ -31,7 +31,7 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.geometric import GeometricConfig, GeometricRenderer
-from faceanime.render.inpaint import soft_polygon
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
 from faceanime.workflows import OutputOptions, animate_file

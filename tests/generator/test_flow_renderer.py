@@ -20,7 +20,7 @@ from faceanime.generator.windows import WindowSizes
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.prior.sparse_texture import model_points
+from faceanime.prior.sparse_texture import model_points, sparse_skin
 from faceanime.render.mouth.layer import MouthLayer
 from faceanime.render.renderer import RendererConfig
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
@@ -63,7 +63,8 @@ def repairer(
 def repairer_of(
     picture: np.ndarray, face: FaceCoefficients, region: Box, model: MorphableModel, network: FlowGuided
 ) -> Repairer:
-    networks = WindowNetworks(network.networks(), network.config.windows, network.config.texture)
+    skin = sparse_skin(model, network.config.texture.interval)
+    networks = WindowNetworks(network.networks(), network.config.windows, skin)
     mouth = mouth_of(picture, face, model)
     return Repairer(picture, fitted(face, model), region, mouth, networks, model)
 

@@ -19,7 +19,7 @@ from faceanime.generator.conditions import (
 )
 from faceanime.generator.windows import WINDOWS, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture
+from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture, sparse_skin
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.raster import Box
 from heads import axes_of, face_of, fitted, pose_of
@@ -337,7 +337,9 @@ def test_the_texture_prior_in_a_window(maker: WindowMaker, model: MorphableModel
     face = face_of(model, pose_of())
     points = points_of(face, model)
     picture = np.full((256, 256, 3), 200, np.uint8)
-    texture = sample_texture(picture, fitted(face, model), model, TextureConfig())
+    texture = sample_texture(
+        picture, fitted(face, model), model, sparse_skin(model, TextureConfig().interval)
+    )
     for name, window in maker.windows(points, face.pose).items():
         prior = window.texture(texture, points)
         assert prior.shape == (window.size_px, window.size_px, 3)

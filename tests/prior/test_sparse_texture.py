@@ -15,7 +15,7 @@ from faceanime.prior.sparse_texture import (
     model_points,
     render_texture,
     sample_texture,
-    sparse_mesh,
+    sparse_skin,
 )
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.raster import SparseTexture
@@ -53,7 +53,8 @@ def points_of(face: FittedFace, model: MorphableModel) -> np.ndarray:
 
 
 def test_interval_one_is_the_models_own_skin(model: MorphableModel) -> None:
-    vertex, triangles = sparse_mesh(model, 1)
+    whole = sparse_skin(model, 1)
+    vertex, triangles = whole.vertex, whole.triangles
     skin = model.triangles[model.region == Region.SKIN]
     np.testing.assert_array_equal(vertex, np.unique(skin))
     assert {tuple(sorted(t)) for t in vertex[triangles]} == {tuple(sorted(t)) for t in skin}
@@ -61,8 +62,9 @@ def test_interval_one_is_the_models_own_skin(model: MorphableModel) -> None:
 
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_subset_is_mirrored_anchored_and_faces_outward(model: MorphableModel, interval: int) -> None:
-    vertex, triangles = sparse_mesh(model, interval)
-    count = len(sparse_mesh(model, 1)[0])
+    subset = sparse_skin(model, interval)
+    vertex, triangles = subset.vertex, subset.triangles
+    count = len(sparse_skin(model, 1).vertex)
     assert len(vertex) - -(-count // interval) in (0, 1)
     assert set(model.mirror[vertex]) == set(vertex)
     assert set(ANCHORS) <= set(vertex)
@@ -72,7 +74,7 @@ def test_subset_is_mirrored_anchored_and_faces_outward(model: MorphableModel, in
 
 
 def test_larger_intervals_keep_a_subset(model: MorphableModel) -> None:
-    kept = [set(sparse_mesh(model, interval)[0]) for interval in INTERVALS]
+    kept = [set(sparse_skin(model, interval).vertex) for interval in INTERVALS]
     assert all(coarse < fine for fine, coarse in zip(kept, kept[1:], strict=False))
 
 
@@ -87,7 +89,7 @@ def test_colours_are_those_of_the_source_at_the_vertices(
     model: MorphableModel, gradient: np.ndarray, interval: int
 ) -> None:
     face = face_of(model)
-    texture = sample_texture(gradient, face, model, TextureConfig(interval))
+    texture = sample_texture(gradient, face, model, sparse_skin(model, interval))
     level = (texture.color[:, :2] + 1.0) * 127.5
     # the colour at a pixel centre (+0.5) is that pixel's own number; uint8 rounds
     np.testing.assert_allclose(level + 0.5, points_of(face, model)[texture.vertex, :2], atol=0.55)
@@ -99,7 +101,7 @@ def test_drawn_at_the_source_the_prior_resembles_the_source(
     face = face_of(model)
     errors = []
     for interval in INTERVALS:
-        texture = sample_texture(gradient, face, model, TextureConfig(interval))
+        texture = sample_texture(gradient, face, model, sparse_skin(model, interval))
         drawn = render_texture(texture, points_of(face, model), SIDE, SIDE)
         inside = drawn[..., 2] > BACKGROUND
         errors.append(np.abs(drawn[inside] - (gradient[inside] / 127.5 - 1.0)).mean())
@@ -108,13 +110,13 @@ def test_drawn_at_the_source_the_prior_resembles_the_source(
 
 
 def test_frontal_face_is_seen_as_a_whole(model: MorphableModel, gradient: np.ndarray) -> None:
-    assert sample_texture(gradient, face_of(model), model, TextureConfig(1)).visible.all()
+    assert sample_texture(gradient, face_of(model), model, sparse_skin(model, 1)).visible.all()
 
 
 def test_far_cheek_is_hidden_and_never_painted(model: MorphableModel) -> None:
     face = face_of(model, yaw_deg=60)
     picture = np.full((SIDE, SIDE, 3), 200, np.uint8)
-    texture = sample_texture(picture, face, model, TextureConfig(1))
+    texture = sample_texture(picture, face, model, sparse_skin(model, 1))
     seen = dict(zip(texture.vertex.tolist(), texture.visible.tolist(), strict=True))
     assert seen[NEAR_CHEEK]
     assert not seen[FAR_CHEEK]
@@ -127,7 +129,8 @@ def test_far_cheek_is_hidden_and_never_painted(model: MorphableModel) -> None:
 
 
 def test_what_the_source_hides_still_hides_what_lies_behind_it(model: MorphableModel) -> None:
-    vertex, triangles = sparse_mesh(model, 1)
+    skin = sparse_skin(model, 1)
+    vertex, triangles = skin.vertex, skin.triangles
     color = np.ones((len(vertex), 3), np.float32)
     nose_hidden = ~np.isin(vertex, [1, 4, 5, 45, 275, 19, 94, 2, 44, 274, 51, 281, 195])
     points = points_of(face_of(model, yaw_deg=50), model)
@@ -142,14 +145,14 @@ def test_what_the_source_hides_still_hides_what_lies_behind_it(model: MorphableM
 
 def test_vertices_outside_of_the_picture_are_hidden(model: MorphableModel, gradient: np.ndarray) -> None:
     face = face_of(model, at=(10, 110))
-    texture = sample_texture(gradient, face, model, TextureConfig(1))
+    texture = sample_texture(gradient, face, model, sparse_skin(model, 1))
     outside = points_of(face, model)[texture.vertex, 0] < 0
     assert outside.any()
     np.testing.assert_array_equal(texture.visible, ~outside)
 
 
 def test_another_geometry_shows_the_same_colours(model: MorphableModel, gradient: np.ndarray) -> None:
-    texture = sample_texture(gradient, face_of(model), model, TextureConfig(4))
+    texture = sample_texture(gradient, face_of(model), model, sparse_skin(model, 4))
     palettes = []
     for face in (face_of(model), face_of(model, yaw_deg=20, jaw=0.8)):
         drawn = render_texture(texture, points_of(face, model), SIDE, SIDE)
@@ -165,18 +168,18 @@ def test_another_geometry_shows_the_same_colours(model: MorphableModel, gradient
 
 def test_an_open_mouth_stays_open(model: MorphableModel) -> None:
     picture = np.full((SIDE, SIDE, 3), 200, np.uint8)
-    texture = sample_texture(picture, face_of(model), model, TextureConfig())
+    texture = sample_texture(picture, face_of(model), model, sparse_skin(model, TextureConfig().interval))
     points = points_of(face_of(model, jaw=1.0), model)
     column, row = points[[13, 14], :2].mean(axis=0).astype(int)
     np.testing.assert_array_equal(render_texture(texture, points, SIDE, SIDE)[row, column], BACKGROUND)
 
 
 def test_a_shift_of_source_and_face_shifts_the_prior(model: MorphableModel, gradient: np.ndarray) -> None:
-    config, shift = TextureConfig(2), (9, -6)
+    skin, shift = sparse_skin(model, 2), (9, -6)
     face, moved = face_of(model, 25), face_of(model, 25, at=(128 + shift[0], 110 + shift[1]))
     moved_picture = np.roll(gradient, (shift[1], shift[0]), axis=(0, 1))
-    here = sample_texture(gradient, face, model, config)
-    there = sample_texture(moved_picture, moved, model, config)
+    here = sample_texture(gradient, face, model, skin)
+    there = sample_texture(moved_picture, moved, model, skin)
     np.testing.assert_array_equal(here.color, there.color)
     np.testing.assert_array_equal(here.visible, there.visible)
     drawn = render_texture(here, points_of(face, model), SIDE, SIDE)
@@ -192,7 +195,7 @@ def test_visibility_does_not_depend_on_the_pictures_resolution(model: MorphableM
         FaceCoefficients(large.coefficients.identity, large.coefficients.expression, pose), large.residual
     )
     textures = [
-        sample_texture(np.zeros((side, side, 3), np.uint8), face, model, TextureConfig(1))
+        sample_texture(np.zeros((side, side, 3), np.uint8), face, model, sparse_skin(model, 1))
         for side, face in ((SIDE, small), (4 * SIDE, large))
     ]
     np.testing.assert_array_equal(textures[0].visible, textures[1].visible)
@@ -200,4 +203,9 @@ def test_visibility_does_not_depend_on_the_pictures_resolution(model: MorphableM
 
 def test_a_grey_picture_is_refused(model: MorphableModel) -> None:
     with pytest.raises(WRONG_SHAPE):
-        sample_texture(np.zeros((SIDE, SIDE), np.uint8), face_of(model), model, TextureConfig())
+        sample_texture(
+            np.zeros((SIDE, SIDE), np.uint8),
+            face_of(model),
+            model,
+            sparse_skin(model, TextureConfig().interval),
+        )

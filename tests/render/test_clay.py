@@ -6,7 +6,7 @@ import pytest
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel, Region, load_model
 from faceanime.prior.sparse_texture import model_points
-from faceanime.render.clay import shade_face, shade_mesh
+from faceanime.render.clay import shade_face
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 
 SIDE = 128
@@ -15,11 +15,6 @@ SIDE = 128
 @pytest.fixture(scope="module")
 def model() -> MorphableModel:
     return load_model()
-
-
-@pytest.fixture(scope="module")
-def skin(model: MorphableModel) -> np.ndarray:
-    return model.triangles[model.region == Region.SKIN]
 
 
 def points_at(
@@ -34,51 +29,51 @@ def points_at(
     return model_points(face, np.zeros_like(model.mean), model)
 
 
-def test_an_empty_mesh_leaves_a_dark_backdrop() -> None:
-    nothing = shade_mesh(np.zeros((3, 3)), np.zeros((0, 3), np.int32), SIDE, SIDE + 32)
+def beyond_the_picture(points: np.ndarray) -> np.ndarray:
+    return points + np.array([10_000.0, 0.0, 0.0])
+
+
+def test_without_a_face_there_is_a_dark_backdrop(model: MorphableModel) -> None:
+    nothing = shade_face(beyond_the_picture(points_at(model)), model, SIDE, SIDE + 32)
     assert nothing.shape == (SIDE, SIDE + 32, 3)
     assert nothing.max() < 90
     assert nothing[0, 0].max() < nothing[SIDE // 2, SIDE // 2].min()
 
 
-def test_clay_is_bright_where_the_mesh_is_and_changes_nothing_else(
-    model: MorphableModel, skin: np.ndarray
-) -> None:
+def test_clay_is_bright_where_the_face_is_and_changes_nothing_else(model: MorphableModel) -> None:
     points = points_at(model)
-    picture = shade_mesh(points, skin, SIDE, SIDE)
-    backdrop = shade_mesh(points, skin[:0], SIDE, SIDE)
+    picture = shade_face(points, model, SIDE, SIDE)
+    backdrop = shade_face(beyond_the_picture(points), model, SIDE, SIDE)
     column, row = points[1, :2].astype(int)
     assert picture[row, column].min() > 120
-    low, high = points[np.unique(skin), :2].min(axis=0) - 1, points[np.unique(skin), :2].max(axis=0) + 1
+    skin = np.unique(model.triangles[model.region == Region.SKIN])
+    low, high = points[skin, :2].min(axis=0) - 1, points[skin, :2].max(axis=0) + 1
     y, x = np.mgrid[:SIDE, :SIDE] + 0.5
     outside = (x < low[0]) | (x > high[0]) | (y < low[1]) | (y > high[1])
     np.testing.assert_array_equal(picture[outside], backdrop[outside])
 
 
-def test_the_key_light_stands_at_the_upper_left() -> None:
-    latitude, longitude = np.meshgrid(np.linspace(0, np.pi, 33), np.linspace(0, np.pi, 33), indexing="ij")
-    ball = np.stack(
-        [-np.sin(latitude) * np.cos(longitude), -np.cos(latitude), np.sin(latitude) * np.sin(longitude)], -1
-    ).reshape(-1, 3)
-    corner = (np.arange(32)[:, None] * 33 + np.arange(32)).ravel()
-    triangles = np.concatenate(
-        [
-            np.stack([corner, corner + 33, corner + 1], -1),
-            np.stack([corner + 1, corner + 33, corner + 34], -1),
-        ]
-    ).astype(np.int32)
-    light = shade_mesh(ball * 50 + [64, 64, 0], triangles, SIDE, SIDE).mean(axis=-1)
-    upper_left, upper_right = light[44, 44], light[44, 84]
-    lower_left, lower_right = light[84, 44], light[84, 84]
+def test_the_key_light_stands_at_the_upper_left(model: MorphableModel) -> None:
+    """The mean face is symmetric, its light is not; the subject's right is the picture's left."""
+    points = points_at(model, scale=90.0)
+    picture = shade_face(points, model, 2 * SIDE, 2 * SIDE).mean(axis=-1)
+
+    def light(landmark: int) -> float:
+        x, y = points[landmark, :2].astype(int)
+        return float(picture[y - 2 : y + 3, x - 2 : x + 3].mean())
+
+    forehead, jaw = 104, 210
+    upper_left, upper_right = light(forehead), light(int(model.mirror[forehead]))
+    lower_left, lower_right = light(jaw), light(int(model.mirror[jaw]))
     assert upper_left > max(upper_right, lower_left) > lower_right
 
 
-def test_size_does_not_change_the_light(model: MorphableModel, skin: np.ndarray) -> None:
+def test_size_does_not_change_the_light(model: MorphableModel) -> None:
     points = points_at(model, yaw=0.3)
-    small = shade_mesh(points, skin, SIDE, SIDE).astype(float)
-    large = shade_mesh(points * 2.0, skin, 2 * SIDE, 2 * SIDE).astype(float)
-    shrunk = large.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3))
-    assert np.abs(small - shrunk).mean() < 1.0
+    small = shade_face(points, model, SIDE, SIDE).astype(float)
+    large = shade_face(points * 2.0, model, 2 * SIDE, 2 * SIDE).astype(float)
+    averaged = large.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3))
+    assert np.abs(small - averaged).mean() < 1.0
 
 
 def eye_of(picture: np.ndarray, points: np.ndarray) -> np.ndarray:

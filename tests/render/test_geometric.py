@@ -1,6 +1,7 @@
 """The renderer gives the source back at rest, and moves the person alone."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.geometric import GeometricConfig, GeometricRenderer, _trusted_person
+from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.head.matte import PersonMattes, trusted_mattes
 from faceanime.render.head.sheet import source_shape
-from faceanime.render.inpaint import soft_polygon
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from heads import axes_of, fitted
 from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
@@ -26,6 +28,12 @@ def picture(model: MorphableModel) -> np.ndarray:
 @pytest.fixture(scope="module")
 def renderer(picture: np.ndarray, model: MorphableModel) -> GeometricRenderer:
     return renderer_of(picture, model, head_matte(model))
+
+
+def trusted(matte: np.ndarray, points: np.ndarray) -> PersonMattes:
+    mattes = trusted_mattes(matte, points[list(topology.OVAL), :2])
+    assert mattes is not None
+    return mattes
 
 
 def renderer_of(
@@ -98,16 +106,16 @@ def test_a_collar_that_was_taken_for_background_is_the_persons(
     matte = head_matte(model)
     matte[chin:] = 1.0
     matte[chin + 10 :, 270 : 270 + wide] = 0.0
-    person, moves = _trusted_person(matte, points)
-    middle = person[chin + 20 : -5, 270 + wide // 2]
+    mattes = trusted(matte, points)
+    middle = mattes.visible[chin + 20 : -5, 270 + wide // 2]
     assert (middle > 0.9).all() if carried else (middle < 0.1).all()
-    assert (moves[chin:] == 1.0).all()
+    assert (mattes.moving[chin:] == 1.0).all()
 
 
 def test_a_solid_body_does_not_grow(model: MorphableModel) -> None:
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
     matte = head_matte(model)
-    person, _ = _trusted_person(matte, points)
+    person = trusted(matte, points).visible
     below = slice(int(points[list(topology.OVAL), 1].max()) + 60, None)
     np.testing.assert_allclose(person[below], matte[below], atol=0.02)
 
@@ -194,7 +202,7 @@ def test_somebody_close_behind_is_not_the_person(model: MorphableModel) -> None:
     edge = int(np.flatnonzero(matte[row] > 0.5).max())
     blob = slice(edge + 1, edge + round(0.4 * size))
     matte[row - 20 : row + 20, blob] = np.maximum(matte[row - 20 : row + 20, blob], 0.5)
-    person, _ = _trusted_person(matte, points)
+    person = trusted(matte, points).visible
     assert (person[row, edge + round(0.15 * size) : blob.stop] == 0.0).all()
     assert person[row, edge + 2] > 0.4  # an edge of hair is as soft as it was
 
@@ -262,9 +270,9 @@ def test_gaps_that_a_side_cuts_through_stay_open_beyond_it(model: MorphableModel
     rows = slice(100, 160)
     picture[rows, 8:20], matte[rows, 8:20] = (200, 10, 10), 0.0  # narrow: at the edge the person's
     renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
-    wall = renderer._background
-    assert wall is not None
-    renderer._background = (*wall[:3], np.full_like(wall[3], 255))  # what stands still is white
+    assert renderer._background is not None
+    white = np.full_like(renderer._background.plate, 255)
+    renderer._background = replace(renderer._background, plate=white)
     drawn = renderer.render(moved_right(face, 24.0))[110:150, :24].astype(int)
     red = (drawn[..., 0] > 120) & (drawn[..., 2] < 100)
     assert (drawn.min(axis=-1) > 200).any()
@@ -276,7 +284,7 @@ def test_shoulders_that_reach_a_lower_corner_go_on_beyond_it(model: MorphableMod
     matte[:60, :20] = 0.0
     renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
     assert renderer._background is not None
-    left = renderer._background[1][0]
+    left = renderer._background.side_reach[0]
     assert (np.diff(left) >= 0).all()
     assert left[-1] > 30.0
 
@@ -293,7 +301,7 @@ def test_a_corner_of_the_picture_leaves_no_dent_in_a_head(model: MorphableModel)
     raised = FaceCoefficients(face.identity, face.expression, lower)
     renderer = GeometricRenderer(picture, fitted(raised, model), matte, model, GeometricConfig())
     assert renderer._background is not None
-    renderer._background = (*renderer._background[:3], np.full_like(picture, 255))
+    renderer._background = replace(renderer._background, plate=np.full_like(picture, 255))
     moved = HeadPose(lower.rotation, lower.scale, lower.translation_px + np.array([14.0, 14.0]))
     drawn = renderer.render(FaceCoefficients(face.identity, face.expression, moved)).astype(int)
     assert (drawn[:40, :40, 0] < 100).all()
@@ -329,5 +337,5 @@ def test_the_outline_of_a_head_that_a_side_cuts_off_falls_without_teeth(
 def test_a_network_that_doubts_the_whole_person_is_believed_all_the_same(model: MorphableModel) -> None:
     """What is sure is told against the face's own matte: hair goes with a head that is doubted as it is."""
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
-    person, _ = _trusted_person((0.75 * head_matte(model)).astype(np.float32), points)
+    person = trusted((0.75 * head_matte(model)).astype(np.float32), points).visible
     assert person[head_matte(model) > 0.99].min() > 0.9

@@ -10,9 +10,9 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.head.hair_occlusion import hair_before
+from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.render.head.sheet import source_shape
-from faceanime.render.inpaint import soft_polygon
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FittedFace, HeadPose
 from heads import fitted
 from heads_drawn import HEIGHT, WIDTH, draw_portrait, drawn_face, head_matte
@@ -26,7 +26,7 @@ def points_of(face: FittedFace, model: MorphableModel) -> np.ndarray:
 
 def lift_of(face: FittedFace, picture: np.ndarray, matte: np.ndarray, model: MorphableModel) -> np.ndarray:
     """How much nearer the landmarks come, px."""
-    change = points_of(hair_before(face, picture, matte, model), model) - points_of(face, model)
+    change = points_of(pull_outline_to_hair(face, picture, matte, model), model) - points_of(face, model)
     return np.asarray(change[: model.landmark_count, 2])
 
 
@@ -63,7 +63,7 @@ def test_hair_lies_before_the_cheek_on_its_side_alone(
     assert min(lift[on_side]) > 10.0
     assert lift.min() > -1e-9
     assert lift[before[: model.landmark_count, 0] < middle].max() < 1.0
-    shown = hair_before(face, picture, matte, model)
+    shown = pull_outline_to_hair(face, picture, matte, model)
     np.testing.assert_allclose(points_of(shown, model)[:, :2], before[:, :2], atol=1e-6)  # nothing has moved
     assert shown.coefficients is face.coefficients
 
@@ -102,7 +102,7 @@ def test_hair_is_not_stretched_as_the_cheek_turns_to_the_viewer(model: Morphable
         return float(points[454, 0] - points[begins, 0])
 
     own, plain = spread(face, pose), spread(face, turned)
-    assert spread(hair_before(face, picture, matte, model), turned) - own < 0.4 * (plain - own)
+    assert spread(pull_outline_to_hair(face, picture, matte, model), turned) - own < 0.4 * (plain - own)
 
 
 def test_a_face_that_the_picture_cuts_off_has_hair_too(model: MorphableModel) -> None:

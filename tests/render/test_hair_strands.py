@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceanime.render.head.hair_strands import strands_beside
+from faceanime.render.head.hair_strands import find_strands
 
 SIDE, FACE_PX = 300, 120.0
 HELD, LOOSE = ((150, 100), (215, 65)), ((75, 115), (66, 135))
@@ -26,7 +26,7 @@ def drawn(hair: int = 40, wall: int = 200, strand: int = 70) -> tuple[np.ndarray
 @pytest.mark.parametrize(("hair", "wall", "strand"), [(40, 200, 70), (200, 60, 170)])
 def test_a_strand_that_hangs_on_the_head_is_found(hair: int, wall: int, strand: int) -> None:
     picture, matte, line = drawn(hair, wall, strand)
-    found = strands_beside(picture, matte, FACE_PX)
+    found = find_strands(picture, matte, FACE_PX)
     assert found.shape == matte.shape
     assert (found[line] > 0.9).mean() > 0.9
     beside = cv2.dilate(line.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
@@ -45,12 +45,12 @@ def test_many_long_strands_do_not_make_a_wall_busy(hair: int, wall: int, strand:
         cv2.line(picture, *ends, (strand,) * 3, 1, cv2.LINE_AA)
         cv2.line(line, *ends, 1, 1)
     outside = (line > 0) & (matte < 0.1)
-    assert (strands_beside(picture, matte, FACE_PX)[outside] > 0.5).mean() > 0.8
+    assert (find_strands(picture, matte, FACE_PX)[outside] > 0.5).mean() > 0.8
 
 
 def test_what_is_light_beside_dark_hair_is_no_strand() -> None:
     picture, matte, line = drawn(hair=40, wall=120, strand=200)
-    assert strands_beside(picture, matte, FACE_PX)[line].max() < 0.1
+    assert find_strands(picture, matte, FACE_PX)[line].max() < 0.1
 
 
 def test_before_a_busy_background_nothing_is_sure() -> None:
@@ -58,21 +58,21 @@ def test_before_a_busy_background_nothing_is_sure() -> None:
     stripes = np.where(np.arange(SIDE) % 8 < 3, 90, 200)[None, :, None].repeat(SIDE, 0)
     busy = np.where(matte[..., None] > 0.5, picture, stripes).astype(np.uint8)
     cv2.line(busy, *HELD, (70, 70, 70), 1, cv2.LINE_AA)
-    assert (strands_beside(busy, matte, FACE_PX)[matte < 0.1] > 0.3).mean() < 0.01
+    assert (find_strands(busy, matte, FACE_PX)[matte < 0.1] > 0.3).mean() < 0.01
 
 
 def test_large_pictures_show_the_same_strands() -> None:
     picture, matte, line = drawn()
     size = (6 * SIDE, 6 * SIDE)
-    large = strands_beside(
+    large = find_strands(
         cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), cv2.resize(matte, size), 6 * FACE_PX
     )
     assert large.shape == size
     small = cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    once = strands_beside(picture, matte, FACE_PX)
+    once = find_strands(picture, matte, FACE_PX)
     assert np.abs(small - once)[line].mean() < 0.25
 
 
 def test_without_a_person_there_are_none() -> None:
     picture, matte, _ = drawn()
-    assert not strands_beside(picture, np.zeros_like(matte), FACE_PX).any()
+    assert not find_strands(picture, np.zeros_like(matte), FACE_PX).any()

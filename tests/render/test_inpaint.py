@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from faceanime.render.inpaint import fill_holes, inpaint, soft_polygon
+from faceanime.render.inpaint import fill_holes, inpaint
+from faceanime.render.masks import soft_polygon
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from faceanime.morphable.axes import measure
 from faceanime.morphable.model import Region, load_model
 from faceanime.render.head.sheet import WarpConfig, WarpSheet
 from faceanime.render.mouth import teeth
-from faceanime.render.mouth.arch import SourceInside
 from faceanime.render.mouth.layer import MouthLayer
+from faceanime.render.mouth.source_inside import SourceInside
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 
 MODEL = load_model()
@@ -210,13 +210,13 @@ def inside_of(*levels, height=0.16):
     ],
 )
 def test_the_rows_part_at_the_gap_between_them(levels, low, high):
-    assert low <= inside_of(*levels).split() <= high
+    assert low <= inside_of(*levels).row_split() <= high
 
 
 def test_the_dark_of_an_open_mouth_moves_with_neither_row():
     inside, gum = inside_of(12, 8, 12, 15, 18, 29, 57, 98), np.ones(3)
-    assert inside.cavity() is not None
-    for part in (inside.upper_part(inside.split(), gum), inside.lower_part(inside.split(), gum)):
+    assert inside.cavity_brightness() is not None
+    for part in (inside.upper_row(inside.row_split(), gum), inside.lower_row(inside.row_split(), gum)):
         assert part[inside.picture.mean(axis=-1) < 20, 3].max() == 0.0
 
 
@@ -224,7 +224,7 @@ def test_the_dark_of_an_open_mouth_moves_with_neither_row():
 def test_crowns_of_which_little_is_seen_go_on_under_the_lip(height, crowns_go_on):
     """As bright as they are where the lip does not shade them; higher up there are gums."""
     inside = inside_of(90, 200, 200, 200, 200, height=height)
-    part = inside.upper_part(2.0, np.array([1.0, 0.5, 0.5]))
+    part = inside.upper_row(2.0, np.array([1.0, 0.5, 0.5]))
     red, green, _, _ = (part / np.maximum(part[..., 3:], 1e-6))[:, part.shape[1] // 2].T
     under = [np.argmin(np.abs(inside.below[:, 0] + beyond)) for beyond in (0.01, 0.15)]
     assert (red[under[0]] > 180) == crowns_go_on

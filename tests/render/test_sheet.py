@@ -260,7 +260,7 @@ def test_the_split_triangles_cover_what_the_whole_ones_did(
 
 def test_the_band_is_at_rest_when_the_head_is(band: tuple[LashBand, np.ndarray]) -> None:
     lashes, points = band
-    np.testing.assert_allclose(lashes.at(points, np.eye(3)), lashes.source_points, atol=1e-9)
+    np.testing.assert_allclose(lashes.target_points(points, np.eye(3)), lashes.source_points, atol=1e-9)
 
 
 @pytest.mark.parametrize("strength", [0.3, 0.7, 1.0])
@@ -272,7 +272,7 @@ def test_the_band_keeps_its_thickness_when_the_lid_closes(
     closed = landmarks_of(FaceCoefficients(source.identity, blink, source.pose), model)
     at_rest, now = (
         thickness(lashes, points, p, extra)
-        for p, extra in ((points, lashes.source_points), (closed, lashes.at(closed, np.eye(3))))
+        for p, extra in ((points, lashes.source_points), (closed, lashes.target_points(closed, np.eye(3))))
     )
     assert (now <= at_rest * (1 + 1e-6)).all()
     assert np.isclose(now, at_rest, rtol=1e-6).mean() > 0.8  # less only toward the corners, where lids meet

@@ -30,7 +30,7 @@ from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.geometry.resize import resized
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.head.hair_occlusion import hair_before
+from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.render.head.sheet import face_region
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Frame, Pixels
@@ -86,7 +86,9 @@ class FaceReader:
         """Fit the face whose `landmarks` are known, in px of the image (H,W,3) uint8."""
         face = fit_face(landmarks.points_image.astype(np.float64), self.model, self.config.fit)
         matte = self.matte(pixels, landmarks)
-        return Portrait(pixels, landmarks, hair_before(face, pixels, matte, self.model), matte, other_faces)
+        return Portrait(
+            pixels, landmarks, pull_outline_to_hair(face, pixels, matte, self.model), matte, other_faces
+        )
 
     def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
         """Segment the person whose `landmarks` (px) are given: probability for each pixel of (H,W,3), in [0, 1].

@@ -14,7 +14,7 @@ from faceanime.core.weights import bundled
 from faceanime.generator.conditions import Conditions, WindowMaker
 from faceanime.generator.windows import PART_OF, PARTS, Part, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture
+from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.composite import Paster
 from faceanime.render.geometric import GeometricConfig
 from faceanime.render.geometric import GeometricRenderer as PortraitLayers
@@ -36,7 +36,7 @@ class WindowNetworks:
     """They take `window`, `maps`, `gate`, `target_prior` and `source_prior` and return `image` (that of light: `gain`),
     as `FlowGuided` does."""
     sizes: WindowSizes
-    texture: TextureConfig
+    skin: SparseSkin
 
 
 class FlowRenderer:
@@ -81,7 +81,7 @@ class Repairer:
         self._maker = WindowMaker(model, networks.sizes)
         self._points = model_points(face.coefficients, face.residual, model)
         self._windows = self._maker.windows(self._points, face.coefficients.pose)
-        self._texture = sample_texture(pixels, face, model, networks.texture)
+        self._texture = sample_texture(pixels, face, model, networks.skin)
         self._priors = {
             name: _planes(window.texture(self._texture, self._points))
             for name, window in self._windows.items()
@@ -160,7 +160,8 @@ def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableMo
 
     generator = load_generator(_weights(config), model)[0]
     assert isinstance(generator, FlowGuided)  # `renderers.open_renderer` has read the header
-    networks = WindowNetworks(generator.networks(), generator.config.windows, generator.config.texture)
+    skin = sparse_skin(model, generator.config.texture.interval)
+    networks = WindowNetworks(generator.networks(), generator.config.windows, skin)
     return FlowRenderer(GeometricRenderer(model, geometric), networks, model)
 
 

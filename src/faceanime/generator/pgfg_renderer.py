@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from faceanime.core.errors import ConfigError
 from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture
+from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.geometric import GeometricConfig
 from faceanime.render.renderer import RendererConfig, RendererKind
 from faceanime.runtime.network import Network
@@ -30,21 +30,28 @@ class PgfgRenderer:
         `size_px` and `prior` are those it was trained with.
         """
         self._network, self._size_px, self._prior, self._model = network, size_px, prior, model
+        self._skin = sparse_skin(model, prior.interval)
 
     def prepare(self, portrait: Portrait) -> PgfgDrawer:
         """Compute the window of a portrait and its prior."""
-        return PgfgDrawer(portrait, self._network, self._size_px, self._prior, self._model)
+        return PgfgDrawer(portrait, self._network, self._size_px, self._prior, self._skin, self._model)
 
 
 class PgfgDrawer:
     """Draws one portrait, at the network's own resolution; may be called from several threads at once."""
 
     def __init__(
-        self, portrait: Portrait, network: Network, size_px: int, prior: PriorConfig, model: MorphableModel
+        self,
+        portrait: Portrait,
+        network: Network,
+        size_px: int,
+        prior: PriorConfig,
+        skin: SparseSkin,
+        model: MorphableModel,
     ) -> None:
         self._pixels, self._face, self._model = portrait.pixels, portrait.face, model
         self._network, self._prior = network, prior
-        self._texture = sample_texture(portrait.pixels, self._face, model, TextureConfig(prior.interval))
+        self._texture = sample_texture(portrait.pixels, self._face, model, skin)
         points = model_points(self._face.coefficients, self._face.residual, model)
         self._window = face_window(points, self._face.coefficients.pose, size_px)
         self._source = _batch(self._window.cut(portrait.pixels) / np.float32(127.5) - 1.0)

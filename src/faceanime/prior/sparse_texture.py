@@ -1,16 +1,18 @@
-"""Sparse texture mapping: the source's skin on a coarse mesh, at any geometry (arXiv 2105.14678, sec. III-B).
+"""Sparse texture mapping, the paper's prior: the portrait's skin on a coarse mesh, at any geometry.
 
-The prior tells a generator where each patch of skin goes, and leaves the detail to it: a subset of the
-model's vertices carries the source's colours, and each triangle between them is drawn flat.
+A subset of the model's vertices (`SparseSkin`, chosen once per model) carries the portrait's colours
+(`sample_texture`), and each triangle between them is drawn flat at the target's geometry (`render_texture`). The prior
+shows a generator where each patch of skin goes; the detail is the generator's.
+
+Source: arXiv 2105.14678, sec. III-B.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32
+from jaxtyping import Bool, Float, Float32, Int, Int32
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -25,8 +27,9 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import SparseTexture
 
 LARGEST_INTERVAL = 16
+"""The coarsest subset: with fewer vertices the anchors are most of it. Chosen by eye."""
 BACKGROUND = -1.0
-"""What the prior shows where it knows nothing: black."""
+"""The prior's value outside of the skin, and where the portrait hides it: black."""
 
 ANCHORS = (
     *topology.OVAL[::3],                      # the outline, chin and forehead among them
@@ -34,13 +37,13 @@ ANCHORS = (
     61, 291, 13, 14,                          # the mouth: corners and the middles of the lips' edges
     1,                                        # the tip of the nose
 )  # fmt: skip
-"""Landmarks that every subset keeps: what the motion of a face is read from."""
+"""Landmarks that every subset keeps, since they show a face's motion."""
 
 _DEPTH_BUFFER_PX = 512
-"""The face fills a depth buffer of this size, whatever its size in the picture."""
+"""Side of the depth buffer, which the face fills whatever its size in the picture. Chosen by eye."""
 _DEPTH_TOLERANCE = 0.05
-"""A vertex so little behind what the buffer shows, in sizes of the face, still counts as seen: within a pixel
-a steep cheek falls away by as much."""
+"""A vertex at most this far behind the surface in the buffer counts as visible, in sizes of the face: within a pixel
+a steep cheek falls away by as much. Chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -48,38 +51,46 @@ class TextureConfig:
     """The sparse texture."""
 
     interval: int = 4
-    """Keep one of so many vertices of the face: 1 keeps them all, 16 is the coarsest."""
+    """Keep every n-th vertex of the face: 1 keeps them all, 16 is the coarsest."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.interval <= LARGEST_INTERVAL:
             raise ConfigError(f"interval is {self.interval}, expected 1 to {LARGEST_INTERVAL}")
 
 
-@lru_cache(maxsize=8)
-def sparse_mesh(
-    model: MorphableModel, interval: int
-) -> tuple[Int32[np.ndarray, " N"], Int32[np.ndarray, "M 3"]]:
-    """The kept vertices (N,), ascending, and the triangles (M,3) between them, indices into the N.
+@dataclass(frozen=True, eq=False)
+class SparseSkin:
+    """A subset of a model's skin.
 
-    One of `interval` vertices of the skin is kept, in mirrored pairs, spread evenly over the mesh; a larger
-    interval keeps a subset of what a smaller one keeps. 1 gives the model's own skin. Irises and the ring are
-    no skin; the openings of eyes and mouth stay open, so that the prior tells blinks and speech.
+    `vertex` (N,), indices of the model's vertices, ascending; `triangles` (M,3) between them, indices into the N.
+    """
+
+    vertex: Int32[np.ndarray, " N"]
+    triangles: Int32[np.ndarray, "M 3"]
+
+
+def sparse_skin(model: MorphableModel, interval: int) -> SparseSkin:
+    """Every `interval`-th vertex of a model's skin, in mirrored pairs, spread evenly over the mesh.
+
+    A larger interval keeps a subset of what a smaller one keeps; 1 gives the model's own skin. Irises and the ring
+    are no skin; the openings of eyes and mouth stay open, so that the prior shows blinks and speech. Takes some
+    tens of milliseconds: compute it once per model.
 
     Source: arXiv 2105.14678, sec. III-B, where the interval counts vertex indices; a face mesh of 468 points
-    is too irregular in its order for that.
+    is too irregular in its order for that, so vertices are chosen by farthest-point sampling.
     """
     triangles = model.triangles[model.region == Region.SKIN]
     skin = np.unique(triangles)
     triangles = np.searchsorted(skin, triangles)
-    distance = _surface_distances(model.mean[skin], triangles)
     twin = np.searchsorted(skin, model.mirror[skin])
-    kept = _spread(distance, twin, np.searchsorted(skin, ANCHORS).tolist(), -(-len(skin) // interval))
-    # each kept vertex stands for those nearest to it: a triangle where three such cells meet joins them
-    owner = distance[kept].argmin(axis=0)
-    joined = owner[triangles]
+    anchors = np.searchsorted(skin, ANCHORS).tolist()
+    edges = _surface_edges(model.mean[skin], triangles)
+    kept, owner = _farthest_points(edges, twin, anchors, -(-len(skin) // interval))
+    # each kept vertex owns those nearest to it: a triangle where three such cells meet joins them
+    joined = np.searchsorted(kept, owner)[triangles]
     distinct = (joined != np.roll(joined, 1, axis=1)).all(axis=1)
     _, first = np.unique(np.sort(joined[distinct], axis=1), axis=0, return_index=True)
-    return skin[kept].astype(np.int32), joined[distinct][np.sort(first)].astype(np.int32)
+    return SparseSkin(skin[kept].astype(np.int32), joined[distinct][np.sort(first)].astype(np.int32))
 
 
 def model_points(
@@ -90,23 +101,22 @@ def model_points(
 
 
 def sample_texture(
-    source: Pixels, face: FittedFace, model: MorphableModel, config: TextureConfig
+    source: Pixels, face: FittedFace, model: MorphableModel, skin: SparseSkin
 ) -> SparseTexture:
-    """The colours of `source` (H,W,3) at the face's kept vertices, and which of them it shows.
+    """The colours of a portrait (H,W,3) at the face's kept vertices, and which of them it shows.
 
-    A vertex is hidden where the fitted skin itself covers it, by a depth test, or where it lies outside of
+    A vertex is hidden where the fitted skin itself occludes it, by a depth test, or where it lies outside of
     the picture. Raises ShapeError.
 
     Source: arXiv 2105.14678, sec. III-B.
     """
     check_shape("source", source, None, None, 3)
-    vertex, triangles = sparse_mesh(model, config.interval)
     points = model_points(face.coefficients, face.residual, model)
-    seen = _unoccluded(points, model.triangles[model.region == Region.SKIN])[vertex]
-    places = points[vertex, :2]
+    visible = _visible(points, model.triangles[model.region == Region.SKIN])[skin.vertex]
+    places = points[skin.vertex, :2]
     inside = ((places >= 0) & (places <= source.shape[1::-1])).all(axis=1)
     color = sample(source, places[None].astype(np.float32))[0].astype(np.float32) / 127.5 - 1.0
-    return SparseTexture(vertex, color, seen & inside, triangles)
+    return SparseTexture(skin.vertex, color, visible & inside, skin.triangles)
 
 
 def render_texture(
@@ -115,7 +125,7 @@ def render_texture(
     """The prior: each triangle in the mean colour of its corners, at the geometry of `points`.
 
     `points` (V,3) are all vertices of the model in px, z toward the viewer (`model_points`). Returns (H,W,3)
-    in [-1, 1], `BACKGROUND` outside. A triangle with a corner that the source hides is drawn as background
+    in [-1, 1], `BACKGROUND` outside. A triangle with a corner that the portrait hides is drawn as background
     too: what lies behind it must not shine through. Raises ShapeError.
 
     Source: arXiv 2105.14678, sec. III-B.
@@ -129,39 +139,40 @@ def render_texture(
     return palette[drawn.triangle]
 
 
-def _surface_distances(
-    shape: Float[np.ndarray, "S 3"], triangles: Int[np.ndarray, "F 3"]
-) -> Float64[np.ndarray, "S S"]:
-    """Between all vertices, along the edges of the mesh.
+def _surface_edges(shape: Float[np.ndarray, "S 3"], triangles: Int[np.ndarray, "F 3"]) -> csr_array:
+    """The mesh's edges as a sparse (S,S) graph, each once.
 
-    An edge counts with the root of its length: where the mesh is fine, as around eyes and mouth, the subset
-    stays finer too.
+    An edge has the root of its length: where the mesh is fine, as around eyes and mouth, the subset stays finer too.
     """
-    a, b = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()
+    corners = np.stack([triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()], axis=-1)
+    a, b = np.unique(np.sort(corners, axis=1), axis=0).T
     length = np.sqrt(np.linalg.norm(shape[a] - shape[b], axis=1))
-    graph = np.zeros((len(shape), len(shape)))
-    graph[a, b] = graph[b, a] = length
-    return dijkstra(csr_array(graph), directed=False)
+    return csr_array((length, (a, b)), shape=(len(shape), len(shape)))
 
 
-def _spread(
-    distance: Float64[np.ndarray, "S S"], twin: Int[np.ndarray, " S"], anchors: list[int], count: int
-) -> list[int]:
-    """`count` vertices or one more: the anchors, then ever the one furthest from all before, and its twin."""
-    kept = list(anchors)
-    nearest = distance[kept].min(axis=0)
-    while len(kept) < count:
-        furthest = int(nearest.argmax())
-        pair = {furthest, int(twin[furthest])}
-        kept += pair
-        nearest = np.minimum(nearest, distance[list(pair)].min(axis=0))
-    return sorted(kept)
+def _farthest_points(
+    edges: csr_array, twin: Int[np.ndarray, " S"], anchors: list[int], count: int
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " S"]]:
+    """Farthest-point sampling by distance along the edges: `count` vertices or one more, and the owner of each vertex.
+
+    Begins with the anchors, then adds ever the vertex furthest from all before, with its mirrored `twin`. The owner
+    is the nearest kept vertex, of equally near ones the first. Memory grows with S, not with its square.
+    """
+    kept: list[int] = []
+    nearest, owner = np.full(len(twin), np.inf), np.full(len(twin), len(twin))
+    added = anchors
+    while added:
+        for vertex, distance in zip(added, dijkstra(edges, directed=False, indices=added), strict=True):
+            nearer = (distance < nearest) | ((distance == nearest) & (vertex < owner))
+            nearest[nearer], owner[nearer] = distance[nearer], vertex
+        kept += added
+        farthest = int(nearest.argmax())
+        added = sorted({farthest, int(twin[farthest])}) if len(kept) < count else []
+    return np.sort(kept), owner
 
 
-def _unoccluded(
-    points: Float[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]
-) -> Bool[np.ndarray, " V"]:
-    """Which vertices no triangle covers, by a depth buffer."""
+def _visible(points: Float[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]) -> Bool[np.ndarray, " V"]:
+    """Which vertices no triangle occludes, by a depth buffer."""
     corners = points[np.unique(triangles)]
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = (_DEPTH_BUFFER_PX - 1) / float((high - low)[:2].max())

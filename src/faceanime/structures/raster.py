@@ -1,4 +1,4 @@
-"""What the 3D face tells a generator about a picture that does not exist yet."""
+"""Values in picture space: fragments of the rasteriser, sparse textures, boxes and warp fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faceanime.core.errors import check_shape
 
 @dataclass(frozen=True, eq=False)
 class Fragments:
-    """What the rasteriser saw, per pixel.
+    """The rasteriser's result, per pixel.
 
     `triangle` (H,W) int32, the nearest triangle's index or -1; `barycentric` (H,W,3) float32, zero where
     empty; `depth` (H,W) float32 px, growing toward the viewer, -inf where empty.
@@ -30,10 +30,10 @@ class Fragments:
 
 @dataclass(frozen=True, eq=False)
 class SparseTexture:
-    """The source's skin at interval-sampled vertices (arXiv 2105.14678, sec. III-B).
+    """The portrait's skin at a subset of the model's vertices (arXiv 2105.14678, sec. III-B).
 
     `vertex` (N,) model vertex indices; `color` (N,3) float32 in [-1, 1]; `visible` (N,), False where
-    the vertex is hidden in the source; `triangles` (M,3) index into the N.
+    the vertex is hidden in the portrait; `triangles` (M,3) index into the N.
     """
 
     vertex: Int32[np.ndarray, " N"]
@@ -58,7 +58,7 @@ class Box:
 
     @classmethod
     def around(cls, mask: Bool[np.ndarray, "H W"]) -> Box | None:
-        """The least box that holds all that is True; None where nothing is."""
+        """The smallest box around all pixels that are True; None without any."""
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if not len(rows):
             return None
@@ -80,7 +80,7 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class WarpField:
-    """Where each pixel of a region of the target reads the source, and what it shows.
+    """The backward flow of a region: where each of its pixels reads the portrait, and which part of the face it shows.
 
     `flow` (h,w,2) float32 px in the region's own coordinates; `part` (h,w) int32 of `morphable.model.Region`;
     `target_points` (N,3) float32 px of the picture, the warp sheet's vertices; `region` in the picture.

@@ -1,8 +1,9 @@
-"""The skin of a closing upper lid.
+"""The upper lids: skin for an eye that closes. Here a blink is closed.
 
-What is seen of an open eye's upper lid is a thin fold full of lashes; stretched over the closed eye it would be a
-smear. As the lid comes down, the stretched part is replaced by skin filled in from around the eye; the lash line
-itself (see `prior/lashes.py`) stays.
+An open eye shows its upper lid as a thin fold full of lashes, which the warp would stretch into a smear over the
+closed eye. The eye, lid and lashes are removed from the portrait once and the hole is inpainted from the skin
+around it; as the lid comes down, that skin replaces the stretched part. The lash line itself (`lashes.py`) stays.
+Lengths are widths of the eye, corner to corner.
 """
 
 from __future__ import annotations
@@ -14,30 +15,43 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from faceanime.geometry.flow import sample
-from faceanime.morphable import topology
-from faceanime.render.inpaint import fill_holes, soft_polygon
+from faceanime.geometry.interpolation import linear_step
+from faceanime.render.inpaint import fill_holes
+from faceanime.render.landmark_groups import EYES, EyeGroup
+from faceanime.render.masks import disc, soft_polygon
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import WarpField
 
-_LIDS = (
-    (topology.RIGHT_EYE_UPPER, topology.RIGHT_EYE_LOWER, (247, 30, 29, 27, 28, 56, 190)),
-    (topology.LEFT_EYE_UPPER, topology.LEFT_EYE_LOWER, (414, 286, 258, 257, 259, 260, 467)),
-)
-"""Lash line, lower lid, and the row of points above the fold; from the subject's right to the left."""
-_BAND = 0.05
-"""The lash line and what lies just above it stays as the source has it, in widths of the eye."""
-_SHOWS_FROM, _SHOWS_FULLY = 0.25, 0.7
-"""The filled skin comes in as the lids close by these shares of the source's gap."""
-_MARGIN = 0.35
-"""Skin around the eye that the filling may look at, in widths of the eye."""
+
+@dataclass(frozen=True)
+class LidLook:
+    """Which skin is replaced, and when. Chosen by eye."""
+
+    lash_band: float = 0.05
+    """Height above the lash line that stays as the portrait shows it."""
+    fade_in: tuple[float, float] = (0.25, 0.7)
+    """Fractions by which the portrait's opening has closed from which on the skin begins to show, and shows wholly."""
+    margin: float = 0.35
+    """Margin of skin around the eye from which the hole is inpainted."""
+    lash_reach: float = 0.06
+    """How far lashes stand out beyond the fold and below the lower lid."""
+    hole_blur: float = 0.02
+    """Standard deviation of the blur of the hole's edge; 0.3 px more."""
+    edge_blur: float = 0.03
+    """Standard deviation of the blur of the skin's edge."""
+
+
+_LOOK = LidLook()
+_MIDDLE = slice(3, 6)
+"""The three middle points of a lid's contour of nine."""
 
 
 class LidLayer:
-    """Both upper lids of one source picture."""
+    """Both upper lids of one portrait."""
 
     def __init__(self, source: Pixels, points: Float[np.ndarray, "N 2"]) -> None:
-        """`points` (N,2) px: where the sheet's vertices lie in `source` (H,W,3); landmarks first."""
-        lids = [_Lid.seen(source, points, *rows) for rows in _LIDS]
+        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
+        lids = [_Lid.read(source, points, group) for group in EYES]
         self._lids = [lid for lid in lids if lid is not None]
 
     def paint(self, canvas: Pixels, field: WarpField) -> None:
@@ -48,71 +62,59 @@ class LidLayer:
 
 @dataclass(frozen=True, eq=False)
 class _Lid:
-    upper: tuple[int, ...]
-    lower: tuple[int, ...]
-    fold: tuple[int, ...]
-    gap: float  # of the source's lids, in widths of the eye
-    skin: Pixels  # the surroundings of the eye without lashes, lid and eye
-    origin: Float[np.ndarray, "2"]  # of `skin` in the source, px
+    """One upper lid of a portrait."""
+
+    group: EyeGroup
+    opening: float  # between the portrait's lids
+    skin: Pixels  # the eye's surroundings without eye, lid and lashes
+    origin: Float[np.ndarray, "2"]  # upper left corner of `skin` in the portrait, px
 
     @classmethod
-    def seen(
-        cls,
-        source: Pixels,
-        points: Float[np.ndarray, "N 2"],
-        upper: tuple[int, ...],
-        lower: tuple[int, ...],
-        fold: tuple[int, ...],
-    ) -> _Lid | None:
-        """The lid of one eye; None where the picture does not show all of it."""
-        width = float(np.linalg.norm(points[upper[-1]] - points[upper[0]]))
-        around = points[list(upper + lower + fold)]
-        low = np.floor(around.min(axis=0) - _MARGIN * width).astype(int)
-        high = np.ceil(around.max(axis=0) + _MARGIN * width).astype(int)
+    def read(cls, source: Pixels, points: Float[np.ndarray, "N 2"], group: EyeGroup) -> _Lid | None:
+        """The lid of one eye; None where the picture does not show all of the eye's surroundings."""
+        width = group.width(points)
+        around = points[list(group.upper + group.lower + group.fold)]
+        low = np.floor(around.min(axis=0) - _LOOK.margin * width).astype(int)
+        high = np.ceil(around.max(axis=0) + _LOOK.margin * width).astype(int)
         if (low < 0).any() or high[0] > source.shape[1] or high[1] > source.shape[0]:
             return None
         patch = source[low[1] : high[1], low[0] : high[0]]
-        eye = points[list(lower + fold[::-1])] - low
-        height, across = patch.shape[:2]
-        hole = soft_polygon(eye.astype(np.float32), height, across, 0.0)
-        reach = (
-            2 * max(round(0.06 * width), 1) + 1
-        )  # lashes stand out beyond the fold and below the lower lid
-        hole = cv2.dilate(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-        known = np.asarray(1.0 - cv2.GaussianBlur(hole, (0, 0), 0.02 * width + 0.3), np.float32)
+        eye_and_lid = (points[list(group.lower + group.fold[::-1])] - low).astype(np.float32)
+        hole = soft_polygon(eye_and_lid, patch.shape[0], patch.shape[1], 0.0)
+        hole = cv2.dilate(hole, disc(max(round(_LOOK.lash_reach * width), 1)))
+        known = 1.0 - cv2.GaussianBlur(hole, (0, 0), _LOOK.hole_blur * width + 0.3)
         skin = fill_holes(patch, np.where(hole > 0.0, 0.0, known).astype(np.float32))
-        return cls(upper, lower, fold, _gap(points, upper, lower), skin, low.astype(np.float64))
+        return cls(group, _opening(points, group), skin, low.astype(np.float64))
 
     def paint(self, canvas: Pixels, field: WarpField) -> None:
+        """Draw the lid's skin into `canvas` (h,w,3), as far as the eye has closed."""
         corner = np.array([field.region.left, field.region.top], np.float32)
         points = np.asarray(field.target_points[:, :2] - corner, np.float32)
-        closed = 1.0 - _gap(points, self.upper, self.lower) / max(self.gap, 1e-3)
-        shown = np.clip((closed - _SHOWS_FROM) / (_SHOWS_FULLY - _SHOWS_FROM), 0.0, 1.0)
+        closed = 1.0 - _opening(points, self.group) / max(self.opening, 1e-3)
+        opacity = linear_step(closed, *_LOOK.fade_in)
         outline = self._outline(points)
         low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 3, 0)
         high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, canvas.shape[1::-1])
-        if shown == 0.0 or (high <= low).any():
+        if opacity == 0.0 or (high <= low).any():
             return
         box = slice(low[1], high[1]), slice(low[0], high[0])
-        width = float(np.linalg.norm(points[self.upper[-1]] - points[self.upper[0]]))
-        height, across = int(high[1] - low[1]), int(high[0] - low[0])
-        mask = soft_polygon((outline - low).astype(np.float32), height, across, 0.03 * width)
+        width, height = (high - low).tolist()
+        blur_px = _LOOK.edge_blur * self.group.width(points)
+        mask = soft_polygon((outline - low).astype(np.float32), height, width, blur_px)
         skin = sample(self.skin, field.flow[box] + (corner - self.origin).astype(np.float32))
-        weight = (shown * mask)[..., None]
+        weight = (opacity * mask)[..., None]
         canvas[box] = np.rint(weight * skin + (1.0 - weight) * canvas[box]).astype(np.uint8)
 
     def _outline(self, points: Float32[np.ndarray, "N 2"]) -> Float[np.ndarray, "n 2"]:
-        """Of the stretched skin: from just above the lash line to just below the fold."""
-        lash, fold = points[list(self.upper)], points[list(self.fold)]
-        width = float(np.linalg.norm(lash[-1] - lash[0]))
-        up = fold - lash[1:-1]
+        """The outline of the stretched skin, px: from just above the lash line to just below the fold."""
+        lash_line, fold = points[list(self.group.upper)], points[list(self.group.fold)]
+        up = fold - lash_line[1:-1]
         height = np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
-        above = lash[1:-1] + up * np.minimum(_BAND * width / height, 0.5)
-        return np.concatenate([lash[:1], above, lash[-1:], fold[::-1]])
+        above = lash_line[1:-1] + up * np.minimum(_LOOK.lash_band * self.group.width(points) / height, 0.5)
+        return np.concatenate([lash_line[:1], above, lash_line[-1:], fold[::-1]])
 
 
-def _gap(points: Float[np.ndarray, "N 2"], upper: tuple[int, ...], lower: tuple[int, ...]) -> float:
-    """Between the middles of the lids, in widths of the eye."""
-    middle = slice(3, 6)
-    apart = np.linalg.norm(points[list(upper[middle])] - points[list(lower[middle])], axis=1).mean()
-    return float(apart / np.linalg.norm(points[upper[-1]] - points[upper[0]]))
+def _opening(points: Float[np.ndarray, "N 2"], group: EyeGroup) -> float:
+    """The gap between the middles of the lids, in widths of the eye."""
+    upper, lower = points[list(group.upper[_MIDDLE])], points[list(group.lower[_MIDDLE])]
+    return float(np.linalg.norm(upper - lower, axis=1).mean() / group.width(points))

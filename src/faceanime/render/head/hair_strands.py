@@ -1,88 +1,125 @@
-"""Strands of hair beside a head: networks that part people from backgrounds do not see what is so thin.
+"""Thin strands of hair beside a head, which segmentation networks miss.
 
-Left in the background, a strand stays where it was when the head moves away: a ghost. Only before a plain background
-(a studio's) can it be told from what is behind: what is thin there, as dark (or light) against it as the person is, and
-hangs together with the person, is hair. Where the background shows anything thin further away (a door, a shelf,
-leaves), nothing is.
+A strand that is left in the background stays where it was when the head moves away: a ghost. `find_strands` returns
+a matte of them, from the picture, the network's matte and the size of the face. Strands can be told from what is
+behind them only before a plain background, a studio's: there, thin structures that are darker (or lighter) than the
+background, as the person is, and connected to the person, are hair. Where the background has thin structures of
+its own (a door, a shelf, leaves) none are found.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32, UInt8
 
+from faceanime.geometry.interpolation import linear_step
+from faceanime.render.masks import disc
 from faceanime.structures.frames import Pixels
 
-# Lengths in heights of the face.
-_WIDTH = 0.02
-"""Of the widest strand."""
-_REACH = 0.4
-"""How far from the person strands are looked for."""
-_BESIDE = 0.5
-"""How far around a place is seen whether the person is darker than the background; further than strands reach."""
-_ENOUGH = 0.04
-"""A background is judged by what lies beyond all strands' reach, if that is so large a share of the picture, ..."""
-_NEAR = 0.15
-"""... else by what lies beyond this: few strands reach so far."""
-
-_LARGEST_PX = 480.0
-"""Larger faces are looked at smaller: their strands are wide."""
-_STANDS_OUT = (5.0, 16.0)
-"""Levels of 255: how much darker or lighter than what is beside it a strand is, to count at all and to count wholly."""
-_BUSY = (0.001, 0.003)
-"""Share of thin things far from the person from which on a background is not plain, and is not at all. Of studios'
-backgrounds it is under 0.0002, of rooms' mostly over 0.004."""
+Mask = Float32[np.ndarray, "H W"]
 
 
-def strands_beside(
-    picture: Pixels, matte: Float32[np.ndarray, "H W"], face_px: float
-) -> Float32[np.ndarray, "H W"]:
-    """How surely each pixel of a picture (H,W,3) is a strand of hair that the `matte` in [0,1] does not show, in [0,1].
+@dataclass(frozen=True)
+class StrandLook:
+    """What counts as a strand; lengths in face heights, chosen by eye where nothing else is said."""
+
+    width: float = 0.02
+    """Width of the widest strand."""
+    reach: float = 0.4
+    """Largest distance of a strand from the person."""
+    neighbourhood: float = 0.5
+    """Half the side of the square in which person and background are compared; more than `reach`."""
+    least_remote_area: float = 0.04
+    """The background is judged by pixels beyond `reach` if they are at least this fraction of the picture."""
+    near_remote: float = 0.15
+    """Otherwise it is judged by pixels beyond this distance, which few strands reach."""
+    largest_face_px: float = 480.0
+    """Larger faces are scaled down to this height: their strands are wide, px."""
+    contrast: tuple[float, float] = (5.0, 16.0)
+    """Differences from the pixels beside it from which on a structure may be a strand, and is, levels of 255."""
+    clutter: tuple[float, float] = (0.001, 0.003)
+    """Fraction of a background's pixels on thin structures from which on it is no longer quite plain, and is not
+    at all. Studios' backgrounds have less than 0.0002, rooms mostly more than 0.004."""
+    connecting: float = 0.2
+    """Strands of this weight and more connect others to the person."""
+
+
+_LOOK = StrandLook()
+
+
+def find_strands(picture: Pixels, matte: Mask, face_px: float) -> Mask:
+    """The probability that a pixel of a picture (H,W,3) is a strand of hair which the `matte` in [0,1] misses.
 
     `face_px` is the height of the face.
     """
-    if face_px > _LARGEST_PX:
+    if face_px > _LOOK.largest_face_px:
         height, width = matte.shape
-        size = (max(round(width * _LARGEST_PX / face_px), 1), max(round(height * _LARGEST_PX / face_px), 1))
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-        found = strands_beside(small, cv2.resize(matte, size, interpolation=cv2.INTER_AREA), _LARGEST_PX)
+        factor = _LOOK.largest_face_px / face_px
+        size = (max(round(width * factor), 1), max(round(height * factor), 1))
+        small, small_matte = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (picture, matte))
+        found = find_strands(small, small_matte, _LOOK.largest_face_px)
         return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR))
-    person = (matte > 0.5).astype(np.uint8)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    narrow = _disc(_WIDTH * face_px / 2)
-    low, high = _STANDS_OUT
-    darker, lighter = (  # what closing or opening by a disc takes away
-        ((cv2.morphologyEx(grey, kind, narrow).astype(np.float32) - low) / (high - low)).clip(0.0, 1.0)
-        for kind in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
-    )
-    away = cv2.distanceTransform(1 - person, cv2.DIST_L2, 3)
-    far = away > _REACH * face_px
-    if far.mean() < _ENOUGH:
-        far = away > _NEAR * face_px
-    if not person.any() or not far.any():
+    person = matte > 0.5
+    distance = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, 3)
+    remote = _remote_pixels(distance, face_px)
+    if not person.any() or not remote.any():
         return np.zeros(matte.shape, np.float32)
-    busy = float((np.maximum(darker, lighter)[far] > 0.5).mean())
-    plain = min(max((_BUSY[1] - busy) / (_BUSY[1] - _BUSY[0]), 0.0), 1.0)
-    level, hair = grey.astype(np.float32), person.astype(np.float32)
-    dark_hair = _mean_near(level, hair, _BESIDE * face_px) < _mean_near(level, 1.0 - hair, _BESIDE * face_px)
-    strand = plain * np.where(dark_hair, darker, lighter) * (away < _REACH * face_px)
-    touching = cv2.dilate(((person > 0) | (strand > 0.2)).astype(np.uint8), np.ones((3, 3), np.uint8))
-    _, piece = cv2.connectedComponents(touching)
-    own = np.zeros(int(piece.max()) + 1, np.float32)
-    own[np.unique(piece[person > 0])] = 1.0
-    return np.asarray(strand * own[piece], np.float32)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    darker, lighter = _thin_structures(grey, face_px)
+    plainness = _plainness(np.maximum(darker, lighter)[remote])
+    hair_like = np.where(_person_is_darker(grey, person, face_px), darker, lighter)
+    strands = plainness * hair_like * (distance < _LOOK.reach * face_px)
+    return _connected_to(person, strands)
 
 
-def _mean_near(
-    values: Float32[np.ndarray, "H W"], weight: Float32[np.ndarray, "H W"], reach_px: float
-) -> Float32[np.ndarray, "H W"]:
-    """The weighted mean in a square around each pixel; 0 where nothing there has a weight."""
+def _remote_pixels(distance: Mask, face_px: float) -> Bool[np.ndarray, "H W"]:
+    """The pixels beyond strands' reach, by their `distance` from the person, px."""
+    remote = distance > _LOOK.reach * face_px
+    if remote.mean() < _LOOK.least_remote_area:
+        remote = distance > _LOOK.near_remote * face_px
+    return np.asarray(remote)
+
+
+def _thin_structures(grey: UInt8[np.ndarray, "H W"], face_px: float) -> tuple[Mask, Mask]:
+    """The weights in [0,1] of structures that are thin and darker, or lighter, than their surroundings."""
+    element = disc(max(round(_LOOK.width * face_px / 2), 1))
+    darker, lighter = (
+        linear_step(cv2.morphologyEx(grey, operation, element).astype(np.float32), *_LOOK.contrast)
+        for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
+    )
+    return darker, lighter
+
+
+def _plainness(structures: Float32[np.ndarray, " N"]) -> float:
+    """How plain a background is, 0 to 1, from the weights of the thin structures in it."""
+    clutter = float((structures > 0.5).mean())
+    plainest, busiest = _LOOK.clutter
+    return float(linear_step(clutter, busiest, plainest))
+
+
+def _person_is_darker(
+    grey: UInt8[np.ndarray, "H W"], person: Bool[np.ndarray, "H W"], face_px: float
+) -> Bool[np.ndarray, "H W"]:
+    """Where the person is darker than the background, by their means in the neighbourhood of each pixel."""
+    level, inside = grey.astype(np.float32), person.astype(np.float32)
+    reach_px = _LOOK.neighbourhood * face_px
+    return _local_mean(level, inside, reach_px) < _local_mean(level, 1.0 - inside, reach_px)
+
+
+def _local_mean(values: Mask, weight: Mask, reach_px: float) -> Mask:
+    """The weighted mean in a square around each pixel; 0 where all weights are."""
     side = 2 * max(round(reach_px), 1) + 1
     total, weights = cv2.blur(values * weight, (side, side)), cv2.blur(weight, (side, side))
     return np.asarray(total / np.maximum(weights, 1e-3), np.float32)
 
 
-def _disc(radius_px: float) -> np.ndarray:
-    size = 2 * max(round(radius_px), 1) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+def _connected_to(person: Bool[np.ndarray, "H W"], strands: Mask) -> Mask:
+    """The strands without those that are not connected to the person; gaps of a pixel or two are bridged."""
+    joined = (person | (strands > _LOOK.connecting)).astype(np.uint8)
+    _, component = cv2.connectedComponents(cv2.dilate(joined, np.ones((3, 3), np.uint8)))
+    kept = np.zeros(int(component.max()) + 1, np.float32)
+    kept[np.unique(component[person])] = 1.0
+    return np.asarray(strands * kept[component], np.float32)

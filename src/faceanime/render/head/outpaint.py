@@ -1,7 +1,14 @@
-"""What lies beyond the picture: of a head that its edge cuts off, and moves away from it, the rest comes into view."""
+"""Outpainting: what a head shows of itself beyond the picture's edge, when an edge that crops it moves inward.
+
+Three things are invented. *Outline*: the person's matte goes on beyond an edge as the cap of a circle
+(`crown_matte`, `reach_beyond_sides`). *Pixels*: places beyond an edge are folded back into the strip of hair along
+that edge, mirrored once and stretched (`Outpainter.fold`). *Detail*: mirrored pixels fade to a thumbnail of the
+person with distance, for mirrored ears are worse than none (`Outpainter.fade_detail`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import no_type_check
 
 import cv2
@@ -14,78 +21,135 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import Box
 
 
-def crown_above(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
-    """The matte above a picture whose upper edge cuts a head off, as far as it goes on `beyond_edge`.
+@dataclass(frozen=True)
+class OutpaintLook:
+    """How a cropped head goes on."""
 
-    No higher than a circle of `radius_px`. Who reaches a corner goes on beside it. The uppermost row is empty: whoever
-    looks further up sees nobody. No rows where nobody reaches the edge.
+    strip: tuple[float, float, float, float] = (0.5, 0.2, 0.5, 0.5)
+    """Depth of the strip of hair along the left, upper, right and lower edge, in distances between that edge and the
+    face's outline. Less above, where foreheads reach up. Chosen by eye (docs/training-log.md, "Curls at the picture's
+    edge")."""
+    thumbnail_px: float = 12.0
+    """Resolution of what lies far beyond an edge: pixels across the face's width. Chosen by eye; fading to it over
+    half a strip was no nearer to cropped films (docs/training-log.md, below "Heads that a side cuts off")."""
+    flattest_cap: float = 1.05
+    """The circle of a cap is at least this much larger than half of the cut. Chosen by eye."""
+    highest_crown: float = 2.0
+    """A crown is no higher than this, in radii of the head. Chosen by eye."""
+
+
+_LOOK = OutpaintLook()
+
+
+@dataclass(frozen=True, eq=False)
+class OutpaintedFlow:
+    """A backward flow (h,w,2) px whose places all lie in the picture.
+
+    `distance` (h,w): how far beyond the upper or side edges each place was, in strips; 0 below the picture, where
+    clothes go on as they are. None if no place was beyond.
+    """
+
+    flow: Float32[np.ndarray, "h w 2"]
+    distance: Float32[np.ndarray, "h w"] | None
+
+
+class Outpainter:
+    """Pixels beyond the edges of one portrait's region."""
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        person: Float32[np.ndarray, "h w"] | None,
+        oval: Float[np.ndarray, "R 2"],
+        region: Box,
+    ) -> None:
+        """`pixels` (h,w,3) and the trusted matte of the region; `oval`, the face's outline in the picture, px."""
+        self._strips_px = hair_strips(oval, region)
+        self._thumbnail = person_thumbnail(pixels, person, float(np.ptp(oval[:, 0])))
+
+    def fold(self, flow: Float32[np.ndarray, "h w 2"]) -> OutpaintedFlow:
+        """Fold the places of a flow that lie beyond the picture back into the strips along its edges."""
+        return fold_into_strips(flow, self._strips_px)
+
+    def fade_detail(self, canvas: Pixels, outpainted: OutpaintedFlow) -> None:
+        """Blend the thumbnail into `canvas` (h,w,3), in place: the more, the further beyond an edge; wholly from one
+        strip on.
+        """
+        if outpainted.distance is not None:
+            _blend_thumbnail(canvas, outpainted.flow, outpainted.distance, self._thumbnail)
+
+
+def crown_matte(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
+    """Outpaint the person's matte above the picture's upper edge: rows to put on top of it.
+
+    `radius_px` is that of a head. A person who reaches a corner goes on beside it as well. The uppermost row is
+    empty, so that places further up read no person. No rows where the person does not reach the edge.
     """
     cut = person[0] > 0.5
-    with_corners = beyond_edge(np.concatenate([cut[::-1], cut, cut[::-1]]), radius_px)
-    height = np.minimum(with_corners[len(cut) : 2 * len(cut)], 2.0 * radius_px)
+    with_corners = reach_beyond_edge(np.concatenate([cut[::-1], cut, cut[::-1]]), radius_px)
+    height = np.minimum(with_corners[len(cut) : 2 * len(cut)], _LOOK.highest_crown * radius_px)
     rows = int(np.ceil(height.max(initial=0.0))) + int(person[0].any())
     above = np.arange(rows, 0, -1)[:, None] - 0.5
     return np.clip(height - above + 0.5, 0.0, 1.0).astype(np.float32)
 
 
-def beyond_edge(cut: Bool[np.ndarray, " N"], radius_px: float) -> Float32[np.ndarray, " N"]:
-    """How far somebody goes on beyond a picture's edge that cuts them off at the pixels `cut`, px.
+def reach_beyond_sides(
+    matte: Float32[np.ndarray, "M w"], radius_px: float, gap_px: float
+) -> Float32[np.ndarray, "2 M"]:
+    """How far the person reaches beyond the left and the right edge in each row, px.
 
-    Caps of circles of `radius_px` or more.
+    Gaps of up to twice `gap_px` between parts of the person along an edge are bridged. A person who reaches a lower
+    corner goes on below it.
+    """
+    column = np.ones((2 * max(round(gap_px), 1) + 1, 1), np.uint8)
+    cuts = cv2.morphologyEx((matte[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, column) > 0
+    with_corners = np.concatenate([cuts, cuts[::-1]])
+    return np.stack([reach_beyond_edge(cut, radius_px)[: len(matte)] for cut in with_corners.T])
+
+
+def reach_beyond_edge(cut: Bool[np.ndarray, " N"], radius_px: float) -> Float32[np.ndarray, " N"]:
+    """How far a person reaches beyond an edge of N pixels that crops them where `cut` is true, px.
+
+    Each run of cut pixels carries the cap of a circle of `radius_px`, or of a larger one if the run is longer.
     """
     starts, ends = np.flatnonzero(np.diff(np.pad(cut, 1).astype(np.int8))).reshape(-1, 2).T
     along = np.arange(len(cut)) + 0.5
-    far = np.zeros(len(cut), np.float32)
+    reach = np.zeros(len(cut), np.float32)
     for start, end in zip(starts, ends, strict=True):
         half = (end - start) / 2
-        radius = max(radius_px, 1.05 * half)
+        radius = max(radius_px, _LOOK.flattest_cap * half)
         circle = np.sqrt(np.maximum(radius**2 - (along - (start + end) / 2) ** 2, 0.0))
-        far = np.maximum(far, circle - np.sqrt(radius**2 - half**2)).astype(np.float32)
-    return far
+        reach = np.maximum(reach, circle - np.sqrt(radius**2 - half**2)).astype(np.float32)
+    return reach
 
 
-def beyond_sides(
-    matte: Float32[np.ndarray, "M w"], radius_px: float, gap_px: float
-) -> Float32[np.ndarray, "2 M"]:
-    """How far somebody goes on beyond the left and the right side, px; across gaps of up to twice `gap_px`."""
-    gap = np.ones((2 * max(round(gap_px), 1) + 1, 1), np.uint8)
-    edges = cv2.morphologyEx((matte[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, gap) > 0
-    below = np.concatenate([edges, edges[::-1]])  # who reaches a lower corner goes on there
-    return np.stack([beyond_edge(side, radius_px)[: len(matte)] for side in below.T])
+def hair_strips(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarray, "4"]:
+    """Depths of the strips along the region's left, upper, right and lower edge without face, px; 1 at least.
 
-
-def hair_margin(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarray, "4"]:
-    """How far into the picture a strip along its left, top, right and lower edge is free of face, px; 1 at least."""
+    `oval`: the face's outline in the picture, px.
+    """
     (left, top), (right, bottom) = oval.min(axis=0), oval.max(axis=0)
     gaps = np.array([left - region.left, top - region.top, region.right - right, region.bottom - bottom])
-    return np.maximum(np.array(_FREE_OF_FACE) * gaps, 1.0)
+    return np.maximum(np.array(_LOOK.strip) * gaps, 1.0)
 
 
-_FREE_OF_FACE = (0.5, 0.2, 0.5, 0.5)
-"""Shares of the way from the picture's left, top, right and lower edge to the face's outline without skin (the forehead
-reaches up)."""
+def fold_into_strips(flow: Float32[np.ndarray, "h w 2"], strips_px: Float[np.ndarray, "4"]) -> OutpaintedFlow:
+    """Mirror places beyond the picture at the edge that they passed, into the strip along it.
 
-
-def folded_back(
-    flow: Float32[np.ndarray, "h w 2"], margin: Float[np.ndarray, "4"]
-) -> tuple[Float32[np.ndarray, "h w 2"], Float32[np.ndarray, "h w"] | None]:
-    """The flow with places beyond the picture folded back into the strip of hair along its edge.
-
-    What a picture cuts off a head goes on as that strip, mirrored at the edge and drawn out the more, the
-    further it is: mirrored again and again, hair would be a saw. Also how far beyond each was, in strips (0 below
-    the picture, where clothes go on as they are); None if none was.
+    A place far outside reads the strip's inner border: mirrored again and again, the outline of hair would be a saw.
     """
-    folded, beyond = flow.copy(), np.zeros(flow.shape[:2], np.float32)
-    return folded, beyond if _fold(folded, beyond, margin) else None
+    folded, distance = flow.copy(), np.zeros(flow.shape[:2], np.float32)
+    return OutpaintedFlow(folded, distance if _fold(folded, distance, strips_px) else None)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fold(flow, beyond, margin) -> bool:
-    """Mirror places outside (0, w) x (0, h) at the edge they passed, no further in than `margin`; in place.
+def _fold(flow, distance, strips_px) -> bool:
+    """Fold places outside (0, w) x (0, h) into the strips, in place; returns whether any was above or beside.
 
-    Adds to `beyond` (h,w) how far outside the upper and side edges they were, in margins; says whether any was.
+    Adds to `distance` (h,w) how far beyond the upper and the side edges they were, in strips.
     """
+    left, top, right, bottom = strips_px
     height, width = flow.shape[:2]
     any_beyond = False
     for y in range(height):
@@ -93,55 +157,51 @@ def _fold(flow, beyond, margin) -> bool:
             u, v = flow[y, x]
             if u < 0.0:
                 any_beyond = True
-                beyond[y, x] += -u / margin[0]
-                flow[y, x, 0] = margin[0] * np.tanh(-u / margin[0])
+                distance[y, x] += -u / left
+                flow[y, x, 0] = left * np.tanh(-u / left)
             elif u > width:
                 any_beyond = True
-                beyond[y, x] += (u - width) / margin[2]
-                flow[y, x, 0] = width - margin[2] * np.tanh((u - width) / margin[2])
+                distance[y, x] += (u - width) / right
+                flow[y, x, 0] = width - right * np.tanh((u - width) / right)
             if v < 0.0:
                 any_beyond = True
-                beyond[y, x] += -v / margin[1]
-                flow[y, x, 1] = margin[1] * np.tanh(-v / margin[1])
+                distance[y, x] += -v / top
+                flow[y, x, 1] = top * np.tanh(-v / top)
             elif v > height:
-                flow[y, x, 1] = height - margin[3] * np.tanh((v - height) / margin[3])
+                flow[y, x, 1] = height - bottom * np.tanh((v - height) / bottom)
     return any_beyond
 
 
-def without_detail(
+def person_thumbnail(
     pixels: Pixels, person: Float32[np.ndarray, "h w"] | None, face_width_px: float
 ) -> UInt8[np.ndarray, "s t 3"]:
-    """The picture with no detail left, a small one; where the background is known, of the person alone."""
+    """A small, blurred copy of the picture; with a matte, of the person alone."""
     if person is not None:
         pixels = fill_holes(pixels, person)
-    height, width = np.maximum(np.rint(np.array(pixels.shape[:2]) * _SOFT_PX / face_width_px), 1).astype(int)
+    size = np.rint(np.array(pixels.shape[:2]) * _LOOK.thumbnail_px / face_width_px)
+    height, width = np.maximum(size, 1).astype(int)
     small = cv2.resize(pixels, (int(width), int(height)), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0))
 
 
-_SOFT_PX = 12.0
-"""Of what is beyond the picture so many pixels in a face's width are left."""
-
-
 @njit(cache=True, nogil=True)
 @no_type_check
-def lose_detail(canvas, folded, beyond, soft):
-    """Blend in `soft` (s,t,3), a small picture of the same region, where places were `beyond` it, wholly from 1 on.
-
-    (Mirrored ears are worse than none.)
-    """
-    (height, width), (rows, columns) = beyond.shape, soft.shape[:2]
+def _blend_thumbnail(canvas, flow, distance, thumbnail):
+    """Blend `thumbnail` (s,t,3), looked up bilinearly at the places of `flow`, in by `distance`; in place."""
+    (height, width), (rows, columns) = distance.shape, thumbnail.shape[:2]
     for y in range(height):
         for x in range(width):
-            if beyond[y, x] == 0.0:
+            if distance[y, x] == 0.0:
                 continue
-            weight = min(beyond[y, x], 1.0)
-            u = min(max(folded[y, x, 0] * columns / width - 0.5, 0.0), columns - 1.0)
-            v = min(max(folded[y, x, 1] * rows / height - 0.5, 0.0), rows - 1.0)
+            weight = min(distance[y, x], 1.0)
+            u = min(max(flow[y, x, 0] * columns / width - 0.5, 0.0), columns - 1.0)
+            v = min(max(flow[y, x, 1] * rows / height - 0.5, 0.0), rows - 1.0)
             i, j = int(u), int(v)
             right, below = min(i + 1, columns - 1), min(j + 1, rows - 1)
             for c in range(3):
-                upper = soft[j, i, c] + (u - i) * (float(soft[j, right, c]) - soft[j, i, c])
-                lower = soft[below, i, c] + (u - i) * (float(soft[below, right, c]) - soft[below, i, c])
+                upper = thumbnail[j, i, c] + (u - i) * (float(thumbnail[j, right, c]) - thumbnail[j, i, c])
+                lower = thumbnail[below, i, c] + (u - i) * (
+                    float(thumbnail[below, right, c]) - thumbnail[below, i, c]
+                )
                 value = (1.0 - weight) * canvas[y, x, c] + weight * (upper + (v - j) * (lower - upper))
                 canvas[y, x, c] = np.uint8(value + 0.5)

@@ -1,4 +1,7 @@
-"""The colours of a mouth's inside, guessed from what the source shows of the face: its light, its skin."""
+"""The colours of a mouth's inside, estimated from the portrait: the light on its face, its skin, its own teeth.
+
+`MouthColors.estimate` reads cheeks, lips, eye white and the pixels between the lips. Colours are sRGB, 0 to 255.
+"""
 
 from __future__ import annotations
 
@@ -6,123 +9,149 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
-from faceanime.morphable import topology
-from faceanime.render.inpaint import soft_polygon
+from faceanime.geometry.interpolation import linear_step
+from faceanime.render.landmark_groups import CHEEKS, EYES, LIPS, EyeGroup
+from faceanime.render.masks import soft_polygon
+from faceanime.render.mouth.compositor import InsideColors
 from faceanime.structures.frames import Pixels
 
 Color = Float[np.ndarray, "3"]
+Rgb = tuple[float, float, float]
 
-_CHEEKS = [50, 280, 205, 425, 101, 330, 36, 266]
-_LIPS = [0, 17, 37, 267, 84, 314]
-_EYES = (
-    (topology.RIGHT_EYE_LOWER, topology.RIGHT_EYE_UPPER, topology.RIGHT_IRIS),
-    (topology.LEFT_EYE_LOWER, topology.LEFT_EYE_UPPER, topology.LEFT_IRIS),
-)
 
-# In shares of the cheeks' colour: medians over opened mouths of our training clips, adjusted by a search.
-_BACK = np.array([0.39, 0.24, 0.23])
-_FRONT = np.array([0.71, 0.53, 0.58])
-_TONGUE = np.array([0.75, 0.54, 0.58])
-_TEETH_BY_SKIN, _TEETH_BY_WHITE, _TEETH_ALWAYS = 0.46, 0.235, 76.0
-"""Brightness of teeth in full light, from that of cheeks and eye white (sRGB 0 to 255): half way to a fit to
-209 opened mouths of training people of all skin tones, clips and smiling portraits (`mouth_paint._LIT_GAP`)."""
-_TEETH_HUE = 0.4
-"""Share of the skin's hue in that of teeth; the rest is white. The same fit."""
-_WHITE_BY_SKIN = 0.9
-_BRIGHTEST = 240.0
-_PALE = 0.8
-"""Teeth are pale: their green is at least this share of their red; tongue and gums are redder."""
-_DIM = np.array([0.78, 0.42, 0.43])
-"""Light on teeth behind lips that hardly part: it comes through the lips, so it is redder. A fit, see `mouth_paint`."""
-_GREY, _COLOURED = 0.02, 0.12
-"""A picture whose cheeks and lips are less saturated than the first is grey, from the second on it is coloured."""
-_LEAST_PX, _LEAST_SHARE = 30, 0.2
-"""Own teeth are believed from so many pixels on, and this share of the opening."""
+@dataclass(frozen=True)
+class ColorLook:
+    """Colours of the inside, as fractions of the cheeks' colour, and how teeth follow the portrait's light.
+
+    Cavity and tongue: medians over opened mouths of training clips, adjusted by a search. Teeth and the light on them:
+    half way to a fit to 209 opened mouths of training people of all skin tones, clips and smiling portraits. What
+    is marked so was chosen by eye.
+    """
+
+    back: Rgb = (0.39, 0.24, 0.23)
+    """The cavity's back."""
+    front: Rgb = (0.71, 0.53, 0.58)
+    """The cavity's lit front, over the lower lip."""
+    tongue: Rgb = (0.75, 0.54, 0.58)
+    """The tongue."""
+    dim_light: Rgb = (0.78, 0.42, 0.43)
+    """Light on teeth behind lips that hardly part, a fraction of full light: it comes through the lips, so it is
+    redder."""
+    teeth_by_skin: float = 0.46
+    """Brightness of teeth in full light per brightness of the cheeks."""
+    teeth_by_white: float = 0.235
+    """The same per brightness of the eye white, in addition."""
+    teeth_base: float = 76.0
+    """Brightness of teeth that does not depend on either, levels of 255, in addition."""
+    teeth_hue: float = 0.4
+    """Fraction of the skin's hue in that of teeth; the rest is white."""
+    brightest_teeth: float = 240.0
+    """Teeth are no brighter than this, levels of 255. Chosen by eye."""
+    white_by_skin: float = 0.9
+    """Brightness of an eye white that is not visible, per brightness of the cheeks. Chosen by eye."""
+    saturation: tuple[float, float] = (0.02, 0.12)
+    """Saturations of cheeks or lips up to which a portrait is grey, and from which on it is coloured. Chosen by eye."""
+    pale: float = 0.8
+    """Teeth have at least this much green per red; tongue and gums are redder. Chosen by eye."""
+    own_teeth_fraction: float = 0.2
+    """The portrait's own teeth are trusted if pale pixels are this fraction of the opening. Chosen by eye."""
+    own_teeth_percentile: float = 50.0
+    """Their colour is the mean of the pale pixels brighter than this percentile, %. Chosen by eye."""
+    own_teeth_brightness: float = 0.8
+    """They are at least this bright, per brightness of the cheeks. Chosen by eye."""
+    white_from: float = 1.15
+    """The eye white begins at this distance from the iris's centre, in radii of the iris. Chosen by eye."""
+    white_percentile: float = 85.0
+    """Its brightness is this percentile of its pixels', %: lids shade the rest. Chosen by eye."""
+    least_px: int = 30
+    """Fewer pixels of teeth or eye white are not trusted. Chosen by eye."""
+
+
+_LOOK = ColorLook()
 
 
 @dataclass(frozen=True, eq=False)
 class MouthColors:
-    """Mean colours (3,), sRGB 0 to 255, of cheeks and teeth; `chroma`: 0 for a grey picture, 1 for a coloured."""
+    """Mean colours (3,) of cheeks and teeth; `chroma`: 0 for a grey picture, 1 for a coloured one."""
 
     skin: Color
     teeth: Color
     chroma: float
 
     @classmethod
-    def seen(
+    def estimate(
         cls, source: Pixels, points: Float[np.ndarray, "N 2"], inside: UInt8[np.ndarray, "n 3"]
     ) -> MouthColors:
-        """From a source picture (H,W,3), its landmarks (N,2) px and the pixels (n,3) between its lips."""
+        """From a portrait (H,W,3), its landmarks (N,2) px and the pixels (n,3) between its lips."""
         height, width = source.shape[:2]
 
         def median(places: list[int]) -> Color:
             x, y = points[places].astype(int).T
             return np.asarray(np.median(source[y.clip(0, height - 1), x.clip(0, width - 1)], axis=0))
 
-        skin = median(_CHEEKS)
-        saturation = max(float(np.ptp(c)) / max(float(c.max()), 1.0) for c in (skin, median(_LIPS)))
-        chroma = float(np.clip((saturation - _GREY) / (_COLOURED - _GREY), 0.0, 1.0))
+        skin = median(CHEEKS)
+        saturation = max(float(np.ptp(c)) / max(float(c.max()), 1.0) for c in (skin, median(LIPS)))
         teeth = _own_teeth(inside, skin)
         if teeth is None:
-            teeth = _guessed_teeth(skin, _eye_white(source, points))
-        return cls(skin, teeth, chroma)
+            teeth = _expected_teeth(skin, _eye_white(source, points))
+        return cls(skin, teeth, float(linear_step(saturation, *_LOOK.saturation)))
 
-    def of_inside(self, cavity: float | None) -> Float[np.ndarray, "4 3"]:
-        """The cavity's back, its lit front over the lower lip, the tongue, and the light through the lips.
-
-        `cavity`: the brightness of the dark that the source itself shows.
-        """
-        inside = self.skin * np.stack([_BACK, _FRONT, _TONGUE])
+    def inside(self, cavity: float | None) -> InsideColors:
+        """The colours behind the teeth; `cavity`: the brightness of the dark that the portrait itself shows."""
+        inside = self.skin * np.array([_LOOK.back, _LOOK.front, _LOOK.tongue])
         if cavity is not None:
             inside *= min(cavity / max(float(inside[0].mean()), 1.0), 1.0)
-        return self.muted(np.concatenate([inside, _DIM[None]]))
+        return InsideColors(*self.desaturate(np.concatenate([inside, [_LOOK.dim_light]])))
 
-    def muted(self, colors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Colours as saturated as the picture is."""
+    def desaturate(self, colors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Colours as saturated as the portrait is."""
         grey = colors.mean(axis=-1, keepdims=True)
         return np.asarray(grey + self.chroma * (colors - grey))
 
 
 def _own_teeth(inside: UInt8[np.ndarray, "n 3"], skin: Color) -> Color | None:
     """The colour of the teeth among the pixels between the lips; None where there are none."""
-    pale = inside[inside[:, 1] > _PALE * inside[:, 0]]
-    if len(pale) < max(_LEAST_PX, _LEAST_SHARE * len(inside)):
+    pale = inside[inside[:, 1] > _LOOK.pale * inside[:, 0]]
+    if len(pale) < max(_LOOK.least_px, _LOOK.own_teeth_fraction * len(inside)):
         return None
     brightness = pale.mean(axis=-1)
-    teeth = pale[brightness >= np.percentile(brightness, 50)].mean(axis=0)
-    return teeth if teeth.mean() > 0.8 * skin.mean() else None
+    teeth = pale[brightness >= np.percentile(brightness, _LOOK.own_teeth_percentile)].mean(axis=0)
+    return teeth if teeth.mean() > _LOOK.own_teeth_brightness * skin.mean() else None
 
 
-def _guessed_teeth(skin: Color, white: float | None) -> Color:
+def _expected_teeth(skin: Color, white: float | None) -> Color:
+    """The colour of teeth that the portrait does not show, by the brightness of cheeks and eye white."""
+    skin_brightness = float(skin.mean())
     if white is None:
-        white = _WHITE_BY_SKIN * float(skin.mean())
-    brightness = min(
-        _TEETH_BY_SKIN * float(skin.mean()) + _TEETH_BY_WHITE * white + _TEETH_ALWAYS, _BRIGHTEST
-    )
-    hue = 1.0 - _TEETH_HUE + _TEETH_HUE * skin / max(float(skin[0]), 1.0)
-    return np.asarray(hue * (brightness / hue.mean()))
+        white = _LOOK.white_by_skin * skin_brightness
+    brightness = _LOOK.teeth_by_skin * skin_brightness + _LOOK.teeth_by_white * white + _LOOK.teeth_base
+    hue = 1.0 - _LOOK.teeth_hue + _LOOK.teeth_hue * skin / max(float(skin[0]), 1.0)
+    return np.asarray(hue * (min(brightness, _LOOK.brightest_teeth) / hue.mean()))
 
 
 def _eye_white(source: Pixels, points: Float[np.ndarray, "N 2"]) -> float | None:
-    """Brightness of the eye white, 0 to 255; None where too little of it is seen."""
+    """The brightness of the eye white, 0 to 255; None where too little of it is visible."""
     values = []
-    for lower, upper, iris in _EYES:
-        outline = points[list(lower + upper[-2:0:-1])]
+    for group in EYES:
+        outline = points[group.opening]
         low = np.maximum(np.floor(outline.min(axis=0)), 0).astype(int)
         high = np.minimum(np.ceil(outline.max(axis=0)), source.shape[1::-1]).astype(int)
         if (high - low < 2).any():
             continue
         patch = source[low[1] : high[1], low[0] : high[0]]
-        height, width = patch.shape[:2]
-        inside = soft_polygon((outline - low).astype(np.float32), height, width, 0.0)
-        y, x = np.mgrid[:height, :width] + 0.5
-        centre = points[iris[0]] - low
-        radius = np.linalg.norm(points[list(iris[1:])] - points[iris[0]], axis=1).mean()
-        white = (cv2.erode(inside, np.ones((3, 3), np.uint8)) > 0.9) & (
-            np.hypot(x - centre[0], y - centre[1]) > 1.15 * radius
-        )
-        values.append(patch[white].mean(axis=-1))
-    seen = np.concatenate(values) if values else np.empty(0)
-    return float(np.percentile(seen, 85)) if len(seen) >= _LEAST_PX else None
+        values.append(patch[_white_mask(points, low, patch.shape[0], patch.shape[1], group)].mean(axis=-1))
+    white = np.concatenate(values) if values else np.empty(0)
+    return float(np.percentile(white, _LOOK.white_percentile)) if len(white) >= _LOOK.least_px else None
+
+
+def _white_mask(
+    points: Float[np.ndarray, "N 2"], corner: np.ndarray, height: int, width: int, group: EyeGroup
+) -> Bool[np.ndarray, "h w"]:
+    """The pixels of the eye white in a patch whose upper left corner lies at `corner`, px."""
+    opening = soft_polygon((points[group.opening] - corner).astype(np.float32), height, width, 0.0)
+    y, x = np.mgrid[:height, :width] + 0.5
+    iris = points[group.iris[0]] - corner
+    off_iris = np.hypot(x - iris[0], y - iris[1]) > _LOOK.white_from * group.iris_radius(points)
+    return np.asarray((cv2.erode(opening, np.ones((3, 3), np.uint8)) > 0.9) & off_iris)

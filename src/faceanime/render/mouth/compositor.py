@@ -1,86 +1,101 @@
-"""The pixels of a mouth's inside, back to front: dark, tongue, lower row, upper row, the lips' shadow.
+"""The pixels of a mouth's inside, back to front: cavity, tongue, lower row, upper row, the lips' shadows.
 
-One loop under numba over the few pixels of the opening. Lengths in model units.
+One numba loop over the few pixels of the opening (`paint_inside`). Lengths are model units (1 unit = distance of the
+outer eye corners, about 90 mm), colours sRGB 0 to 255.
 """
 
 from __future__ import annotations
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
+from jaxtyping import Float, Float32
 from numba import njit
 
-from faceanime.render.mouth.teeth import LEFT, TOP
+from faceanime.geometry.interpolation import smoothstep_scalar
+from faceanime.render.mouth.arch import arch_from_image, height_at
+from faceanime.render.mouth.teeth import WINDOW
 
-ARCH = 3.0
-"""Curvature of the dental arch: z = -ARCH x^2, 1/units."""
-ARCH_END = 0.4
-"""Beyond this x the arch is flat."""
-LIP_STEPS = 128
-"""Samples of a lip's height over x, from -ARCH_END to ARCH_END."""
-PICTURES = UPPER, UPPER_OWN, LOWER, LOWER_OWN = 0, 1, 2, 3
-"""The order of the rows' pictures: drawn teeth and what the source shows, of either jaw."""
-COLORS = BACK, FRONT, TONGUE, DIM = 0, 1, 2, 3
-"""The order of the colours; DIM is the light (shares) on teeth behind lips that hardly part."""
 
-_FRONT_REACH = 0.024
-"""How far over the lower lip the light reaches into the cavity."""
-_TONGUE_WIDTH, _TONGUE_HEIGHT = 0.21, 0.14
-_TONGUE_DROP = 0.09
-"""The tongue's middle below the lower incisors' edge."""
-_TONGUE_LAGS = 0.47
-"""Share of the jaw's motion that the tongue does not take."""
-_LIT_GAP = 0.215
-"""Openings of this height let in enough light to see all by."""
-_UPPER_SHADOW, _UPPER_SHADOW_REACH = 0.47, 0.022
-_LOWER_SHADOW, _LOWER_SHADOW_REACH = 0.24, 0.02
-"""All three, with the colours of teeth and the light on them: half way between a search over opened mouths of clips and
-a fit to 155 of training people, 34 of them smiling portraits; validation people like that best."""
+class InsideLook(NamedTuple):
+    """Light and tongue. A named tuple, since numba's kernels read it as constants.
+
+    Shadows, light and lag of the tongue lie half way between a search over opened mouths of clips and a fit to 155
+    mouths of training people, 34 of them smiling portraits; of several mixtures validation people's error was least
+    with that. What is marked so was chosen by eye.
+    """
+
+    front_reach: float = 0.024
+    """How far over the lower lip light reaches into the cavity: its front is lit by exp(-height / reach)."""
+    tongue_width: float = 0.21
+    tongue_height: float = 0.14
+    """Half axes of the tongue's ellipse."""
+    tongue_drop: float = 0.09
+    """How far the tongue's middle lies below the lower incisors' edge."""
+    tongue_lag: float = 0.47
+    """Fraction of the jaw's motion that the tongue does not follow."""
+    tongue_edge: tuple[float, float] = (1.5, 0.3)
+    """Squared elliptical radii at which the tongue fades out and is solid. Chosen by eye."""
+    tongue_light: tuple[float, float] = (1.05, 0.3)
+    """Brightness of the tongue's middle, and its fall per squared radius. Chosen by eye."""
+    lit_height: float = 0.215
+    """Openings of this height let in enough light to see all by."""
+    upper_shadow: float = 0.47
+    """Depth of the upper lip's shadow at the lip, a fraction of the light."""
+    upper_shadow_reach: float = 0.022
+    """It falls off by exp(-distance / reach)."""
+    lower_shadow: float = 0.24
+    lower_shadow_reach: float = 0.02
+    """The same of the lower lip."""
+
+
+_LOOK = InsideLook()
+
+
+class MouthGeometry(NamedTuple):
+    """Where a target's mouth is."""
+
+    upper_view: Float[np.ndarray, "4 2"]
+    """View of the upper arch, see `arch_view`."""
+    lower_view: Float[np.ndarray, "4 2"]
+    """View of the lower arch."""
+    lips: Float[np.ndarray, "2 S"]
+    """Heights of the upper and the lower lip over the upper arch, see `lip_heights`."""
+    jaw: Float[np.ndarray, "3"]
+    """The jaw's displacement from rest."""
+    stretch_light: float
+    """Light that stretched lips let in: the height of an opening that lets in as much."""
+
+
+class MouthPlates(NamedTuple):
+    """The rows of teeth as premultiplied RGBA in the window of `teeth`: drawn ones, and what the portrait shows."""
+
+    upper_drawn: Float32[np.ndarray, "h w 4"]
+    upper_source: Float32[np.ndarray, "h w 4"]
+    lower_drawn: Float32[np.ndarray, "h w 4"]
+    lower_source: Float32[np.ndarray, "h w 4"]
+    density: float
+    """Pixels per model unit."""
+
+
+class InsideColors(NamedTuple):
+    """The colours (3,) of what is behind the teeth; `dim_light` (3,) in [0,1], the light on teeth behind lips that
+    hardly part.
+    """
+
+    back: Float[np.ndarray, "3"]
+    front: Float[np.ndarray, "3"]
+    tongue: Float[np.ndarray, "3"]
+    dim_light: Float[np.ndarray, "3"]
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def on_arch(x, y, view):
-    """The (x, y) on the arch that is seen at a place of the picture; `view` (4,2) by `mouth_arch.view_of`."""
-    flat_x = view[0, 0] + view[1, 0] * x + view[1, 1] * y
-    flat_y = view[0, 1] + view[2, 0] * x + view[2, 1] * y
-    square = min(flat_x * flat_x, ARCH_END * ARCH_END)
-    for _ in range(3):  # x = flat + slide x^2
-        bent = flat_x + view[3, 0] * square
-        square = min(bent * bent, ARCH_END * ARCH_END)
-    return flat_x + view[3, 0] * square, flat_y + view[3, 1] * square
+def paint_inside(canvas, weight, corner, mouth, plates, colors):
+    """Blend the inside of a mouth into `canvas` (h,w,3) uint8 by `weight` (h,w) in [0, 1], in place.
 
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def all_on_arch(places, view):
-    """`on_arch` of many places (h,w,2)."""
-    found = np.empty_like(places)
-    for row in range(places.shape[0]):
-        for column in range(places.shape[1]):
-            found[row, column] = on_arch(places[row, column, 0], places[row, column, 1], view)
-    return found
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def height_over(line, x):
-    """A lip's height over x, from its samples (LIP_STEPS,)."""
-    place = min(max((x + ARCH_END) * (LIP_STEPS - 1) / (2 * ARCH_END), 0.0), LIP_STEPS - 1.001)
-    index = int(place)
-    return line[index] + (place - index) * (line[index + 1] - line[index])
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def paint_inside(
-    canvas, weight, left, top, upper_view, lower_view, lips, smile, jaw, pictures, density, colors
-):
-    """Blend the inside into `canvas` (h,w,3) uint8 by `weight` (h,w) in [0, 1].
-
-    `left`, `top`: the canvas's corner in the picture, px; `*_view` (4,2); `lips` (2,LIP_STEPS), heights of the
-    upper and lower lip; `smile`, the height of an opening that lets in as much light as stretched lips do; `jaw` (3,),
-    its displacement from rest; `pictures` (4,H,W,4) premultiplied; `colors` (4,3).
+    `corner`: the canvas's left and upper edge in the picture, px; `mouth`: MouthGeometry; `plates`: MouthPlates;
+    `colors`: InsideColors.
     """
     color = np.empty(3)
     light = np.empty(3)
@@ -89,25 +104,27 @@ def paint_inside(
             alpha = weight[row, column]
             if alpha <= 0.0:
                 continue
-            x, y = left + column + 0.5, top + row + 0.5
-            upper_x, upper_y = on_arch(x, y, upper_view)
-            lower_x, lower_y = on_arch(x, y, lower_view)
-            below = height_over(lips[0], upper_x) - upper_y
-            above = upper_y - height_over(lips[1], upper_x)
-            lit = _ramp((below + above + smile) / _LIT_GAP)
-            shadow = 1.0 - _UPPER_SHADOW * np.exp(-max(below, 0.0) / _UPPER_SHADOW_REACH)
-            shadow *= 1.0 - _LOWER_SHADOW * np.exp(-max(above, 0.0) / _LOWER_SHADOW_REACH)
-            light[:] = shadow * (colors[DIM] + lit * (1.0 - colors[DIM]))
-            front = np.exp(-max(above, 0.0) / _FRONT_REACH)
-            color[:] = colors[BACK] + front * (colors[FRONT] - colors[BACK])
-            _lay_tongue(
-                color, colors[TONGUE], lower_x + _TONGUE_LAGS * jaw[0], lower_y + _TONGUE_LAGS * jaw[1]
+            x, y = corner[0] + column + 0.5, corner[1] + row + 0.5
+            upper_x, upper_y = arch_from_image(x, y, mouth.upper_view)
+            lower_x, lower_y = arch_from_image(x, y, mouth.lower_view)
+            below = height_at(mouth.lips[0], upper_x) - upper_y
+            above = upper_y - height_at(mouth.lips[1], upper_x)
+            lit = smoothstep_scalar((below + above + mouth.stretch_light) / _LOOK.lit_height)
+            shadow = 1.0 - _LOOK.upper_shadow * np.exp(-max(below, 0.0) / _LOOK.upper_shadow_reach)
+            shadow *= 1.0 - _LOOK.lower_shadow * np.exp(-max(above, 0.0) / _LOOK.lower_shadow_reach)
+            light[:] = shadow * (colors.dim_light + lit * (1.0 - colors.dim_light))
+            front = np.exp(-max(above, 0.0) / _LOOK.front_reach)
+            color[:] = colors.back + front * (colors.front - colors.back)
+            tongue_x, tongue_y = (
+                lower_x + _LOOK.tongue_lag * mouth.jaw[0],
+                lower_y + _LOOK.tongue_lag * mouth.jaw[1],
             )
-            _lay(color, pictures[LOWER], lower_x, lower_y, density, light)
-            _lay(color, pictures[UPPER], upper_x, upper_y, density, light)
-            light[:] = 1.0  # what the source shows carries its own light and shade
-            _lay(color, pictures[LOWER_OWN], lower_x, lower_y, density, light)
-            _lay(color, pictures[UPPER_OWN], upper_x, upper_y, density, light)
+            _lay_tongue(color, colors.tongue, tongue_x, tongue_y)
+            _lay_plate(color, plates.lower_drawn, lower_x, lower_y, plates.density, light)
+            _lay_plate(color, plates.upper_drawn, upper_x, upper_y, plates.density, light)
+            light[:] = 1.0  # what the portrait shows carries its own light and shade
+            _lay_plate(color, plates.lower_source, lower_x, lower_y, plates.density, light)
+            _lay_plate(color, plates.upper_source, upper_x, upper_y, plates.density, light)
             for c in range(3):
                 value = alpha * color[c] + (1.0 - alpha) * canvas[row, column, c]
                 canvas[row, column, c] = np.uint8(min(max(value, 0.0), 255.0) + 0.5)
@@ -115,34 +132,29 @@ def paint_inside(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _lay(color, picture, x, y, density, light):
-    """Lay a row's picture over a colour, looked up bilinearly."""
-    u, v = (x - LEFT) * density - 0.5, (TOP - y) * density - 0.5
-    height, width = picture.shape[:2]
+def _lay_plate(color, plate, x, y, density, light):
+    """Lay a row's plate, looked up bilinearly at (x, y) and lit by `light` (3,), over a colour (3,), in place."""
+    u, v = (x - WINDOW.left) * density - 0.5, (WINDOW.top - y) * density - 0.5
+    height, width = plate.shape[:2]
     if not (0.0 <= u < width - 1 and 0.0 <= v < height - 1):
         return
     i, j = int(v), int(u)
     b, a = v - i, u - j
     p, q, r, s = (1 - b) * (1 - a), (1 - b) * a, b * (1 - a), b * a
-    first, second = picture[i], picture[i + 1]
-    open_share = 1.0 - (p * first[j, 3] + q * first[j + 1, 3] + r * second[j, 3] + s * second[j + 1, 3])
+    first, second = plate[i], plate[i + 1]
+    transparency = 1.0 - (p * first[j, 3] + q * first[j + 1, 3] + r * second[j, 3] + s * second[j + 1, 3])
     for c in range(3):
         laid = p * first[j, c] + q * first[j + 1, c] + r * second[j, c] + s * second[j + 1, c]
-        color[c] = laid * light[c] + open_share * color[c]
+        color[c] = laid * light[c] + transparency * color[c]
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _lay_tongue(color, tongue, x, y):
-    """A soft mound around (0, -_TONGUE_DROP)."""
-    radius = (x / _TONGUE_WIDTH) ** 2 + ((y + _TONGUE_DROP) / _TONGUE_HEIGHT) ** 2
-    alpha = _ramp((1.5 - radius) / 1.2)
+    """Lay the tongue, a soft mound of the colour `tongue` (3,), over a colour (3,) at (x, y) of its frame, in place."""
+    radius = (x / _LOOK.tongue_width) ** 2 + ((y + _LOOK.tongue_drop) / _LOOK.tongue_height) ** 2
+    outer, solid = _LOOK.tongue_edge
+    alpha = smoothstep_scalar((outer - radius) / (outer - solid))
+    middle, fall = _LOOK.tongue_light
     for c in range(3):
-        color[c] += alpha * ((1.05 - 0.3 * min(radius, 1.5)) * tongue[c] - color[c])
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _ramp(share):
-    share = min(max(share, 0.0), 1.0)
-    return share * share * (3.0 - 2.0 * share)
+        color[c] += alpha * ((middle - fall * min(radius, outer)) * tongue[c] - color[c])

@@ -1,8 +1,10 @@
-"""The inside of the mouth: what is seen between the parted lips.
+"""The inside of the mouth: what is visible between the parted lips. Here it is drawn.
 
-Two pictures drawn once, the upper row of teeth rigid with the skull and the lower row rigid with the jaw, each
-overlaid with whatever the source itself shows of the inside; behind them a tongue and a dark cavity. Per frame
-they are looked up on the surface of the dental arch, as the target's head turns it, through the opening.
+Four plates are made once per portrait: for the upper row of teeth, rigid with the skull, and the lower row, rigid
+with the jaw, each a drawn one (`teeth.py`) and what the portrait itself shows (`source_inside.py`); their colours and
+those of tongue and cavity follow the portrait's light (`colors.py`). Per frame they are looked up on the dental arch
+(`arch.py`), as the target's head turns it, and composed through the opening (`compositor.py`). Lengths are model units
+(1 unit = distance of the outer eye corners, about 90 mm).
 """
 
 from __future__ import annotations
@@ -14,81 +16,114 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from faceanime.geometry.flow import sample
+from faceanime.geometry.interpolation import smoothstep
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.render.inpaint import soft_polygon
-from faceanime.render.mouth import compositor as paint_order
+from faceanime.render.landmark_groups import CHIN, LOWER_LIP, MOUTH_OPENING, UPPER_LIP
+from faceanime.render.masks import soft_polygon
 from faceanime.render.mouth import teeth
-from faceanime.render.mouth.arch import LOWER_LIP, UPPER_LIP, SourceInside, lip_heights, ramp, view_of
+from faceanime.render.mouth.arch import arch_from_image_grid, arch_view, lip_heights
 from faceanime.render.mouth.colors import MouthColors
-from faceanime.render.mouth.compositor import all_on_arch, paint_inside
+from faceanime.render.mouth.compositor import MouthGeometry, MouthPlates, paint_inside
+from faceanime.render.mouth.source_inside import SourceInside
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import WarpField
 
-_CHIN = [148, 152, 377]
-_POINTS = UPPER_LIP + LOWER_LIP + _CHIN
-_LIPS = slice(0, len(UPPER_LIP) + len(LOWER_LIP))
-_UPPER_MIDDLE = len(UPPER_LIP) // 2
-_LOWER_MIDDLE = len(UPPER_LIP) + len(LOWER_LIP) // 2
-_OUTLINE = UPPER_LIP + LOWER_LIP[-2:0:-1]
 
-# Lengths in model units (1 unit = distance of the outer eye corners, about 90 mm), chosen by a search over
-# opened mouths of 9 people (validation) and 70 (training), with those of `mouth_paint`, then looked at; the edges by
-# another over 34 smiles and 159 opened mouths (training).
-_UPPER_EDGE = 0.05
-"""The upper incisors' edge below the upper lip of the neutral face (whose lips part by some 0.05)."""
-_LOWER_EDGE = 0.0
-"""The lower incisors' edge below that of the upper ones, in the same face."""
-_UPPER_BEHIND, _LOWER_BEHIND = 0.05, 0.07
-"""How far the incisors stand behind the line of the lips."""
-_LIP_SHARE = 0.25
-"""Share of the lower lip in the guess of how far the jaw moved; the rest says the chin: in a grin
-the lips part and the jaw stays."""
-_LOWER_LIGHT = np.array([0.91, 0.82, 0.79])
-"""Colour of the lower row in shares of the upper one's: deeper in the mouth, amid red tongue and lips."""
-_SMILE_LIGHT = 0.10
-"""Lips that are stretched lie flat on the teeth and let in as much light as an opening this much higher ..."""
-_SMILING = (0.924, 1.074)
-"""... not at all, and fully so, at these widths of the mouth in shares of the neutral face's."""
-_FULL_DEPARTURE = 0.03
-"""The layer shows fully once the lips have moved so far: at rest the source shows."""
-_SOFT_EDGE = 0.005
-_PART_PX = (0.5, 1.5)
-"""Lips that part by less than the first show nothing; from the second on they show all."""
+@dataclass(frozen=True)
+class MouthLook:
+    """Where teeth stand and when the layer shows.
 
-_PX_PER_PX, _MAX_DENSITY = 1.6, 1400.0
-"""Pixels of the rows' pictures per pixel of the source, and at most per model unit."""
+    Places and light come from a search over opened mouths of 9 validation and 70 training people, together with
+    those of `compositor.py`, then judged by eye; the edges from another over 34 smiles and 159 opened mouths of
+    training people. What is marked so was chosen by eye.
+    """
+
+    upper_edge: float = 0.05
+    """Height of the upper incisors' edge below the upper lip of the neutral face, whose lips part by some 0.05."""
+    lower_edge: float = 0.0
+    """Height of the lower incisors' edge below that of the upper ones, in the same face."""
+    upper_depth: float = 0.05
+    """How far the upper incisors stand behind the line of the lips."""
+    lower_depth: float = 0.07
+    """The same of the lower incisors."""
+    jaw_from_lip: float = 0.25
+    """The jaw's motion is estimated from the lower lip with this weight and from the chin with the rest: in a grin
+    the lips part and the jaw stays."""
+    lower_tint: tuple[float, float, float] = (0.91, 0.82, 0.79)
+    """Colour of the lower row, fractions of the upper one's: it is deeper in the mouth, amid red tongue and lips."""
+    stretch_light: float = 0.10
+    """Stretched lips lie flat on the teeth and let in as much light as an opening higher by this."""
+    stretched: tuple[float, float] = (0.924, 1.074)
+    """Widths of the mouth, fractions of the neutral face's, from which on lips are stretched a little, and fully."""
+    full_departure: float = 0.03
+    """The layer is opaque once the lips have moved this far from the portrait's, which shows at rest. Chosen by eye."""
+    edge_blur: float = 0.005
+    """Standard deviation of the blur of the opening's edge. Chosen by eye."""
+    parted_px: tuple[float, float] = (0.5, 1.5)
+    """Gaps between the lips from which on the layer begins to show, and shows wholly, px. Chosen by eye."""
+    oversampling: float = 1.6
+    """Pixels of the plates per pixel of the portrait. Chosen by eye."""
+    most_density: float = 1400.0
+    """Most pixels of the plates per model unit. Chosen by eye."""
+
+
+_LOOK = MouthLook()
 
 
 class _Jaw:
-    """Lips and chin of one person, and how far an expression moves the jaw."""
+    """Lips and chin of one person, and how far an expression moves the jaw.
+
+    A shape (P,3) holds the upper lip, the lower lip and the chin, model units.
+    """
+
+    _vertices = UPPER_LIP + LOWER_LIP + CHIN
+    _upper, _lower = slice(0, len(UPPER_LIP)), slice(len(UPPER_LIP), len(UPPER_LIP) + len(LOWER_LIP))
+    _chin = slice(-len(CHIN), None)
 
     def __init__(self, face: FittedFace, model: MorphableModel) -> None:
-        self._mean = model.mean[_POINTS] + face.residual[_POINTS]
-        self._identity = model.identity_basis[_POINTS]
-        self._expression = model.expression_basis[_POINTS]
+        self._mean = model.mean[self._vertices] + face.residual[self._vertices]
+        self._identity = model.identity_basis[self._vertices]
+        self._expression = model.expression_basis[self._vertices]
         coefficients = face.coefficients
-        self.rest = self.shape(replace(coefficients, expression=0.0 * coefficients.expression))
+        self._rest = self.shape(replace(coefficients, expression=0.0 * coefficients.expression))
 
     def shape(self, face: FaceCoefficients) -> Float[np.ndarray, "P 3"]:
-        """Lips (upper, lower) and chin of a face of this person, model units."""
+        """The shape of this person with the expression of `face`."""
         return np.asarray(self._mean + self._identity @ face.identity + self._expression @ face.expression)
 
-    def width(self, shape: Float[np.ndarray, "P 3"]) -> float:
-        """Between the corners of the lips."""
-        corners = shape[[0, len(UPPER_LIP) - 1]]
-        return float(np.linalg.norm(corners[1] - corners[0]))
+    def upper_lip_middle(self) -> Float[np.ndarray, "3"]:
+        """The middle of the upper lip's inner edge in the neutral face."""
+        return np.asarray(self._rest[self._upper][len(UPPER_LIP) // 2])
 
-    def moved(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
-        """How far the jaw has moved from its rest."""
-        moved = shape - self.rest
-        chin, lip = moved[-len(_CHIN) :].mean(axis=0), moved[_LOWER_MIDDLE]
-        return np.asarray(chin + _LIP_SHARE * (lip - chin))
+    def relative_width(self, shape: Float[np.ndarray, "P 3"]) -> float:
+        """The width of the mouth, a fraction of the neutral face's."""
+        now, rest = (s[self._upper][[0, -1]] for s in (shape, self._rest))
+        return float(np.linalg.norm(now[1] - now[0])) / float(np.linalg.norm(rest[1] - rest[0]))
+
+    def displacement(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
+        """How far the jaw has moved from its place in the neutral face."""
+        moved = shape - self._rest
+        chin, lip = moved[self._chin].mean(axis=0), moved[self._lower][len(LOWER_LIP) // 2]
+        return np.asarray(chin + _LOOK.jaw_from_lip * (lip - chin))
+
+    def lip_departure(self, shape: Float[np.ndarray, "P 3"], other: Float[np.ndarray, "P 3"]) -> float:
+        """How far the lips of two shapes are apart at most."""
+        lips = slice(self._upper.start, self._lower.stop)
+        return float(np.linalg.norm((shape - other)[lips], axis=1).max())
+
+    def parting(self, shape: Float[np.ndarray, "P 3"]) -> float:
+        """The height of the gap between the lips at its widest."""
+        return float((shape[self._upper, 1] - shape[self._lower, 1]).max())
 
 
 @dataclass(frozen=True, eq=False)
 class OwnInside:
-    """Where a source's own teeth are seen, which need no other ones: `alpha` (2,h,w) of upper and lower row."""
+    """Where the portrait's own teeth are visible, which no network needs to invent.
+
+    `alpha` (2,h,w) of the plates of the upper and the lower row, `density` their px per unit; `origins` (2,3) of the
+    arches at rest, model space.
+    """
 
     jaw: _Jaw
     origins: Float[np.ndarray, "2 3"]
@@ -98,108 +133,99 @@ class OwnInside:
     def seen(
         self, target: FaceCoefficients, places: Float[np.ndarray, "H W 2"]
     ) -> Float32[np.ndarray, "H W"]:
-        """How far the places (px) show what the source showed, if they show the inside of the target's mouth."""
-        moved = self.jaw.moved(self.jaw.shape(target))
-        shares = np.zeros(places.shape[:2], np.float32)
-        for alpha, origin in zip(self.alpha, self.origins + np.stack([0.0 * moved, moved]), strict=True):
+        """The opacity of the portrait's own teeth at places (px) of the target's picture, if inside its mouth."""
+        displacement = self.jaw.displacement(self.jaw.shape(target))
+        opacity = np.zeros(places.shape[:2], np.float32)
+        origins = self.origins + np.stack([0.0 * displacement, displacement])
+        for alpha, origin in zip(self.alpha, origins, strict=True):
             if alpha.any():
-                at = all_on_arch(places, view_of(target.pose, origin))
-                at = (at - [teeth.LEFT, teeth.TOP]) * [self.density, -self.density]
-                shares = np.maximum(shares, sample(alpha[..., None], at.astype(np.float32))[..., 0])
-        return shares
+                on_arch = arch_from_image_grid(places, arch_view(target.pose, origin))
+                on_plate = (on_arch - [teeth.WINDOW.left, teeth.WINDOW.top]) * [self.density, -self.density]
+                opacity = np.maximum(opacity, sample(alpha[..., None], on_plate.astype(np.float32))[..., 0])
+        return opacity
 
 
 class MouthLayer:
-    """The mouth's inside for one source picture; `own`, what of it is the source's; `chroma`, see `MouthColors`."""
+    """The inside of the mouth of one portrait.
+
+    `own`: where it is the portrait's own; `chroma`: 0 for a grey portrait, 1 for a coloured one.
+    """
 
     def __init__(
         self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
     ) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them) in the picture."""
-        coefficients = face.coefficients
+        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
+        pose = face.coefficients.pose
         self._jaw = _Jaw(face, model)
-        self._source_shape = self._jaw.shape(coefficients)
-        edge = self._jaw.rest[_UPPER_MIDDLE] - np.array([0.0, _UPPER_EDGE, 0.0])
-        self._upper_origin = edge - np.array([0.0, 0.0, _UPPER_BEHIND])
-        self._lower_origin = edge - np.array([0.0, _LOWER_EDGE, _LOWER_BEHIND])
-        self._density = min(_PX_PER_PX * float(coefficients.pose.scale), _MAX_DENSITY)
-        jaw = self._jaw.moved(self._source_shape)
+        self._source_shape = self._jaw.shape(face.coefficients)
+        edge = self._jaw.upper_lip_middle() - np.array([0.0, _LOOK.upper_edge, 0.0])
+        self._upper_origin = edge - np.array([0.0, 0.0, _LOOK.upper_depth])
+        self._lower_origin = edge - np.array([0.0, _LOOK.lower_edge, _LOOK.lower_depth])
+        density = min(_LOOK.oversampling * float(pose.scale), _LOOK.most_density)
+        jaw = self._jaw.displacement(self._source_shape)
         upper, lower = (
-            SourceInside.seen(source, coefficients.pose, points, origin, self._density)
+            SourceInside.unroll(source, pose, points, origin, density)
             for origin in (self._upper_origin, self._lower_origin + jaw)
         )
-        colors = MouthColors.seen(source, points, upper.colors())
+        colors = MouthColors.estimate(source, points, upper.pixels())
         self.chroma = colors.chroma
-        self._colors = colors.of_inside(upper.cavity())
-        self._pictures = _pictures(upper, lower, colors, self._density)
-        self.own = OwnInside(
-            self._jaw,
-            np.stack([self._upper_origin, self._lower_origin]),
-            self._pictures[[paint_order.UPPER_OWN, paint_order.LOWER_OWN], ..., 3],
-            self._density,
-        )
+        self._colors = colors.inside(upper.cavity_brightness())
+        self._plates = _make_plates(upper, lower, colors)
+        alpha = np.stack([self._plates.upper_source[..., 3], self._plates.lower_source[..., 3]])
+        self.own = OwnInside(self._jaw, np.stack([self._upper_origin, self._lower_origin]), alpha, density)
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
-        """Draw the inside of the target's mouth into `canvas` (h,w,3), the picture of the field's region."""
+        """Draw the inside of the target's mouth into `canvas` (h,w,3), the picture of the field's region, in place."""
         shape, scale = self._jaw.shape(target), float(target.pose.scale)
-        shown = self._departure(shape) * _openness(shape, scale)
-        outline = field.target_points[_OUTLINE, :2] - np.array([field.region.left, field.region.top])
+        opacity = self._opacity(shape, scale)
+        outline = field.target_points[MOUTH_OPENING, :2] - np.array([field.region.left, field.region.top])
         left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, canvas.shape[1::-1])
-        if shown == 0.0 or right <= left or bottom <= top:
+        if opacity == 0.0 or right <= left or bottom <= top:
             return
         box = slice(top, bottom), slice(left, right)
         corners = (outline - np.array([left, top])).astype(np.float32)
-        weight = shown * _opening(corners, field.part[box] == Region.MOUTH, _SOFT_EDGE * scale)
-        jaw = self._jaw.moved(shape)
-        upper_view = view_of(target.pose, self._upper_origin)
-        paint_inside(
-            canvas[box],
-            weight,
-            float(left + field.region.left),
-            float(top + field.region.top),
-            upper_view,
-            view_of(target.pose, self._lower_origin + jaw),
-            lip_heights(field.target_points[UPPER_LIP, :2], field.target_points[LOWER_LIP, :2], upper_view),
-            _SMILE_LIGHT * ramp(self._jaw.width(shape) / self._jaw.width(self._jaw.rest), *_SMILING),
-            jaw,
-            self._pictures,
-            self._density,
-            self._colors,
-        )
+        opening = _opening_mask(corners, field.part[box] == Region.MOUTH, _LOOK.edge_blur * scale)
+        corner = float(left + field.region.left), float(top + field.region.top)
+        mouth = self._geometry(shape, field, target)
+        paint_inside(canvas[box], opacity * opening, corner, mouth, self._plates, self._colors)
 
-    def _departure(self, shape: Float[np.ndarray, "P 3"]) -> float:
-        moved = np.linalg.norm((shape - self._source_shape)[_LIPS], axis=1).max()
-        return float(ramp(float(moved), 0.0, _FULL_DEPARTURE))
+    def _geometry(
+        self, shape: Float[np.ndarray, "P 3"], field: WarpField, target: FaceCoefficients
+    ) -> MouthGeometry:
+        """Where the target's mouth is, whose jaw and lips have the `shape`."""
+        jaw = self._jaw.displacement(shape)
+        upper_view = arch_view(target.pose, self._upper_origin)
+        lower_view = arch_view(target.pose, self._lower_origin + jaw)
+        lips = lip_heights(field.target_points[UPPER_LIP, :2], field.target_points[LOWER_LIP, :2], upper_view)
+        stretched = float(smoothstep(self._jaw.relative_width(shape), *_LOOK.stretched))
+        return MouthGeometry(upper_view, lower_view, lips, jaw, _LOOK.stretch_light * stretched)
 
-
-def _openness(shape: Float[np.ndarray, "P 3"], scale: float) -> float:
-    count = len(UPPER_LIP)
-    parted_px = float((shape[:count, 1] - shape[count : 2 * count, 1]).max()) * scale
-    return float(ramp(parted_px, *_PART_PX))
+    def _opacity(self, shape: Float[np.ndarray, "P 3"], scale: float) -> float:
+        """0 for lips where the portrait has them and for closed ones, 1 once they have moved and parted."""
+        departure = smoothstep(self._jaw.lip_departure(shape, self._source_shape), 0.0, _LOOK.full_departure)
+        return float(departure * smoothstep(self._jaw.parting(shape) * scale, *_LOOK.parted_px))
 
 
-def _opening(
-    corners: Float32[np.ndarray, "n 2"], seen: Bool[np.ndarray, "h w"], soft_px: float
+def _opening_mask(
+    corners: Float32[np.ndarray, "n 2"], mouth: Bool[np.ndarray, "h w"], blur_px: float
 ) -> Float32[np.ndarray, "h w"]:
-    """How far each pixel shows the inside: in the soft outline, and not hidden by another part of the face."""
-    near = cv2.dilate(seen.astype(np.uint8), np.ones((3, 3), np.uint8))
-    height, width = seen.shape
-    return soft_polygon(corners, height, width, soft_px) * near.astype(np.float32)
+    """How far each pixel shows the inside: within the opening's soft outline, and not occluded by the face.
+
+    `corners` of the outline, px; `mouth`: pixels whose nearest triangle lies between the lips.
+    """
+    visible = cv2.dilate(mouth.astype(np.uint8), np.ones((3, 3), np.uint8))
+    height, width = mouth.shape
+    return soft_polygon(corners, height, width, blur_px) * visible.astype(np.float32)
 
 
-def _pictures(
-    upper: SourceInside, lower: SourceInside, colors: MouthColors, density: float
-) -> Float32[np.ndarray, "4 h w 4"]:
-    split, gum = upper.split(), colors.muted(teeth.GUM)
-    pictures = [np.empty(0, np.float32)] * len(paint_order.PICTURES)
-    # beside teeth of one's own, drawn ones look strange
-    pictures[paint_order.UPPER] = (1.0 - upper.presence()) * teeth.draw_row(
-        teeth.UPPER, colors.muted(colors.teeth), gum, density
+def _make_plates(upper: SourceInside, lower: SourceInside, colors: MouthColors) -> MouthPlates:
+    """The plates of both rows, from what the portrait shows of its mouth on the upper and the lower arch."""
+    split, gum, density = upper.row_split(), colors.desaturate(teeth.GUM), upper.density
+    lower_color = np.array(_LOOK.lower_tint) * colors.teeth
+    upper_drawn = teeth.draw_row(teeth.UPPER, colors.desaturate(colors.teeth), gum, density)
+    lower_drawn = teeth.draw_row(teeth.LOWER, colors.desaturate(lower_color), gum, density)
+    upper_drawn = np.float32(1.0 - upper.presence()) * upper_drawn  # drawn teeth look wrong beside real ones
+    return MouthPlates(
+        upper_drawn, upper.upper_row(split, gum), lower_drawn, lower.lower_row(split, gum), density
     )
-    pictures[paint_order.LOWER] = teeth.draw_row(
-        teeth.LOWER, colors.muted(_LOWER_LIGHT * colors.teeth), gum, density
-    )
-    pictures[paint_order.UPPER_OWN] = upper.upper_part(split, gum)
-    pictures[paint_order.LOWER_OWN] = lower.lower_part(split, gum)
-    return np.stack(pictures).astype(np.float32)

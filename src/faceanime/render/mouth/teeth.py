@@ -1,38 +1,56 @@
-"""A row of teeth as a picture: seen from the front, drawn once, then moved as a rigid thing.
+"""Drawn rows of teeth: plates seen from the front, drawn once per portrait, then moved as rigid things.
 
-Crown widths and proportions follow Wheeler's tables (Nelson, "Wheeler's Dental Anatomy", 10th ed., ch. 1),
-foreshortened as a dental arch shows them from the front.
+`draw_row` makes of a `Row` (crown widths, biting edges), colours and a density a premultiplied RGBA plate in a window
+of the arch's frame. Crown widths and proportions follow Wheeler's tables (Nelson, "Wheeler's Dental Anatomy", 10th ed.,
+ch. 1), foreshortened as a dental arch shows them from the front. Lengths are model units (1 unit = distance of the
+outer eye corners, about 90 mm).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-LEFT, TOP, WIDTH, HEIGHT = -0.44, 0.22, 0.88, 0.56
-"""The picture's window in the frame of a row, model units: x to the subject's left, y up."""
-_SUPERSAMPLING = 3
+Mask = Float32[np.ndarray, "h w"]
+
+
+class Window(NamedTuple):
+    """A plate's window in the arch's frame; large enough for an open mouth. Chosen by eye.
+
+    A named tuple, since numba's kernels read it as constants.
+    """
+
+    left: float = -0.44
+    top: float = 0.22
+    width: float = 0.88
+    height: float = 0.56
+
+
+WINDOW = Window()
 
 
 @dataclass(frozen=True)
 class Row:
-    """Half a row of teeth, from the middle outward, model units (1 unit = about 90 mm)."""
+    """Half a row of teeth, from the middle outward."""
 
     widths: tuple[float, ...]
+    """Width of each crown, after Wheeler."""
     edges: tuple[float, ...]
-    """Height of each tooth's biting edge over that of the first."""
+    """Height of each tooth's biting edge over that of the first. Chosen by eye."""
     height: float
-    """Of the first crown."""
+    """Height of the first crown, after Wheeler."""
     points_up: bool
-    """Whether biting edges look up (the lower row)."""
+    """Whether biting edges point up (the lower row)."""
     relief: float
-    """How much darker a crown is at its sides."""
+    """How much darker a crown is at its sides, a fraction. Chosen by eye."""
     dim_at: float
-    """Sideways the row sinks into the shade of the cheeks: half dark about here."""
+    """Distance from the middle at which a row in the shade of the cheeks is half as bright. Chosen by eye."""
     blur: float
+    """Standard deviation of the row's blur. Chosen by eye."""
 
 
 UPPER = Row(
@@ -54,68 +72,105 @@ LOWER = Row(
     blur=0.003,
 )
 
-_CONTACT = 0.002
-"""Neighbours overlap by twice this: only the notches at the biting edge let the dark through."""
+
+@dataclass(frozen=True)
+class CrownLook:
+    """The shape and the light of a crown, and of the gums between crowns. Chosen by eye."""
+
+    supersampling: int = 3
+    """Drawn at this many times the density, then averaged."""
+    contact: float = 0.002
+    """Crowns are widened by this on each side, so that only the notches at the biting edge let the dark through."""
+    canine: int = 2
+    """Index of the tooth whose edge is pointed."""
+    canine_slope: float = 0.18
+    """How steeply its edge rises to both sides of the point."""
+    corner: float = 0.35
+    """Radius of the rounded corners at the biting edge, in half widths."""
+    neck: float = 0.18
+    """How much narrower a crown is at the gums, a fraction of its width."""
+    gum_arch: float = 0.25
+    """How much lower the gum line is at a crown's sides than in its middle, in heights of the crown."""
+    gums_from: float = 0.6
+    """Gums fill the gaps from this height on, in heights of the first crown."""
+    gums_end: float = 0.02
+    """Width over which the gums fade out beyond the last tooth."""
+    gum_light: float = 0.8
+    """Brightness of the gums."""
+    edge_light: float = 0.88
+    """Brightness of a crown without its belly."""
+    belly_light: float = 0.12
+    """How much brighter the belly of a crown is."""
+    belly_shift: float = 0.15
+    """The belly lies this much nearer to the biting edge than a crown's middle, in heights of the crown."""
+    cheek_exponent: int = 4
+    """Steepness of the shade of the cheeks."""
+
+
+_LOOK = CrownLook()
 GUM = np.array([0.80, 0.47, 0.45], np.float32)
-"""Colour of the gums, in shares of the teeth's."""
+"""Colour of the gums, fractions of the teeth's. Chosen by eye."""
 
 
 def window(density: float) -> Float32[np.ndarray, "h w 2"]:
-    """The (x, y) in model units of each pixel of a row's picture at `density` px per unit."""
-    x = LEFT + (np.arange(round(WIDTH * density), dtype=np.float32) + 0.5) / np.float32(density)
-    y = TOP - (np.arange(round(HEIGHT * density), dtype=np.float32) + 0.5) / np.float32(density)
+    """The (x, y) in the arch's frame of each pixel of a plate at `density` px per model unit."""
+    step = np.float32(density)
+    x = WINDOW.left + (np.arange(round(WINDOW.width * density), dtype=np.float32) + 0.5) / step
+    y = WINDOW.top - (np.arange(round(WINDOW.height * density), dtype=np.float32) + 0.5) / step
     return np.stack(np.meshgrid(x, y), axis=-1)
 
 
 def draw_row(
     row: Row, color: Float[np.ndarray, "3"], gum: Float[np.ndarray, "3"], density: float
 ) -> Float32[np.ndarray, "h w 4"]:
-    """The row as premultiplied RGBA, 0 to 255 and alpha 0 to 1, the first edge's height at y = 0.
+    """The row as premultiplied RGBA, 0 to 255 and alpha 0 to 1; the first tooth's edge lies at y = 0.
 
-    `color` of the teeth; `gum`: that of the gums in shares of it.
+    `color` of the teeth; `gum`, that of the gums in fractions of it; `density`, px per model unit.
     """
-    fine = window(density * _SUPERSAMPLING)
-    soft = 0.5 / density
-    side, up = np.abs(fine[..., 0]), fine[..., 1] if not row.points_up else -fine[..., 1]
-    edges = row.edges if not row.points_up else tuple(-e for e in row.edges)
+    fine = window(density * _LOOK.supersampling)
+    pixel = 0.5 / density  # width of antialiased edges
+    direction = -1.0 if row.points_up else 1.0
+    side, up = np.abs(fine[..., 0]), np.float32(direction) * fine[..., 1]
     crowns, light = np.zeros(side.shape, np.float32), np.zeros(side.shape, np.float32)
-    near = 0.0
-    for index, (width, edge) in enumerate(zip(row.widths, edges, strict=True)):
-        inside, shine = _crown(row, side - near - width / 2, up - edge, width, soft, index == 2)
-        crowns, light = np.maximum(crowns, inside), np.maximum(light, inside * shine)
-        near += width
-    gums = np.clip((up - 0.6 * row.height) / soft, 0, 1) * np.clip((near - side) / 0.02, 0, 1)
-    alpha = np.maximum(crowns, gums)
-    shade = 1.0 / (1.0 + (side / row.dim_at) ** 4)
-    tint = light[..., None] + ((alpha - crowns) * 0.8)[..., None] * gum.astype(np.float32)
-    picture = np.dstack([tint * shade[..., None] * color.astype(np.float32), alpha])
-    if row.blur > 0.0:
-        picture = cv2.GaussianBlur(picture, (0, 0), row.blur * density * _SUPERSAMPLING)
-    height, width_px = window(density).shape[:2]
-    return np.asarray(cv2.resize(picture, (width_px, height), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _crown(
-    row: Row,
-    across: Float32[np.ndarray, "h w"],
-    up: Float32[np.ndarray, "h w"],
-    width: float,
-    soft: float,
-    pointed: bool,
-) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-    """One crown: how far each place lies in it, and how bright it is there, both 0 to 1."""
-    half = 0.5 * width + _CONTACT
-    rise = up - (0.18 * np.abs(across) if pointed else 0.0)
-    radius = 0.35 * half
-    out = (
-        np.hypot(np.maximum(np.abs(across) - half + radius, 0.0), np.maximum(radius - rise, 0.0)) - radius
-    )  # a rounded corner at the biting edge
-    neck = np.abs(across) - half * (1.0 - 0.18 * np.clip(rise / row.height, 0.0, 1.0) ** 2)
-    gum_line = rise - row.height * (1.0 - 0.25 * (across / half) ** 2)
-    distance = np.maximum(np.maximum(out, neck), gum_line)
-    inside = np.clip(0.5 - distance / soft, 0.0, 1.0).astype(np.float32)
-    round_side = 1.0 - row.relief * np.clip(np.abs(across) / half, 0.0, 1.0) ** 4
-    along = np.clip(rise / row.height, 0.0, 1.0)
-    return inside, (round_side * (0.88 + 0.12 * np.sin(np.pi * np.clip(along + 0.15, 0, 1)))).astype(
-        np.float32
+    start = 0.0
+    for index, (width, edge) in enumerate(zip(row.widths, row.edges, strict=True)):
+        rise = up - direction * edge - _canine_rise(index, side - start - width / 2)
+        inside, crown_light = _crown(row, side - start - width / 2, rise, width, pixel)
+        crowns, light = np.maximum(crowns, inside), np.maximum(light, inside * crown_light)
+        start += width
+    gums = np.clip((up - _LOOK.gums_from * row.height) / pixel, 0, 1) * np.clip(
+        (start - side) / _LOOK.gums_end, 0, 1
     )
+    alpha = np.maximum(crowns, gums)
+    cheek_shade = 1.0 / (1.0 + (side / row.dim_at) ** _LOOK.cheek_exponent)
+    tint = light[..., None] + ((alpha - crowns) * _LOOK.gum_light)[..., None] * gum.astype(np.float32)
+    plate = np.dstack([tint * cheek_shade[..., None] * color.astype(np.float32), alpha])
+    if row.blur > 0.0:
+        plate = cv2.GaussianBlur(plate, (0, 0), row.blur * density * _LOOK.supersampling)
+    height, width_px = window(density).shape[:2]
+    return np.asarray(cv2.resize(plate, (width_px, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _canine_rise(index: int, across: Mask) -> Mask | float:
+    """How far a tooth's biting edge recedes beside its middle."""
+    return _LOOK.canine_slope * np.abs(across) if index == _LOOK.canine else 0.0
+
+
+def _crown(row: Row, across: Mask, rise: Mask, width: float, pixel: float) -> tuple[Mask, Mask]:
+    """One crown: the coverage of each place, and its brightness there, both 0 to 1.
+
+    `across`: distance from the crown's middle line; `rise`: height over its biting edge.
+    """
+    half = 0.5 * width + _LOOK.contact
+    beside = np.abs(across)
+    radius = _LOOK.corner * half
+    corner = np.hypot(np.maximum(beside - half + radius, 0.0), np.maximum(radius - rise, 0.0)) - radius
+    height = np.clip(rise / row.height, 0.0, 1.0)
+    neck = beside - half * (1.0 - _LOOK.neck * height**2)
+    gum_line = rise - row.height * (1.0 - _LOOK.gum_arch * (across / half) ** 2)
+    distance = np.maximum(np.maximum(corner, neck), gum_line)
+    coverage = np.clip(0.5 - distance / pixel, 0.0, 1.0).astype(np.float32)
+    relief = 1.0 - row.relief * np.clip(beside / half, 0.0, 1.0) ** 4
+    belly = np.sin(np.pi * np.clip(height + _LOOK.belly_shift, 0, 1))
+    light = relief * (_LOOK.edge_light + _LOOK.belly_light * belly)
+    return coverage, light.astype(np.float32)

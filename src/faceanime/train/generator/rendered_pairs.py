@@ -35,7 +35,7 @@ from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
 from faceanime.render.geometric import GeometricRenderer, drawing_version
-from faceanime.render.head.hair_occlusion import hair_before
+from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.render.head.sheet import source_shape
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
@@ -217,7 +217,7 @@ def _portrait_of(
     """A portrait with the coefficients that its clip has, not those of this frame alone: so the targets' fit it."""
     landmarks, model = Landmarks(points, 1.0), animator.model
     matte = animator.reader.matte(picture, landmarks)
-    fitted = hair_before(_fitted_by(face, points, model), picture, matte, model)
+    fitted = pull_outline_to_hair(_fitted_by(face, points, model), picture, matte, model)
     return Portrait(picture, landmarks, fitted, matte, 0)
 
 

@@ -23,7 +23,13 @@ from faceanime.core.weights import load_weights, read_header
 from faceanime.generator.conditions import WindowMaker, mirrored_maps
 from faceanime.generator.windows import PART_OF, WINDOWS, Part, Points, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture
+from faceanime.prior.sparse_texture import (
+    SparseSkin,
+    TextureConfig,
+    model_points,
+    sample_texture,
+    sparse_skin,
+)
 from faceanime.render.mouth.layer import MouthLayer, OwnInside
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
@@ -96,7 +102,8 @@ class Pairs:
         self.model, self._registration = model, registration
         self.names = [path.name for path in paths]
         self._maker, self._files = WindowMaker(model, sizes), ExitStack()
-        self._clips = [_Clip.opened(path, model, texture, self._files) for path in paths]
+        skin = sparse_skin(model, texture.interval)
+        self._clips = [_Clip.opened(path, model, skin, self._files) for path in paths]
         self._told = [c for c, clip in enumerate(self._clips) if clip.telling]
         if not self._told:
             raise ConfigError("no clip to learn from, and nobody of whom there are two pictures")
@@ -261,10 +268,10 @@ class _Clip:
         file: Any,
         licence: str,
         model: MorphableModel,
-        texture: TextureConfig,
+        skin: SparseSkin,
     ) -> None:
         self.licence = licence
-        self._texture = texture
+        self._skin = skin
         self.model, self.residual = model, tensors["residual"].astype(np.float64)
         self._identity = tensors["identity"].astype(np.float64)
         self.frames, self._own_frames = tensors["frame"], tensors["source_frame"]
@@ -277,7 +284,7 @@ class _Clip:
         self._sources: dict[int, tuple[SparseTexture, Points, dict[WindowName, Window], OwnInside]] = {}
 
     @classmethod
-    def opened(cls, path: Path, model: MorphableModel, texture: TextureConfig, files: ExitStack) -> _Clip:
+    def opened(cls, path: Path, model: MorphableModel, skin: SparseSkin, files: ExitStack) -> _Clip:
         header = read_header(path)
         if header["kind"] != KIND:
             load_weights(path, KIND)  # raises
@@ -285,7 +292,7 @@ class _Clip:
         file = files.enter_context(safe_open(path, framework="numpy"))
         small = set(file.keys()).difference(_PICTURES)
         licence = str(header.get("rights", {}).get("licence", ""))
-        return cls({name: file.get_tensor(name) for name in small}, file, licence, model, texture)
+        return cls({name: file.get_tensor(name) for name in small}, file, licence, model, skin)
 
     def anew(self) -> _Clip:
         """The same clip, for windows of other sizes."""
@@ -342,7 +349,7 @@ class _Clip:
         if s not in self._sources:
             face = FittedFace(self.own(s), self.residual[s])
             pixels = self.one("source", s)
-            texture = sample_texture(pixels, face, self.model, self._texture)
+            texture = sample_texture(pixels, face, self.model, self._skin)
             points = model_points(face.coefficients, face.residual, self.model)
             windows = maker.windows(points, face.coefficients.pose)
             self._sources[s] = (

@@ -1,0 +1,218 @@
+"""The inside of the mouth as the portrait shows it, unrolled from the dental arch.
+
+The pixels between the portrait's lips are looked up on the arch (`SourceInside.unroll`) and divided into what moves
+with the skull (`upper_row`) and what moves with the jaw (`lower_row`), each a premultiplied RGBA plate in the window of
+`teeth.py`. Under the lips the rows are continued: first crowns, then gums. Lengths are model units (1 unit = distance
+of the outer eye corners, about 90 mm); heights in the opening may be fractions of it, 0 at the upper lip, 1 at the
+lower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+
+from faceanime.geometry.camera import project
+from faceanime.geometry.flow import sample
+from faceanime.geometry.interpolation import smoothstep
+from faceanime.render.inpaint import fill_holes
+from faceanime.render.landmark_groups import LOWER_LIP, UPPER_LIP
+from faceanime.render.mouth import teeth
+from faceanime.render.mouth.arch import arch_surface, arch_view, height_at, lip_heights
+from faceanime.structures.coefficients import HeadPose
+from faceanime.structures.frames import Pixels
+
+Image = Float32[np.ndarray, "h w"]
+Plate = Float32[np.ndarray, "h w 4"]
+Gum = Float[np.ndarray, "3"]
+
+
+@dataclass(frozen=True)
+class SourceInsideLook:
+    """What of a portrait's mouth is kept. Chosen by eye; lengths in model units."""
+
+    lip_seam: tuple[float, float] = (0.006, 0.018)
+    """Distances from the lips from which on a pixel may be the inside, and is."""
+    opening: tuple[float, float] = (0.06, 0.10)
+    """Heights of the opening from which on something of it is worth keeping, and all is."""
+    side_fade: float = 0.04
+    """Width over which the plates fade out toward the corners of the mouth."""
+    middle: float = 0.12
+    """Half the width of the middle of the mouth, where the rows are told apart."""
+    profile_bins: int = 12
+    """Samples of the brightness over the opening's height."""
+    row_contrast: float = 1.15
+    """Either row is this many times brighter than the gap between them."""
+    dark: float = 0.5
+    """Teeth have at least this fraction of the greatest brightness in the opening; less is dark."""
+    upper_seam: tuple[float, float] = (-0.06, 0.06)
+    """Over these heights above the split, fractions of the opening, the upper row fades in."""
+    lower_seam: tuple[float, float] = (-0.18, -0.06)
+    """Over these heights below the split the lower row fades in: it goes on behind the upper one, so that both
+    together hide the rest."""
+    gum: tuple[float, float] = (0.03, 0.08)
+    """Heights under the lip, beyond the crowns, from which on a row turns to gums, and is gums."""
+    crown: float = 0.115
+    """Height of a crown from its biting edge (that of `teeth.UPPER`)."""
+    crown_visible: tuple[float, float] = (0.10, 0.125)
+    """Visible heights of a row from which on it may show where crowns end, and does."""
+    crown_brightness_exponent: int = 6
+    """Weight of brightness in a column's colour of crowns: near the lips teeth lie in shadow."""
+    crown_blur: float = 0.008
+    """Standard deviation of the blur of these colours across columns."""
+
+
+_LOOK = SourceInsideLook()
+
+
+@dataclass(frozen=True, eq=False)
+class SourceInside:
+    """What a portrait shows between its lips, in the window of `teeth`.
+
+    `picture` (h,w,3); each pixel's height `below` the upper and `above` the lower lip's inner edge, model units;
+    `density`, px per model unit.
+    """
+
+    picture: Pixels
+    below: Image
+    above: Image
+    density: float
+
+    @classmethod
+    def unroll(
+        cls,
+        source: Pixels,
+        pose: HeadPose,
+        points: Float[np.ndarray, "N 2"],
+        origin: Float[np.ndarray, "3"],
+        density: float,
+    ) -> SourceInside:
+        """From a portrait (H,W,3) and its landmarks (px), on an arch at `origin` (model space)."""
+        xy = teeth.window(density)
+        surface = arch_surface(xy, origin)
+        places = project(surface.reshape(-1, 3), pose)[:, :2].reshape(xy.shape).astype(np.float32)
+        lips = lip_heights(points[UPPER_LIP], points[LOWER_LIP], arch_view(pose, origin))
+        upper, lower = (np.array([height_at(lip, x) for x in xy[0, :, 0]], np.float32) for lip in lips)
+        return cls(sample(source, places, "cubic"), upper - xy[..., 1], xy[..., 1] - lower, density)
+
+    def presence(self) -> float:
+        """How much there is to keep: 0 for lips that hardly part, 1 for an open mouth."""
+        return float(smoothstep(self._height, *_LOOK.opening))
+
+    def pixels(self) -> UInt8[np.ndarray, "n 3"]:
+        """The pixels that are certainly inside."""
+        return self.picture[self._inside() > 0.5]
+
+    def row_split(self) -> float:
+        """The height, as a fraction of the opening, at which the upper row gives way to the lower one.
+
+        That is the gap between two rows, bright on both sides. Without one all is the upper row's (2), except in a
+        mouth that stands open on the dark and is bright only below.
+        """
+        height, brightness = self._profile()
+        contrasts = [
+            _gap_contrast(brightness[:i].max(), brightness[i], brightness[i + 1 :].max(), brightness.max())
+            for i in range(1, len(brightness) - 1)
+        ]
+        if contrasts and max(contrasts) >= _LOOK.row_contrast:
+            return float(height[1 + int(np.argmax(contrasts))])
+        dark = brightness < _LOOK.dark * brightness.max(initial=0.0)
+        only_lower = self.cavity_brightness() is not None and dark[: len(dark) // 2].all()
+        return float(height[dark].max()) if only_lower else 2.0
+
+    def cavity_brightness(self) -> float | None:
+        """The brightness of the dark, 0 to 255, of a mouth that stands open on it; None for one full of teeth."""
+        _, brightness = self._profile()
+        if len(brightness) == 0:
+            return None
+        dark = brightness[brightness < _LOOK.dark * brightness.max()]
+        return float(dark.mean()) if len(dark) > len(brightness) / 2 else None
+
+    def upper_row(self, split: float, gum: Gum) -> Plate:
+        """The plate of what moves with the skull; `gum`: the colour of gums, fractions of the teeth's."""
+        visible = min(split, 1.0) * self._height
+        weight = smoothstep(split - self._fraction, *_LOOK.upper_seam)
+        return self._row(weight, self.above, self.below, visible, gum)
+
+    def lower_row(self, split: float, gum: Gum) -> Plate:
+        """The plate of what moves with the jaw."""
+        visible = max(1.0 - split, 0.0) * self._height
+        weight = smoothstep(self._fraction - split, *_LOOK.lower_seam)
+        return self._row(weight, self.below, self.above, visible, gum)
+
+    def _profile(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Heights (fractions) in the middle of the mouth and the brightness there, 0 to 255; empty if too few."""
+        certain = (self._inside() > 0.5) & self._middle
+        bins = np.clip((self._fraction[certain] * _LOOK.profile_bins).astype(int), 0, _LOOK.profile_bins - 1)
+        count = np.bincount(bins, minlength=_LOOK.profile_bins)
+        filled = np.flatnonzero(count)
+        if len(filled) < _LOOK.profile_bins // 3:
+            return np.empty(0), np.empty(0)
+        total = np.bincount(bins, self.picture[certain].mean(axis=-1), _LOOK.profile_bins)
+        return (filled + 0.5) / _LOOK.profile_bins, total[filled] / count[filled]
+
+    def _row(self, row: Image, edge_lip: Image, root_lip: Image, visible: float, gum: Gum) -> Plate:
+        """The plate of one row, continued under the lip where its roots are.
+
+        `row` (h,w): the row's weight; `edge_lip`, `root_lip` (h,w): heights within the opening from the lip that the
+        biting edges point to and from the one that covers the roots; `visible`: the height of the row that is
+        visible, to tell how much of its crowns lies under the lip.
+        """
+        inside = self._inside()
+        weight = self.presence() * row * self._column_weight(inside) * smoothstep(edge_lip, *_LOOK.lip_seam)
+        if self.cavity_brightness() is not None:  # the dark moves with neither row
+            least = _LOOK.dark * self._profile()[1].max()
+            weight *= smoothstep(self.picture.mean(axis=-1), 0.5 * least, least).astype(np.float32)
+        if not (weight * inside > 0).any():
+            return np.zeros((*weight.shape, 4), np.float32)
+        gums = smoothstep(-root_lip - max(_LOOK.crown - visible, 0.0), *_LOOK.gum)[..., None]
+        filled, ends_visible = fill_holes(self.picture, inside), smoothstep(visible, *_LOOK.crown_visible)
+        hidden_crown = (1.0 - inside[..., None]) * (1.0 - ends_visible)
+        color = filled + hidden_crown * (self._crown_colors(inside * row) - filled)
+        color = color * (1.0 + gums * (gum - 1.0))
+        return np.dstack([color * weight[..., None], weight]).astype(np.float32)
+
+    def _column_weight(self, inside: Image) -> Image:
+        """1 in columns that show the inside, fading out toward the corners of the mouth."""
+        columns = np.repeat(inside.max(axis=0, keepdims=True), len(inside), axis=0)
+        fade_px = round(_LOOK.side_fade * self.density)
+        return np.minimum(columns, cv2.blur(columns, (2 * fade_px + 1, 1)))
+
+    def _crown_colors(self, weight: Image) -> Float32[np.ndarray, "1 w 3"]:
+        """The colour of each column's brightest pixels by `weight`."""
+        brightness = self.picture.mean(axis=-1) / np.float32(255.0)
+        weight = weight * brightness**_LOOK.crown_brightness_exponent
+        total = weight.sum(axis=0)
+        known = np.flatnonzero(total > 0.0)
+        means = (weight[..., None] * self.picture).sum(axis=0)[known] / total[known, None]
+        columns = np.arange(len(total))
+        colors = np.stack([np.interp(columns, known, channel) for channel in means.T], axis=-1)
+        return cv2.GaussianBlur(colors.astype(np.float32)[None], (0, 0), _LOOK.crown_blur * self.density)
+
+    def _inside(self) -> Image:
+        """1 well inside the opening, 0 where a lip may show."""
+        return np.asarray(smoothstep(np.minimum(self.below, self.above), *_LOOK.lip_seam), np.float32)
+
+    @property
+    def _height(self) -> float:
+        """The opening's height in the middle of the mouth, model units."""
+        return float((self.below + self.above)[:, self._middle].max())
+
+    @property
+    def _fraction(self) -> Image:
+        """0 at the upper lip, 1 at the lower."""
+        return np.asarray(self.below / np.maximum(self.below + self.above, 1e-4))
+
+    @property
+    def _middle(self) -> Bool[np.ndarray, " w"]:
+        """The columns in the middle of the mouth."""
+        return np.asarray(np.abs(teeth.window(self.density)[0, :, 0]) < _LOOK.middle)
+
+
+def _gap_contrast(above: float, gap: float, below: float, brightest: float) -> float:
+    """How many times brighter the darker of two rows is than the gap between them; 0 if that row is no teeth."""
+    darker = min(above, below)
+    return darker / max(gap, 1.0) if darker > _LOOK.dark * brightest else 0.0
