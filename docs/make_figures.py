@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -186,7 +186,7 @@ class Limit:
     portrait: str
     motion: str
     frame: int
-    config: RetargetConfig = RetargetConfig()
+    config: RetargetConfig = field(default_factory=RetargetConfig)
     side: float = 1.0
     place: tuple[float, float] = (0.5, 0.5)
 
