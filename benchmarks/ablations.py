@@ -1,4 +1,4 @@
-"""Train what docs/generator.md compares: one loss left out or added at a time; one interval of the prior after another.
+"""Train what docs/reference/generators.md compares: one loss left out or added at a time; one interval of the prior after another.
 
 Run: python benchmarks/ablations.py losses|intervals --data PREPARED --rendered DIR --out RUNS [--only NAME...]
 (as `faceanime train generator`; runs that are done are left as they are, those that were stopped go on)

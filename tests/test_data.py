@@ -39,7 +39,7 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
         shape = model.vertices(face.identity, np.zeros_like(face.expression))[:, :count].astype(np.float64)
         shape += np.einsum("vck,tk->tvc", model.apparent_basis, face.expression)
         landed = project(shape, face.pose)
-        # 0.25 px measured (docs/morphable.md): the fit itself, before smoothing, with the apparent motion in it
+        # 0.25 px measured (docs/reference/face-model.md): the fit itself, before smoothing, with the apparent motion in it
         assert np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean() <= 0.45
 
         def gap(at: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
 
 
 FULL_BLINK = -0.0875  # change of the lids' gap, model units
-# Measured on the three clips, not anchored (docs/morphable.md): the jaw 1.20 degrees and 0.22 %, a blink 1.62 degrees
+# Measured on the three clips, not anchored (docs/reference/face-model.md): the jaw 1.20 degrees and 0.22 %, a blink 1.62 degrees
 # and 0.59 %.
 # The limits are a third above, so that they hold what is reached, not what would be good: less than a degree.
 MOST_BY_JAW_DEG, MOST_BY_JAW_PERCENT = 1.6, 0.3

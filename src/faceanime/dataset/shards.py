@@ -125,7 +125,7 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
         raise ConfigError(
             f"{data} holds no split {split}, only {', '.join(others)}",
             Remedy("split", "one of those with {}"),
-            "videos prepared with a clips.csv that says whose they are and in which split (docs/data.md)",
+            "videos prepared with a clips.csv that says whose they are and in which split (docs/reference/data.md)",
         )
     if not shards:
         raise ConfigError(

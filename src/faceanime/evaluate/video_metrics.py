@@ -48,7 +48,7 @@ def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64
 class TrueMotion:
     """From a frame to the one before it: where each pixel was, and whether it was seen there.
 
-    `before_from_now` (H,W,2) px, a backward flow (docs/conventions.md); `visible` (H,W).
+    `before_from_now` (H,W,2) px, a backward flow (docs/reference/conventions.md); `visible` (H,W).
     """
 
     before_from_now: Float32[np.ndarray, "H W 2"]

@@ -55,7 +55,7 @@ _BASE_WINDOW_S = 1.0
 _FEWEST_DIFFERENCES = 4
 
 # The most that landmarks show of noise (standard deviations, radians, log scale, crop sides): in a face that never
-# rests the estimate takes motion for noise. Chosen by validation people's pictures (docs/training-log.md): with less,
+# rests the estimate takes motion for noise. Chosen by validation people's pictures (docs/log/training.md): with less,
 # faces are drawn nearer to where they are, but still ones, and their hair, tremble.
 _EXPRESSION_NOISE, _ROTATION_NOISE, _LOG_SCALE_NOISE, _TRANSLATION_NOISE = 0.14, 0.0018, 0.0009, 0.00033
 

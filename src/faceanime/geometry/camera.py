@@ -1,4 +1,4 @@
-"""The scaled-orthographic camera: p = s * Pi(R v) + t (arXiv 2105.14678, sec. III-A; docs/conventions.md)."""
+"""The scaled-orthographic camera: p = s * Pi(R v) + t (arXiv 2105.14678, sec. III-A; docs/reference/conventions.md)."""
 
 from __future__ import annotations
 

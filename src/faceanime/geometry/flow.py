@@ -1,4 +1,4 @@
-"""Backward flow: where in the source each pixel of the target reads its colour (docs/conventions.md).
+"""Backward flow: where in the source each pixel of the target reads its colour (docs/reference/conventions.md).
 
 This module and `similarity.py` alone know that OpenCV counts pixel centres at integers.
 """

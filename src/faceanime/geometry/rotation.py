@@ -1,6 +1,6 @@
 """Rotations in 3D: a `rotation` is (*B,3,3) on SO(3), a `rotation_vector` (*B,3) is axis times angle.
 
-Angles follow docs/conventions.md: R = Ry(yaw) Rx(pitch) Rz(roll), radians.
+Angles follow docs/reference/conventions.md: R = Ry(yaw) Rx(pitch) Rz(roll), radians.
 """
 
 from __future__ import annotations
