@@ -110,7 +110,7 @@ def picture_of(network: FlowGuided, pairs: Pairs, pair: Pair) -> Pixels:
         batch = tensors_of(batched([sample])) | {"canvas": torch.from_numpy(cut).permute(2, 0, 1)[None]}
         with torch.inference_mode():
             if name == "light":
-                sample.window.shine(picture, lit(network, batch)[0, 0].numpy())
+                sample.window.apply_gain(picture, lit(network, batch)[0, 0].numpy())
                 continue
             image = repaired(network, PART_OF[name], batch).image[0].clamp(-1.0, 1.0)
         sample.window.paste(picture, 127.5 * (image.permute(1, 2, 0).numpy() - cut))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from faceanime.core.concurrency import in_order
+from faceanime.core.concurrency import map_ordered
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.core.threads import single_threaded_math
 from faceanime.core.weights import bundled
@@ -115,7 +115,7 @@ class Animator:
         drawer = self.renderer.prepare(portrait)
         hair = hair_pose(dynamics.pose, dynamics.frame_rate)
         with single_threaded_math:
-            yield from in_order(
+            yield from map_ordered(
                 lambda t: drawer.draw(dynamics[t], hair[t]),
                 range(len(dynamics)) if frames is None else frames,
             )

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import chain, takewhile
 from pathlib import Path
 
-from faceanime.core.concurrency import ahead
+from faceanime.core.concurrency import prefetch
 from faceanime.core.errors import NoFaceError, NoSuchFaceError, OutputError, Remedy
 from faceanime.core.files import check_output, is_same_file
 from faceanime.core.progress import Progress, watched
@@ -179,7 +179,7 @@ class _Result:
             if self._options.side_by_side or self._options.preview is not None:
                 frames = self._beside(drivers, results, stack)
             else:
-                frames = ahead(results)
+                frames = prefetch(results)
             if still:
                 (pixels,) = watched(frames, progress)
                 write_image(self._out, pixels)

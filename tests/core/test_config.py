@@ -97,7 +97,7 @@ def test_a_whole_number_serves_as_a_float() -> None:
         ('{"name": "a", "frame_rate": "1/0"}', 'frame_rate is "1/0" (str), expected a fraction'),
         ('{"name": "a", "frame_rate": 29.97}', "frame_rate is 29.97 (float), expected Fraction"),
         ("[1]", "run.json is [1] (list), expected an object"),
-        ('{"name": "a", "name": "b"}', "run.json is not valid JSON: key name stands there twice"),
+        ('{"name": "a", "name": "b"}', "run.json is not valid JSON: key name occurs twice"),
         ('{"name": NaN}', "run.json is not valid JSON: NaN"),
         ("{", "run.json is not valid JSON"),
     ],
@@ -115,7 +115,7 @@ def test_infinity_is_not_written() -> None:
 
 
 def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"absent\.json: No such file"):
+    with pytest.raises(ConfigError, match=r"absent\.json: no such file"):
         load_config(Config, tmp_path / "absent.json")
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"binary\.json"):

@@ -91,7 +91,7 @@ def test_files_of_others_are_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "x.safetensors"
     for metadata in (None, {"format": "pt"}, {"faceanime": "{}"}, {"faceanime": "[1"}, {"faceanime": "3"}):
         save_file({"a": np.zeros(1)}, foreign, metadata=metadata)
-        with pytest.raises(WeightsError, match=r"x\.safetensors is (no faceanime file|damaged)"):
+        with pytest.raises(WeightsError, match=r"x\.safetensors is (not a faceanime file|damaged)"):
             load_weights(foreign, "morphable")
 
 

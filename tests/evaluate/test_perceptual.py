@@ -117,7 +117,7 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, pictures: np.ndarray) 
     for kind, path, words in (
         (Lpips, tmp_path / "none.onnx", "cannot read .*none.onnx: no such file"),
         (Lpips, tmp_path, "is a directory"),
-        (Lpips, damaged, "is damaged or no ONNX network"),
+        (Lpips, damaged, "is damaged or not an ONNX network"),
         (Lpips, one_input, r"takes \(N, 3, 299, 299\).*, expected \(N, 3, any, any\) and"),
         (Lpips, whole_batch, r"takes \(8, 3"),
         (FidFeatures, small, r"takes \(N, 3, 64, 64\).*, expected \(N, 3, 299, 299\)"),

@@ -420,7 +420,7 @@ def test_a_damaged_motion(
     path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"no tensors at all", "empty": b""}[content])
     refused(
         "animate", portrait_path, "--driving", path, "-o", out,
-        message=f"{path} is damaged or no safetensors file: ",
+        message=f"{path} is damaged or not a safetensors file: ",
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.generator.conditions import MAPS
 from faceanime.generator.flow_guided import FAST, QUALITY, FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator_file import load_generator, save_generator
-from faceanime.generator.windows import PARTS, Part, WindowSizes
+from faceanime.generator.windows import PARTS, WindowPart, WindowSizes
 from faceanime.morphable.model import MorphableModel
 
 SMALL = FlowGuidedConfig(
@@ -22,10 +22,10 @@ SMALL = FlowGuidedConfig(
     light=(4, 6, 8, 8),
     prior=(4, 4, 4),
 )
-PAINTED: tuple[Part, ...] = ("mouth", "eye", "face")
+PAINTED: tuple[WindowPart, ...] = ("mouth", "eye", "face")
 
 
-def given(config: FlowGuidedConfig, part: Part, count: int = 2) -> list[Tensor]:
+def given(config: FlowGuidedConfig, part: WindowPart, count: int = 2) -> list[Tensor]:
     side = config.windows.of(part)
     return [2 * torch.rand(count, n, side, side) - 1 for n in (3, len(MAPS))] + [
         torch.rand(count, 1, side, side),
@@ -47,7 +47,7 @@ def shaken(seed: int, config: FlowGuidedConfig = SMALL) -> FlowGuided:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_an_untrained_network_changes_nothing(part: Part) -> None:
+def test_an_untrained_network_changes_nothing(part: WindowPart) -> None:
     tensors = given(SMALL, part)
     face = FlowGuided(SMALL)(part, *tensors)
     torch.testing.assert_close(face.image, tensors[0])
@@ -56,7 +56,7 @@ def test_an_untrained_network_changes_nothing(part: Part) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_shut_gate_keeps_every_bit(part: Part) -> None:
+def test_a_shut_gate_keeps_every_bit(part: WindowPart) -> None:
     tensors = given(SMALL, part)
     tensors[2][..., ::2] = 0.0
     face = shaken(0)(part, *tensors)

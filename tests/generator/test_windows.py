@@ -218,7 +218,7 @@ def test_light_keeps_fine_detail_and_leaves_the_rest() -> None:
     gain = np.ones((64, 64), np.float32)
     gain[8:32] = 2.0
     canvas = before.copy()
-    window.shine(canvas, gain)
+    window.apply_gain(canvas, gain)
     np.testing.assert_array_equal(canvas[40:120], 2 * before[40:120])
     np.testing.assert_array_equal(canvas[136:], before[136:])
 
@@ -285,7 +285,7 @@ def test_gates_are_shut_along_the_edge_of_their_window(
         for face in (source, target):
             points = points_of(face, model)
             window = maker.windows(points, face.pose)[name]
-            ends.append((window.nudged(scale * np.eye(2), np.zeros(2)), points))
+            ends.append((window.jittered(scale * np.eye(2), np.zeros(2)), points))
         gate = maker.conditions(name, ends[0], ends[1]).gate
         assert not any(edge.any() for edge in (gate[0], gate[-1], gate[:, 0], gate[:, -1]))
 
@@ -296,7 +296,7 @@ def test_a_picture_is_shown_as_far_as_its_weight() -> None:
     weight[4:28, 4:16], weight[4:28, 16:28] = 1.0, 0.5
     before = noise(3, 120)
     canvas = before.copy()
-    window.show(canvas, picture, weight)
+    window.blend(canvas, picture, weight)
     assert (canvas[50:80, 70:84] == 200).all()  # in the mirror
     half = np.rint(100.0 + 0.5 * before[50:80, 46:60])
     assert np.abs(canvas[50:80, 46:60] - half).max() <= 1.0

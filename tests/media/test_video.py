@@ -13,7 +13,8 @@ from recordings import HEIGHT, LEFT, RIGHT, STEPS, WIDTH, click, number_of, numb
 
 from faceanime.core.errors import MediaError
 from faceanime.media.image import write_image
-from faceanime.media.video import VideoWriter, nearest_rate, probe_video, read_frames
+from faceanime.media.video import nearest_rate, probe_video, read_frames
+from faceanime.media.video_writer import VideoWriter
 from faceanime.structures.frames import Frame
 
 NTSC = Fraction(30000, 1001)

@@ -22,7 +22,8 @@ from recordings import (
 
 from faceanime.core.errors import Cancelled, MediaError, OutputError, ShapeError
 from faceanime.media.image import read_image
-from faceanime.media.video import VideoWriter, probe_video, read_frames
+from faceanime.media.video import probe_video, read_frames
+from faceanime.media.video_writer import VideoWriter
 
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first
 VIDEO_SUFFIXES = [".mp4", ".mov", ".mkv", ".webm"]

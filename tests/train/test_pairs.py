@@ -19,7 +19,7 @@ from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.conditions import INSIDE, MAPS, SKIN
 from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
-from faceanime.generator.windows import PART_OF, WINDOWS, Part
+from faceanime.generator.windows import PART_OF, WINDOWS, WindowPart
 from faceanime.geometry.similarity import apply_affine, warp_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
@@ -199,7 +199,7 @@ def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: Mo
     shares = [float((sample.maps[..., SKIN] > 0).mean()) for sample in (plain, near)]
     assert shares[0] != shares[1]
     np.testing.assert_array_equal(
-        plain.window.nudged(np.eye(2), np.zeros(2)).window_from_picture, plain.window.window_from_picture
+        plain.window.jittered(np.eye(2), np.zeros(2)).window_from_picture, plain.window.window_from_picture
     )
 
 
@@ -229,7 +229,7 @@ def test_whole_faces_get_the_changes_that_pasting_gives_them(rendered: Path, mod
             sample.window.paste(canvas, sample.gate[..., None] * colour[PART_OF[name]])
         to_aligned = dlib_alignment(shown.after[: model.landmark_count, :2])
 
-    def change(part: Part, batch: dict[str, np.ndarray]) -> torch.Tensor:
+    def change(part: WindowPart, batch: dict[str, np.ndarray]) -> torch.Tensor:
         return torch.from_numpy(batch["gate"] * colour[part] / 127.5).permute(0, 3, 1, 2)
 
     made = repaired_faces(faces, change, torch.device("cpu"))[1].permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""Streams that overlap: work ahead in threads, results in order, memory bounded."""
+"""Iterators that overlap their work in threads: items prefetched, functions mapped, order kept, memory bounded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_POLL_S = 0.1
+"""How often a thread that waits at a full queue looks whether its reader is gone; chosen by eye."""
+
 
 class _End:
     """Closes a queue, with the error that ended the stream, if any."""
@@ -21,18 +24,18 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
-    """Yield `items`, made up to `depth` ahead by a thread of their own. Their errors appear here.
+def prefetch(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
+    """Yield `items`, computed up to `depth` ahead in a thread of their own. Their errors are raised here.
 
     Closing the generator early stops the thread at its next item.
     """
-    line: queue.Queue[Item | _End] = queue.Queue(depth)
+    ready: queue.Queue[Item | _End] = queue.Queue(depth)
     stopped = threading.Event()
 
     def put(entry: Item | _End) -> None:
         while not stopped.is_set():
             with suppress(queue.Full):
-                line.put(entry, timeout=0.1)
+                ready.put(entry, timeout=_POLL_S)
                 return
 
     def work() -> None:
@@ -53,27 +56,31 @@ def ahead(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
     thread.start()
     entry: Item | _End | None = None
     try:
-        while not isinstance(entry := line.get(), _End):
+        while not isinstance(entry := ready.get(), _End):
             yield entry
         if entry.error is not None:
             raise entry.error
     finally:
         stopped.set()
         thread.join()
-        entry = None  # its error knows this frame: together they would keep alive what the thread has read
+        entry = (
+            None  # breaks a reference cycle: its error's traceback holds this frame, which holds the error
+        )
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2) -> Iterator[Result]:
-    """Yield `function(item)` for each item, in order, several at once."""
-    waiting: deque[Future[Result]] = deque()
+def map_ordered(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2
+) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in order, computed by `workers` threads at once."""
+    pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(function, item))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()

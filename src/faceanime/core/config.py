@@ -1,4 +1,4 @@
-"""Settings as JSON: any frozen dataclass, written and read back strictly.
+"""Configurations as JSON: any frozen dataclass, written and read back strictly.
 
 Fields may be int, float, bool, str, Path, Fraction, Literal, tuples, Optional, and dataclasses of those.
 A `Fraction` is written as "30000/1001", a `Path` as a string, a tuple as a list.
@@ -16,13 +16,16 @@ from types import NoneType, UnionType
 from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from faceanime.core.errors import ConfigError
-from faceanime.core.files import atomic_output
+from faceanime.core.files import atomic_output, reason_of
 
 Config = TypeVar("Config")
 
+_LEAST_SIMILARITY = 0.5
+"""Ratio of matching characters (difflib's, in [0, 1]) from which a name is suggested; chosen by eye."""
+
 
 def to_json(config: object) -> str:
-    """The settings as indented JSON, fields in their own order.
+    """The configuration as indented JSON, its fields in the order of their definition.
 
     Raises: ConfigError for a value that JSON cannot hold.
     """
@@ -33,7 +36,7 @@ def to_json(config: object) -> str:
 
 
 def from_json(cls: type[Config], text: str, where: str) -> Config:
-    """Read settings of type `cls`; `where` names the text in messages. Fields not given keep their defaults.
+    """Read a configuration of type `cls`; `where` names the text in messages. Absent fields keep their defaults.
 
     Raises: ConfigError for broken JSON, an unknown or missing key, or a value of the wrong type.
     """
@@ -48,23 +51,25 @@ def from_json(cls: type[Config], text: str, where: str) -> Config:
 
 
 def load_config(cls: type[Config], path: Path) -> Config:
-    """Read settings of type `cls` from a JSON file. Raises: ConfigError."""
+    """Read a configuration of type `cls` from a JSON file. Raises: ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the settings in {path}: {_reason(error)}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings in {path}: {reason_of(error)}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read the settings in {path}: {error}") from error
     return from_json(cls, text, str(path))
 
 
 def save_config(config: object, path: Path) -> None:
-    """Write settings to a JSON file, whole or not at all. Raises: OutputError."""
+    """Write a configuration to a JSON file, completely or not at all. Raises: OutputError."""
     with atomic_output(path) as draft:
         draft.write_text(to_json(config), encoding="utf-8")
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """`; did you mean X?` for the known name that is most like `name`, or an empty string."""
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    """`; did you mean X?` for the known name that is most similar to `name`, or an empty string."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_SIMILARITY)
     return f"; did you mean {found[0]}?" if found else ""
 
 
@@ -78,23 +83,19 @@ def _plain(value: object) -> object:
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     keys = [key for key, _ in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise ValueError(f"key {twice[0]} stands there twice")
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise ValueError(f"key {repeated[0]} occurs twice")
     return dict(pairs)
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    raise ValueError(f"{name} is not a JSON number")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Reader:
-    """Checks JSON values against annotations; `key` is the dotted path to a value."""
+    """Checks JSON values against type annotations; `key` is the dotted path to a value."""
 
     where: str
 
@@ -118,7 +119,7 @@ class _Reader:
         return cls(**{name: self.value_of(hints[name], item, prefix + name) for name, item in value.items()})
 
     def value_of(self, hint: object, value: object, key: str) -> object:
-        """`value` as the type that `hint` asks for."""
+        """`value` converted to the annotated type `hint`."""
         origin = get_origin(hint)
         if origin in (Union, UnionType):
             return self.union_of(get_args(hint), value, key)
@@ -135,13 +136,13 @@ class _Reader:
     def union_of(self, arms: tuple[object, ...], value: object, key: str) -> object:
         if value is None and NoneType in arms:
             return None
-        solid = [arm for arm in arms if arm is not NoneType]
-        for arm in solid[:-1]:
+        present = [arm for arm in arms if arm is not NoneType]
+        for arm in present[:-1]:
             try:
                 return self.value_of(arm, value, key)
             except ConfigError:
                 continue
-        return self.value_of(solid[-1], value, key)
+        return self.value_of(present[-1], value, key)
 
     def literal_of(self, choices: tuple[object, ...], value: object, key: str) -> object:
         for choice in choices:

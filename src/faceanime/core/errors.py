@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+_LONGEST_LINE = 200
+"""Characters kept of another library's message; chosen by eye."""
+
 SettingName: TypeAlias = Callable[[str], str | None]
 """Maps a setting's dotted name to what a user interface calls it; None for a setting that it does not offer."""
 
@@ -35,7 +38,7 @@ class Remedy:
 class FaceAnimeError(Exception):
     """The root of all errors that a user can cause or correct: a problem, and what may help against it."""
 
-    def __init__(self, problem: str, *remedies: str | Remedy) -> None:
+    def __init__(self, problem: str = "", *remedies: str | Remedy) -> None:
         # Exception.args keeps what the subclass's constructor was given, which is what unpickling needs.
         self.problem, self.remedies = problem, remedies
 
@@ -105,6 +108,11 @@ class ShapeError(FaceAnimeError):
 
 class Cancelled(FaceAnimeError):
     """The user stopped the work."""
+
+
+def one_line(error: Exception) -> str:
+    """Another library's message as one short line; the error's type where it has no message."""
+    return " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__
 
 
 @runtime_checkable

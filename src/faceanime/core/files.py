@@ -1,4 +1,4 @@
-"""Files that may be read, and files that are whole or not there at all."""
+"""Files of the user: checked before they are read, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import BinaryIO
 
 from faceanime.core.errors import MediaError, OutputError
 
-# Also a quota, and the largest file that the file system or the user may write.
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Error numbers for a full disk, an exceeded quota, and a file above the limit of the file system or the user."""
 
 
 @contextmanager
 def atomic_output(path: Path, *, folder: bool = False) -> Iterator[Path]:
-    """Yield a hidden sibling of `path` to write to; it takes the place of `path` when the block succeeds.
+    """Yield a hidden sibling of `path` to write to; it replaces `path` when the block succeeds.
 
     The sibling exists already, as an empty file or, with `folder`, as an empty folder, and has the suffix of
-    `path`. Whatever leaves the block early (an error, Ctrl-C) removes it; an older `path` stays untouched
-    until then. A folder that holds anything is never replaced.
+    `path`. Leaving the block by an error or Ctrl-C removes it and leaves an older `path` untouched. A folder that is
+    not empty is never replaced.
 
     Raises: OutputError when `path` cannot be written there, or when the disk is full.
     """
@@ -56,9 +56,11 @@ def full_disk_named(path: Path) -> Iterator[None]:
 
 
 def open_input(path: Path) -> BinaryIO:
-    """A file of the user's, open for reading. Raises: MediaError, naming it."""
+    """Open a file of the user for reading. Raises: MediaError, naming it."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait for its writer
+        if not stat.S_ISREG(
+            path.stat().st_mode
+        ):  # checked before opening: opening a pipe waits for its writer
             raise MediaError(f"cannot read {path}: it is not a file")
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -68,12 +70,12 @@ def open_input(path: Path) -> BinaryIO:
 
 
 def check_input(path: Path) -> None:
-    """Raise MediaError unless `path` is a file that may be read."""
+    """Raise MediaError unless `path` is a readable file."""
     open_input(path).close()
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is anything of this name, as far as the system lets us see."""
+    """Whether anything of this name exists; False where the system does not let us look."""
     try:
         return path.exists()
     except OSError:
@@ -81,7 +83,7 @@ def is_there(path: Path) -> bool:
 
 
 def is_same_file(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one thing that is there."""
+    """Whether two paths lead to the same existing file or folder."""
     try:
         return path.samefile(other)
     except OSError:
@@ -89,12 +91,12 @@ def is_same_file(path: Path, other: Path) -> bool:
 
 
 def check_output(path: Path, *, folder: bool = False) -> None:
-    """Raise OutputError now if `path` could not be written to later: before hours of work, not after."""
+    """Raise OutputError if `path` cannot be written: called before long work, not after it."""
     _checked_target(path, folder)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, unless it is there. Raises: OutputError unless it may be written to."""
+    """Create a folder and its parents where they do not exist. Raises: OutputError unless it is writable."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -106,12 +108,12 @@ def make_folder(path: Path) -> None:
 
 
 def reason_of(error: OSError) -> str:
-    """What the system says, without its number and the path."""
+    """The system's message, without error number and path."""
     return (error.strerror or str(error)).lower()
 
 
 def _checked_target(path: Path, folder: bool) -> Path:
-    """What `path` leads to: a link is written through, not replaced."""
+    """The file or folder that `path` leads to: a symbolic link is followed, not replaced."""
     try:
         target = path.resolve()
         _check_target(path, target, folder)

@@ -1,4 +1,4 @@
-"""How long work reports itself and is stopped: one seam for terminal, web page and tests."""
+"""Progress of long work, and its cancellation: one interface for terminal, web page, notebook and tests."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from faceanime.core.errors import Cancelled
 
 Item = TypeVar("Item")
 
+_LEAST_FRACTION = 1e-9
+"""Keeps the estimate of the time left finite when no step is done."""
+
 
 @runtime_checkable
 class Progress(Protocol):
-    """What a long task needs of whoever watches it."""
+    """Receives the progress of a long task and can cancel it."""
 
     def stage(self, name: str, total: int | None) -> None:
-        """Begin a stage of `total` steps (`None` when unknown); the one before it is over."""
+        """Begin a stage of `total` steps (`None` when unknown); the previous stage is over."""
 
     def advance(self, steps: int = 1) -> None:
-        """Say that `steps` more steps of this stage are done."""
+        """Report that `steps` more steps of this stage are done."""
 
     @property
     def cancelled(self) -> bool:
-        """Whether the user wants the work to stop."""
+        """Whether the user wants the work to stop; `watched` asks before each step."""
 
 
 class SilentProgress:
-    """Watches nothing; `cancel` stops the work at its next step."""
+    """Shows nothing; `cancel` stops the work at its next step."""
 
     def __init__(self) -> None:
         self._cancelled = False
@@ -47,12 +50,27 @@ class SilentProgress:
 
 
 class CallbackProgress(SilentProgress):
-    """Hands (stage, fraction done or None, seconds left or None) to a function: for pages and notebooks."""
+    """Calls a function with the progress, for web pages and notebooks; `cancel` stops the work.
+
+    `report(stage, fraction, left_s)` is called at the start of each stage and after each step, in the thread that does
+    the work: the stage's name, the fraction of it that is done, in [0, 1], and an estimate of the seconds that it still
+    takes. Both numbers are None for a stage of unknown length; `left_s` is None before the first step.
+
+    >>> progress = CallbackProgress(lambda stage, fraction, left_s: print(stage, fraction))
+    >>> progress.stage("render", 2)
+    render 0.0
+    >>> list(watched("ab", progress))
+    render 0.5
+    render 1.0
+    ['a', 'b']
+    """
 
     def __init__(self, report: Callable[[str, float | None, float | None], None]) -> None:
         super().__init__()
         self._report = report
-        self._name, self._total, self._done, self._started_s = "", None, 0, 0.0  # type: tuple[str, int | None, int, float]
+        self._name = ""
+        self._total: int | None = None
+        self._done, self._started_s = 0, 0.0
 
     def stage(self, name: str, total: int | None) -> None:
         self._name, self._total, self._done = name, total, 0
@@ -66,11 +84,11 @@ class CallbackProgress(SilentProgress):
             return
         fraction = min(self._done / self._total, 1.0)
         elapsed_s = time.monotonic() - self._started_s
-        self._report(self._name, fraction, elapsed_s * (1.0 - fraction) / max(fraction, 1e-9))
+        self._report(self._name, fraction, elapsed_s * (1.0 - fraction) / max(fraction, _LEAST_FRACTION))
 
 
 def watched(items: Iterable[Item], progress: Progress) -> Iterator[Item]:
-    """Yield `items`, advancing `progress` after each; raise `Cancelled` when the user stopped."""
+    """Yield `items`, advancing `progress` after each; raise `Cancelled` once the user has stopped the work."""
     for item in items:
         if progress.cancelled:
             raise Cancelled("stopped by the user; nothing was written")

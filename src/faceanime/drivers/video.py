@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from faceanime.core.concurrency import ahead
+from faceanime.core.concurrency import prefetch
 from faceanime.core.files import check_input
 from faceanime.core.progress import Progress, watched
 from faceanime.drivers.driver import View
@@ -42,7 +42,7 @@ class VideoDriver:
         """Track the face, in constant memory. Raises MediaError, NoFaceError, Cancelled."""
         info = probe_video(self._path)
         progress.stage(f"tracking {self._path.name}", info.frame_count)
-        frames = watched(ahead(read_frames(self._path, max_side_px=TRACKED_SIDE_PX)), progress)
+        frames = watched(prefetch(read_frames(self._path, max_side_px=TRACKED_SIDE_PX)), progress)
         side_px = min(max(info.width_px, info.height_px), TRACKED_SIDE_PX)
         return self._reader.track(frames, info.frame_rate, side_px, str(self._path))
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from faceanime.core.concurrency import in_order
+from faceanime.core.concurrency import map_ordered
 from faceanime.face.fit import initial_pose
 from faceanime.face.landmark_view import EYE_CORNERS, look, place_of, points_through
 from faceanime.geometry.camera import unproject
@@ -106,7 +106,7 @@ def anchored(views: Iterable[FaceView | None], model: MorphableModel) -> Iterato
 def _pinned(views: Sequence[FaceView | None], anchor: Anchor | None) -> list[Landmarks | None]:
     if anchor is None:
         return [None if view is None else view.landmarks for view in views]
-    return list(in_order(lambda view: None if view is None else anchor.pinned(view), views))
+    return list(map_ordered(lambda view: None if view is None else anchor.pinned(view), views))
 
 
 def calmest(views: Sequence[FaceView], model: MorphableModel) -> FaceView:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from faceanime.core.concurrency import ahead
+from faceanime.core.concurrency import prefetch
 from faceanime.core.errors import ConfigError
 from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
 from faceanime.face.detect import LandmarkDetector
@@ -73,7 +73,7 @@ class LandmarkTracker:
         if not self._config.anchored:
             return (landmarks for _, landmarks in read)
         views = (None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
-        return self.pinned(ahead(views, CHUNK_FRAMES))
+        return self.pinned(prefetch(views, CHUNK_FRAMES))
 
     def pinned(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
         """The landmarks of frames that were `read` before, pinned to an anchor if the settings say so."""

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from faceanime.generator.windows import PART_OF, WINDOWS, Part, Points, Window, WindowName, WindowSizes
+from faceanime.generator.windows import PART_OF, WINDOWS, Points, Window, WindowName, WindowPart, WindowSizes
 from faceanime.geometry.flow import area_ratio
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable import topology
@@ -29,7 +29,7 @@ MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "ski
 """Channels of `Conditions.maps`: the first three in [-1, 1], as is the fourth; the others are 0 or 1."""
 STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
 
-_SIDE: dict[Part, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
+_SIDE: dict[WindowPart, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
 """Sides of the windows, model units: the mouth's is 0.66 of the mean face's width, an eye's twice its eye's."""
 _RIGHT_EYE = topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1]
 _LEFT_EYE = topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[1:-1]
@@ -52,11 +52,11 @@ _CENTRE: dict[WindowName, tuple[int, ...]] = {
 }
 
 # Lengths in shares of a window's side.
-_GROW: dict[Part, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128, "light": 1 / 64}
-_SOFT: dict[Part, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128, "light": 5 / 64}
+_GROW: dict[WindowPart, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128, "light": 1 / 64}
+_SOFT: dict[WindowPart, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128, "light": 5 / 64}
 _BORDER = 3 / 64
 """Along a window's edge its gate is shut."""
-_REST: dict[Part, tuple[float, float]] = {
+_REST: dict[WindowPart, tuple[float, float]] = {
     "mouth": (0.001, 0.012),
     "eye": (0.002, 0.02),
     "light": (0.006, 0.03),
@@ -188,18 +188,18 @@ def _opening(name: WindowName, before: Points, after: Points, size_px: int) -> f
     return opening
 
 
-_CHANGEABLE: Mapping[Part, tuple[int, ...]] = {
+_CHANGEABLE: Mapping[WindowPart, tuple[int, ...]] = {
     "mouth": (LIPS, INSIDE),
     "eye": (LIDS, EYE),
     "light": (LIDS, SKIN),
 }
 """What a network may change when its gate is open."""
-_KEPT: Mapping[Part, list[int]] = {"light": [LIPS, INSIDE, EYE]}
+_KEPT: Mapping[WindowPart, list[int]] = {"light": [LIPS, INSIDE, EYE]}
 """What it may not, however near. Light is learned from skin: on lips it would raise the error by a tenth."""
 
 
 def _gate(
-    part: Part, maps: Float32[np.ndarray, "S S C"], face: Bool[np.ndarray, "S S"], opening: float
+    part: WindowPart, maps: Float32[np.ndarray, "S S C"], face: Bool[np.ndarray, "S S"], opening: float
 ) -> Float32[np.ndarray, "S S"]:
     """Where a network may paint: soft, shut along the window's edge; `face` (S,S) where the mesh is."""
     side = len(maps)

@@ -31,7 +31,7 @@ from torch.nn.functional import interpolate, pixel_shuffle, relu
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.conditions import MAPS
-from faceanime.generator.windows import PARTS, Part, WindowSizes
+from faceanime.generator.windows import PARTS, WindowPart, WindowSizes
 from faceanime.prior.sparse_texture import TextureConfig
 from faceanime.runtime.network import Network
 from faceanime.runtime.torch_network import TorchNetwork
@@ -246,7 +246,7 @@ class FlowGuided(nn.Module):
 
     def forward(
         self,
-        part: Part,
+        part: WindowPart,
         window: Float[Tensor, "B 3 S S"],
         maps: Float[Tensor, "B C S S"],
         gate: Float[Tensor, "B 1 S S"],
@@ -283,7 +283,7 @@ class FlowGuided(nn.Module):
 
     def _given(
         self,
-        part: Part,
+        part: WindowPart,
         window: Tensor,
         maps: Tensor,
         gate: Tensor,
@@ -305,11 +305,11 @@ class FlowGuided(nn.Module):
         """What is taught by itself, by name."""
         return {**self.nets, "light": self.light}
 
-    def networks(self) -> dict[Part, Network]:
+    def networks(self) -> dict[WindowPart, Network]:
         """The networks for use alone, by part: each takes what `forward` does and returns `image` (light: `gain`)."""
         folded = self.folded()
 
-        def repair(part: Part) -> Callable[..., Mapping[str, Tensor]]:
+        def repair(part: WindowPart) -> Callable[..., Mapping[str, Tensor]]:
             return lambda **given: {"image": folded(part, **given).image}
 
         def light(**given: Tensor) -> Mapping[str, Tensor]:

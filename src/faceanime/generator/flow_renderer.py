@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.core.weights import bundled
 from faceanime.generator.conditions import Conditions, WindowMaker
-from faceanime.generator.windows import PART_OF, PARTS, Part, Window, WindowName, WindowSizes
+from faceanime.generator.windows import PART_OF, PARTS, Window, WindowName, WindowPart, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.composite import Paster
@@ -32,7 +32,7 @@ from faceanime.structures.raster import Box
 class WindowNetworks:
     """The networks that repair windows, and what they were trained with."""
 
-    by_part: Mapping[Part, Network]
+    by_part: Mapping[WindowPart, Network]
     """They take `window`, `maps`, `gate`, `target_prior` and `source_prior` and return `image` (that of light: `gain`),
     as `FlowGuided` does."""
     sizes: WindowSizes
@@ -113,7 +113,7 @@ class Repairer:
     def _repair_part(
         self,
         canvas: Pixels,
-        part: Part,
+        part: WindowPart,
         windows: dict[WindowName, tuple[Window, Conditions]],
         points: Float[np.ndarray, "V 3"],
     ) -> None:
@@ -131,7 +131,7 @@ class Repairer:
         )
         if part == "light":
             for window, gain in zip(near.values(), outputs["gain"], strict=True):
-                window.shine(canvas, gain[0])
+                window.apply_gain(canvas, gain[0])
             return
         changes = np.float32(127.5) * (outputs["image"].clip(-1.0, 1.0) - cuts)
         grey = changes.mean(axis=1, keepdims=True)

@@ -70,7 +70,7 @@ class PgfgDrawer:
         levels = np.rint((made["out"][0].clip(-1.0, 1.0) + np.float32(1.0)) * np.float32(127.5))
         canvas = self._pixels.copy()
         image = np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
-        self._window.show(canvas, image, self._inner * made["mask"][0, 0])
+        self._window.blend(canvas, image, self._inner * made["mask"][0, 0])
         return canvas
 
     def _prior_at(self, points: Float[np.ndarray, "V 3"]) -> Float32[np.ndarray, "1 P S S"]:

@@ -23,10 +23,10 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import Box, SparseTexture
 
 WindowName = Literal["face", "mouth", "right_eye", "left_eye", "light"]
-Part = Literal["face", "mouth", "eye", "light"]
+WindowPart = Literal["face", "mouth", "eye", "light"]
 Points: TypeAlias = Float[np.ndarray, "V 3"]
 
-PART_OF: dict[WindowName, Part] = {
+PART_OF: dict[WindowName, WindowPart] = {
     "face": "face",
     "mouth": "mouth",
     "right_eye": "eye",
@@ -34,7 +34,7 @@ PART_OF: dict[WindowName, Part] = {
     "light": "light",
 }
 WINDOWS: tuple[WindowName, ...] = tuple(PART_OF)
-PARTS: tuple[Part, ...] = ("face", "mouth", "eye", "light")
+PARTS: tuple[WindowPart, ...] = ("face", "mouth", "eye", "light")
 """In the order in which they are mended: where gates overlap, the next sees what is mended already. Light comes last:
 the others have learned on pictures without it."""
 
@@ -58,7 +58,7 @@ class WindowSizes:
                     f"{name} is {getattr(self, name)}, expected a multiple of 16 from 32 to 512"
                 )
 
-    def of(self, part: Part) -> int:
+    def of(self, part: WindowPart) -> int:
         """The side of a part's window, px."""
         sides = {"mouth": self.mouth_px, "eye": self.eye_px, "face": self.face_px, "light": self.light_px}
         return sides[part]
@@ -66,7 +66,7 @@ class WindowSizes:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A square of a picture: `window_from_picture` (2,3) px, a similarity unless it is `nudged`; seen in a mirror if
+    """A square of a picture: `window_from_picture` (2,3) px, a similarity unless it is `jittered`; seen in a mirror if
     `mirrored`."""
 
     window_from_picture: Float64[np.ndarray, "2 3"]
@@ -84,7 +84,7 @@ class Window:
             self.size_px,
             "cubic",
         )
-        return self._turned(seen)
+        return self._oriented(seen)
 
     def paste(self, canvas: Pixels, change: Float32[np.ndarray, "S S 3"]) -> None:
         """Add a change (levels of 255) to a picture, in place; where it is 0, pixels stay as they are.
@@ -93,35 +93,35 @@ class Window:
         it reaches `_REPLACES` levels, something else is there now, and the detail of what was there goes.
         """
         check_shape("change", change, self.size_px, self.size_px, 3)
-        seen = _shown_smaller(np.ascontiguousarray(self._turned(change)), 1.0 / self._scale)
+        seen = _antialiased(np.ascontiguousarray(self._oriented(change)), 1.0 / self._scale)
         changed = Box.around(seen.any(axis=-1))
         if changed is None:
             return
-        box, near, places = self._on(canvas, changed)
+        box, near, places = self._under(canvas, changed)
         added = sample(seen, places)
         inside = canvas[box.slices]
         if self._scale < ANTIALIAS_BELOW:
-            held = self._turned(near.cut(inside)).astype(np.float32)
+            held = self._oriented(near.cut(inside)).astype(np.float32)
             gone = (np.abs(added).max(axis=-1, keepdims=True) / _REPLACES).clip(0.0, 1.0)
             added += gone * (sample(held, places) - inside)
         inside[:] = np.rint(inside + added).clip(0, 255).astype(np.uint8)
 
-    def shine(self, canvas: Pixels, gain: Float32[np.ndarray, "S S"]) -> None:
+    def apply_gain(self, canvas: Pixels, gain: Float32[np.ndarray, "S S"]) -> None:
         """Multiply a picture by a gain, in place; where it is 1, pixels stay as they are.
 
         The picture's finer detail stays, as that of skin in another light.
         """
         check_shape("gain", gain, self.size_px, self.size_px)
-        turned = self._turned(gain)
+        turned = self._oriented(gain)
         lit = Box.around(turned != 1.0)
         if lit is None:
             return
-        box, _, places = self._on(canvas, lit)
+        box, _, places = self._under(canvas, lit)
         inside = canvas[box.slices]
         more = sample(np.ascontiguousarray(turned[..., None] - np.float32(1.0)), places)
         inside[:] = np.rint(inside * (1.0 + more)).clip(0, 255)
 
-    def show(
+    def blend(
         self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "S S"]
     ) -> None:
         """Blend a picture into the part of `canvas` (H,W,3) that the window sees, in place; `weight` in [0, 1].
@@ -130,13 +130,13 @@ class Window:
         """
         check_shape("picture", picture, self.size_px, self.size_px, 3)
         check_shape("weight", weight, self.size_px, self.size_px)
-        box, _, places = self._on(canvas, self._whole)
+        box, _, places = self._under(canvas, self._whole)
         both = np.concatenate([weight[..., None] * picture, weight[..., None]], axis=-1)
-        seen = sample(np.ascontiguousarray(self._turned(both)), places)
+        seen = sample(np.ascontiguousarray(self._oriented(both)), places)
         inside = canvas[box.slices]
         inside[:] = np.rint(seen[..., :3] + (1.0 - seen[..., 3:]) * inside).astype(np.uint8)
 
-    def _on(self, canvas: Pixels, part: Box) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
+    def _under(self, canvas: Pixels, part: Box) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
         """What of a picture is under a part of the window, the window on that, and where its pixels are in it, px."""
         box = self._box(part, *canvas.shape[:2])
         near = self.within(box)
@@ -158,7 +158,7 @@ class Window:
 
     def texture(self, texture: SparseTexture, points: Points) -> Float32[np.ndarray, "S S 3"]:
         """The sparse texture prior in the window, at the geometry of `points` (V,3), px of the picture."""
-        return self._turned(render_texture(texture, self.placed(points), self.size_px, self.size_px))
+        return self._oriented(render_texture(texture, self.placed(points), self.size_px, self.size_px))
 
     def within(self, box: Box) -> Window:
         """The same window on the part of the picture that `box` cuts out."""
@@ -166,7 +166,7 @@ class Window:
         moved[:, 2] = apply_affine(moved, np.array([float(box.left), float(box.top)]))
         return replace(self, window_from_picture=moved)
 
-    def nudged(self, linear: Float64[np.ndarray, "2 2"], shift: Float64[np.ndarray, "2"]) -> Window:
+    def jittered(self, linear: Float64[np.ndarray, "2 2"], shift: Float64[np.ndarray, "2"]) -> Window:
         """The same window, its content mapped about its middle by `linear` and moved, in shares of its side."""
         middle = np.full(2, self.size_px / 2)
         moved = linear @ self.window_from_picture
@@ -177,7 +177,7 @@ class Window:
     def _scale(self) -> float:
         return float(np.sqrt(np.linalg.det(self.window_from_picture[:, :2])))
 
-    def _turned(self, picture: np.ndarray) -> np.ndarray:
+    def _oriented(self, picture: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(picture[:, ::-1]) if self.mirrored else picture
 
     @property
@@ -194,7 +194,7 @@ class Window:
         return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
-def _shown_smaller(change: Float32[np.ndarray, "S S 3"], scale: float) -> Float32[np.ndarray, "S S 3"]:
+def _antialiased(change: Float32[np.ndarray, "S S 3"], scale: float) -> Float32[np.ndarray, "S S 3"]:
     """A change without the details that a picture `scale` times as fine cannot show (as `warp_image` does)."""
     if scale >= ANTIALIAS_BELOW:
         return change

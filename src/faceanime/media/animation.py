@@ -1,4 +1,8 @@
-"""Animated WebP, which FFmpeg writes but does not read."""
+"""Animated WebP, which FFmpeg writes but does not read.
+
+Pillow decodes the frames. Their durations are read from the file's chunks, since Pillow gives a duration only after it
+has decoded the frame; a video is probed without decoding.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,21 @@ from faceanime.core.files import open_input
 from faceanime.media.image import DECODER_ERRORS, check_size, flatten
 from faceanime.structures.frames import Pixels
 
-SHORTEST_S = Fraction(1, 100)  # what browsers make of a frame that says 0 ms ...
-ASSUMED_S = Fraction(1, 10)  # ... which is this
+SHORTEST_S = Fraction(1, 100)
+"""Durations below this, s, count as not given, as in browsers."""
+DEFAULT_S = Fraction(1, 10)
+"""The duration, s, that browsers give a frame without one."""
+_HEADER_BYTES = 30
+"""RIFF header and VP8X chunk, as of the WebP container specification; the canvas size is at bytes 24 and 27."""
+_FLAGS_BYTE, _ANIMATION_FLAG = 20, 0b10
 
 
 def is_animated_webp(path: Path) -> bool:
-    """Whether the file begins as an animated WebP does. Raises: MediaError when it cannot be read."""
+    """Whether the file's header is that of an animated WebP. Raises: MediaError when it cannot be read."""
     with open_input(path) as file:
-        head = file.read(21)
-    is_extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21
-    return is_extended and bool(head[20] & 0b10)
+        head = file.read(_FLAGS_BYTE + 1)
+    is_extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) > _FLAGS_BYTE
+    return is_extended and bool(head[_FLAGS_BYTE] & _ANIMATION_FLAG)
 
 
 def webp_timing(path: Path) -> tuple[int, int, list[Fraction]]:
@@ -34,8 +43,8 @@ def webp_timing(path: Path) -> tuple[int, int, list[Fraction]]:
     """
     durations_s = []
     with open_input(path) as file:
-        head = file.read(30)
-        if len(head) < 30:
+        head = file.read(_HEADER_BYTES)
+        if len(head) < _HEADER_BYTES:
             raise MediaError(f"cannot read {path}: cut short")
         width, height = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
         while len(chunk := file.read(8)) == 8:
@@ -48,13 +57,13 @@ def webp_timing(path: Path) -> tuple[int, int, list[Fraction]]:
     if not durations_s:
         raise MediaError(f"cannot read {path}: it holds no frame")
     check_size(path, width, height)
-    return width, height, [ASSUMED_S if d < SHORTEST_S else d for d in durations_s]
+    return width, height, [DEFAULT_S if d < SHORTEST_S else d for d in durations_s]
 
 
 def read_webp_frames(path: Path, max_side_px: int | None) -> Iterator[tuple[Fraction, Pixels]]:
     """Yield each frame with the time in s until which it is shown, scaled down to `max_side_px`.
 
-    Raises: MediaError where the file breaks off.
+    Raises: MediaError where the file is damaged or truncated.
     """
     width, height, durations_s = webp_timing(path)
     scale = min(1.0, max_side_px / max(width, height)) if max_side_px else 1.0

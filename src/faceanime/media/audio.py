@@ -1,4 +1,4 @@
-"""A driver's sound, carried over in sync beside the new pictures."""
+"""The sound of a driving video, copied or encoded in sync with the new pictures."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from av.packet import Packet
 from faceanime.core.errors import MediaError
 from faceanime.media.demux import open_media, picture_stream
 
-# Codecs taken over as they are; for .mkv, all that it holds. Others are encoded anew.
 COPIED_CODECS = {".mp4": {"aac", "mp3"}, ".mov": {"aac", "mp3"}, ".webm": {"opus", "vorbis"}}
+"""Codecs that are copied into a container without encoding; for .mkv, all that it supports."""
 OPUS_RATE_HZ = 48_000
+"""Opus's internal sample rate (RFC 6716)."""
 HIGHEST_AAC_RATE_HZ = 96_000
+"""The highest sample rate that FFmpeg's AAC encoder takes."""
 
 TimedPackets = Iterator[tuple[Fraction, Packet]]
+"""Encoded packets, each with its start in s."""
 
 
 class AudioTrack:
-    """Feeds sound into a container, always as far as the pictures are: the muxer holds back no more."""
+    """Writes sound into a container in step with the pictures, so that the muxer buffers little."""
 
     def __init__(self, packets: TimedPackets, target: OutputContainer) -> None:
         self._packets = packets
@@ -40,10 +43,10 @@ class AudioTrack:
 
 @contextmanager
 def carry_audio(source_path: Path, target: OutputContainer, suffix: str) -> Iterator[AudioTrack | None]:
-    """Add a stream for the sound of `source_path`, if it has any, to `target`, which must be unwritten yet.
+    """Add a stream for the sound of `source_path`, if it has any, to `target`, to which nothing is written yet.
 
-    Time 0 is the source's first picture, if it has pictures; sound before it is left out. `suffix` names
-    the target's container. Copied where that holds the codec, else encoded as AAC (.webm: Opus).
+    Time 0 is the source's first picture, if it has pictures; sound before it is left out. `suffix` names the target's
+    container. The sound is copied where the container supports its codec, else encoded as AAC (.webm: Opus).
 
     Raises: MediaError when the source cannot be read.
     """
@@ -61,7 +64,7 @@ def carry_audio(source_path: Path, target: OutputContainer, suffix: str) -> Iter
 
 
 def _start_s(source: InputContainer) -> Fraction:
-    """When the first picture appears, on the file's own clock."""
+    """Time of the first picture on the file's own clock."""
     stream = picture_stream(source) or source.streams.audio[0]
     return (stream.start_time or 0) * (stream.time_base or Fraction(0))
 

@@ -1,8 +1,9 @@
-"""Pictures beside each other: one frame of a side-by-side video, or a contact sheet to look at."""
+"""Pictures side by side: the frame of a comparison video, or a labelled contact sheet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import cv2
@@ -12,21 +13,46 @@ from PIL import Image, ImageDraw, ImageFont
 
 from faceanime.core.errors import ShapeError
 
-Picture = UInt8[np.ndarray, "_ _ 3"]  # each of a size of its own
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Pixels whose height and width are not bound to those of other arguments."""
 
 WHITE = 255
 INK = (60, 60, 60)
+"""RGB of the captions; chosen by eye."""
+
+
+@dataclass(frozen=True)
+class SheetLayout:
+    """Proportions of rows and captions, each a divisor of the tile's height, and their least size in px.
+
+    All are chosen by eye.
+    """
+
+    gap: tuple[int, int] = (128, 2)
+    margin: tuple[int, int] = (16, 4)
+    font: tuple[int, int] = (14, 10)
+    baseline: float = 1.55
+    """Place of a caption's baseline below the top of its strip, in font sizes; the strip is two high."""
+
+    @staticmethod
+    def px(size: tuple[int, int], tile_px: int) -> int:
+        """One of the proportions at tiles of `tile_px`."""
+        divisor, least_px = size
+        return max(tile_px // divisor, least_px)
+
+
+LAYOUT = SheetLayout()
 
 
 def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
     """Pictures (H,W,3) in a row, each scaled to `height_px`, with thin white gaps between them.
 
-    The width is even, as video encoders want it, and depends on the pictures' shapes alone. Raises ShapeError
+    The width is even, as video encoders need it, and depends on the pictures' shapes only. Raises ShapeError
     without any picture.
     """
     if not pictures:
         raise ShapeError("no picture to tile")
-    gap = _white(height_px, max(height_px // 128, 2))
+    gap = _white(height_px, LAYOUT.px(LAYOUT.gap, height_px))
     parts = [_scaled(pictures[0], height_px)]
     for picture in pictures[1:]:
         parts += [gap, _scaled(picture, height_px)]
@@ -37,13 +63,13 @@ def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
 def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile_px: int = 256) -> Picture:
     """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
 
-    Columns line up: what is narrower than its column stands in its middle.
+    Columns line up; a tile narrower than its column is centred in it.
 
     Raises ShapeError for no rows, an empty row, or not one label a row.
     """
     if not rows or len(rows) != len(labels):
         raise ShapeError(f"a contact sheet of {len(rows)} rows has {len(labels)} labels")
-    margin = max(tile_px // 16, 4)
+    margin = LAYOUT.px(LAYOUT.margin, tile_px)
     tiles = [[_scaled(picture, tile_px) for picture in row] for row in rows]
     widths = [max(t.shape[1] for t in column if t is not None) for column in zip_longest(*tiles)]
     strips = []
@@ -52,7 +78,11 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile
         strips += [_caption(label, strip.shape[1], tile_px), strip]
     widest = max(strip.shape[1] for strip in strips)
     padded = [np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in strips]
-    edges = ((margin // 2, margin), (margin, margin), (0, 0))  # the first caption brings its own air
+    edges = (
+        (margin // 2, margin),
+        (margin, margin),
+        (0, 0),
+    )  # half above: the first caption has space of its own
     return np.pad(np.concatenate(padded), edges, constant_values=WHITE)
 
 
@@ -76,8 +106,8 @@ def _scaled(picture: Picture, height_px: int) -> Picture:
 
 
 def _caption(label: str, width: int, tile_px: int) -> Picture:
-    size = max(tile_px // 14, 10)
+    size = LAYOUT.px(LAYOUT.font, tile_px)
     canvas = Image.fromarray(_white(2 * size, width))
     font = ImageFont.load_default(size)
-    ImageDraw.Draw(canvas).text((0, 1.55 * size), label, INK, font, anchor="ls")
+    ImageDraw.Draw(canvas).text((0, LAYOUT.baseline * size), label, INK, font, anchor="ls")
     return np.asarray(canvas)

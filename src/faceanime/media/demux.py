@@ -1,4 +1,4 @@
-"""Opening media files of others, with care."""
+"""Opening videos and sound files of untrusted origin."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from av.video.stream import VideoStream
 from faceanime.core.errors import MediaError
 from faceanime.core.files import check_input
 
-# Named, so that a playlist or a text file is never taken for a video: those can point to other files.
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,h264,hevc,flv,asf,ogg,"
     "mp3,wav,flac,aac"
 )
+"""FFmpeg's formats that are opened. Playlists and subtitles are not among them: they can refer to other files."""
 
 
 @contextmanager
@@ -30,12 +30,12 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """
     check_input(path)
     try:
-        # absolute, so that FFmpeg takes no part of the name for a protocol
+        # absolute, so that FFmpeg does not read a part of the name as a protocol
         container = av.open(
             str(path.absolute()),
             "r",
             options={"format_whitelist": DEMUXERS},
-            metadata_errors="replace",  # titles come in any encoding
+            metadata_errors="replace",  # titles may have any encoding
         )
     except FFmpegError as error:
         raise MediaError(f"cannot read {path}: not a video, or cut short ({error.strerror})") from error
@@ -44,5 +44,5 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The first stream of moving pictures; the cover of a record is none."""
+    """The first video stream that is not an attached picture, such as an album's cover."""
     return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)

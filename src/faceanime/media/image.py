@@ -1,4 +1,4 @@
-"""Still pictures: whatever people have on disk in, upright 8-bit sRGB out."""
+"""Still pictures: files of any common format, read as upright 8-bit sRGB, and written."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from faceanime.core.errors import MediaError, OutputError, check_shape
+from faceanime.core.errors import MediaError, OutputError, check_shape, one_line
 from faceanime.core.files import atomic_output, check_input, full_disk_named
 from faceanime.structures.frames import Pixels
 
 MAX_PIXELS = 100_000_000
+"""Pixels of the largest picture that is decoded; a guard against decompression bombs, chosen by eye."""
 JPEG_QUALITY = 95
-
-# What Pillow's decoders raise on damaged files, as found by cutting files and changing their bytes.
+"""Pillow's scale, 0 to 95 in practice; also used for WebP."""
 DECODER_ERRORS = (
     OSError,
     ValueError,
@@ -32,9 +32,13 @@ DECODER_ERRORS = (
     EOFError,
     struct.error,
 )
+"""What Pillow's decoders raise on damaged files, as found by truncating files and changing their bytes."""
 MODES_OF_SPACE = {"RGB": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}}
+"""For each colour space of an ICC profile, Pillow's modes that the profile may describe."""
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-ANIMATED_FORMATS = {"GIF", "WEBP", "PNG"}  # not MPO and TIFF: there, more frames are previews and pages
+"""Brands of HEIF files with HEVC pictures (ISO/IEC 23008-12)."""
+ANIMATED_FORMATS = {"GIF", "WEBP", "PNG"}
+"""Pillow's formats whose further frames are an animation; those of MPO and TIFF are previews and pages."""
 IMAGE_SUFFIXES = set(".jpg .jpeg .png .webp .avif .gif .tif .tiff .bmp .heic .heif".split())
 WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {
     ".png": {"format": "PNG"},
@@ -47,10 +51,10 @@ WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {
 def read_image(path: Path) -> Pixels:
     """Read a picture as (H,W,3) uint8 sRGB, upright.
 
-    EXIF rotation is obeyed, an embedded colour profile converted to sRGB, 16 bits scaled to 8, and anything
-    transparent laid over white. Of an animation, the first frame.
+    EXIF rotation is applied, an embedded colour profile converted to sRGB, 16 bits scaled to 8, and transparency
+    composited over white. Of an animation, the first frame is read.
 
-    Raises: MediaError, naming the file, when it is missing, no picture, damaged or over `MAX_PIXELS`.
+    Raises: MediaError, naming the file, when it is missing, not a picture, damaged or larger than `MAX_PIXELS`.
     """
     with _open_image(path) as image:
         check_size(path, *image.size)
@@ -58,14 +62,14 @@ def read_image(path: Path) -> Pixels:
             image.load()
             upright = ImageOps.exif_transpose(image)
         except DECODER_ERRORS as error:
-            raise MediaError(f"cannot read {path}: the picture is damaged ({_one_line(error)})") from error
+            raise MediaError(f"cannot read {path}: the picture is damaged ({one_line(error)})") from error
     return np.array(flatten(_to_srgb(_to_8_bit(path, upright))))
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
-    """Write (H,W,3) uint8 sRGB as .png, .jpg, .jpeg (quality 95, 4:4:4) or .webp, all or nothing.
+    """Write (H,W,3) uint8 sRGB as .png, .jpg, .jpeg (quality 95, 4:4:4) or .webp, completely or not at all.
 
-    Raises: OutputError when the suffix is unknown or the place cannot be written; ShapeError.
+    Raises: OutputError when the suffix is unknown or the file cannot be written; ShapeError.
     """
     check_shape("pixels", pixels, None, None, 3)
     with picture_output(path) as write:
@@ -74,7 +78,7 @@ def write_image(path: Path, pixels: Pixels) -> None:
 
 @contextmanager
 def picture_output(path: Path) -> Iterator[Callable[[Pixels], None]]:
-    """Yield what writes the picture; it appears at `path` when the block succeeds. As `write_image`."""
+    """Yield a function that writes the picture; it appears at `path` when the block succeeds. See `write_image`."""
     options = WRITER_OPTIONS.get(path.suffix.lower())
     if options is None:
         known = ", ".join(WRITER_OPTIONS)
@@ -82,14 +86,14 @@ def picture_output(path: Path) -> Iterator[Callable[[Pixels], None]]:
     with atomic_output(path) as temporary:
 
         def write(pixels: Pixels) -> None:
-            with full_disk_named(path):  # here, as another output's block may be nearer
+            with full_disk_named(path):  # named here: the block of another output may be the inner one
                 Image.fromarray(pixels).save(temporary, **options)  # type: ignore[arg-type]  # one type a key
 
         yield write
 
 
 def check_size(path: Path, width_px: int, height_px: int) -> None:
-    """Raise MediaError when a picture of this size is not to be decoded."""
+    """Raise MediaError when a picture of this size is too large to be decoded."""
     if width_px * height_px > MAX_PIXELS:
         raise MediaError(
             f"cannot read {path}: {width_px}x{height_px} px, "
@@ -106,7 +110,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def _sniff_animation(path: Path) -> bool | None:
-    """Whether Pillow sees an animation; None where it sees no picture."""
+    """Whether Pillow recognises an animation; None where it recognises no picture."""
     try:
         with _open_image(path) as image:
             return image.format in ANIMATED_FORMATS and bool(getattr(image, "is_animated", False))
@@ -138,7 +142,7 @@ def _open_image(path: Path) -> Image.Image:
             f"cannot read {path}: at most {megapixels} megapixels are allowed; scale it down first"
         ) from error
     except DECODER_ERRORS as error:
-        raise MediaError(f"cannot read {path}: {_one_line(error)}") from error
+        raise MediaError(f"cannot read {path}: {one_line(error)}") from error
 
 
 def _is_heic(path: Path) -> bool:
@@ -156,7 +160,7 @@ def _enable_heic(path: Path) -> None:
 
 
 def _to_8_bit(path: Path, image: Image.Image) -> Image.Image:
-    """Scale deep grey down to 8 bits; Pillow itself clips it. Deep colour it has scaled already."""
+    """Scale 16-bit grey to 8 bits, which Pillow would clip; it has scaled 16-bit colour already."""
     if image.mode == "F":
         raise MediaError(f"cannot read {path}: floating-point pixels; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
@@ -176,7 +180,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     space = profile.profile.xcolor_space.strip()
     mode = target if space == "RGB" and image.mode != "CMYK" else image.mode
     if mode not in MODES_OF_SPACE.get(space, ()):
-        return image.convert(target)  # a profile of another kind than the picture says nothing about it
+        return image.convert(target)  # the profile is for another kind of picture
     try:
         converted = ImageCms.profileToProfile(
             image.convert(mode),
@@ -187,12 +191,12 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except ImageCms.PyCMSError:
-        return image.convert(target)  # as browsers do with a damaged profile
+        return image.convert(target)  # the profile is damaged; browsers ignore it too
     return cast(Image.Image, converted)
 
 
 def _embedded_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The picture's colour profile; None where there is none, it is damaged, or it is sRGB anyway."""
+    """The picture's colour profile; None when it has none, a damaged one, or sRGB."""
     data = image.info.get("icc_profile")
     if not data:
         return None
@@ -205,12 +209,8 @@ def _embedded_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Lay what is transparent in an RGB or RGBA picture over white."""
+    """Composite an RGB or RGBA picture over white."""
     if image.mode == "RGB":
         return image
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image).convert("RGB")
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Textured 3D faces for other programs: Wavefront .obj and binary glTF .glb."""
+"""Export of textured 3D faces: Wavefront .obj and binary glTF .glb."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from faceanime.core.files import atomic_output
 from faceanime.structures.frames import Pixels
 
 MATERIAL = "newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
+"""The .mtl file: a matt material with a texture."""
 
 
 def write_mesh(
@@ -24,12 +25,12 @@ def write_mesh(
     uv: Float[np.ndarray, "V 2"],
     texture: Pixels,
 ) -> None:
-    """Write a textured mesh as .obj (with .mtl and .png beside it) or .glb, all or nothing.
+    """Write a textured mesh as .obj (with .mtl and .png beside it) or .glb, completely or not at all.
 
     `vertices` (V,3) in model space; `triangles` (F,3) indices, counter-clockwise seen from outside; `uv`
     (V,2) in [0, 1] with v up; `texture` (H,W,3) uint8 sRGB, its first row at v = 1.
 
-    Raises: OutputError when the suffix is unknown, the place cannot be written, or the extra is missing;
+    Raises: OutputError when the suffix is unknown, the file cannot be written, or the extra is missing;
     ShapeError.
     """
     check_shape("vertices", vertices, None, 3)
@@ -58,7 +59,7 @@ def _write_obj(
     path: Path, vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray, texture: Pixels
 ) -> None:
     _, material_path, texture_path = mesh_files(path)
-    with ExitStack() as outputs:  # left in reverse, so the .obj comes last, after its parts
+    with ExitStack() as outputs:  # closed in reverse order, so the .obj appears last, after its parts
         obj = outputs.enter_context(atomic_output(path))
         material = outputs.enter_context(atomic_output(material_path))
         picture = outputs.enter_context(atomic_output(texture_path))

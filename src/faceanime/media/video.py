@@ -1,4 +1,4 @@
-"""Videos in: upright sRGB frames at a constant, exact rate, one at a time."""
+"""Reading videos: upright sRGB frames at a constant, exact rate, one at a time."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ from faceanime.core.errors import MediaError
 from faceanime.media.animation import is_animated_webp, read_webp_frames, webp_timing
 from faceanime.media.demux import open_media, picture_stream
 from faceanime.media.image import check_size
-from faceanime.media.video_writer import VideoWriter
 from faceanime.structures.frames import Frame, Pixels, VideoInfo
 
-__all__ = ["VideoWriter", "probe_video", "read_frames"]
-
 NTSC_RATES = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
+RATE_TOLERANCE = Fraction(1, 1000)
+"""Relative difference up to which a measured rate counts as a common one: containers round times."""
 FALLBACK_RATE = Fraction(25)
+"""Frames per second of a stream that gives no rate."""
 UNSPECIFIED_COLORSPACE = 2
+"""The tag of ITU-T H.273 for an unknown colour space."""
 HD_HEIGHT_PX = 720
+"""Height from which players take an untagged video for BT.709."""
 
 Shown = TypeVar("Shown")
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """Say what `read_frames` will yield of this video.
+    """Describe the frames that `read_frames` yields for this video.
 
-    `frame_count` follows from the duration, so in .mkv and .webm, which give only that of the longest
-    stream, it can be a little high.
+    `frame_count` is computed from the duration; in .mkv and .webm, which give only that of the longest stream, it can
+    be slightly too high.
 
     Raises: MediaError when the file is missing, damaged, holds no video, or is over the size limit.
     """
@@ -62,12 +64,12 @@ def read_frames(
 ) -> Iterator[Frame]:
     """Yield the frames of a video, upright, at a constant rate, the first at time 0.
 
-    The rate is `frame_rate`, else that of `probe_video`. At each tick the frame is yielded that is shown
-    then, so frames are repeated or left out where the rates differ or the video's own rate varies, and time
-    is kept. With `max_side_px`, larger pictures are scaled down to it. Constant memory.
+    The rate is `frame_rate`, else that of `probe_video`. Each tick yields the frame that is shown at that time: frames
+    are repeated or dropped where the rates differ or the video's own rate varies, so that the timing is kept. With
+    `max_side_px`, larger pictures are scaled down to it. Uses constant memory.
 
-    Raises: MediaError when nothing can be decoded or, after how many frames, the video breaks off. (A cut
-    .mkv or .webm does not know that it is cut, and just ends.)
+    Raises: MediaError when nothing can be decoded, or when the video is damaged or truncated; it says after how many
+    frames. (A truncated .mkv or .webm just ends: the container does not give its length.)
     """
     if is_animated_webp(path):
         rate = _probe_webp(path).frame_rate
@@ -77,7 +79,7 @@ def read_frames(
         return
     with _open_video(path) as (container, stream):
         rate = constant_rate(stream)
-        frames = _lasting(_decoded(path, container, stream), rate)
+        frames = _with_durations(_decoded(path, container, stream), rate)
         to_pixels = _Converter(path, stream, max_side_px)
         yield from _at_constant_rate(frames, to_pixels, frame_rate or rate, rate)
 
@@ -88,9 +90,9 @@ def constant_rate(stream: VideoStream) -> Fraction:
 
 
 def nearest_rate(rate: Fraction) -> Fraction:
-    """The closest whole or NTSC rate when that is within 0.1 %, else `rate` itself."""
+    """The nearest whole or NTSC rate if it is within 0.1 %, else `rate` itself."""
     common = min((Fraction(round(rate) or 1), *NTSC_RATES), key=lambda other: abs(other - rate))
-    return common if abs(common - rate) <= rate / 1000 else rate
+    return common if abs(common - rate) <= rate * RATE_TOLERANCE else rate
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """The frames as they come; MediaError where the file breaks off."""
+    """The frames as decoded. Raises MediaError where the file is damaged or truncated."""
     count = 0
     try:
         for packet in container.demux(stream):
@@ -121,19 +123,21 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
         raise MediaError(_broken(path, count, error.strerror)) from error
     if count == 0:
         raise MediaError(f"cannot read {path}: not one frame can be decoded")
-    if count < stream.frames - _HIDDEN_FRAMES:  # cut cleanly between two packets; only MP4 and MOV can tell
+    if (
+        count < stream.frames - _HIDDEN_FRAMES
+    ):  # truncated between two packets; only MP4 and MOV have an index
         raise MediaError(_broken(path, count, f"its index lists {stream.frames}"))
 
 
 _HIDDEN_FRAMES = 2
-"""An edit list may hide so many of the frames that an index counts."""
+"""Frames of a file's index that an edit list may hide, at most."""
 
 
 def _broken(path: Path, count: int, reason: str | None) -> str:
     return f"cannot read {path}: damaged or cut short after {count} frames ({reason})"
 
 
-def _lasting(frames: Iterator[VideoFrame], rate: Fraction) -> Iterator[tuple[Fraction, VideoFrame]]:
+def _with_durations(frames: Iterator[VideoFrame], rate: Fraction) -> Iterator[tuple[Fraction, VideoFrame]]:
     """Each frame with the time, in s from the first one, until which it is shown."""
     before: VideoFrame | None = None
     first_s, until_s = Fraction(0), Fraction(0)
@@ -142,7 +146,7 @@ def _lasting(frames: Iterator[VideoFrame], rate: Fraction) -> Iterator[tuple[Fra
         if before is None:
             first_s = (frame.pts or 0) * tick_s
         else:
-            # a bare stream, without a container's clock, has no pts
+            # a raw stream, without a container, has no time stamps
             yield until_s if frame.pts is None else frame.pts * tick_s - first_s, before
         appears_s = until_s if frame.pts is None else frame.pts * tick_s - first_s
         until_s = appears_s + ((frame.duration or 0) * tick_s or 1 / rate)
@@ -157,14 +161,14 @@ def _at_constant_rate(
     rate: Fraction,
     source_rate: Fraction,
 ) -> Iterator[Frame]:
-    """Yield, for each tick of `rate`, what is shown then.
+    """Yield, for each tick of `rate`, the frame that is shown then.
 
-    Times may be off by half a frame, so that rounded ones (1 ms in .webm, 10 ms in .gif) do not stutter.
+    Times may be off by half a frame, so that rounded ones (1 ms in .webm, 10 ms in .gif) cause no stutter.
     """
     slack_s = 1 / (2 * max(rate, source_rate))
     tick = 0
     for until_s, shown in frames:
-        pixels: Pixels | None = None  # converted once, however often it is shown, and not if never
+        pixels: Pixels | None = None  # converted once, and only if shown
         while tick / rate + slack_s <= until_s:
             pixels = to_pixels(shown) if pixels is None else pixels
             yield Frame(pixels, tick / rate)
@@ -172,7 +176,7 @@ def _at_constant_rate(
 
 
 class _Converter:
-    """Makes upright sRGB pixels of decoded frames, all of the first one's size."""
+    """Converts decoded frames to upright sRGB pixels, all of the first one's size."""
 
     def __init__(self, path: Path, stream: VideoStream, max_side_px: int | None) -> None:
         self._path = path
@@ -185,8 +189,8 @@ class _Converter:
     def __call__(self, frame: VideoFrame) -> Pixels:
         if self._size is None:
             self._size = _display_size(self._stream, frame, self._max_side_px)
-            # Of the first frame alone: PyAV ties a frame whose side data are looked at to itself, and it stays
-            # in memory until the garbage collector comes by.
+            # Only of the first frame: reading a frame's side data makes PyAV keep a reference cycle, which holds
+            # the frame in memory until the garbage collector runs.
             self._orientation = _orientation(frame)
         untagged = frame.colorspace == UNSPECIFIED_COLORSPACE
         try:
@@ -194,7 +198,7 @@ class _Converter:
                 frame,
                 *self._size,
                 "rgb24",
-                # as players do: untagged HD is BT.709; untagged SD is BT.601, as swscale assumes by itself
+                # as in players: untagged HD is BT.709, untagged SD is BT.601, which is swscale's default
                 src_colorspace=Colorspace.ITU709 if untagged and frame.height >= HD_HEIGHT_PX else None,
                 dst_color_range=ColorRange.JPEG,
                 interpolation=Interpolation.BICUBIC,
@@ -214,7 +218,7 @@ def _display_size(stream: VideoStream, frame: VideoFrame, max_side_px: int | Non
 
 
 class _Orientation(NamedTuple):
-    """How stored pixels become upright ones: rows and columns swapped, then mirrored."""
+    """How stored pixels are turned upright: rows and columns swapped, then mirrored."""
 
     swapped: bool = False
     mirrored_x: bool = False

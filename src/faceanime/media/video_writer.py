@@ -1,4 +1,4 @@
-"""Videos out: H.264, VP9, GIF, animated WebP or a folder of PNGs, written frame by frame."""
+"""Writing videos frame by frame: H.264, VP9, GIF, animated WebP or a folder of PNGs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from faceanime.core.files import DISK_FULL, atomic_output
 from faceanime.media.audio import AudioTrack, carry_audio
 from faceanime.structures.frames import Pixels
 
-GIF_HIGHEST_RATE = Fraction(50)  # browsers slow anything faster down to 10 frames/s
+GIF_HIGHEST_RATE = Fraction(50)
+"""Frames per second; browsers play faster GIFs at 10 frames per second."""
+PALETTE_COLORS = 256
 
 
 class Encoding(NamedTuple):
-    """How one kind of file is encoded; `has_sound`: whether it can hold any."""
+    """Encoder and options of one kind of file; `has_sound`: whether it can hold sound."""
 
     codec: str
     pixel_format: str
@@ -55,19 +57,19 @@ FOLDER_SUFFIXES = {"", ".png"}
 
 
 class VideoWriter:
-    """Writes a video frame by frame, in constant memory, all or nothing; a context manager.
+    """Context manager that writes a video frame by frame, in constant memory, completely or not at all.
 
-    The suffix of `path` decides: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif (256 colours a frame, at most
-    50 frames/s), .webp (animated); a name without suffix, or in .png (which is cut off), is a new folder of
+    The suffix of `path` selects the format: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif (256 colours per frame, at
+    most 50 frames/s), .webp (animated). A name without suffix, or with .png (which is removed), is a new folder of
     000001.png and so on. H.264 needs even sides: the last row or column of an odd size is repeated once.
 
-    `audio_from` is a file whose sound is carried over, if it has any and the format can hold it, cut to the
-    length of the pictures; time 0 is that file's first picture. `crf` is the loss, 0..51, as of H.264;
-    the other encoders get its equivalent.
+    `audio_from` is a file whose sound is added, if it has any and the format can hold it, cut to the length of the
+    pictures; time 0 is that file's first picture. `crf` is H.264's quantiser scale, 0 (lossless) to 51; the other
+    encoders get an equivalent.
 
-    Raises: OutputError at once when the suffix is unknown; on entering, writing and leaving when the place
-    cannot be written; ShapeError when a frame has another size. Whatever leaves the block by an exception
-    leaves no output, and an older file untouched.
+    Raises: OutputError at once for an unknown suffix; on entering, writing and leaving when the file cannot be
+    written; ShapeError for a frame of another size. A block that ends by an exception leaves no output, and an older
+    file untouched.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class VideoWriter:
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where frames go."""
+    """Destination of the frames."""
 
     def add(self, index: int, pixels: Pixels) -> None:
         """Append frame number `index`."""
@@ -137,12 +139,12 @@ class FolderSink:
         self._folder = folder
 
     def add(self, index: int, pixels: Pixels) -> None:
-        # the fastest level: four times as fast as the usual one, for files a tenth larger
+        # the fastest level: four times as fast as the default, files a tenth larger
         Image.fromarray(pixels).save(self._folder / f"{index + 1:06d}.png", compress_level=1)
 
 
 class EncoderSink:
-    """Encodes frames into a container, and the sound beside them."""
+    """Encodes frames and sound into a container."""
 
     def __init__(
         self, container: OutputContainer, stream: VideoStream, frame_rate: Fraction, audio: AudioTrack | None
@@ -157,7 +159,7 @@ class EncoderSink:
 
     def add(self, index: int, pixels: Pixels) -> None:
         if index / self._source_rate < self._next_pts / self._rate:
-            return  # faster than the format allows: left out
+            return  # above the format's highest rate: dropped
         frame = self._to_frame(pixels)
         frame.pts, frame.time_base = self._next_pts, 1 / self._rate
         self._next_pts += 1
@@ -213,7 +215,7 @@ def _open_file(
                 sink.finish()
                 container.close()
         finally:
-            with suppress(FFmpegError):  # closed already, or of no account after another error
+            with suppress(FFmpegError):  # already closed, or another error is on its way
                 container.close()
 
 
@@ -243,7 +245,7 @@ def _add_stream(
 
 
 def _quality(encoding: Encoding, crf: int) -> dict[str, str]:
-    """The encoder's own setting for the loss that `crf` stands for in H.264."""
+    """The encoder's own setting for the quality that `crf` means in H.264; the offsets are chosen by eye."""
     match encoding.codec:
         case "libx264":
             return {"crf": str(crf)}
@@ -256,11 +258,11 @@ def _quality(encoding: Encoding, crf: int) -> dict[str, str]:
 
 
 def _to_palette(pixels: Pixels) -> VideoFrame:
-    """A frame of 256 colours of its own, dithered: a palette for all would need all frames first."""
+    """A dithered frame with its own palette of 256 colours; one palette for all frames would need them all first."""
     image = Image.fromarray(pixels)
-    palette = image.quantize(256, method=Image.Quantize.FASTOCTREE)
+    palette = image.quantize(PALETTE_COLORS, method=Image.Quantize.FASTOCTREE)
     dithered = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-    colors = np.full((256, 4), 255, np.uint8)
+    colors = np.full((PALETTE_COLORS, 4), 255, np.uint8)
     rgb = np.array(dithered.getpalette(), np.uint8).reshape(-1, 3)
     colors[: len(rgb), 1:] = rgb
     indexed = np.asarray(dithered), colors
@@ -273,5 +275,5 @@ def _named_errors(path: Path) -> Iterator[None]:
         yield
     except FFmpegError as error:
         if error.errno in DISK_FULL:
-            raise  # `atomic_output` has the words for it
+            raise  # `atomic_output` words it
         raise OutputError(f"cannot write {path}: the encoder failed ({error.strerror})") from error

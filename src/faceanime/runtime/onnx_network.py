@@ -1,27 +1,34 @@
-"""A network that the user brings: an ONNX file that holds graph and weights, run on the CPU.
+"""Networks that the user supplies as ONNX files with graph and weights, run on the CPU by onnxruntime.
 
-No code is loaded: the file names operators, which onnxruntime has. It needs the extra `eval`.
+No code is loaded from the file: it only names operators. Needs the extra `eval`. onnxruntime sends usage data to its
+vendor unless the environment forbids it before the import: this module does, and is the only one that imports it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
-from faceanime.core.errors import WeightsError
+from faceanime.core.errors import WeightsError, one_line
 from faceanime.core.files import reason_of
 
 _BATCH = 16
+"""Samples per call of a network without a fixed batch size; chosen by eye."""
+_ERRORS_ONLY = 3
+"""onnxruntime's severity from which it logs; errors are raised as well."""
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""The environment variable that onnxruntime reads once, when it is imported; "1" keeps it from sending usage data."""
 
 
 class OnnxNetwork:
-    """Arrays of float32 in, one out; the first axis of each counts samples.
+    """A function of float32 arrays that returns one array; the first axis of each counts samples.
 
-    `inputs` are the shapes that it must take without that axis, None for any length.
-    Raises WeightsError when the file is missing, damaged or takes something else, or onnxruntime is missing.
+    `inputs` are the shapes, without that axis, that the network must accept; None stands for any length. Raises
+    WeightsError when the file is missing, damaged or has other inputs, or when onnxruntime is not installed.
     """
 
     def __init__(self, path: Path, *inputs: tuple[int | None, ...]) -> None:
@@ -31,18 +38,18 @@ class OnnxNetwork:
         found = [tuple(i.shape) for i in taken]
         fits = len(found) == len(inputs) and all(map(_fits, found, inputs))
         if not fits or any(i.type != "tensor(float)" for i in taken):
-            wanted = " and ".join(_told(("N", *shape)) for shape in inputs)
-            kinds = " and ".join(f"{_told(i.shape)} {i.type}" for i in taken)
+            wanted = " and ".join(_shape_text(("N", *shape)) for shape in inputs)
+            kinds = " and ".join(f"{_shape_text(i.shape)} {i.type}" for i in taken)
             raise WeightsError(f"{path} takes {kinds or 'nothing'}, expected {wanted} tensor(float)")
         outputs = [output.name for output in self._session.get_outputs()]
         if len(outputs) != 1:
             raise WeightsError(f"{path} gives {len(outputs)} outputs ({', '.join(outputs)}), expected one")
         self._names = [i.name for i in taken]
-        # exporters often write down the single sample that they traced
+        # exporters often fix the batch size to that of the traced sample
         self._batch = 1 if any(shape[0] == 1 for shape in found) else _BATCH
 
     def __call__(self, *arrays: Float32[np.ndarray, "N ..."]) -> Float32[np.ndarray, "N ..."]:
-        """The output of all samples, a few at a time. Raises WeightsError when it fails or is not finite."""
+        """The output for all samples, computed in batches. Raises WeightsError when it fails or is not finite."""
         parts = []
         for start in range(0, len(arrays[0]), self._batch):
             part = [np.ascontiguousarray(a[start : start + self._batch]) for a in arrays]
@@ -55,7 +62,7 @@ class OnnxNetwork:
         try:
             (result,) = self._session.run(None, dict(zip(self._names, arrays, strict=True)))
         except (state.Fail, state.InvalidArgument, state.RuntimeException) as error:
-            raise WeightsError(f"{self._path} cannot be run: {_one_line(error)}") from error
+            raise WeightsError(f"{self._path} cannot be run: {one_line(error)}") from error
         samples = len(arrays[0])
         if result.dtype != np.float32 or result.ndim == 0 or len(result) != samples:
             found = f"{result.dtype} of shape {result.shape}"
@@ -68,6 +75,7 @@ class OnnxNetwork:
 
 
 def _load(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime comes with an extra, its types with it
+    os.environ[_NO_TELEMETRY] = "1"
     try:
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -78,18 +86,18 @@ def _load(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime comes with
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {reason_of(error)}") from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors, which are raised besides
+    options.log_severity_level = _ERRORS_ONLY
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except (
         state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
         state.RuntimeException,
     ) as error:  # fmt: skip
-        raise WeightsError(f"{path} is damaged or no ONNX network: {_one_line(error)}") from error
+        raise WeightsError(f"{path} is damaged or not an ONNX network: {one_line(error)}") from error
 
 
 def _fits(found: Sequence[int | str | None], wanted: tuple[int | None, ...]) -> bool:
-    """Free lengths of the network, told by name or not at all, take any."""
+    """Whether a network's input accepts the wanted shape; its free lengths, named or None, accept any."""
     batch, *rest = found or (0,)
     return (not isinstance(batch, int) or batch == 1) and (
         len(rest) == len(wanted)
@@ -97,9 +105,5 @@ def _fits(found: Sequence[int | str | None], wanted: tuple[int | None, ...]) -> 
     )
 
 
-def _told(shape: Sequence[int | str | None]) -> str:
+def _shape_text(shape: Sequence[int | str | None]) -> str:
     return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

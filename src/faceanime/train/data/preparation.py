@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from faceanime.core.concurrency import ahead
+from faceanime.core.concurrency import prefetch
 from faceanime.core.config import load_config, save_config, to_json
 from faceanime.core.errors import Cancelled, ConfigError, MediaError, OutputError
 from faceanime.core.files import atomic_output
@@ -184,7 +184,7 @@ class _Studio:
     @contextmanager
     def _frames(self, source: Source) -> Iterator[Iterator[Frame]]:
         """The frames of a video, decoded ahead, until the user stops."""
-        decoded = ahead(read_frames(source.path, frame_rate=self._rate))
+        decoded = prefetch(read_frames(source.path, frame_rate=self._rate))
         try:
             yield self._until_cancelled(decoded)
         finally:

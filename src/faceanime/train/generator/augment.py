@@ -82,7 +82,7 @@ class Appearance:
 
     def placed(self, window: Window) -> Window:
         """The window as this camera is held."""
-        return window.nudged(self.linear, self.shift)
+        return window.jittered(self.linear, self.shift)
 
     def lit(self, shares: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
         """Colours, shares of white in [0, 1], in this light."""

@@ -10,7 +10,7 @@ from typing import Literal
 from faceanime.core.errors import ConfigError
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.flow_guided import FAST, FlowGuidedConfig
-from faceanime.generator.windows import Part
+from faceanime.generator.windows import WindowPart
 from faceanime.train.generator.augment import AugmentConfig
 from faceanime.train.generator.rendered_pairs import PairsConfig
 from faceanime.train.stepping import Precision
@@ -133,7 +133,7 @@ class GeneratorConfig:
             )
 
     @property
-    def shares(self) -> dict[Part, float]:
+    def shares(self) -> dict[WindowPart, float]:
         """Of each part's windows, how many are looked at."""
         return {
             "mouth": self.mouth_share,

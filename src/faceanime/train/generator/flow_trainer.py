@@ -29,7 +29,7 @@ from faceanime.generator.conditions import EYE, INSIDE, SKIN
 from faceanime.generator.discriminator import PatchCritic
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import load_generator
-from faceanime.generator.windows import PART_OF, Part
+from faceanime.generator.windows import PART_OF, WindowPart
 from faceanime.media.contact_sheet import contact_sheet
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.config import GeneratorConfig
@@ -53,13 +53,13 @@ from faceanime.train.losses import (
 )
 from faceanime.train.processes import ALONE, Processes
 
-Drawn: TypeAlias = tuple[dict[Part, Batch], WholeFaces | None]
+Drawn: TypeAlias = tuple[dict[WindowPart, Batch], WholeFaces | None]
 View: TypeAlias = tuple[EllipsisType, slice, slice]
 
 
-_JUDGED: dict[Part, float] = {"mouth": 0.625, "eye": 0.75, "face": 1.0}
+_JUDGED: dict[WindowPart, float] = {"mouth": 0.625, "eye": 0.75, "face": 1.0}
 """Share of a window's side, around its middle, that a critic sees; of a face only what its gate lets through."""
-_FEATURES: tuple[Part, ...] = ("mouth", "eye")
+_FEATURES: tuple[WindowPart, ...] = ("mouth", "eye")
 """Whose landmarks are read, and whose pictures are compared by VGG-19."""
 _MOMENTS, _CRITIC_MOMENTS, _READER_MOMENTS = (0.9, 0.99), (0.5, 0.99), (0.9, 0.999)
 
@@ -125,7 +125,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
             self._seen_by_teacher = pairs, pairs.looked_at(self._teacher.config.windows)
         return self._seen_by_teacher[1]
 
-    def _shown(self, part: Part, seen: Batch, batch: Batch) -> Float32[np.ndarray, "B S S 3"]:
+    def _shown(self, part: WindowPart, seen: Batch, batch: Batch) -> Float32[np.ndarray, "B S S 3"]:
         """What the teacher makes of the windows of a `batch`, which it has `seen` in its own size."""
         assert self._teacher is not None
         given, side = tensors_of(seen, self._device), batch["gate"].shape[1]
@@ -141,7 +141,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         for optimiser in self._optimisers().values():
             optimiser.zero_grad()
         sums: Numbers = defaultdict(float)
-        windows = Counter[Part]()
+        windows = Counter[WindowPart]()
         for batches, _ in drawn:
             windows.update({part: len(batch["gate"]) for part, batch in batches.items()})
         for batches, faces in drawn:
@@ -162,7 +162,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         self._finish_step()
         return sums
 
-    def _learn(self, part: Part, batch: Tensors, share: float) -> Numbers:
+    def _learn(self, part: WindowPart, batch: Tensors, share: float) -> Numbers:
         """Add the gradients of one batch, a share of the step's windows, to network and critic."""
         config = self.config
         paired = _paired(batch)
@@ -208,7 +208,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         (share * total).backward()  # type: ignore[no-untyped-call]
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _read(self, part: Part, made: Tensor, batch: Tensors, share: float) -> Tensors:
+    def _read(self, part: WindowPart, made: Tensor, batch: Tensors, share: float) -> Tensors:
         """The reader's own loss, whose gradients are added to it, and what it reads in drawn windows."""
         assert self.readers is not None
         reader, places, paired = self.readers[part], batch["places"], _paired(batch)
@@ -227,7 +227,7 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         """Add the gradients of the identity loss on whole faces to the network."""
         assert self._recogniser is not None
 
-        def change(part: Part, batch: Batch) -> Tensor:
+        def change(part: WindowPart, batch: Batch) -> Tensor:
             given = tensors_of(batch, self._device)
             return repaired(self.network, part, given).image - given["canvas"]
 
@@ -259,16 +259,16 @@ class GeneratorTrainer(Trainer[FlowGuided]):
         matched = feature_matching([features[paired] for features in made_features], real_features)
         return {"believed": adversarial_loss(made_scores), "matched": self.config.matching * matched}
 
-    def samples(self, pairs: Pairs) -> dict[Part, list[WindowSample]]:
+    def samples(self, pairs: Pairs) -> dict[WindowPart, list[WindowSample]]:
         """What is measured and looked at: the open windows of pairs spread evenly over all, always the same."""
         every = -(-sum(1 for _ in pairs.all(1)) // self.config.validation_windows)
-        found: dict[Part, list[WindowSample]] = {}
+        found: dict[WindowPart, list[WindowSample]] = {}
         for pair in pairs.all(every):
             for name, sample in pairs.windows(pair):
                 found.setdefault(PART_OF[name], []).append(sample)
         return found
 
-    def validate(self, samples: dict[Part, list[WindowSample]]) -> Numbers:
+    def validate(self, samples: dict[WindowPart, list[WindowSample]]) -> Numbers:
         """How the averaged weights do on windows of validation people; each part's "score" is what is to become small.
 
         Mean absolute errors (levels of 255) by region, beside those of the geometric renderer ("canvas"), inside the
@@ -285,9 +285,9 @@ class GeneratorTrainer(Trainer[FlowGuided]):
                 add_errors(sums, part, image, batch)
         return scores(sums)
 
-    def look(self, samples: dict[Part, list[WindowSample]], count: int = 8) -> dict[Part, Pixels]:
+    def look(self, samples: dict[WindowPart, list[WindowSample]], count: int = 8) -> dict[WindowPart, Pixels]:
         """Sheets of windows: truth, canvas, repaired, mask."""
-        sheets: dict[Part, Pixels] = {}
+        sheets: dict[WindowPart, Pixels] = {}
         for part, windows in samples.items():
             chosen = windows[:: max(len(windows) // count, 1)][:count]
             batch = tensors_of(batched(chosen), self._device)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from faceanime.generator.flow_guided import ConvNorm
-from faceanime.generator.windows import Part
+from faceanime.generator.windows import WindowPart
 from faceanime.morphable import topology
 
-READ: dict[Part, tuple[int, ...]] = {
+READ: dict[WindowPart, tuple[int, ...]] = {
     "mouth": topology.OUTER_LIPS + topology.INNER_LIPS_LOWER + topology.INNER_LIPS_UPPER[1:-1],
     "eye": topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1],
     "face": (),
@@ -32,7 +32,7 @@ _WIDTHS = (3, 16, 32, 64, 96)
 class LandmarkReader(nn.Module):
     """Windows (B,3,S,S) in [-1, 1] in, the places of a part's landmarks (B,K,2) out, in shares of the side."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: WindowPart) -> None:
         super().__init__()
         self._count = len(READ[part])
         self.layers = nn.Sequential(*(ConvNorm(into, out, stride=2) for into, out in pairwise(_WIDTHS)))

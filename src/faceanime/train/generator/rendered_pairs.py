@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from faceanime.core.concurrency import in_order
+from faceanime.core.concurrency import map_ordered
 from faceanime.core.config import to_json
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.core.files import make_folder
@@ -265,7 +265,7 @@ def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> U
         FaceCoefficients(portrait.face.coefficients.identity, faces.expression[n], faces.pose[n])
         for n in range(len(faces.expression))
     )
-    canvases = [paster.paste(canvas) for canvas in in_order(renderer.render, frames)]
+    canvases = [paster.paste(canvas) for canvas in map_ordered(renderer.render, frames)]
     return np.array(canvases, np.uint8).reshape(-1, *portrait.pixels.shape)
 
 

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from faceanime.core.concurrency import in_order
+from faceanime.core.concurrency import map_ordered
 from faceanime.core.config import load_config, save_config, to_json
 from faceanime.core.errors import Cancelled, ConfigError
 from faceanime.core.files import make_folder
@@ -178,7 +178,7 @@ def train_generator(
     samples = trainer.samples(validation)
     progress = SharedProgress(progress, processes)
     progress.stage("training the generator", config.steps - trainer.step)
-    drawn = in_order(
+    drawn = map_ordered(
         lambda step: trainer.draw(train, step), range(trainer.step, config.steps), config.loaders
     )
     sums: Numbers = defaultdict(float)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from faceanime.face.identity import DLIB_SIZE_PX, dlib_alignment
-from faceanime.generator.windows import PART_OF, Part, Window
+from faceanime.generator.windows import PART_OF, Window, WindowPart
 from faceanime.geometry.similarity import compose_affine, invert_affine, warp_image
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.recogniser import moved
@@ -31,13 +31,13 @@ class WholeFaces:
 
     canvas: Float32[np.ndarray, "B S S 3"]
     truth: Float32[np.ndarray, "B S S 3"]
-    windows: dict[Part, tuple[Batch, list[int], Float32[np.ndarray, "N 2 3"]]]
+    windows: dict[WindowPart, tuple[Batch, list[int], Float32[np.ndarray, "N 2 3"]]]
 
 
 def whole_faces(pairs: Pairs, drawn: Sequence[Pair]) -> WholeFaces:
     """The faces of pairs, as they were filmed."""
     pictures: list[list[Pixels]] = []
-    found: dict[Part, list[tuple[WindowSample, int, np.ndarray]]] = {}
+    found: dict[WindowPart, list[tuple[WindowSample, int, np.ndarray]]] = {}
     for index, pair in enumerate(drawn):
         shown = pairs.shown(pair)
         to_aligned = dlib_alignment(shown.after[: pairs.model.landmark_count, :2])
@@ -71,7 +71,7 @@ def _picture_from(window: Window) -> Float[np.ndarray, "2 3"]:
 
 
 def repaired_faces(
-    faces: WholeFaces, change: Callable[[Part, Batch], Float[Tensor, "N 3 H W"]], device: torch.device
+    faces: WholeFaces, change: Callable[[WindowPart, Batch], Float[Tensor, "N 3 H W"]], device: torch.device
 ) -> Float[Tensor, "B 3 S S"]:
     """The faces with the changes that `change` makes to the windows of each part."""
     made = torch.from_numpy(faces.canvas).to(device).permute(0, 3, 1, 2).contiguous()

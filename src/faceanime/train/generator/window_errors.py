@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.conditions import EYE, INSIDE, LIDS, LIPS, SKIN
 from faceanime.generator.flow_guided import FlowGuided
-from faceanime.generator.windows import PARTS, Part
+from faceanime.generator.windows import PARTS, WindowPart
 from faceanime.train.generator.window_samples import Batch
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -25,7 +25,7 @@ Numbers: TypeAlias = dict[str, float]
 
 _CPU = torch.device("cpu")
 
-REGIONS: dict[str, tuple[Part, int]] = {
+REGIONS: dict[str, tuple[WindowPart, int]] = {
     "inside": ("mouth", INSIDE),
     "lips": ("mouth", LIPS),
     "lids": ("eye", LIDS),
@@ -34,7 +34,7 @@ REGIONS: dict[str, tuple[Part, int]] = {
     "skin": ("light", SKIN),
 }
 """What is measured: a region's name, its part, its channel of the maps."""
-_SHARP: tuple[Part, ...] = ("mouth", "eye", "face")
+_SHARP: tuple[WindowPart, ...] = ("mouth", "eye", "face")
 """Whose sharpness counts; light is smooth."""
 
 
@@ -44,7 +44,7 @@ def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
     return {name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()}
 
 
-def repaired(network: FlowGuided, part: Part, batch: Tensors) -> GeneratedFace:
+def repaired(network: FlowGuided, part: WindowPart, batch: Tensors) -> GeneratedFace:
     """What a network makes of windows of one part: the fields of `window_samples.WindowSample`, channels second."""
     face: GeneratedFace = network(part, *(batch[name] for name in _GIVEN))
     return face
@@ -58,7 +58,7 @@ def lit(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
 _GIVEN = ("canvas", "maps", "gate", "target_prior", "source_prior")
 
 
-def add_errors(sums: dict[str, float], part: Part, image: Tensor, batch: Tensors) -> None:
+def add_errors(sums: dict[str, float], part: WindowPart, image: Tensor, batch: Tensors) -> None:
     """Add up the errors and the sharpness of windows, and the pixels that they stand for."""
     truth, canvas, is_open = batch["truth"], batch["canvas"], batch["gate"] > 0.5
     for name, (its_part, channel) in REGIONS.items():
@@ -86,8 +86,8 @@ def sharpness(picture: Float32[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S
 def scores(sums: dict[str, float]) -> Numbers:
     """From what `add_errors` added up: see `GeneratorTrainer.validate`."""
     numbers: Numbers = {}
-    ratios: dict[Part, list[float]] = {part: [] for part in PARTS}
-    missing: dict[Part, float] = dict.fromkeys(PARTS, 0.0)
+    ratios: dict[WindowPart, list[float]] = {part: [] for part in PARTS}
+    missing: dict[WindowPart, float] = dict.fromkeys(PARTS, 0.0)
     for name, (part, _) in REGIONS.items():
         pixels = sums.get(f"{name}/pixels", 0.0)
         made, canvas = (sums.get(f"{name}/{who}", 0.0) / max(pixels, 1.0) for who in ("made", "canvas"))

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import load_weights, read_header
 from faceanime.generator.conditions import WindowMaker, mirrored_maps
-from faceanime.generator.windows import PART_OF, WINDOWS, Part, Points, Window, WindowName, WindowSizes
+from faceanime.generator.windows import PART_OF, WINDOWS, Points, Window, WindowName, WindowPart, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import (
     SparseSkin,
@@ -376,20 +376,20 @@ def batched(samples: Sequence[WindowSample]) -> Batch:
 def draw_batches(
     pairs: Pairs,
     count: int,
-    shares: Mapping[Part, float],
+    shares: Mapping[WindowPart, float],
     augment: AugmentConfig,
     rng: np.random.Generator,
     neighbours: bool = False,
     foreign: float = 0.0,
-) -> dict[Part, Batch]:
+) -> dict[WindowPart, Batch]:
     """Open windows of `count` pairs drawn at random, by the network that repairs them.
 
     Of each part's windows only a share is looked at. With `neighbours`, one half of each batch are the pairs drawn, the
     other, in the same order, those of the frames beside them, where both have the window open. A share of the pairs is
     `foreign`: driven by another person.
     """
-    found: dict[Part, list[WindowSample]] = {}
-    beside: dict[Part, list[WindowSample]] = {}
+    found: dict[WindowPart, list[WindowSample]] = {}
+    beside: dict[WindowPart, list[WindowSample]] = {}
     for _ in range(count // 2 if neighbours else count):
         other = pairs.draw_foreign(rng) if rng.random() < foreign else None
         pair, look = other or pairs.draw(rng), Appearance.drawn(augment, rng)
