@@ -16,7 +16,7 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, landmarks_of, pose_of
@@ -43,7 +43,7 @@ class Shot:
 def shots(model: MorphableModel) -> list[Shot]:
     """The astronaut at rest, then turned and smiling: what the renderer draws, and where its mesh lies."""
     portrait = Animator().portrait(astronaut())
-    renderer = GeometricRenderer(portrait.pixels, portrait.face, portrait.matte, model, GeometricConfig())
+    renderer = PortraitLayers(portrait.pixels, portrait.face, portrait.matte, model, GeometricConfig())
     paster = Paster(portrait.pixels, renderer.region)
     rest = portrait.face.coefficients
     made = []

@@ -19,7 +19,7 @@ from filmed import CLICK_S, FRAMES, NTSC
 from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
 from faceanime.core.errors import Cancelled
-from faceanime.core.progress import CallbackProgress
+from faceanime.core.progress import CallbackProgress, SilentProgress
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motions import bundled_motion, bundled_motions
 from faceanime.dynamics.retarget import RetargetConfig
@@ -30,7 +30,8 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.geometric import GeometricConfig, PortraitLayers
+from faceanime.render.geometric_renderer import GeometricDrawer, GeometricRenderer
 from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
@@ -169,28 +170,27 @@ def test_the_crop_is_a_square_around_the_head(
 
 
 def test_a_small_face_of_a_large_picture_is_cut_out_before_it_is_scaled(
-    program: Program,
-    astronaut: np.ndarray,
-    motion_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    model: MorphableModel, astronaut: np.ndarray, motion_path: Path, tmp_path: Path
 ) -> None:
     sides: list[int] = []
 
     class Watched(GeometricRenderer):
-        def __init__(self, pixels: np.ndarray, *args: object) -> None:
-            sides.append(max(pixels.shape[:2]))
-            super().__init__(pixels, *args)  # type: ignore[arg-type]
+        def prepare(self, portrait: Portrait) -> GeometricDrawer:
+            sides.append(portrait.side_px)
+            return super().prepare(portrait)
 
-    monkeypatch.setattr("faceanime.pipeline.GeometricRenderer", Watched)
+    animator = Animator(model=model, renderer=Watched(model, GeometricConfig()))
     wide = np.pad(astronaut, ((400, 500), (900, 600), (0, 0)), mode="edge")
     write_image(tmp_path / "wide.png", wide)
     write_image(tmp_path / "near.png", astronaut)
-    crop = ["--driving", motion_path, "--crop", "--size", "256"]
+    options, progress = OutputOptions(crop=True, size=256), SilentProgress()
     far, near = (
-        pictures(program.makes(tmp_path / name, "animate", tmp_path / f"{name}.png", *crop))
+        pictures(
+            animate_file(animator, tmp_path / f"{name}.png", motion_path, tmp_path / name, options, progress)
+        )
         for name in ("wide", "near")
     )
+    assert len(sides) == 2
     assert max(sides) < 2.3 * 256
     assert difference(far[6], near[6]) < 4.0
 
@@ -445,9 +445,7 @@ def test_outside_the_moving_region_every_frame_is_bit_exact(
     few = motion.replaced(
         expression=motion.expression[index], pose=motion.pose[index], valid=motion.valid[index]
     )
-    region = GeometricRenderer(
-        portrait.pixels, portrait.face, portrait.matte, model, GeometricConfig()
-    ).region
+    region = PortraitLayers(portrait.pixels, portrait.face, portrait.matte, model, GeometricConfig()).region
     outside = np.ones(portrait.pixels.shape[:2], bool)
     outside[region.slices] = False
     assert outside.any()

@@ -6,7 +6,7 @@ import pytest
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.eyes.eyeball import EyeLayer
-from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.render.head.sheet import WarpConfig, WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.raster import WarpField
@@ -156,5 +156,5 @@ def test_an_eye_cut_by_the_pictures_edge_is_left_out_and_the_other_moves(
         whole[box_of(whole_field, kept, 0)].astype(int),
         atol=8,
     )
-    renderer = GeometricRenderer(cut.picture, fitted(cut.source, model), None, model, GeometricConfig())
+    renderer = PortraitLayers(cut.picture, fitted(cut.source, model), None, model, GeometricConfig())
     assert renderer.render(target).any()

@@ -11,7 +11,7 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.geometric import GeometricConfig, GeometricRenderer
+from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.render.head.matte import PersonMattes, trusted_mattes
 from faceanime.render.head.sheet import source_shape
 from faceanime.render.masks import soft_polygon
@@ -26,7 +26,7 @@ def picture(model: MorphableModel) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def renderer(picture: np.ndarray, model: MorphableModel) -> GeometricRenderer:
+def renderer(picture: np.ndarray, model: MorphableModel) -> PortraitLayers:
     return renderer_of(picture, model, head_matte(model))
 
 
@@ -41,9 +41,9 @@ def renderer_of(
     model: MorphableModel,
     matte: np.ndarray | None,
     still_background: bool = True,
-) -> GeometricRenderer:
+) -> PortraitLayers:
     config = GeometricConfig(still_background=still_background)
-    return GeometricRenderer(picture, fitted(drawn_face(model), model), matte, model, config)
+    return PortraitLayers(picture, fitted(drawn_face(model), model), matte, model, config)
 
 
 def moved(
@@ -72,14 +72,14 @@ def test_at_rest_the_source_comes_back(picture: np.ndarray, model: MorphableMode
     np.testing.assert_array_equal(renderer.render(drawn_face(model)), picture[renderer.region.slices])
 
 
-def test_faces_move(renderer: GeometricRenderer, picture: np.ndarray, model: MorphableModel) -> None:
+def test_faces_move(renderer: PortraitLayers, picture: np.ndarray, model: MorphableModel) -> None:
     still = picture[renderer.region.slices].astype(int)
     for target in targets(model)[1:]:
         assert (np.abs(renderer.render(target).astype(int) - still).max(axis=-1) > 20).sum() > 30
 
 
 def test_the_background_stands_still(
-    renderer: GeometricRenderer, picture: np.ndarray, model: MorphableModel
+    renderer: PortraitLayers, picture: np.ndarray, model: MorphableModel
 ) -> None:
     matte = head_matte(model)
     away = cv2.distanceTransform((matte < 0.01).astype(np.uint8), cv2.DIST_L2, 3) > 30
@@ -134,7 +134,7 @@ def test_a_matte_that_misses_the_face_is_ignored(picture: np.ndarray, model: Mor
         np.testing.assert_array_equal(missed.render(target), without.render(target))
 
 
-def test_each_picture_depends_on_its_target_alone(renderer: GeometricRenderer, model: MorphableModel) -> None:
+def test_each_picture_depends_on_its_target_alone(renderer: PortraitLayers, model: MorphableModel) -> None:
     faces = targets(model)
     once = [renderer.render(face) for face in faces]
     order = np.random.default_rng(0).permutation(3 * len(faces)) % len(faces)
@@ -164,7 +164,7 @@ def test_a_cheek_beyond_the_persons_edge_shows_skin(picture: np.ndarray, model: 
     edge_on, matte = picture.copy(), head_matte(model)
     edge_on[rim], matte[rim] = (0, 255, 0), 0.0
 
-    def green(renderer: GeometricRenderer) -> int:
+    def green(renderer: PortraitLayers) -> int:
         drawn = renderer.render(moved(model, -20)).astype(int)
         return int((drawn[..., 1] - np.maximum(drawn[..., 0], drawn[..., 2]) > 100).sum())
 
@@ -232,7 +232,7 @@ def test_hair_goes_on_beside_the_picture_as_its_pixels_do(model: MorphableModel)
     picture[:, :18] = (10, 200, 10)
     for row in range(0, HEIGHT, 12):  # gaps at the edge, none further in
         picture[row : row + 6, :6], matte[row : row + 6, :6] = 240, 0.0
-    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(face, model), matte, model, GeometricConfig())
     drawn = renderer.render(moved_right(face, 16.0))
     middle = drawn[100:180, :3].astype(int)  # beyond the mirrored gaps, where the person is whole again
     assert (middle[..., 1] - middle[..., 0] > 60).mean() > 0.9  # less green: detail goes
@@ -244,7 +244,7 @@ def test_a_lock_that_does_not_reach_the_edge_is_not_mirrored(model: MorphableMod
     rows = slice(80, 200)
     picture[rows, :18], matte[rows, :18] = 240, 0.0
     picture[130:150, 6:12], matte[130:150, 6:12] = (10, 200, 10), 1.0
-    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(face, model), matte, model, GeometricConfig())
     drawn = renderer.render(moved_right(face, 20.0)).astype(int)
     green = (drawn[..., 1] - drawn[..., 0] > 100)[rows]
     assert green[:, 22:36].any()
@@ -256,7 +256,7 @@ def test_what_is_far_beyond_the_picture_has_no_detail(model: MorphableModel) -> 
     picture, matte, face = cut_close(model)
     stripes = np.arange(HEIGHT) // 3 % 2 * 200
     picture[:, :25] = stripes[:, None, None]
-    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(face, model), matte, model, GeometricConfig())
     drawn = renderer.render(moved_right(face, 30.0))[100:180].astype(float)
     near, far = drawn[:, 27].std(), drawn[:, :4].std(axis=0).max()
     assert near > 60.0
@@ -269,7 +269,7 @@ def test_gaps_that_a_side_cuts_through_stay_open_beyond_it(model: MorphableModel
     picture[:] = (10, 200, 10)
     rows = slice(100, 160)
     picture[rows, 8:20], matte[rows, 8:20] = (200, 10, 10), 0.0  # narrow: at the edge the person's
-    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(face, model), matte, model, GeometricConfig())
     assert renderer._background is not None
     white = np.full_like(renderer._background.plate, 255)
     renderer._background = replace(renderer._background, plate=white)
@@ -282,7 +282,7 @@ def test_gaps_that_a_side_cuts_through_stay_open_beyond_it(model: MorphableModel
 def test_shoulders_that_reach_a_lower_corner_go_on_beyond_it(model: MorphableModel) -> None:
     picture, matte, face = cut_close(model)
     matte[:60, :20] = 0.0
-    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(face, model), matte, model, GeometricConfig())
     assert renderer._background is not None
     left = renderer._background.side_reach[0]
     assert (np.diff(left) >= 0).all()
@@ -299,7 +299,7 @@ def test_a_corner_of_the_picture_leaves_no_dent_in_a_head(model: MorphableModel)
     lower = HeadPose(pose.rotation, pose.scale, pose.translation_px - np.array([0.0, top]))
     picture[:60], picture[:, :20] = (10, 200, 10), (10, 200, 10)
     raised = FaceCoefficients(face.identity, face.expression, lower)
-    renderer = GeometricRenderer(picture, fitted(raised, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(raised, model), matte, model, GeometricConfig())
     assert renderer._background is not None
     renderer._background = replace(renderer._background, plate=np.full_like(picture, 255))
     moved = HeadPose(lower.rotation, lower.scale, lower.translation_px + np.array([14.0, 14.0]))
@@ -324,7 +324,7 @@ def test_the_outline_of_a_head_that_a_side_cuts_off_falls_without_teeth(
     top = (oval[:, 1].min() + np.maximum(40 - beside, 0)).astype(int)  # it falls toward the edge
     for x, y in enumerate(top):
         picture[:y, x], matte[:y, x] = 240, 0.0
-    renderer = GeometricRenderer(picture, fitted(face, model), matte, model, GeometricConfig())
+    renderer = PortraitLayers(picture, fitted(face, model), matte, model, GeometricConfig())
     shift = 24
     drawn = renderer.render(moved_right(face, -shift if right else shift)).astype(int)
     hair = drawn[..., 1] - drawn[..., 0] > 100

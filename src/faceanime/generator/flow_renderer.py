@@ -16,8 +16,7 @@ from faceanime.generator.windows import PART_OF, PARTS, Window, WindowName, Wind
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricConfig
-from faceanime.render.geometric import GeometricRenderer as PortraitLayers
+from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.render.geometric_renderer import GeometricRenderer
 from faceanime.render.mouth.layer import MouthLayer
 from faceanime.render.renderer import RendererConfig, RendererKind

@@ -60,7 +60,7 @@ class GeometricConfig:
     """Separate the person from the background, which stands still; otherwise it moves along near the head."""
 
 
-class GeometricRenderer:
+class PortraitLayers:
     """The layers of one portrait, prepared once, and the picture of any target."""
 
     def __init__(

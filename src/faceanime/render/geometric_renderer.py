@@ -7,8 +7,7 @@ from pathlib import Path
 from faceanime.core.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricConfig
-from faceanime.render.geometric import GeometricRenderer as PortraitLayers
+from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.render.renderer import RendererConfig, RendererKind
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.frames import Pixels

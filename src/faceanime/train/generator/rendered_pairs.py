@@ -34,7 +34,7 @@ from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricRenderer, drawing_version
+from faceanime.render.geometric import PortraitLayers, drawing_version
 from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.render.head.sheet import source_shape
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
@@ -257,7 +257,7 @@ def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> U
 
     Hair has the face's own pose here, not that of a film (`hair_pose`): no window is open to it.
     """
-    renderer = GeometricRenderer(
+    renderer = PortraitLayers(
         portrait.pixels, portrait.face, portrait.matte, animator.model, animator.config.geometric
     )
     paster = Paster(portrait.pixels, renderer.region)
