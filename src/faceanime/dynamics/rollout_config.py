@@ -24,7 +24,7 @@ class FutureConfig:
     loop: bool = False
     """Make the end of the motion flow into its beginning; needs 1.28 s or more."""
     style: Style = "any"
-    """How lively mouth, eyes and head are: talk, idle, look-around, or any of the training clips' styles by the seed."""
+    """How lively mouth, eyes and head are: talk, idle, look-around, or any, which the seed draws."""
     energy: float = 1.0
     """Factor on the speed of mouth and head, 0.2 to 3; above 2 heads turn far."""
     temperature: float = 1.0
