@@ -41,3 +41,23 @@ def model():  # type: ignore[no-untyped-def]  # imported late: the tests' type c
     from faceanime.morphable.model import load_model
 
     return load_model()
+
+
+@pytest.fixture(scope="session")
+def circling_lstm(model, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+    """Weights of an LSTM that has learned to go round and round (`lstms.circling`)."""
+    from lstms import circling, trained_lstm
+
+    return trained_lstm(
+        [circling(model, phase) for phase in range(7)], model, tmp_path_factory.mktemp("lstm")
+    )
+
+
+@pytest.fixture(scope="session")
+def wandering_lstm(model, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+    """Weights of an LSTM that has learned to go where a target is (`lstms.wandering`)."""
+    from lstms import trained_lstm, wandering
+
+    return trained_lstm(
+        [wandering(model, seed) for seed in range(13)], model, tmp_path_factory.mktemp("lstm")
+    )

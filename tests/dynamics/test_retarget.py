@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceanime.core.errors import ConfigError, MorphableModelError
-from faceanime.dynamics.retarget import RetargetConfig, reference_frame, retarget, soft_limit
+from faceanime.dynamics.retarget import RetargetConfig, retarget, soft_limit
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
 from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, driver_of, face_of, pose_of, poses_of
 

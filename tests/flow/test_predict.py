@@ -11,9 +11,11 @@ from program import Program, difference, pictures
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angle_between
 from faceanime.media.image import read_image, write_image
+from faceanime.morphable.model import load_model
 from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
+from lstms import circling
 
 
 def test_a_future_is_written_and_its_seed_decides(
@@ -98,4 +100,75 @@ def test_senseless_settings_are_one_line(
     outcome = program("predict", portrait_path, *arguments, "-o", tmp_path / "v.mp4")
     assert outcome.status == 2
     assert message in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_papers_predictor_drives_predict(
+    program: Program, portrait_path: Path, circling_lstm: Path, tmp_path: Path
+) -> None:
+    """Given by its file alone; four seconds of it neither freeze nor explode on a face that it has never seen."""
+    path = tmp_path / "m.motion.safetensors"
+    arguments = (
+        "--predictor",
+        circling_lstm,
+        "--seconds",
+        "4",
+        "--size",
+        "64",
+        "--renderer",
+        "geometric",
+        "--motion-out",
+        path,
+    )
+    outcome = program("predict", portrait_path, *arguments, "-o", tmp_path / "v.mp4")
+    assert outcome.status == 0, outcome.err
+    motion = load_motion(path)
+    speeds = np.linalg.norm(np.diff(motion.expression, axis=0), axis=1)
+    learned = np.linalg.norm(np.diff(circling(load_model(), 0.0).expression, axis=0), axis=1).mean()
+    assert len(motion) == 100
+    for second in np.array_split(speeds, 4):
+        assert 0.3 * learned < second.mean() < 2.0 * learned
+
+
+def test_the_papers_predictor_drives_morph(
+    program: Program, portrait_path: Path, wandering_lstm: Path, tmp_path: Path
+) -> None:
+    """Toward itself it stays near, toward another face it goes away; how far it misses is the network's matter."""
+    goal_path = tmp_path / "goal.png"
+    write_image(goal_path, np.ascontiguousarray(read_image(portrait_path)[:, ::-1]))
+    went = []
+    for name, goal in (("itself", portrait_path), ("mirrored", goal_path)):
+        path = tmp_path / f"{name}.motion.safetensors"
+        arguments = (
+            "--target",
+            goal,
+            "--predictor",
+            wandering_lstm,
+            "--seconds",
+            "1",
+            "--size",
+            "64",
+            "--renderer",
+            "geometric",
+        )
+        outcome = program(
+            "morph", portrait_path, *arguments, "--motion-out", path, "-o", tmp_path / f"{name}.mp4"
+        )
+        assert outcome.status == 0, outcome.err
+        motion = load_motion(path)
+        assert len(motion) == 25
+        went.append(np.linalg.norm(motion.expression[-1] - motion.expression[0]))
+    assert went[0] < went[1] < 20.0
+
+
+@pytest.mark.parametrize(("option", "value"), [("--seed", "3"), ("--style", "talk"), ("--energy", "2")])
+def test_what_the_papers_predictor_does_not_know_is_one_line(
+    program: Program, portrait_path: Path, circling_lstm: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    outcome = program(
+        "predict", portrait_path, "--predictor", circling_lstm, option, value, "-o", tmp_path / "v.mp4"
+    )
+    assert outcome.status == 2
+    assert f"{option.removeprefix('--')} is {value}" in outcome.err
+    assert "one future alone" in outcome.err
     assert not list(tmp_path.iterdir())

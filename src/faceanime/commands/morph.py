@@ -38,7 +38,8 @@ class Morph:
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
     predictor: Path | None = None
-    """Weights of `faceanime train dynamics` instead of those that come along."""
+    """Predictor weights of `faceanime train dynamics`, instead of the bundled ones. The LSTM of its preset paper knows
+    one future: it refuses any other seed or energy than the default, and has no use for temperature."""
 
     def run(self) -> None:
         future = FutureConfig(

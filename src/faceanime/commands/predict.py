@@ -32,7 +32,9 @@ class Predict:
     count: int = 1
     """How many futures: of this seed, the next one, and so on; their numbers go into the files' names."""
     predictor: Path | None = None
-    """Weights of `faceanime train dynamics` instead of those that come along."""
+    """Predictor weights of `faceanime train dynamics`, instead of the bundled ones. The LSTM of its preset paper knows
+    one future: it refuses loop and any other seed, style or energy than the default, and
+    has no use for temperature and steps."""
 
     def run(self) -> None:
         if not 1 <= self.count <= MOST_FUTURES:

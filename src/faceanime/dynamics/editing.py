@@ -14,10 +14,10 @@ from scipy.interpolate import PchipInterpolator
 from faceanime.core.config import load_config, nearest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart, part_lids
-from faceanime.dynamics.retarget import reference_frame
 from faceanime.dynamics.timeline import mix_poses
 from faceanime.geometry.rotation import rotation_from_angles, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel
+from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 HEAD_AXES = ("yaw_deg", "pitch_deg", "roll_deg", "shift_x", "shift_y", "scale")

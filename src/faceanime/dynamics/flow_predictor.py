@@ -38,7 +38,7 @@ _MAX_LOG_LIVELINESS = 1.6
 _FRAME_FEATURES = 48
 """Features of one frame between the transformer and the output convolution."""
 _TARGET_HELD_FRAMES = 6
-"""Frames for which a target counts as held after the end, so that motion slows down before it; chosen by eye."""
+"""Frames for which a target counts as held after the end, so that motion slows down toward it; chosen by eye."""
 _BLINKS_PER_MINUTE = (8.0, 60.0)
 """Bounds on the drawn blink rate."""
 

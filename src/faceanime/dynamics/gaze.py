@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.dynamics.blinks import Side, lids_apart, open_apart
-from faceanime.dynamics.retarget import reference_frame, soft_limit
+from faceanime.dynamics.retarget import soft_limit
 from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel, Part
+from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics
 
 _RADIUS = 1.7

@@ -17,6 +17,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 Parts = Literal["all", "expression", "head", "lips", "eyes"]
@@ -141,28 +142,6 @@ def retarget(
         picture_side_px=picture_side_px or driver.picture_side_px,
         model_id=driver.model_id,
     )
-
-
-def reference_frame(driver: Dynamics, model: MorphableModel) -> int:
-    """The driver's calmest valid frame: lips closed, eyes open, facing the viewer, head as usual, little expression."""
-    mean_face = np.zeros_like(driver.identity)
-    lips, right, left = (
-        measured(name, model, mean_face, driver.expression)
-        for name in ("lips_apart", "lids_apart_right", "lids_apart_left")
-    )
-    yaw, pitch, roll = angles_from_rotation(driver.pose.rotation).T
-    lids = np.minimum(right, left)
-    basis = model.expression_basis.reshape(-1, model.expression_count)
-    strayed = np.einsum("tk,kl,tl->t", driver.expression, basis.T @ basis, driver.expression, optimize=True)
-    cost = (
-        30.0 * np.maximum(lips - np.percentile(lips, 10), 0)
-        + 40.0 * np.maximum(np.percentile(lids, 70) - lids, 0)
-        + 2.0 * np.abs(yaw)
-        + 2.0 * np.abs(pitch - np.median(pitch))
-        + 2.0 * np.abs(roll - np.median(roll))
-        + 2.0 * np.sqrt(np.maximum(strayed, 0.0))
-    )
-    return int(np.argmin(np.where(driver.valid, cost, np.inf)))
 
 
 def _retarget_expression(

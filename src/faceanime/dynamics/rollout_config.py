@@ -1,4 +1,4 @@
-"""Which future of a face is to be imagined: the settings of `rollout.py`."""
+"""Settings of an imagined motion."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from faceanime.core.errors import ConfigError
 Style = Literal["any", "talk", "idle", "look-around"]
 SHORTEST_S, LONGEST_S = 0.2, 600
 SHORTEST_LOOP_S = 1.28
-"""Two halves of as many frames as a window is shown of the one before (`rollout.CONTEXT`)."""
+"""Twice the `CONTEXT_FRAMES` of `windowed_rollout.py`: a loop's halves each contain the context of the other."""
 
 
 @dataclass(frozen=True)
 class FutureConfig:
-    """Which future is drawn."""
+    """Which of a face's futures is imagined; each predictor says which of these it does not know."""
 
     seconds: float = 4.0
-    """How long it is, 0.2 to 600."""
+    """Length of the motion in seconds, 0.2 to 600."""
     seed: int = 0
-    """Another seed, another future; the same seed, the same one."""
+    """Number that selects one of many futures; the same number gives the same motion."""
     loop: bool = False
-    """Let its end flow into its beginning; 1.28 s or more."""
+    """Make the end of the motion flow into its beginning; needs 1.28 s or more."""
     style: Style = "any"
-    """any: as lively as some clip of those that it learned from; which one depends on the seed."""
+    """How lively mouth, eyes and head are: talk, idle, look-around, or any, which the seed draws."""
     energy: float = 1.0
-    """How much livelier than that, 0.2 to 3: about a factor on the speed of mouth and head. Above 2 heads go far."""
+    """Factor on the speed of mouth and head, 0.2 to 3; above 2 heads turn far."""
     temperature: float = 1.0
-    """Factor on the noise that it is drawn from: 1 as people that lively move, less is nearer to the mean."""
+    """Factor on the noise that the motion is drawn from, 0 to 1.5: 1 is as varied as people are, 0 the mean motion."""
     steps: int = 3
-    """Steps from noise to motion."""
+    """Number of steps from noise to motion, 1 to 100."""
 
     def __post_init__(self) -> None:
         if not SHORTEST_S <= self.seconds <= LONGEST_S:

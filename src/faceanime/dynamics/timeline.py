@@ -15,9 +15,10 @@ from scipy.interpolate import PchipInterpolator
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, lids_apart, open_apart, part_lids
-from faceanime.dynamics.retarget import RetargetConfig, reference_frame, retarget
+from faceanime.dynamics.retarget import RetargetConfig, retarget
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, HeadPose
 
 SLOWEST, FASTEST = 0.1, 10.0

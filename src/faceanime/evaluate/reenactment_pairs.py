@@ -18,6 +18,7 @@ from faceanime.geometry.rotation import angle_between
 from faceanime.media.image import write_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import ReferenceLimits, is_neutral, openings_of
 from faceanime.structures.coefficients import Dynamics
 
 PAIRS_FILE = "pairs.json"
@@ -82,14 +83,9 @@ def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0)
 
 def first_calm_frame(motion: Dynamics, model: MorphableModel) -> int:
     """The first frame with a closed mouth, open eyes, and a face not turned far for this clip."""
-    lids = np.minimum(
-        measured("lids_apart_right", model, motion.identity, motion.expression),
-        measured("lids_apart_left", model, motion.identity, motion.expression),
-    )
-    lips = measured("lips_apart", model, motion.identity, motion.expression)
-    calm = motion.valid & (lips < max(0.05, np.percentile(lips, 15))) & (lids > 0.8 * np.median(lids))
-    calm &= turned_from(motion, len(motion) // 2) < np.radians(25)
-    return int(np.argmax(calm))
+    lips, lids = openings_of(model, motion.identity, motion.expression)
+    turned = turned_from(motion, len(motion) // 2)
+    return int(np.argmax(motion.valid & is_neutral(lips, lids, turned, ReferenceLimits())))
 
 
 def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, " T"]:
