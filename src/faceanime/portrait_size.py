@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from faceanime.core.errors import ConfigError
 from faceanime.face.crop import CropConfig, crop_around, moved_landmarks
 from faceanime.face.reader import FaceReader
 from faceanime.geometry.resize import resized
 from faceanime.media.contact_sheet import Picture
+from faceanime.output_options import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
 from faceanime.render.head.sheet import face_region
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
 from faceanime.structures.portrait import Portrait
 
-SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 16, 3840
-"""Longer side of the output: 16 px is the least that video encoders take, 3840 px is 4K."""
 _CUT_MARGIN = 2.2
 """Side of the part of the image that is kept when only the head crop is shown, in sides of that crop; chosen so that no
 pixel of the crop changes."""
-
-
-def check_size(size_px: int | None) -> None:
-    """Raise ConfigError unless `size_px` is a possible longer side of the output, or None."""
-    if size_px is not None and not SMALLEST_SIDE_PX <= size_px <= LARGEST_SIDE_PX:
-        raise ConfigError(f"size is {size_px}, expected {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} px")
 
 
 def whole_portrait(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import chain, takewhile
 from pathlib import Path
 
 from faceanime.core.concurrency import prefetch
 from faceanime.core.errors import NoFaceError, NoSuchFaceError, OutputError, Remedy
-from faceanime.core.files import check_output, is_same_file
+from faceanime.core.files import check_output
 from faceanime.core.progress import Progress, watched
 from faceanime.drivers.driver import Driver, View
 from faceanime.drivers.motion import clay_views
@@ -26,8 +26,15 @@ from faceanime.media.image import is_image_file, picture_output, read_image, wri
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
+from faceanime.output_options import (
+    MESH_SUFFIXES,
+    STILL_SUFFIXES,
+    OutputOptions,
+    check_result,
+    refuse_input,
+)
 from faceanime.pipeline import Animator
-from faceanime.portrait_size import check_size, cropped_portrait, whole_portrait
+from faceanime.portrait_size import cropped_portrait, whole_portrait
 from faceanime.render.neutral_mesh import neutral_mesh
 from faceanime.side_by_side import SideBySide, held_views, prior_views
 from faceanime.structures.coefficients import Dynamics
@@ -35,32 +42,11 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform
 from faceanime.structures.portrait import Portrait
 
-STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
-MESH_SUFFIXES = {".glb", ".obj"}
 STILL_DRIVER_S, STILL_DRIVER_RATE = Fraction(3, 2), Fraction(25)
 """A picture as driver becomes a movement toward it: its length in seconds and its frames a second."""
 SEARCHED_S = 10
 SEARCH_RATE = Fraction(5)
 """The face of a video is looked for in its first seconds, in this many frames a second."""
-
-
-@dataclass(frozen=True)
-class OutputOptions:
-    """What is written of the result, and how large."""
-
-    crop: bool = False
-    """Write the square head crop alone instead of the whole picture."""
-    size: int | None = None
-    """Longer side of the output in px, 16 to 3840; by default the portrait's own, 3840 at most."""
-    face: FaceChoice = "largest"
-    """Face of the portrait to animate: `largest`, or an index in order of size, from 0."""
-    side_by_side: bool = False
-    """Show source, driver, prior and result in one video."""
-    preview: Path | None = None
-    """Also write a contact sheet of source, driver and result at five times (.png or .jpg)."""
-
-    def __post_init__(self) -> None:
-        check_size(self.size)
 
 
 def animate_file(
@@ -79,7 +65,7 @@ def animate_file(
     inputs = (portrait, driving) if isinstance(driving, Path) else (portrait,)
     driver = open_driver(driving, animator.reader) if isinstance(driving, Path) else driving
     still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
-    written = _check_outputs(out, options, inputs, still)
+    written = check_result(out, options, inputs, still)
     _ = animator.renderer  # bad weights fail before long work
     subject, crop = _prepare(animator, portrait, options)
     motion = animator.motion(driver, progress)
@@ -107,9 +93,9 @@ def predict_file(
     that was written. Raises FaceAnimeError; whatever fails or is cancelled leaves no output.
     """
     inputs = tuple(p for p in (portrait, target) if p is not None)
-    written = _check_outputs(out, options, inputs, still=False)
+    written = check_result(out, options, inputs, still=False)
     if motion_out is not None:
-        _refuse_input(motion_out, inputs)
+        refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
     _ = animator.renderer  # bad weights fail before long work
     subject, crop = _prepare(animator, portrait, options)
@@ -135,7 +121,7 @@ def reconstruct_file(
 ) -> None:
     """Write the motion of a video or picture (.motion.safetensors), or its neutral, textured face (.glb, .obj)."""
     for target in mesh_files(out):
-        _refuse_input(target, (source,))
+        refuse_input(target, (source,))
         check_output(target)
     if is_motion_file(out):
         note = MotionNote(provenance=f"reconstructed from {source.name}")
@@ -254,27 +240,3 @@ def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress
     raise NoFaceError(
         where, remedies=(Remedy("detect.threshold", "a lower {}"), "a part that shows the face")
     )
-
-
-def _check_outputs(out: Path, options: OutputOptions, inputs: tuple[Path, ...], still: bool) -> Path:
-    """Return the path that will be written. Raises OutputError now, before any work, for what cannot be written."""
-    _refuse_input(out, inputs)
-    written, folder = out, False
-    if not still:
-        writer = VideoWriter(out, Fraction(25), 16, 16)  # refuses an unknown suffix
-        written, folder = writer.path, writer.is_folder
-    check_output(written, folder=folder)
-    preview = options.preview
-    if preview is not None:
-        _refuse_input(preview, inputs)
-        check_output(preview)
-        if preview.suffix.lower() not in STILL_SUFFIXES:
-            raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png")
-        if any(preview.resolve().is_relative_to(taken.resolve()) for taken in (out, written)):
-            raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
-    return written
-
-
-def _refuse_input(target: Path, inputs: tuple[Path, ...]) -> None:
-    if any(is_same_file(target, path) for path in inputs):
-        raise OutputError(f"cannot write {target}: it is an input; choose another name")

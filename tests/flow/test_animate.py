@@ -29,13 +29,14 @@ from faceanime.media.video import probe_video
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.render.geometric_renderer import GeometricDrawer, GeometricRenderer
 from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
-from faceanime.workflows import OutputOptions, animate_file
+from faceanime.workflows import animate_file
 
 MOUTH = slice(137, 157), slice(136, 183)
 RIGHT_EYE = slice(95, 106), slice(129, 151)

@@ -19,6 +19,7 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable import topology
 from faceanime.morphable.model import MorphableModel
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, sparse_skin
 from faceanime.render.mouth.layer import MouthLayer
@@ -26,7 +27,7 @@ from faceanime.render.renderer import RendererConfig
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.portrait import Portrait
 from faceanime.structures.raster import Box
-from faceanime.workflows import OutputOptions, animate_file
+from faceanime.workflows import animate_file
 from heads import axes_of, fitted, pose_of
 
 REGION = Box(10, 5, 235, 240)

@@ -33,6 +33,7 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.media.image import read_image, write_image
 from faceanime.morphable.model import MorphableModel, Region, load_model
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
 from faceanime.render.clay import shade_face
@@ -42,7 +43,7 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients, Fitted
 from faceanime.structures.frames import Frame
 from faceanime.structures.landmarks import Landmarks
 from faceanime.structures.portrait import Portrait
-from faceanime.workflows import OutputOptions, animate_file
+from faceanime.workflows import animate_file
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of
 from heads_drawn import draw_portrait, drawn_face, head_matte
 from waves import waving

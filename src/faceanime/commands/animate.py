@@ -16,10 +16,11 @@ from faceanime.face.fit import FitConfig
 from faceanime.face.reader import ReadConfig
 from faceanime.face.smooth import SmoothConfig
 from faceanime.face.track import TrackConfig
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.geometric import GeometricConfig
 from faceanime.render.renderer import RendererConfig
-from faceanime.workflows import OutputOptions, animate_file
+from faceanime.workflows import animate_file
 
 
 @dataclasses.dataclass(frozen=True)

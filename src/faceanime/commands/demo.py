@@ -11,8 +11,9 @@ from faceanime.core.errors import MediaError
 from faceanime.core.files import make_folder
 from faceanime.dynamics.motions import bundled_motion_path
 from faceanime.media.image import write_image
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator
-from faceanime.workflows import OutputOptions, animate_file
+from faceanime.workflows import animate_file
 
 MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 

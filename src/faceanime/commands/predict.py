@@ -11,9 +11,10 @@ import tyro
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.renderer import RendererConfig
-from faceanime.workflows import OutputOptions, predict_file
+from faceanime.workflows import predict_file
 
 
 @dataclasses.dataclass(frozen=True)

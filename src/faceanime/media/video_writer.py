@@ -21,6 +21,7 @@ from PIL import Image
 from faceanime.core.errors import OutputError, ShapeError, check_shape
 from faceanime.core.files import DISK_FULL, atomic_output
 from faceanime.media.audio import AudioTrack, carry_audio
+from faceanime.media.video_output import video_output
 from faceanime.structures.frames import Pixels
 
 GIF_HIGHEST_RATE = Fraction(50)
@@ -53,7 +54,6 @@ ENCODINGS = {
     ".gif": GIF,
     ".webp": WEBP,
 }
-FOLDER_SUFFIXES = {"", ".png"}
 
 
 class VideoWriter:
@@ -82,20 +82,16 @@ class VideoWriter:
         audio_from: Path | None = None,
         crf: int = 18,
     ) -> None:
-        suffix = path.suffix.lower()
-        if suffix not in ENCODINGS and suffix not in FOLDER_SUFFIXES:
-            known = ", ".join(ENCODINGS)
-            raise OutputError(
-                f"cannot write {path}: unknown video suffix; use {known}, or none for a folder of PNGs"
-            )
-        self.path = path.with_suffix("") if suffix == ".png" else path
-        self.is_folder = suffix in FOLDER_SUFFIXES
+        output = video_output(path)
+        self.path, self.is_folder = output.path, output.is_folder
         self._size = (height_px, width_px)
         self._count = 0
         self._opened: AbstractContextManager[Sink] = (
             _open_folder(self.path)
             if self.is_folder
-            else _open_file(path, ENCODINGS[suffix], frame_rate, width_px, height_px, audio_from, crf)
+            else _open_file(
+                path, ENCODINGS[path.suffix.lower()], frame_rate, width_px, height_px, audio_from, crf
+            )
         )
 
     def __enter__(self) -> VideoWriter:

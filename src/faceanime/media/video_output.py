@@ -1,0 +1,35 @@
+"""What a video output path means: a file of a known format, or a folder of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceanime.core.errors import OutputError
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".webp")
+FOLDER_SUFFIXES = {"", ".png"}
+
+
+@dataclass(frozen=True)
+class VideoOutput:
+    """Where a video is written: `path`, which is a folder of PNGs if `is_folder`."""
+
+    path: Path
+    is_folder: bool
+
+
+def video_output(path: Path) -> VideoOutput:
+    """Return what is written for `path`: a name without suffix, or with .png (which is removed), is a folder.
+
+    Raises OutputError for an unknown suffix.
+    """
+    suffix = path.suffix.lower()
+    if suffix in FOLDER_SUFFIXES:
+        return VideoOutput(path.with_suffix("") if suffix == ".png" else path, True)
+    if suffix not in VIDEO_SUFFIXES:
+        known = ", ".join(VIDEO_SUFFIXES)
+        raise OutputError(
+            f"cannot write {path}: unknown video suffix; use {known}, or none for a folder of PNGs"
+        )
+    return VideoOutput(path, False)

@@ -1,0 +1,65 @@
+"""What is written of a result, and the cheap checks of its paths that come before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from faceanime.core.errors import ConfigError, OutputError
+from faceanime.core.files import check_output, is_same_file
+from faceanime.media.video_output import video_output
+
+SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 16, 3840
+"""Longer side of the output: 16 px is the least that video encoders take, 3840 px is 4K."""
+STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
+MESH_SUFFIXES = {".glb", ".obj"}
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written, and how large."""
+
+    crop: bool = False
+    """Write the square head crop alone instead of the whole picture."""
+    size: int | None = None
+    """Longer side of the output in px, 16 to 3840; by default the portrait's own, 3840 at most."""
+    face: Literal["largest"] | int = "largest"
+    """Face of the portrait to animate: `largest`, or an index in order of size, from 0."""
+    side_by_side: bool = False
+    """Show source, driver, prior and result in one video."""
+    preview: Path | None = None
+    """Also write a contact sheet of source, driver and result at five times (.png or .jpg)."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not SMALLEST_SIDE_PX <= self.size <= LARGEST_SIDE_PX:
+            raise ConfigError(f"size is {self.size}, expected {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} px")
+
+
+def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], still: bool) -> Path:
+    """Return the path that will be written for `out`: one picture if `still`, else a video or a folder of pictures.
+
+    Raises OutputError for what cannot be written, and for what would replace one of the `inputs`.
+    """
+    refuse_input(out, inputs)
+    written, folder = out, False
+    if not still:
+        video = video_output(out)
+        written, folder = video.path, video.is_folder
+    check_output(written, folder=folder)
+    preview = options.preview
+    if preview is not None:
+        refuse_input(preview, inputs)
+        check_output(preview)
+        if preview.suffix.lower() not in STILL_SUFFIXES:
+            raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png")
+        if any(preview.resolve().is_relative_to(taken.resolve()) for taken in (out, written)):
+            raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
+    return written
+
+
+def refuse_input(target: Path, inputs: Sequence[Path]) -> None:
+    """Raise OutputError if `target` is one of the `inputs`."""
+    if any(is_same_file(target, path) for path in inputs):
+        raise OutputError(f"cannot write {target}: it is an input; choose another name")
