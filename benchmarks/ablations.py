@@ -1,15 +1,15 @@
-"""Train what docs/reference/generators.md compares: one loss left out or added at a time, and intervals of the prior.
+"""Train what docs/reference/generators.md compares: without one loss at a time; several intervals of the prior.
 
 Run: python benchmarks/ablations.py losses|intervals --data PREPARED --rendered DIR --out RUNS [--only NAME...]
-(as `faceanime train generator`; runs that are done are left as they are, those that were stopped go on)
+(as `faceanime train generator`; finished runs are left as they are, stopped ones continue)
 
 Then measure them, each row named after its folder in RUNS:
 
     python benchmarks/repair.py --data PREPARED --rendered DIR --split val --against whole RUNS/losses/*/g*.safetensors
     python benchmarks/paint.py DIR/test RUNS/intervals/*/g*.safetensors
 
-All runs of `losses` but "plain" begin with the weights of "plain", which knows no critic. "whole-again" and
-"whole-once-more" are "whole" with other seeds: what those three differ by is chance.
+All runs of `losses` but "plain" begin with the weights of "plain", which has no critic. "whole-again" and
+"whole-once-more" are "whole" with other seeds: the differences between those three are chance.
 """
 
 import argparse
@@ -21,19 +21,20 @@ from faceanime.generator.face_window import PriorConfig
 from faceanime.generator.flow_guided import FAST
 from faceanime.generator.pgfg import PAPER_SMALL
 from faceanime.generator.windows import WindowSizes
-from faceanime.train.generator.config import GeneratorConfig
+from faceanime.train.generator.flow_training import FlowTraining
+from faceanime.train.generator.generator_trainer import RESULT_FILE, GeneratorConfig
 from faceanime.train.generator.pgfg_trainer import PgfgTraining
-from faceanime.train.generator.trainer import CHECKPOINT_FILE, RESULT_FILE
-from faceanime.train.generator.training import TrainingConfig, train_generator_on
+from faceanime.train.generator.training import GeneratorRun, train_generator_on
+from faceanime.train.loop import CHECKPOINT_FILE
 
 START = "plain"
 _PLAIN_STEPS, _STEPS, _INTERVAL_STEPS = 400, 300, 500
 
-PLAIN = GeneratorConfig(
+PLAIN = FlowTraining(
     network=replace(FAST, windows=WindowSizes(mouth_px=64, eye_px=48, face_px=64)),
     steps=_PLAIN_STEPS,
     batch=16,
-    light_share=0.0,  # which has one loss
+    light_share=0.0,  # the light network has a single loss
     adversarial=0.5,
     critic_learning_rate=4e-4,
     matching=10.0,
@@ -42,7 +43,7 @@ PLAIN = GeneratorConfig(
     validate_every=_PLAIN_STEPS,
 )
 WHOLE = replace(PLAIN, steps=_STEPS, adversarial_from=0, ema=0.98, warm_up=30, validate_every=_STEPS)
-LOSSES: dict[str, TrainingConfig] = {
+LOSSES: dict[str, GeneratorConfig] = {
     START: PLAIN,
     "whole": WHOLE,
     "whole-again": replace(WHOLE, seed=1),
@@ -56,11 +57,8 @@ LOSSES: dict[str, TrainingConfig] = {
     "without-mask": replace(WHOLE, mask=0.0),
     "without-region-weights": replace(WHOLE, inside=1.0, inside_adversarial=1.0),
     "with-detail": replace(WHOLE, detail=4.0),
-    "with-landmarks": replace(WHOLE, landmarks=2.0, landmarks_from=100),
-    "with-flicker": replace(WHOLE, temporal=1.0),
-    "with-identity": replace(WHOLE, identity=1200.0),
 }
-INTERVALS: dict[str, TrainingConfig] = {
+INTERVALS: dict[str, GeneratorConfig] = {
     f"interval-{interval:02}": PgfgTraining(
         network=replace(PAPER_SMALL, size_px=64, prior=PriorConfig(interval=interval)),
         steps=_INTERVAL_STEPS,
@@ -75,20 +73,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", choices=list(SETS))
     parser.add_argument("--data", type=Path, required=True, help="shards of `faceanime prepare`")
-    parser.add_argument("--rendered", type=Path, required=True, help="where the renderer's pictures are kept")
+    parser.add_argument("--rendered", type=Path, required=True, help="folder of the renderer's pictures")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", help="names of runs; else all, one after the other")
+    parser.add_argument("--only", nargs="+", help="names of runs; all by default")
     given = parser.parse_args()
     out, runs = given.out / given.runs, SETS[given.runs]
     if unknown := set(given.only or ()).difference(runs):
-        parser.error(f"--only names {', '.join(sorted(unknown))}; there are {', '.join(runs)}")
+        parser.error(f"--only names {', '.join(sorted(unknown))}, expected some of {', '.join(runs)}")
     for name in given.only or runs:
         begun = (out / name / CHECKPOINT_FILE).exists()
         start = None if begun or given.runs == "intervals" or name == START else out / START / RESULT_FILE
+        run = GeneratorRun(given.data, out / name, rendered=given.rendered, start=start, resume=begun)
         with TerminalProgress() as progress:
-            train_generator_on(
-                given.data, runs[name], out / name, progress, begun, rendered=given.rendered, start=start
-            )
+            train_generator_on(run, runs[name], progress)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from faceanime.morphable import topology
 from faceanime.morphable.model import load_model
 from faceanime.prior.sparse_texture import TextureConfig
 from faceanime.train.generator.face_batches import FaceSample, batched_faces, face_sample
+from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
 from faceanime.train.generator.window_errors import sharpness, tensors_of
-from faceanime.train.generator.window_samples import Pair, Pairs
 
 OUTLINES = {
     "face": (topology.OVAL,),
@@ -48,9 +48,10 @@ def painted(network: Pgfg, sample: FaceSample) -> np.ndarray:
     return face.image[0].clamp(-1.0, 1.0).permute(1, 2, 0).numpy()
 
 
-def regions(pairs: Pairs, pair: Pair, size_px: int) -> dict[str, np.ndarray]:
-    shown = pairs.shown(pair)
-    points = face_window(shown.before, shown.source_pose, size_px).placed(shown.after)[:, :2]
+def regions(pairs: RenderedPairs, pair: PairIndex, size_px: int) -> dict[str, np.ndarray]:
+    frames = pairs.frames(pair)
+    window = face_window(frames.source_points, frames.source_pose, size_px)
+    points = window.placed(frames.target_points)[:, :2]
     masks = {"whole": np.ones((size_px, size_px), bool)}
     for name, outlines in OUTLINES.items():
         mask = np.zeros((size_px, size_px), np.uint8)
@@ -59,7 +60,9 @@ def regions(pairs: Pairs, pair: Pair, size_px: int) -> dict[str, np.ndarray]:
     return masks
 
 
-def pictures(pairs: Pairs, network: Pgfg, every: int) -> Iterator[tuple[Pair, FaceSample, np.ndarray]]:
+def pictures(
+    pairs: RenderedPairs, network: Pgfg, every: int
+) -> Iterator[tuple[PairIndex, FaceSample, np.ndarray]]:
     for pair in pairs.all(every):
         sample = face_sample(pairs, pair, network.config)
         yield pair, sample, painted(network, sample)
@@ -69,7 +72,7 @@ Sums: TypeAlias = dict[str, dict[int, np.ndarray]]
 """Of a column, for each clip: a sum, and of how many pixels."""
 
 
-def measure(pairs: Pairs, network: Pgfg, every: int) -> tuple[dict[str, Sums], dict[str, float]]:
+def measure(pairs: RenderedPairs, network: Pgfg, every: int) -> tuple[dict[str, Sums], dict[str, float]]:
     """Errors of the source ("frozen") and of what is "made", and the edges of both and of the "true" face."""
     errors: dict[str, Sums] = {
         name: defaultdict(lambda: defaultdict(lambda: np.zeros(2))) for name in ("frozen", "made")
@@ -80,7 +83,7 @@ def measure(pairs: Pairs, network: Pgfg, every: int) -> tuple[dict[str, Sums], d
         for name, shown in (("frozen", sample.source), ("made", picture)):
             error = 127.5 * np.abs(shown - sample.truth).mean(axis=-1)
             for region, mask in masks.items():
-                errors[name][region][pair[0]] += error[mask].sum(), mask.sum()
+                errors[name][region][pair.clip] += error[mask].sum(), mask.sum()
             edges[name] += float(sharpness(shown)[masks["face"]].sum())
         edges["true"] += float(sharpness(sample.truth)[masks["face"]].sum())
     return errors, edges
@@ -117,7 +120,8 @@ def main() -> None:
         network = load_generator(path, model)[0]
         assert isinstance(network, Pgfg)
         prior = network.config.prior
-        with Pairs(paths, model, texture=TextureConfig(prior.interval)) as pairs:
+        options = PairOptions(texture=TextureConfig(prior.interval))
+        with RenderedPairs.open(paths, model, options) as pairs:
             errors, edges = measure(pairs, network, given.every)
         if first is None:
             print(f"| {len(errors['frozen']['face'])} clips" + " |" * (len(COLUMNS) + 3))

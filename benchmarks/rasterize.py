@@ -1,4 +1,4 @@
-"""The two rasterisers side by side: median ms for a head-like mesh at 256, 512 and 1024 px.
+"""The rasteriser and what is built on it: median ms for a head-like mesh at 256, 512 and 1024 px.
 
 Run: python benchmarks/rasterize.py
 """
@@ -9,11 +9,9 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import torch
 
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
 from faceanime.geometry.rasterize import rasterize, rasterize_attributes
-from faceanime.geometry.rasterize_torch import rasterize_torch
 
 SIDE = 30  # (SIDE - 1)^2 * 2 = 1682 triangles
 RUNS = 30
@@ -36,20 +34,18 @@ def contenders(size_px: int) -> dict[str, Callable[[], object]]:
     points, triangles = hemisphere(size_px)
     places, textured = np.ascontiguousarray(points[:, :2]), points / size_px
     buffers = rasterize_attributes(points, triangles, places, size_px, size_px)
-    batch, torch_triangles = torch.tensor(points)[None], torch.tensor(triangles)
     picture = np.random.default_rng(0).integers(0, 256, (size_px, size_px, 3), np.uint8)
     flow = identity_flow(size_px, size_px) + np.float32([0.3, 0.2])
     return {
-        "numba": lambda: rasterize(points, triangles, size_px, size_px),
-        "numba, 2 attributes": lambda: rasterize_attributes(points, triangles, places, size_px, size_px),
+        "rasterize": lambda: rasterize(points, triangles, size_px, size_px),
+        "2 attributes": lambda: rasterize_attributes(points, triangles, places, size_px, size_px),
         "  into buffers": lambda: rasterize_attributes(
             points, triangles, places, size_px, size_px, out=buffers
         ),
-        "numba, 3 attributes": lambda: rasterize_attributes(points, triangles, textured, size_px, size_px),
+        "3 attributes": lambda: rasterize_attributes(points, triangles, textured, size_px, size_px),
         "flow_from_mesh": lambda: flow_from_mesh(places, points, triangles, size_px, size_px),
         "sample, linear": lambda: sample(picture, flow, "linear"),
         "sample, cubic": lambda: sample(picture, flow, "cubic"),
-        "torch": lambda: rasterize_torch(batch, torch_triangles, size_px, size_px),
     }
 
 
@@ -65,14 +61,12 @@ def measure(runners: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
     sizes = (256, 512, 1024)
     table = {size: measure(contenders(size)) for size in sizes}
     print(f"{'ms, median, 1 thread':22}" + "".join(f"{size:>10} px" for size in sizes))
     for name in table[sizes[0]]:
         print(f"{name:22}" + "".join(f"{table[size][name]:13.2f}" for size in sizes))
-    print(f"{'torch / numba':22}" + "".join(f"{table[s]['torch'] / table[s]['numba']:12.1f}x" for s in sizes))
 
 
 if __name__ == "__main__":

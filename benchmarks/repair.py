@@ -50,16 +50,18 @@ from faceanime.pipeline import Animator
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.train.generator.albums import albums_with_drivers
-from faceanime.train.generator.rendered_pairs import PairsConfig, clips_with_drivers, render_pairs
-from faceanime.train.generator.window_errors import REGIONS, lit, repaired, sharpness, tensors_of
-from faceanime.train.generator.window_samples import Pair, Pairs, WindowSample, batched
+from faceanime.train.generator.face_clips import clips_with_drivers
+from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
+from faceanime.train.generator.rendered_pairs import PairsConfig, render_pairs
+from faceanime.train.generator.window_errors import REGIONS, light_gain, repaired, sharpness, tensors_of
+from faceanime.train.generator.window_samples import WindowSample, batched, open_windows
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
 FEWEST_PX = 200
 """Clips that show less of a region do not count."""
 
-Looking: TypeAlias = dict[str, tuple[FlowGuided, Pairs]]
-"""Networks, and the pairs through windows of their size."""
+Networks: TypeAlias = dict[str, tuple[FlowGuided, RenderedPairs]]
+"""Networks by name, each with the pairs as it sees them."""
 Sums: TypeAlias = dict[tuple[str, str], dict[int, np.ndarray]]
 """Of a row and a column, for each clip: a sum, and of how many pixels (or pictures)."""
 
@@ -102,37 +104,37 @@ class Judge:
         return reading.points_image, self._identity.embed([aligned])
 
 
-def picture_of(network: FlowGuided, pairs: Pairs, pair: Pair) -> Pixels:
+def picture_of(network: FlowGuided, pairs: RenderedPairs, pair: PairIndex) -> Pixels:
     """The renderer's picture of a pair, repaired."""
-    picture = pairs.shown(pair).canvas.copy()
-    for name, sample in pairs.windows(pair):
+    picture = pairs.canvas(pair).copy()
+    for name, sample in open_windows(pairs, pair):
         cut = sample.window.cut(picture) / np.float32(127.5) - 1.0  # what others have mended is seen
         batch = tensors_of(batched([sample])) | {"canvas": torch.from_numpy(cut).permute(2, 0, 1)[None]}
         with torch.inference_mode():
             if name == "light":
-                sample.window.apply_gain(picture, lit(network, batch)[0, 0].numpy())
+                sample.window.apply_gain(picture, light_gain(network, batch)[0, 0].numpy())
                 continue
             image = repaired(network, PART_OF[name], batch).image[0].clamp(-1.0, 1.0)
         sample.window.paste(picture, 127.5 * (image.permute(1, 2, 0).numpy() - cut))
     return picture
 
 
-def pictures_of(pairs: Pairs, pair: Pair, looking: Looking) -> dict[str, Pixels]:
+def pictures_of(pairs: RenderedPairs, pair: PairIndex, networks: Networks) -> dict[str, Pixels]:
     """Whole pictures of a pair: the source, the renderer's, and what each network makes of that."""
-    shown = pairs.shown(pair)
-    made = {key: picture_of(network, seen, pair) for key, (network, seen) in looking.items()}
-    return {"frozen": shown.source, "geometric": shown.canvas, **made}
+    frames = pairs.frames(pair)
+    made = {key: picture_of(network, seen, pair) for key, (network, seen) in networks.items()}
+    return {"frozen": frames.source, "geometric": frames.canvas, **made}
 
 
 def rows(
-    pairs: Pairs, pair: Pair, pictures: dict[str, Pixels], maker: WindowMaker
+    pairs: RenderedPairs, pair: PairIndex, pictures: dict[str, Pixels], maker: WindowMaker
 ) -> Iterator[tuple[WindowName, WindowSample, dict[str, np.ndarray]]]:
     """The open windows of a pair, and every row's picture of them, in [-1, 1]."""
-    shown = pairs.shown(pair)
-    still = maker.windows(shown.before, shown.source_pose)
-    for name, sample in pairs.windows(pair):
+    frames = pairs.frames(pair)
+    still = maker.windows(frames.source_points, frames.source_pose)
+    for name, sample in open_windows(pairs, pair):
         cuts = {key: sample.window.cut(picture) for key, picture in pictures.items()}
-        cuts["frozen, moved along"] = still[name].cut(shown.source)
+        cuts["frozen, moved along"] = still[name].cut(frames.source)
         yield name, sample, {key: cut / np.float32(127.5) - 1.0 for key, cut in cuts.items()}
 
 
@@ -146,25 +148,22 @@ def measure(
     edges: dict[tuple[str, str], float] = defaultdict(float)
     maker, judge = WindowMaker(model, QUALITY.windows), Judge()
     with ExitStack() as files:
-        pairs = files.enter_context(Pairs(paths, model, QUALITY.windows))
-        looking: Looking = {
-            key: (
-                network,
-                files.enter_context(Pairs(paths, model, network.config.windows, network.config.texture)),
-            )
-            for key, network in networks.items()
-        }
+        pairs = files.enter_context(RenderedPairs.open(paths, model, PairOptions(QUALITY.windows)))
+        seen_by: Networks = {}
+        for key, network in networks.items():
+            options = PairOptions(network.config.windows, network.config.texture)
+            seen_by[key] = network, files.enter_context(RenderedPairs.open(paths, model, options))
         for pair in pairs.all(every):
-            face, clip = pairs.target(pair), pair[0]
+            face, clip = pairs.target_face(pair), pair.clip
             apart = float(measured("lips_apart", model, face.identity, face.expression[None])[0])
             opening = OPENINGS[np.searchsorted(OPENINGS, max(apart / EYE_DISTANCE, 0.0), "right") - 1]
-            whole = pictures_of(pairs, pair, looking)
-            for told, number in judge.distances(whole, pairs.shown(pair).truth).items():
+            whole = pictures_of(pairs, pair, seen_by)
+            for told, number in judge.distances(whole, pairs.truth(pair)).items():
                 faces[told][clip] += number, 1.0
             beside = pairs.neighbour(pair)
             after = {}
             if beside is not None:
-                seen_next = rows(pairs, beside, pictures_of(pairs, beside, looking), maker)
+                seen_next = rows(pairs, beside, pictures_of(pairs, beside, seen_by), maker)
                 after = {name: (sample, pictures) for name, sample, pictures in seen_next}
             for name, sample, pictures in rows(pairs, pair, whole, maker):
                 is_open = sample.gate > 0.5

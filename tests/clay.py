@@ -20,14 +20,14 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.clay import shade_face
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.generator.config import GeneratorConfig
+from faceanime.train.generator.flow_training import FlowTraining
+from faceanime.train.generator.pairs import PairOptions, RenderedPairs
 from faceanime.train.generator.pgfg_trainer import PgfgTraining
 from faceanime.train.generator.rendered_pairs import PairsConfig
-from faceanime.train.generator.window_samples import Pairs
 from waves import waving
 
 WIDTHS = (4, 8, 8, 8, 8)
-SMALL = GeneratorConfig(
+SMALL = FlowTraining(
     network=FlowGuidedConfig(WindowSizes(48, 32, 32), WIDTHS, WIDTHS, WIDTHS, (4, 4, 4)),
     pairs=PairsConfig(sources=2, moments=3),
     critic=PatchCriticConfig(width=4, layers=2),
@@ -76,5 +76,6 @@ def small_motion(model: MorphableModel, seed: int) -> Dynamics:
     return replace(motion, expression=expression, pose=motion.pose.resized(SIDE / 256), picture_side_px=SIDE)
 
 
-def pairs_of(rendered: Path, split: str, model: MorphableModel) -> Pairs:
-    return Pairs(sorted((rendered / split).iterdir()), model, SMALL.network.windows)
+def pairs_of(rendered: Path, split: str, model: MorphableModel) -> RenderedPairs:
+    options = PairOptions(SMALL.network.windows)
+    return RenderedPairs.open(sorted((rendered / split).iterdir()), model, options)

@@ -19,7 +19,7 @@ from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.dynamics.windowed_rollout import CONTEXT_FRAMES, window_bounds
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
-from faceanime.train.dynamics.windows import groups_of
+from faceanime.train.dynamics.excerpts import groups_of
 from heads import axes_of, pose_of
 
 WINDOW = 48

@@ -25,11 +25,12 @@ from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
 from faceanime.evaluate import realism, speed
 from faceanime.evaluate.run import EvaluateConfig, measure_all
+from faceanime.face.detect import MediapipeDetector
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
-from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.renderer import RendererConfig
 from faceanime.train.data.preparation import prepare
@@ -84,7 +85,8 @@ def filmed(made: Path, called: str, astronaut: np.ndarray, model: MorphableModel
                 writer.write(pixels)
     (videos / "clips.csv").write_text("file,split,person\nann.mp4,test,ann\nbob.mp4,test,bob\n")
     config = PrepareConfig(size=SIZE, min_s=0.4, min_face_px=40.0, min_sharpness=0.0)
-    assert prepare([videos], made / f"filmed {called}", config, SilentProgress()).kept == {"test": 2}
+    detector, out = MediapipeDetector(), made / f"filmed {called}"
+    assert prepare([videos], out, config, detector, load_model(), SilentProgress()).kept == {"test": 2}
     return made / f"filmed {called}"
 
 

@@ -13,14 +13,15 @@ from program import Outcome, Program, fingerprint
 
 from faceanime.core.config import load_config
 from faceanime.core.errors import Cancelled, ConfigError, OutputError
-from faceanime.core.progress import SilentProgress
+from faceanime.core.progress import Progress, SilentProgress
 from faceanime.dataset.shards import read_samples
 from faceanime.face.detect import MediapipeDetector
 from faceanime.geometry.similarity import warp_image
 from faceanime.media.video_writer import VideoWriter
-from faceanime.train.data.preparation import prepare
+from faceanime.morphable.model import load_model
+from faceanime.train.data.preparation import Prepared, prepare
 from faceanime.train.data.segments import PrepareConfig
-from faceanime.train.data.videos import side_of
+from faceanime.train.data.videos import split_of
 
 SIZE = 128
 CONFIG = PrepareConfig(size=SIZE, min_s=0.4, shard_samples=2)
@@ -53,6 +54,11 @@ def film(path: Path, astronaut: np.ndarray, shots: tuple[tuple[int, float, bool]
                 writer.write(warp_image(np.ascontiguousarray(picture), place, 320, 320))
 
 
+def prepare_by_default(videos: list[Path], out: Path, config: PrepareConfig, progress: Progress) -> Prepared:
+    """Prepare with the bundled detector and model."""
+    return prepare(videos, out, config, MediapipeDetector(), load_model(), progress)
+
+
 def table(out: Path) -> list[dict[str, str]]:
     with (out / "clips.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -79,7 +85,7 @@ def watcher() -> Stopping:
 
 @pytest.fixture(scope="session")
 def prepared(made: Path, videos: Path, watcher: Stopping) -> Path:
-    done = prepare([videos], made / "prepared", CONFIG, watcher)
+    done = prepare_by_default([videos], made / "prepared", CONFIG, watcher)
     assert sum(done.kept.values()) == 4
     assert done.dropped == {"too short": 1, "no face": 1, "cannot be read": 2}
     return made / "prepared"
@@ -119,7 +125,7 @@ def test_landmarks_and_motion_lie_on_the_clip(prepared: Path) -> None:
 
 def test_people_are_never_on_two_sides(prepared: Path) -> None:
     for split, side in samples(prepared).items():
-        assert {side_of(sample.person) for sample in side} == {split}
+        assert {split_of(sample.person) for sample in side} == {split}
     assert {row["person"] for row in table(prepared)} == {"ann", "bob", "wall", "damaged", "text"}
 
 
@@ -150,11 +156,11 @@ def test_stopped_and_started_again_gives_the_same_bytes(
 ) -> None:
     out, second = tmp_path / "out", Stopping()
     with pytest.raises(error or Cancelled):
-        prepare([videos], out, CONFIG, Stopping(90, error))
+        prepare_by_default([videos], out, CONFIG, Stopping(90, error))
     done = [path for path in (out / ".work").iterdir() if path.is_dir()]
     assert done  # the first video
     (out / ".work" / ".faceanime-killed").mkdir()  # what a kill without warning leaves
-    prepare([videos], out, CONFIG, second)
+    prepare_by_default([videos], out, CONFIG, second)
     assert fingerprint(out) == fingerprint(prepared)
     assert second.asked < watcher.asked  # what was done was not done again
 
@@ -164,18 +170,18 @@ def test_an_unfinished_folder_keeps_its_settings_and_a_finished_one_is_left_alon
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(Cancelled):
-        prepare([videos], out, CONFIG, Stopping(5))
+        prepare_by_default([videos], out, CONFIG, Stopping(5))
     other = PrepareConfig(size=64, min_s=0.4, shard_samples=2)
     with pytest.raises(ConfigError, match=r'begun with other settings \("size": 128, now 64\)'):
-        prepare([videos], out, other, SilentProgress())
+        prepare_by_default([videos], out, other, SilentProgress())
     before = fingerprint(prepared)
     with pytest.raises(OutputError, match="is prepared already"):
-        prepare([videos], prepared, CONFIG, SilentProgress())
+        prepare_by_default([videos], prepared, CONFIG, SilentProgress())
     assert fingerprint(prepared) == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").touch()
     with pytest.raises(OutputError, match="is not an empty folder"):
-        prepare([videos], tmp_path / "mine", CONFIG, SilentProgress())
+        prepare_by_default([videos], tmp_path / "mine", CONFIG, SilentProgress())
 
 
 def test_a_video_that_has_changed_is_done_again(videos: Path, tmp_path: Path, astronaut: np.ndarray) -> None:
@@ -184,9 +190,9 @@ def test_a_video_that_has_changed_is_done_again(videos: Path, tmp_path: Path, as
         mine.mkdir(exist_ok=True)
         shutil.copy(videos / "bob" / name, mine)
     with pytest.raises(KeyboardInterrupt):
-        prepare([mine], tmp_path / "out", CONFIG, Stopping(30, KeyboardInterrupt))
+        prepare_by_default([mine], tmp_path / "out", CONFIG, Stopping(30, KeyboardInterrupt))
     film(mine / "one.mp4", astronaut, ((20, 1.1, False),))
-    prepare([mine], tmp_path / "out", CONFIG, SilentProgress())
+    prepare_by_default([mine], tmp_path / "out", CONFIG, SilentProgress())
     assert [row["frames"] for row in table(tmp_path / "out")] == ["20", "12"]
 
 
@@ -195,7 +201,7 @@ def test_two_faces_in_one_crop_are_no_clip(tmp_path: Path, astronaut: np.ndarray
     with VideoWriter(tmp_path / "pair.mp4", Fraction(25), pair.shape[1], 320) as writer:
         for _ in range(12):
             writer.write(pair)
-    done = prepare([tmp_path / "pair.mp4"], tmp_path / "out", CONFIG, SilentProgress())
+    done = prepare_by_default([tmp_path / "pair.mp4"], tmp_path / "out", CONFIG, SilentProgress())
     assert done.dropped == {"more than one face in the crop": 1}
     assert list((tmp_path / "out").glob("*.tar")) == []
 
@@ -203,7 +209,7 @@ def test_two_faces_in_one_crop_are_no_clip(tmp_path: Path, astronaut: np.ndarray
 def test_the_command_tells_what_it_kept(program: Program, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     outcome = program("prepare", videos / "bob" / "one.mp4", "-o", out, "--size", "64", "--min-s", "0.4")
-    assert outcome == Outcome(0, f"{out}: kept 1 ({side_of('one')} 1); dropped 0\n", "")
+    assert outcome == Outcome(0, f"{out}: kept 1 ({split_of('one')} 1); dropped 0\n", "")
     outcome = program("prepare", tmp_path / "nowhere", "-o", tmp_path / "b")
     assert outcome.status == 2
     assert outcome.err.count("\n") == 1

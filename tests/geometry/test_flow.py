@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from faceanime.core.errors import ShapeError
 from faceanime.geometry.flow import Interpolation, area_ratio, flow_from_mesh, identity_flow, sample
-from faceanime.geometry.flow_torch import sample_torch
+from oracles.flow_torch import sample_torch
 
 Mesh = tuple[np.ndarray, np.ndarray]
 

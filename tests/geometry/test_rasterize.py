@@ -1,4 +1,4 @@
-"""Laws of the z-buffer; an oracle in plain Python; the twin in torch."""
+"""Laws of the z-buffer; an oracle in plain Python and one in torch."""
 
 from fractions import Fraction
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from faceanime.core.errors import ShapeError
-from faceanime.geometry import rasterize_torch as twin
 from faceanime.geometry.rasterize import LIMIT_PX, SUBPIXELS, rasterize, rasterize_attributes
+from oracles import rasterize_torch as twin
 
 HEIGHT, WIDTH = 9, 11
 

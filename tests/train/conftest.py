@@ -11,7 +11,8 @@ from faceanime.core.progress import SilentProgress
 from faceanime.dataset.shards import write_shards
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
-from faceanime.train.generator.rendered_pairs import clips_with_drivers, render_pairs
+from faceanime.train.generator.face_clips import clips_with_drivers
+from faceanime.train.generator.rendered_pairs import render_pairs
 
 
 @pytest.fixture(scope="session")

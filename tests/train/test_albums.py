@@ -23,9 +23,11 @@ from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.renderer import RendererConfig
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.albums import albums_with_drivers, read_albums
-from faceanime.train.generator.rendered_pairs import SUFFIX, _with_shut_mouths, render_pairs
-from faceanime.train.generator.training import train_generator_on
-from faceanime.train.generator.window_samples import Pairs
+from faceanime.train.generator.pair_files import SUFFIX
+from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
+from faceanime.train.generator.rendered_pairs import render_pairs, shut_mouths
+from faceanime.train.generator.training import GeneratorRun, train_generator_on
+from faceanime.train.generator.window_samples import open_windows
 
 
 @pytest.fixture(scope="module")
@@ -61,52 +63,52 @@ def portraits(tmp_path_factory: pytest.TempPathFactory, smiling: Pixels) -> Path
 def test_pictures_of_a_person_teach_each_other(
     portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
 ) -> None:
-    takes = albums_with_drivers(portraits, data, "train", animator)
-    paths = render_pairs(takes, tmp_path, animator, replace(SMALL.pairs, shut=False), SilentProgress())
+    albums = albums_with_drivers(portraits, data, "train", animator)
+    paths = render_pairs(albums, tmp_path, animator, replace(SMALL.pairs, shut=False), SilentProgress())
     names = [path.name.removesuffix(SUFFIX) for path in paths]
     assert names == ["portraits-once", "portraits-twice_seen"]  # the cat shows no face
-    with Pairs(paths, model, SMALL.network.windows) as pairs:
+    with RenderedPairs.open(paths, model, PairOptions(SMALL.network.windows)) as pairs:
         rng = np.random.default_rng(0)
         drawn = {pairs.draw(rng) for _ in range(40)}
         assert drawn == set(pairs.all(1))
         assert len(drawn) == 2  # each drives the other, none itself
         lips = [
             float(measured("lips_apart", model, face.identity, face.expression[None])[0])
-            for face in (pairs.target((1, 0, 0)), pairs.target((1, 0, 1)))
+            for face in (pairs.target_face(PairIndex(1, 0, 0)), pairs.target_face(PairIndex(1, 0, 1)))
         ]
         assert abs(lips[1] - lips[0]) > 0.06
         calm, opened = sorted((0, 1), key=lambda t: lips[t])
         (source,) = (s for _, s, t in drawn if t == opened)
-        shown = pairs.shown((1, source, opened))
-        assert shown.source.shape == shown.truth.shape == shown.canvas.shape
-        apart = [np.abs(shown.truth - 1.0 * other).mean() for other in (shown.canvas, shown.source)]
+        frames = pairs.frames(PairIndex(1, source, opened))
+        assert frames.source.shape == frames.truth.shape == frames.canvas.shape
+        apart = [np.abs(frames.truth - 1.0 * other).mean() for other in (frames.canvas, frames.source)]
         assert apart[0] < apart[1]
-        assert pairs.neighbour((1, 0, calm)) is None
-        assert all({name for name, _ in pairs.windows(pair)} >= {"mouth"} for pair in drawn)
+        assert pairs.neighbour(PairIndex(1, 0, calm)) is None
+        assert all({name for name, _ in open_windows(pairs, pair)} >= {"mouth"} for pair in drawn)
         driven = [pair for pair in (pairs.draw_foreign(rng) for _ in range(20)) if pair]
         assert {pair[0] for pair in driven} == {0, 1}
-        assert all(not sample.paired for pair in driven for _, sample in pairs.windows(pair))
+        assert all(not sample.paired for pair in driven for _, sample in open_windows(pairs, pair))
 
 
 def test_a_portrait_that_shows_teeth_teaches_with_its_mouth_shut(
     portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
 ) -> None:
     """Of who is there once, too: what was drawn is the source, the picture the truth."""
-    takes = albums_with_drivers(portraits, data, "train", animator)
-    paths = render_pairs(takes, tmp_path, animator, SMALL.pairs, SilentProgress())
-    with Pairs(paths, model, SMALL.network.windows) as pairs:
+    albums = albums_with_drivers(portraits, data, "train", animator)
+    paths = render_pairs(albums, tmp_path, animator, SMALL.pairs, SilentProgress())
+    with RenderedPairs.open(paths, model, PairOptions(SMALL.network.windows)) as pairs:
         of_once = [pair for pair in pairs.all(1) if pair[0] == 0]
         assert len(of_once) == 1, "its own picture does not drive itself"
         (pair,) = of_once
-        shown, source = pairs.shown(pair), pairs._clips[0].own(pair[1])
+        frames, source = pairs.frames(pair), pairs.files[0].source_face(pair.source)
         lips = [
             float(measured("lips_apart", model, face.identity, face.expression[None])[0])
-            for face in (source, pairs.target(pair))
+            for face in (source, pairs.target_face(pair))
         ]
-        np.testing.assert_array_equal(shown.truth, pairs.portrait((0, 0, 0)))
+        np.testing.assert_array_equal(frames.truth, pairs.portrait(PairIndex(0, 0, 0)))
         assert pairs.neighbour(pair) is None
-        mouth = dict(pairs.windows(pair))["mouth"]
-        cuts = [mouth.window.cut(picture) for picture in (shown.truth, shown.canvas, shown.source)]
+        mouth = dict(open_windows(pairs, pair))["mouth"]
+        cuts = [mouth.window.cut(picture) for picture in (frames.truth, frames.canvas, frames.source)]
         apart = [np.abs(cuts[0] - 1.0 * other).mean() for other in cuts[1:]]
         assert {pairs.draw(np.random.default_rng(seed))[0] for seed in range(20)} == {0, 1}
     assert lips[0] < 0.03 < lips[1]
@@ -126,7 +128,7 @@ def test_a_portrait_whose_lips_are_shut_is_not_shut_again(
     both = [portrait, replace(portrait, face=replace(portrait.face, coefficients=shut))]
     _, driver = next(albums_with_drivers(portraits, data, "train", animator))
     assert driver is not None
-    (drawn,) = _with_shut_mouths(both, driver, animator)
+    (drawn,) = shut_mouths(both, driver, animator)
     assert not np.array_equal(drawn.pixels, portrait.pixels)
 
 
@@ -137,7 +139,9 @@ def test_a_generator_learns_from_clips_and_portraits(
     shutil.copytree(rendered, kept)
     config = replace(SMALL, steps=1, validate_every=1)
     out = tmp_path / "run"
-    path = train_generator_on(data, config, out, SilentProgress(), rendered=kept, portraits=portraits)
+    path = train_generator_on(
+        GeneratorRun(data, out, rendered=kept, portraits=portraits), config, SilentProgress()
+    )
     assert load_generator(path, model)[1]["rights"] == ["CC-BY-4.0", "CC0"]
     assert len(list((kept / "train").glob("portraits-*"))) == 2
 
@@ -145,14 +149,14 @@ def test_a_generator_learns_from_clips_and_portraits(
 def test_people_seen_once_alone_are_not_enough(
     portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
 ) -> None:
-    takes = [
+    albums = [
         one for one in albums_with_drivers(portraits, data, "train", animator) if one[0].person == "once"
     ]
     paths = render_pairs(
-        takes, tmp_path, animator, replace(SMALL.pairs, foreign=1, shut=False), SilentProgress()
+        albums, tmp_path, animator, replace(SMALL.pairs, foreign=1, shut=False), SilentProgress()
     )
     with pytest.raises(ConfigError, match="two pictures"):
-        Pairs(paths, model)
+        RenderedPairs.open(paths, model)
 
 
 def test_what_is_wrong_with_a_table_is_said(portraits: Path, animator: Animator, tmp_path: Path) -> None:

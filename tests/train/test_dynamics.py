@@ -9,7 +9,7 @@ import torch
 
 from faceanime.core.errors import Cancelled, ConfigError, MorphableModelError
 from faceanime.core.progress import SilentProgress
-from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.flow_predictor import FlowConfig
 from faceanime.dynamics.lstm_predictor import LstmConfig
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.state import states_of
@@ -17,15 +17,13 @@ from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.dynamics.calibration import calibrate
-from faceanime.train.dynamics.training import (
-    DynamicsConfig,
-    DynamicsTrainer,
-    gone_on,
-    new_predictor,
-    train_dynamics,
-)
-from faceanime.train.dynamics.windows import Clips
+from faceanime.train.dynamics.config import DynamicsConfig
+from faceanime.train.dynamics.excerpts import Clips
+from faceanime.train.dynamics.flow_predictor_trainer import FlowPredictorTrainer, continued, untrained_flow
+from faceanime.train.dynamics.training import TRAINERS, train_dynamics
+from faceanime.train.loop import Run
 from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
+from logs import StoppingLog
 from waves import waving
 
 SMALL = DynamicsConfig(
@@ -38,7 +36,7 @@ SMALL = DynamicsConfig(
     validate_every=4,
 )
 KINDS = [SMALL, replace(SMALL, kind="lstm"), replace(SMALL, slowest=0.5, flow=replace(SMALL.flow, window=96))]
-"""The last sees windows that are longer than the clips."""
+"""The last one's excerpts are longer than the clips."""
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +55,24 @@ def test_it_learns(
     """What it has seen, by heart: sines tell nothing of other sines."""
     config = replace(config, steps=400, warm_up=5, ema=0.9)
     clips = Clips(motions[:1], model)
-    trainer = DynamicsTrainer(config, clips, clips, model)
-    before = trainer.validate()
-    for _ in range(120):
-        trainer.advance()
-    assert trainer.validate() < most * before
+    trainer = TRAINERS[config.kind](config, clips, model)
+    samples = trainer.samples(clips)
+    before = trainer.validate(samples)["validation"]
+    for step in range(120):
+        trainer.advance(trainer.draw(clips, step))
+    assert trainer.validate(samples)["validation"] < most * before
 
 
 def test_beyond_a_clips_end_motion_goes_on(motions: list[Dynamics], model: MorphableModel) -> None:
     clips, rng = Clips(motions, model), np.random.default_rng(0)
     config = KINDS[2]
-    predictor = new_predictor(config, clips, model)
-    assert isinstance(predictor, FlowPredictor)
-    windows = clips.draw(rng, 32, config.flow.window, config.slowest)
-    there = windows.there
+    predictor = untrained_flow(config, clips, model)
+    excerpts = clips.draw(rng, 32, config.flow.window, config.slowest)
+    there = excerpts.there
     assert 0 < there.all(axis=1).sum() < 32  # of 60 frames at half speed 96 can be had, else not
-    normal = predictor.normaliser.normal(torch.tensor(windows.states))
+    normal = predictor.normaliser.normal(torch.tensor(excerpts.states))
     torch.manual_seed(0)
-    moving = gone_on(predictor.prior, normal, there).numpy()
+    moving = continued(predictor.prior, normal, there).numpy()
     np.testing.assert_array_equal(moving[there], normal.numpy()[there])
     steps = np.abs(np.diff(moving, axis=1)).mean(axis=2)
     inside, beyond = there[:, 1:] & there[:, :-1], ~there[:, 1:]
@@ -83,38 +81,33 @@ def test_beyond_a_clips_end_motion_goes_on(motions: list[Dynamics], model: Morph
     assert steps[edge].mean() < 3.0 * steps[beyond].mean()  # it does not jump
 
 
-@pytest.mark.parametrize("config", KINDS, ids=["flow", "lstm", "flow, long windows"])
+@pytest.mark.parametrize("config", KINDS, ids=["flow", "lstm", "flow, long excerpts"])
 def test_a_stopped_run_goes_on_bit_for_bit(
     tmp_path: Path, config: DynamicsConfig, motions: list[Dynamics], model: MorphableModel
 ) -> None:
-    whole = train_dynamics(config, motions[:4], motions[4:], model, tmp_path / "whole", SilentProgress())
-    progress = SilentProgress()
-
-    def stop(step: int, _: dict[str, float]) -> None:
-        progress.cancel()
-
-    parts = (motions[:4], motions[4:], model, tmp_path / "parts")
+    data, parts = (motions[:4], motions[4:], model), tmp_path / "parts"
+    whole = train_dynamics(config, *data, Run(tmp_path / "whole"), SilentProgress())
+    log = StoppingLog()
     with pytest.raises(Cancelled):
-        train_dynamics(config, *parts, progress, note=stop)
-    resumed = train_dynamics(config, *parts, SilentProgress(), resume=True)
+        train_dynamics(config, *data, Run(parts, log=log), log.progress)
+    resumed = train_dynamics(config, *data, Run(parts, resume=True), SilentProgress())
     assert resumed.read_bytes() == whole.read_bytes()
     checkpoints = [path.parent / "checkpoint.safetensors" for path in (whole, resumed)]
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path, motions: list[Dynamics], model: MorphableModel) -> None:
-    run = (motions[:4], motions[4:], model, tmp_path, SilentProgress())
-    train_dynamics(SMALL, *run)
+    data = (motions[:4], motions[4:], model)
+    train_dynamics(SMALL, *data, Run(tmp_path), SilentProgress())
     with pytest.raises(ConfigError, match="--resume"):
-        train_dynamics(SMALL, *run)
+        train_dynamics(SMALL, *data, Run(tmp_path), SilentProgress())
+    narrow = replace(SMALL, flow=FlowConfig(window=24, width=16, layers=1, heads=2))
     with pytest.raises(ConfigError, match="other settings"):
-        train_dynamics(
-            replace(SMALL, flow=FlowConfig(window=24, width=16, layers=1, heads=2)), *run, resume=True
-        )
+        train_dynamics(narrow, *data, Run(tmp_path, resume=True), SilentProgress())
 
 
 def test_weights_belong_to_a_model(tmp_path: Path, motions: list[Dynamics], model: MorphableModel) -> None:
-    path = train_dynamics(SMALL, motions[:4], motions[4:], model, tmp_path, SilentProgress())
+    path = train_dynamics(SMALL, motions[:4], motions[4:], model, Run(tmp_path), SilentProgress())
     predictor, header = load_predictor(path, model)
     assert header["step"] in (4, 8)
     assert not predictor.training
@@ -145,9 +138,7 @@ def test_the_vertex_distance_of_a_shift(model: MorphableModel) -> None:
 
 def test_additions_that_did_not_hold_are_not_trusted(motions: list[Dynamics], model: MorphableModel) -> None:
     clips = Clips(motions, model)
-    predictor = new_predictor(SMALL, clips, model)
-    assert isinstance(predictor, FlowPredictor)
-    predictor.eval()
+    predictor = untrained_flow(SMALL, clips, model).eval()
     assert (predictor.trust == 1.0).all()
     for parameter in predictor.head.parameters():  # an untrained network that talks nonsense
         torch.nn.init.normal_(parameter)
@@ -159,10 +150,9 @@ def test_additions_that_did_not_hold_are_not_trusted(motions: list[Dynamics], mo
 def test_additions_that_held_are(motions: list[Dynamics], model: MorphableModel) -> None:
     clips = Clips(motions[:1], model)
     config = replace(SMALL, steps=400, warm_up=5, learning_rate=3e-3, batch=16, ema=0.9)
-    trainer = DynamicsTrainer(config, clips, clips, model)
-    for _ in range(150):
-        trainer.advance()
-    assert isinstance(trainer.average, FlowPredictor)
-    calibrate(trainer.average, clips, config.batch, config.observed, config.seed)
+    trainer = FlowPredictorTrainer(config, clips, model)
+    for step in range(150):
+        trainer.advance(trainer.draw(clips, step))
+    trainer.calibrate(clips)
     far = trainer.average.trust[:, :, -2:]
     assert float(far.mean()) > 0.5

@@ -1,4 +1,4 @@
-"""Training generators: from prepared clips to weights, resumable, by what really matters."""
+"""Training generators: from prepared clips to weights, and each loss by what it changes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import PAPER
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
-from faceanime.train.generator.config import GeneratorConfig
-from faceanime.train.generator.flow_trainer import GeneratorTrainer
+from faceanime.train.generator.flow_trainer import FlowTrainer
+from faceanime.train.generator.flow_training import FlowTraining
+from faceanime.train.generator.generator_trainer import GeneratorConfig
+from faceanime.train.generator.pairs import PairIndex
 from faceanime.train.generator.pgfg_trainer import PgfgTraining
-from faceanime.train.generator.training import (
-    PRESETS,
-    TrainingConfig,
-    load_training,
-    train_generator,
-    train_generator_on,
-    trainer_of,
-)
-from faceanime.train.generator.window_samples import Batch, batched
+from faceanime.train.generator.training import GeneratorRun, train_generator, train_generator_on
+from faceanime.train.generator.trainings import load_training, new_trainer, preset, presets
+from faceanime.train.generator.window_samples import Batch, batched, open_windows
+from faceanime.train.loop import Run
+from logs import StoppingLog
 
 
 def test_it_learns(rendered: Path, model: MorphableModel) -> None:
@@ -40,12 +38,12 @@ def test_it_learns(rendered: Path, model: MorphableModel) -> None:
         SMALL, steps=400, validation_windows=6, adversarial_from=1000, learning_rate=3e-3, ema=0.9
     )
     with pairs_of(rendered, "val", model) as pairs:
-        trainer = GeneratorTrainer(config)
+        trainer = FlowTrainer(config)
         samples = trainer.samples(pairs)
     before = trainer.validate(samples)
     batch = {part: batched(windows) for part, windows in samples.items()}
     for _ in range(60):
-        trainer.advance([(batch, None)])
+        trainer.advance(batch)
     after = trainer.validate(samples)
     for region in ("inside", "lips", "lids", "eyeball"):
         assert before[region] == pytest.approx(before[f"{region} canvas"], rel=1e-3)
@@ -56,7 +54,7 @@ def test_it_learns(rendered: Path, model: MorphableModel) -> None:
 def test_critics_learn(rendered: Path, model: MorphableModel) -> None:
     config = replace(SMALL, adversarial_from=0, face_share=1.0)
     with pairs_of(rendered, "train", model) as pairs:
-        trainer = GeneratorTrainer(config)
+        trainer = FlowTrainer(config)
         critics = {name: value.clone() for name, value in trainer.critics.state_dict().items()}
         losses = trainer.advance(trainer.draw(pairs, 0))
     parts = {part for part in ("mouth", "eye", "face") if f"{part}/picture" in losses}
@@ -77,8 +75,6 @@ def test_critics_learn(rendered: Path, model: MorphableModel) -> None:
         ("synthesis", "synthesis", 50.0),
         ("detail", "detail", 50.0),
         ("mask", "mask", 50.0),
-        ("temporal", "temporal", 50.0),
-        ("landmarks", "landmarks", 100.0),
         ("adversarial", "believed", 50.0),
         ("matching", "matched", 100.0),
     ],
@@ -92,7 +88,6 @@ def test_every_loss_lowers_what_it_measures(
         SMALL,
         mask=0.0,
         warm_up=0,
-        landmarks_from=0,
         steps=1000,
         learning_rate=3e-3,
         adversarial=20.0 if weight == "matching" else SMALL.adversarial,
@@ -104,9 +99,9 @@ def test_every_loss_lowers_what_it_measures(
     for value in (1e-6, strong):
         config = replace(base, **{weight: value})
         with pairs_of(rendered, "train", model) as pairs:
-            trainer = GeneratorTrainer(config)
+            trainer = FlowTrainer(config)
             drawn = trainer.draw(pairs, 0)
-        scale = 1.0 if weight == "adversarial" else value  # the others are told with their weights
+        scale = 1.0 if weight == "adversarial" else value  # the others are returned times their weights
         reached.append([trainer.advance(drawn)[f"mouth/{loss}"] / scale for _ in range(60)][-1])
     assert reached[1] < reached[0] - 0.01 * abs(reached[0])
 
@@ -116,11 +111,11 @@ def test_the_laplacian_loss_teaches_by_itself(
 ) -> None:
     """Beside L1 it would show nothing: here both want the same."""
     monkeypatch.setattr(
-        "faceanime.train.generator.flow_trainer.weighted_l1", lambda made, *_: 0.0 * made.sum()
+        "faceanime.train.generator.flow_losses.weighted_l1", lambda made, *_: 0.0 * made.sum()
     )
     config = replace(SMALL, mask=0.0, warm_up=0, steps=1000, learning_rate=3e-3, adversarial_from=1000)
     with pairs_of(rendered, "train", model) as pairs:
-        trainer = GeneratorTrainer(config)
+        trainer = FlowTrainer(config)
         drawn = trainer.draw(pairs, 0)
     losses = [trainer.advance(drawn)["mouth/laplacian"] for _ in range(25)]
     assert losses[-1] < 0.95 * losses[0]
@@ -136,14 +131,14 @@ def test_light_can_be_taught_by_itself(rendered: Path, model: MorphableModel) ->
     shares = {"mouth_share": 0.0, "eye_share": 0.0, "face_share": 0.0, "light_share": 1.0}
     config = replace(SMALL, **shares, warm_up=0, steps=1000, learning_rate=3e-3, adversarial_from=0)
     with pairs_of(rendered, "train", model) as pairs:
-        trainer = GeneratorTrainer(config)
-        batches, faces = trainer.draw(pairs, 0)[0]
+        trainer = FlowTrainer(config)
+        batches = trainer.draw(pairs, 0)
     assert set(batches) == {"light"}
     light = batches["light"]
-    other = light["maps"][..., SKIN : SKIN + 1] == 0  # is told nothing of: it may become as light as it likes
+    other = light["maps"][..., SKIN : SKIN + 1] == 0  # no loss sees it
     light["truth"] = np.where(other, 1.0, 0.8 * (light["canvas"] + 1.0) - 1.0).astype(np.float32)
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
-    losses = [trainer.advance([(batches, faces)]) for _ in range(30)]
+    losses = [trainer.advance(batches) for _ in range(30)]
     assert set(losses[0]) == {"light/picture"} <= set(trainer.loss_names)
     assert losses[-1]["light/picture"] < 0.5 * losses[0]["light/picture"]
     assert losses[0]["light/picture"] == pytest.approx(_mean_change(light), rel=1e-3)
@@ -154,58 +149,19 @@ def test_light_can_be_taught_by_itself(rendered: Path, model: MorphableModel) ->
     assert all(name.startswith("light.") for name in moved)
 
 
-def test_flicker_landmarks_and_identity_have_losses(rendered: Path, model: MorphableModel) -> None:
-    weights = {"temporal": 1.0, "landmarks": 1.0, "identity": 3e3, "eye_share": 1.0}
-    config = replace(SMALL, **weights, landmarks_from=0, identity_faces=1, adversarial_from=1000)
-    with pairs_of(rendered, "train", model) as pairs:
-        trainer = GeneratorTrainer(config)
-        drawn = trainer.draw(pairs, 0)
-        losses = [trainer.advance(drawn) for _ in range(30)]
-    told = {
-        name
-        for part in ("mouth", "eye")
-        for name in (f"{part}/temporal", f"{part}/landmarks", f"{part}/reader")
-    }
-    assert told | {"identity"} <= set(losses[0]) <= set(trainer.loss_names)
-    for name in ("mouth/reader", "eye/reader", "identity"):
-        assert losses[-1][name] < losses[0][name]
-    with pytest.raises(ConfigError, match="even"):
-        replace(config, batch=3)
-
-
-def test_the_identity_loss_of_whole_faces_moves_the_network_alone(
-    rendered: Path, model: MorphableModel
-) -> None:
-    config = replace(SMALL, mouth_share=0.0, eye_share=0.0, face_share=0.0, identity=1e3, warm_up=0)
-    with pairs_of(rendered, "train", model) as pairs:
-        trainer = GeneratorTrainer(config)
-        before = {name: value.clone() for name, value in trainer.network.named_parameters()}
-        for step in range(
-            2
-        ):  # the last layers begin at zero: what is before them moves from the second step on
-            trainer.advance(trainer.draw(pairs, step))
-    moved = {
-        name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])
-    }
-    assert any(name.startswith("nets.mouth.leave") for name in moved)
-    assert trainer._recogniser is not None
-    for judge in (trainer._recogniser, trainer.critics):
-        assert all(weight.grad is None or not weight.grad.any() for weight in judge.parameters())
-
-
 def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableModel) -> None:
     config = replace(SMALL, mask=0.0, warm_up=0)
     with pairs_of(rendered, "train", model) as pairs:
         pair = next(p for p in map(pairs.draw_foreign, map(np.random.default_rng, range(9))) if p)
-        own = dict(pairs.windows((1, 0, 1)))["mouth"]
-        sample = dict(pairs.windows(pair))["mouth"]
-    trainer = GeneratorTrainer(config)
-    losses = trainer.advance([({"mouth": batched([sample])}, None)])
+        own = dict(open_windows(pairs, PairIndex(1, 0, 1)))["mouth"]
+        sample = dict(open_windows(pairs, pair))["mouth"]
+    trainer = FlowTrainer(config)
+    losses = trainer.advance({"mouth": batched([sample])})
     assert losses["mouth/picture"] == losses["mouth/laplacian"] == 0.0
     assert "mouth/critic" not in losses
     assert not any(weight.grad.any() for weight in trainer.network.parameters() if weight.grad is not None)
-    hearing = GeneratorTrainer(replace(config, adversarial_from=0))
-    losses = hearing.advance([({"mouth": batched([sample])}, None)])  # nothing true to compare with
+    hearing = FlowTrainer(replace(config, adversarial_from=0))
+    losses = hearing.advance({"mouth": batched([sample])})  # nothing true to compare with
     assert "mouth/critic" not in losses
     pictures = []
 
@@ -214,7 +170,7 @@ def test_without_a_truth_only_critics_teach(rendered: Path, model: MorphableMode
         pictures.append(made.image)
 
     hearing.network.register_forward_hook(watch)
-    losses = hearing.advance([({"mouth": batched([own, sample])}, None)])
+    losses = hearing.advance({"mouth": batched([own, sample])})
     assert losses["mouth/critic"] > 0.0
     assert pictures[0].grad[1].any()
 
@@ -223,7 +179,7 @@ def test_a_run_can_begin_with_the_weights_of_another(
     tmp_path: Path, data: Path, rendered: Path, model: MorphableModel
 ) -> None:
     """With windows of another size too, and of another face model; not with other widths."""
-    begun = trainer_of(replace(SMALL, seed=5)).average
+    begun = new_trainer(replace(SMALL, seed=5)).average
     older = replace(model, mean=model.mean + 1.0)
     save_generator(
         tmp_path / "start.safetensors", begun, older, {"parts": {"mouth": 7}, "recogniser": "dlib"}
@@ -231,9 +187,8 @@ def test_a_run_can_begin_with_the_weights_of_another(
     small = replace(SMALL.network, windows=WindowSizes(32, 32, 32))
     config = replace(SMALL, network=small, steps=1, validate_every=1, learning_rate=0.0, ema=0.0)
     start = tmp_path / "start.safetensors"
-    path = train_generator_on(
-        data, config, tmp_path / "run", SilentProgress(), rendered=rendered, start=start
-    )
+    run = GeneratorRun(data, tmp_path / "run", rendered=rendered, start=start)
+    path = train_generator_on(run, config, SilentProgress())
     learned = dict(load_generator(path, model)[0].named_parameters())
     for name, value in begun.named_parameters():
         torch.testing.assert_close(learned[name], value, atol=1e-3, rtol=1e-3)
@@ -247,27 +202,27 @@ def test_a_run_can_begin_with_the_weights_of_another(
     assert header["began_with"]["parts"] == {"mouth": 7}
     assert header["recogniser"] == "dlib"  # its start has learned from it
     assert header["rights"] == ["CC-BY-4.0"]
-    with pytest.raises(ConfigError, match="holds flow-guided; the run's network is pgfg"):
-        trainer_of(PAINTING).begin_with(start)
+    with pytest.raises(ConfigError, match="holds flow-guided, but the run's network is pgfg"):
+        new_trainer(PAINTING).begin_with(start)
     wide = replace(SMALL, network=replace(SMALL.network, face=(4, 8, 8, 8, 12)))
     with pytest.raises(ConfigError, match="other widths"):
-        trainer_of(wide).begin_with(start)
+        new_trainer(wide).begin_with(start)
     with pytest.raises(ConfigError, match="leave one of them out"):
-        train_generator_on(data, config, tmp_path / "run", SilentProgress(), resume=True, start=start)
+        train_generator_on(replace(run, resume=True), config, SilentProgress())
 
 
 def test_a_run_can_begin_with_the_weights_and_critics_of_another(
     tmp_path: Path, rendered: Path, model: MorphableModel
 ) -> None:
-    before = trainer_of(replace(SMALL, seed=5))
+    before = new_trainer(replace(SMALL, seed=5))
     run = tmp_path / "run"
     run.mkdir()
     save_generator(run / "generator.safetensors", before.average, model, {"step": 7})
     before.save(run / "checkpoint.safetensors")
-    trainer = trainer_of(SMALL)
+    trainer = new_trainer(SMALL)
     trainer.begin_with(run)
-    assert isinstance(before, GeneratorTrainer)
-    assert isinstance(trainer, GeneratorTrainer)
+    assert isinstance(before, FlowTrainer)
+    assert isinstance(trainer, FlowTrainer)
     learned = dict(trainer.critics.named_parameters())
     for name, value in before.critics.named_parameters():
         assert torch.equal(learned[name], value)
@@ -280,7 +235,7 @@ def test_a_run_can_begin_with_the_weights_and_critics_of_another(
 def test_a_teacher_is_learned_from(tmp_path: Path, rendered: Path, model: MorphableModel) -> None:
     """One that sees larger windows, and makes all mouths green; windows without a truth learn from it as well."""
     windows = replace(SMALL.network.windows, mouth_px=64)
-    teacher = trainer_of(replace(SMALL, network=replace(SMALL.network, windows=windows))).average
+    teacher = new_trainer(replace(SMALL, network=replace(SMALL.network, windows=windows))).average
     with torch.no_grad():
         teacher.nets["mouth"].leave.bias[:] = torch.tensor([-0.3, 0.3, -0.3, 4.0])
     save_generator(tmp_path / "teacher.safetensors", teacher, model, {})
@@ -289,61 +244,41 @@ def test_a_teacher_is_learned_from(tmp_path: Path, rendered: Path, model: Morpha
         learning_rate=3e-3, adversarial_from=1000, synthesis=0.0, laplacian=0.0, eye_share=0.0, face_share=0.0,
     )  # fmt: skip
     with pairs_of(rendered, "train", model) as pairs:
-        trainer = GeneratorTrainer(config)
+        trainer = FlowTrainer(config)
         drawn = trainer.draw(pairs, 0)
         again = trainer.draw(pairs, 0)
-    mouths = drawn[0][0]["mouth"]
-    np.testing.assert_array_equal(mouths["taught"], again[0][0]["mouth"]["taught"])
+    mouths = drawn["mouth"]
+    np.testing.assert_array_equal(mouths["taught"], again["mouth"]["taught"])
     greener = (mouths["taught"] - mouths["canvas"]) * mouths["gate"]
     assert greener[..., 1].sum() > 0.0 > greener[..., 0].sum()
     mouths["paired"][:] = 0.0  # nothing is known of any
     losses = [trainer.advance(drawn)["mouth/picture"] for _ in range(25)]
     assert losses[-1] < 0.5 * losses[0]
-    save_generator(tmp_path / "pgfg.safetensors", trainer_of(PAINTING).average, model, {})
+    save_generator(tmp_path / "pgfg.safetensors", new_trainer(PAINTING).average, model, {})
     with pytest.raises(ConfigError, match="expected flow-guided"):
-        trainer_of(replace(config, teacher=tmp_path / "pgfg.safetensors"))
+        new_trainer(replace(config, teacher=tmp_path / "pgfg.safetensors"))
     with pytest.raises(ConfigError, match="taught is 2"):
         replace(config, taught=2.0)
 
 
-def test_windows_of_accumulated_batches_weigh_alike(rendered: Path, model: MorphableModel) -> None:
-    """A batch without eyes does not make those of the others count less."""
-    config = replace(SMALL, accumulate=2, eye_share=1.0, adversarial_from=1000)
-    with pairs_of(rendered, "train", model) as pairs:
-        drawn = trainer_of(config).draw(pairs, 0)
-    assert len(drawn) == 2
-    both = next(batches for batches, _ in drawn if "eye" in batches)
-    mouths = {"mouth": both["mouth"]}
-    together, alone = GeneratorTrainer(config), GeneratorTrainer(config)
-    together.advance([(both, None), (mouths, None)])
-    alone.advance([({"eye": both["eye"]}, None)])
-    for name, value in alone.network.nets["eye"].leave.named_parameters():
-        other = together.network.nets["eye"].leave.get_parameter(name)
-        torch.testing.assert_close(other.grad / other.grad.norm(), value.grad / value.grad.norm())
-    assert together.advance([(both, None), (mouths, None)])["eye/picture"] == pytest.approx(
-        alone.advance([({"eye": both["eye"]}, None)])["eye/picture"], rel=0.05
-    )
-
-
 @pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
 def test_a_stopped_run_goes_on_bit_for_bit(
-    tmp_path: Path, rendered: Path, model: MorphableModel, config: TrainingConfig
+    tmp_path: Path, rendered: Path, model: MorphableModel, config: GeneratorConfig
 ) -> None:
     with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
-        run = (train, val, model)
-        whole = train_generator(trainer_of(config), *run, tmp_path / "whole", SilentProgress())
-        progress = SilentProgress()
-        parts = (*run, tmp_path / "parts")
+        whole = train_generator(new_trainer(config), train, val, Run(tmp_path / "whole"), SilentProgress())
+        parts, log = tmp_path / "parts", StoppingLog()
         with pytest.raises(Cancelled):
-            train_generator(trainer_of(config), *parts, progress, note=lambda *_: progress.cancel())
+            train_generator(new_trainer(config), train, val, Run(parts, log=log), log.progress)
         with pytest.raises(ConfigError, match="--resume"):
-            train_generator(trainer_of(config), *parts, SilentProgress())
-        resumed = train_generator(trainer_of(config), *parts, SilentProgress(), resume=True)
+            train_generator(new_trainer(config), train, val, Run(parts), SilentProgress())
+        again = Run(parts, resume=True)
+        resumed = train_generator(new_trainer(config), train, val, again, SilentProgress())
         with pytest.raises(ConfigError, match="with other settings"):
-            other = trainer_of(replace(config, steps=7))
-            train_generator(other, *parts, SilentProgress(), resume=True)
-        with pytest.raises(ConfigError, match="learned from other pairs; resume it with the --data"):
-            train_generator(trainer_of(config), val, *parts[1:], SilentProgress(), resume=True)
+            other = new_trainer(replace(config, steps=7))
+            train_generator(other, train, val, again, SilentProgress())
+        with pytest.raises(ConfigError, match="with other data; resume it with the --data"):
+            train_generator(new_trainer(config), val, val, again, SilentProgress())
     assert resumed.read_bytes() == whole.read_bytes()
     checkpoints = [path.parent / "checkpoint.safetensors" for path in (whole, resumed)]
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
@@ -356,24 +291,23 @@ def test_the_best_of_every_part_is_kept(
     config = replace(SMALL, learning_rate=1e-2, warm_up=0, eye_share=1.0, ema=0.5)
     kept = []
 
-    def validate(trainer: GeneratorTrainer, _: object) -> dict[str, float]:
+    def validate(trainer: FlowTrainer, _: object) -> dict[str, float]:
         kept.append({name: value.clone() for name, value in trainer.average.state_dict().items()})
         step = float(trainer.step)
         return {"mouth score": step, "eye score": -step, "face score": 1.0, "light score": float("inf")}
 
-    monkeypatch.setattr(GeneratorTrainer, "validate", validate)
+    monkeypatch.setattr(FlowTrainer, "validate", validate)
     with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
-        run = (train, val, model)
-        path = train_generator(trainer_of(config), *run, tmp_path / "whole", SilentProgress())
-        states, progress = [*kept], SilentProgress()
+        path = train_generator(new_trainer(config), train, val, Run(tmp_path / "whole"), SilentProgress())
+        states, log = [*kept], StoppingLog()
         with pytest.raises(Cancelled):  # after the first validation
-            out = (*run, tmp_path / "parts", progress)
-            train_generator(trainer_of(config), *out, note=lambda *_: progress.cancel())
-        parts = train_generator(trainer_of(config), *run, tmp_path / "parts", SilentProgress(), resume=True)
+            train_generator(new_trainer(config), train, val, Run(tmp_path / "parts", log=log), log.progress)
+        again = Run(tmp_path / "parts", resume=True)
+        parts = train_generator(new_trainer(config), train, val, again, SilentProgress())
     assert parts.read_bytes() == path.read_bytes()
     network, header = load_generator(path, model)
     steps = {name: part["step"] for name, part in header["parts"].items()}
-    assert steps == {"mouth": 3, "eye": 6, "face": 3}  # nobody could judge light
+    assert steps == {"mouth": 3, "eye": 6, "face": 3}  # light could not be scored
     assert len(states) == 2
     for name, value in network.named_parameters():
         first, last = (state[name].half().float() for state in states)
@@ -384,9 +318,9 @@ def test_the_best_of_every_part_is_kept(
 
 @pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
 def test_from_shards_to_weights(
-    tmp_path: Path, data: Path, rendered: Path, model: MorphableModel, config: TrainingConfig
+    tmp_path: Path, data: Path, rendered: Path, model: MorphableModel, config: GeneratorConfig
 ) -> None:
-    path = train_generator_on(data, config, tmp_path, SilentProgress(), rendered=rendered)
+    path = train_generator_on(GeneratorRun(data, tmp_path, rendered=rendered), config, SilentProgress())
     network, header = load_generator(path, model)
     assert network.network == config.kind
     assert network.config == config.network
@@ -397,18 +331,18 @@ def test_from_shards_to_weights(
     assert [row.split(",")[0] for row in rows] == ["step", "3", "6"]
     assert len({len(row.split(",")) for row in rows}) == 1
     scores = {f"{part} score" for part in network.parts}
-    assert scores | set(trainer_of(config).loss_names) <= set(rows[0].split(","))
+    assert scores | set(new_trainer(config).loss_names) <= set(rows[0].split(","))
     assert load_training(tmp_path / "config.json") == config
 
 
 @pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
-def test_half_precision_learns_alike(rendered: Path, model: MorphableModel, config: TrainingConfig) -> None:
+def test_half_precision_learns_alike(rendered: Path, model: MorphableModel, config: GeneratorConfig) -> None:
     """bfloat16, whether or not this processor is quick at it."""
     config = replace(config, warm_up=0, **({"adversarial_from": 0} if config is SMALL else {}))
     losses = []
     with pairs_of(rendered, "train", model) as pairs:
         for precision in ("float32", "bfloat16"):
-            trainer = trainer_of(replace(config, precision=precision))
+            trainer = new_trainer(replace(config, precision=precision))
             drawn = trainer.draw(pairs, 0)
             losses.append([trainer.advance(drawn) for _ in range(3)][-1])
             assert all(value.dtype == torch.float32 for value in trainer.network.parameters())
@@ -421,10 +355,10 @@ def test_a_run_is_kept_every_few_minutes(
     tmp_path: Path, rendered: Path, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that is killed between two validations goes on from there."""
-    monkeypatch.setattr("faceanime.train.generator.training._SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("faceanime.train.loop.SAVE_EVERY_S", 0.0)
     config = replace(SMALL, steps=2, validate_every=100)
     with pairs_of(rendered, "train", model) as train, pairs_of(rendered, "val", model) as val:
-        trainer = trainer_of(config)
+        trainer = new_trainer(config)
         advance, checkpoint = trainer.advance, tmp_path / "checkpoint.safetensors"
 
         def killed(drawn: object) -> object:
@@ -435,8 +369,8 @@ def test_a_run_is_kept_every_few_minutes(
 
         trainer.advance = killed
         with pytest.raises(MemoryError):
-            train_generator(trainer, train, val, model, tmp_path, SilentProgress())
-        again = trainer_of(config)
+            train_generator(trainer, train, val, Run(tmp_path), SilentProgress())
+        again = new_trainer(config)
         again.load(checkpoint)
         assert again.step == 1
 
@@ -444,7 +378,7 @@ def test_a_run_is_kept_every_few_minutes(
 def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: MorphableModel) -> None:
     config = replace(PAINTING, ema=0.5, learning_rate=2e-3, steps=200, warm_up=1)
     with pairs_of(rendered, "train", model) as pairs:
-        trainer, samples = trainer_of(config), trainer_of(config).samples(pairs)
+        trainer, samples = new_trainer(config), new_trainer(config).samples(pairs)
         drawn = trainer.draw(pairs, 0)
         losses = [trainer.advance(drawn)["picture"] for _ in range(40)]
         numbers = trainer.validate(samples)
@@ -457,7 +391,7 @@ def test_the_papers_own_size_makes_a_step(rendered: Path, model: MorphableModel)
     """Critic with its penalty, generator, identity; 115 M parameters."""
     config = PgfgTraining(network=PAPER, batch=1, warm_up=0)
     with pairs_of(rendered, "train", model) as pairs:
-        trainer = trainer_of(config)
+        trainer = new_trainer(config)
         before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
         losses = trainer.advance(trainer.draw(pairs, 0))
     assert set(losses) == set(trainer.loss_names)
@@ -468,10 +402,13 @@ def test_the_papers_own_size_makes_a_step(rendered: Path, model: MorphableModel)
         assert torch.equal(weight, before[name]) == cancelled, name
 
 
-def test_every_preset_can_be_told_as_json(tmp_path: Path) -> None:
-    for name, config in PRESETS.items():
+def test_every_preset_can_be_written_as_json(tmp_path: Path) -> None:
+    for name, config in presets().items():
         save_config(config, tmp_path / f"{name}.json")
-        assert load_training(tmp_path / f"{name}.json") == config
+        assert load_training(tmp_path / f"{name}.json") == config == preset(name)
+    assert preset(None) == FlowTraining()
+    with pytest.raises(ConfigError, match="preset is none, expected one of flow-fast, flow-quality, paper"):
+        preset("none")
     (tmp_path / "short.json").write_text('{"kind": "pgfg", "steps": 7}')
     assert load_training(tmp_path / "short.json") == PgfgTraining(steps=7)
     (tmp_path / "wrong.json").write_text('{"kind": "gan"}')
@@ -480,20 +417,19 @@ def test_every_preset_can_be_told_as_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-def test_a_device_that_is_not_there_is_told(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(ConfigError, match="torch finds none here"):
-        train_generator_on(data, SMALL, tmp_path, SilentProgress(), device="cuda")
+def test_a_missing_device_is_reported(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(ConfigError, match="torch finds no such device here"):
+        train_generator_on(GeneratorRun(data, tmp_path, device="cuda"), SMALL, SilentProgress())
 
 
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match="expected 0 to 1"):
-        GeneratorConfig(eye_share=2.0)
+        FlowTraining(eye_share=2.0)
     with pytest.raises(ConfigError, match="width and layers must be at least 1"):
-        GeneratorConfig(critic=PatchCriticConfig(layers=0))
+        FlowTraining(critic=PatchCriticConfig(layers=0))
     with pytest.raises(ConfigError, match=r"laplacian is -1\.0, expected a finite number of at least 0"):
-        GeneratorConfig(laplacian=-1.0)
+        FlowTraining(laplacian=-1.0)
     with pytest.raises(ConfigError, match="adversarial is nan"):
-        GeneratorConfig(adversarial=float("nan"))
-    for alone in ({"perceptual": 0.1}, {"vgg19": Path("vgg19.safetensors")}):
-        with pytest.raises(ConfigError, match="expected a weight and a file, or neither"):
-            GeneratorConfig(**alone)
+        FlowTraining(adversarial=float("nan"))
+    with pytest.raises(ConfigError, match=r"foreign is 1\.0, expected at least 0 and less than 1"):
+        FlowTraining(foreign=1.0)

@@ -9,35 +9,29 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from clay import PAINTING, SIDE, SMALL, pairs_of
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import load_weights, save_weights
 from faceanime.dynamics.editing import motion_from_keyframes
-from faceanime.face.identity import dlib_alignment
 from faceanime.generator.conditions import INSIDE, MAPS, SKIN
 from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
-from faceanime.generator.windows import PART_OF, WINDOWS, WindowPart
-from faceanime.geometry.similarity import apply_affine, warp_image
+from faceanime.generator.windows import WINDOWS
+from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.geometric import drawing_version
 from faceanime.train.generator.augment import PLAIN, Appearance, AugmentConfig
 from faceanime.train.generator.face_batches import face_sample
-from faceanime.train.generator.landmark_reader import READ
+from faceanime.train.generator.face_clips import clips_with_drivers
+from faceanime.train.generator.frame_choice import choose_sources, choose_targets
+from faceanime.train.generator.pair_files import KIND
+from faceanime.train.generator.pairs import PairIndex
 from faceanime.train.generator.registration import registered
-from faceanime.train.generator.rendered_pairs import (
-    KIND,
-    choose_sources,
-    choose_targets,
-    clips_with_drivers,
-    render_pairs,
-)
-from faceanime.train.generator.whole_faces import repaired_faces, whole_faces
-from faceanime.train.generator.window_samples import draw_batches
+from faceanime.train.generator.rendered_pairs import render_pairs
+from faceanime.train.generator.window_samples import draw_batches, open_windows
 
 
 def test_clips_that_are_rendered_are_not_rendered_again(
@@ -88,7 +82,7 @@ def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: 
     with pairs_of(rendered, "train", model) as pairs:
         apart = []
         for pair in pairs.all(1):
-            for name, sample in pairs.windows(pair):
+            for name, sample in open_windows(pairs, pair):
                 assert name in WINDOWS
                 assert sample.canvas.shape == sample.truth.shape == sample.target_prior.shape
                 assert max(np.abs(sample.canvas).max(), np.abs(sample.truth).max()) <= 1.0
@@ -113,23 +107,23 @@ def test_a_drawn_batch_depends_on_its_seed_alone(rendered: Path, model: Morphabl
 
 def test_light_changes_pictures_alike_and_a_mirror_the_maps_too() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(PLAIN.seen(picture), picture)
+    np.testing.assert_array_equal(PLAIN.photograph(picture), picture)
     look = Appearance(np.array([0.5, 1.0, 2.0], np.float32), 1.0, 0.0, None, True)
-    seen = look.seen(picture).astype(float)
+    seen = look.photograph(picture).astype(float)
     assert np.abs(seen - (picture * [0.5, 1.0, 2.0]).clip(0, 255)).max() <= 0.5
-    faded = replace(PLAIN, chroma=0.0).seen(picture)
+    faded = replace(PLAIN, chroma=0.0).photograph(picture)
     assert np.ptp(faded.astype(int), axis=-1).max() == 0
     assert np.abs(faded[..., 0] - picture.mean(axis=-1)).max() <= 0.5
     red = np.zeros((32, 32, 3), np.uint8) + np.uint8([200, 140, 120])
     red[8:24, 8:24] = 230, 20, 20
-    coarse = replace(PLAIN, quality=40).seen(red).astype(float)
+    coarse = replace(PLAIN, jpeg_quality=40).photograph(red).astype(float)
     colours = [np.abs(coarse - red)[..., c].mean() for c in range(3)]
     assert colours[2] < 1.4 * colours[1]  # a JPEG of blue for red has its errors elsewhere
-    lit = look.lit(picture.astype(np.float32) / 255)
+    lit = look.relight(picture.astype(np.float32) / 255)
     assert np.abs(lit * 255 - seen).max() < 1.0
 
 
-def test_sources_differ_and_targets_tell(model: MorphableModel) -> None:
+def test_sources_differ_and_targets_are_lively(model: MorphableModel) -> None:
     opening = {
         "jaw_open": [(0.0, 0.2), (1.5, 0.0), (3.0, 1.0)],
         "smile": [(0.0, 0.0), (1.8, 0.0), (2.3, 1.0), (3.0, 0.0)],
@@ -154,48 +148,34 @@ def test_sources_differ_and_targets_tell(model: MorphableModel) -> None:
 
 
 def test_neighbours_are_beside_each_other(rendered: Path, model: MorphableModel) -> None:
-    """Half of a batch is the frames beside those of the other half, seen by the same camera in the same light."""
+    """One step apart in time, and hence more alike than frames that are farther apart."""
+    beside_px, others_px = [], []
     with pairs_of(rendered, "train", model) as pairs:
         for pair in pairs.all(1):
             beside = pairs.neighbour(pair)
             assert beside is not None
             assert beside[:2] == pair[:2]
-            assert abs(int(np.diff(pairs._clips[pair[0]].frames[[pair[2], beside[2]]])[0])) == 1
-        rng = np.random.default_rng(3)
-        batch = draw_batches(pairs, 12, SMALL.shares, AugmentConfig(), rng, neighbours=True)["mouth"]
-    truth = batch["truth"]
-    assert len(truth) % 2 == 0
-    half = len(truth) // 2
-    beside = np.abs(truth[:half] - truth[half:]).mean()
-    others = np.abs(truth[:half] - np.roll(truth[half:], 1, axis=0)).mean()
-    assert beside < 0.5 * others
-
-
-def test_places_are_where_the_window_shows_the_landmarks(rendered: Path, model: MorphableModel) -> None:
-    """In the mirror, too: what a place shows stays the same, but for the side it is on."""
-    turned = replace(PLAIN, mirrored=True)
-    with pairs_of(rendered, "train", model) as pairs:
-        plain, mirrored = (dict(pairs.windows((0, 0, 1), look=look)) for look in (PLAIN, turned))
-    for name in ("mouth", "right_eye", "left_eye"):
-        sample = plain[name]
-        assert 0.0 < sample.places.min() < sample.places.max() < 1.0
-        assert np.abs(sample.places.mean(axis=0) - 0.5).max() < 0.08
-    order = [READ["mouth"].index(int(model.mirror[v])) for v in READ["mouth"]]
-    expected = plain["mouth"].places[order] * (-1.0, 1.0) + (1.0, 0.0)
-    np.testing.assert_allclose(mirrored["mouth"].places, expected, atol=1e-6)
-    corners = [READ["eye"].index(v) for v in (33, 133)]  # outer, inner
-    for name in ("right_eye", "left_eye"):  # both have the outer corner on the left
-        outer, inner = plain[name].places[corners, 0]
-        assert outer < inner
+            times = pairs.files[pair.clip].times
+            assert abs(int(times[beside.target] - times[pair.target])) == 1
+            truth = pairs.truth(pair).astype(float)
+            beside_px.append(np.abs(pairs.truth(beside) - truth).mean())
+            others_px += [
+                np.abs(pairs.truth(pair._replace(target=int(t))) - truth).mean()
+                for t in np.flatnonzero(np.abs(times - times[pair.target]) > 1)
+            ]
+    assert np.mean(beside_px) < 0.7 * np.mean(others_px)
 
 
 def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: MorphableModel) -> None:
     linear = np.array([[1.5, 0.3], [-0.2, 1.4]])  # magnified, turned, stretched
     look = replace(PLAIN, linear=linear, shift=np.array([0.1, -0.05]))
     with pairs_of(rendered, "train", model) as pairs:
-        plain, near = (dict(pairs.windows((0, 0, 1), ("mouth",), a))["mouth"] for a in (PLAIN, look))
-    expected = (plain.places - 0.5) @ linear.T + 0.5 + (0.1, -0.05)
-    np.testing.assert_allclose(near.places, expected, atol=1e-6)
+        pair = PairIndex(0, 0, 1)
+        plain, near = (dict(open_windows(pairs, pair, ("mouth",), a))["mouth"] for a in (PLAIN, look))
+        points = pairs.target_points(pair)
+    side = plain.window.size_px
+    before, after = (sample.window.placed(points)[:, :2] / side for sample in (plain, near))
+    np.testing.assert_allclose(after, (before - 0.5) @ linear.T + 0.5 + (0.1, -0.05), atol=1e-6)
     shares = [float((sample.maps[..., SKIN] > 0).mean()) for sample in (plain, near)]
     assert shares[0] != shares[1]
     np.testing.assert_array_equal(
@@ -206,7 +186,7 @@ def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: Mo
 def test_cameras_are_held_as_the_settings_say() -> None:
     """Zoom, roll and stretch are within their limits, and none of them is always the same."""
     config, rng = AugmentConfig(zoom=0.1, roll_deg=7.0, stretch=0.2), np.random.default_rng(0)
-    linear = np.stack([Appearance.drawn(config, rng).linear for _ in range(300)])
+    linear = np.stack([Appearance.random(config, rng).linear for _ in range(300)])
     sizes = np.linalg.svd(linear, compute_uv=False)
     zoom, stretch = np.log(sizes).mean(axis=1), np.log(sizes[:, 0] / sizes[:, 1])
     roll = np.degrees(np.arctan2(linear[:, 1, 0], linear[:, 0, 0]))
@@ -215,28 +195,20 @@ def test_cameras_are_held_as_the_settings_say() -> None:
         assert np.ptp(np.abs(values)) > 0.8 * limit
     assert (np.linalg.det(linear) > 0.0).all()
     still = AugmentConfig(zoom=0.0, roll_deg=0.0, stretch=0.0)
-    np.testing.assert_allclose(Appearance.drawn(still, rng).linear, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(Appearance.random(still, rng).linear, np.eye(2), atol=1e-12)
 
 
-def test_whole_faces_get_the_changes_that_pasting_gives_them(rendered: Path, model: MorphableModel) -> None:
-    pair = (0, 1, 1)
+def test_a_mirror_turns_mouths_and_faces_but_not_eyes(rendered: Path, model: MorphableModel) -> None:
+    """A left eye's window shows a mirrored one anyway."""
+    pair, mirror = PairIndex(0, 0, 1), replace(PLAIN, mirrored=True)
     with pairs_of(rendered, "train", model) as pairs:
-        faces, shown = whole_faces(pairs, [(0, 0, 0), pair]), pairs.shown(pair)
-        canvas = shown.canvas.copy()
-        rng = np.random.default_rng(0)
-        colour = {part: 60.0 * rng.uniform(-1.0, 1.0, 3).astype(np.float32) for part in faces.windows}
-        for name, sample in pairs.windows(pair):
-            sample.window.paste(canvas, sample.gate[..., None] * colour[PART_OF[name]])
-        to_aligned = dlib_alignment(shown.after[: model.landmark_count, :2])
-
-    def change(part: WindowPart, batch: dict[str, np.ndarray]) -> torch.Tensor:
-        return torch.from_numpy(batch["gate"] * colour[part] / 127.5).permute(0, 3, 1, 2)
-
-    made = repaired_faces(faces, change, torch.device("cpu"))[1].permute(1, 2, 0).numpy()
-    wanted = warp_image(canvas, to_aligned, 150, 150, border=(0, 0, 0)) / 127.5 - 1.0
-    assert np.abs(faces.canvas[1] - wanted).max() > 0.2
-    assert np.abs(made - wanted).mean() < 0.01
-    assert np.quantile(np.abs(made - wanted), 0.99) < 0.15  # two ways to interpolate
+        plain, turned = (dict(open_windows(pairs, pair, appearance=a)) for a in (PLAIN, mirror))
+    assert {"mouth", "right_eye", "left_eye"} <= plain.keys() == turned.keys()
+    for name, sample in plain.items():
+        for field in ("canvas", "truth", "gate", "target_prior", "source_prior"):
+            picture = getattr(sample, field)
+            expected = picture if name.endswith("eye") else picture[:, ::-1]
+            np.testing.assert_array_equal(getattr(turned[name], field), expected)
 
 
 def test_a_face_can_stand_before_another_background(rendered: Path, model: MorphableModel) -> None:
@@ -244,8 +216,10 @@ def test_a_face_can_stand_before_another_background(rendered: Path, model: Morph
     behind = np.zeros((SIDE, SIDE, 3), np.uint8)
     behind[...] = (0, 255, 0)
     with pairs_of(rendered, "train", model) as pairs:
-        plain, other = (face_sample(pairs, (0, 0, 1), config, PLAIN, plate) for plate in (None, behind))
-        matte = pairs.shown((0, 0, 1)).source_matte
+        plain, other = (
+            face_sample(pairs, PairIndex(0, 0, 1), config, PLAIN, plate) for plate in (None, behind)
+        )
+        matte = pairs.frames(PairIndex(0, 0, 1)).source_matte
     np.testing.assert_array_equal(plain.target_prior, other.target_prior)
     assert 0.02 < (matte < 128).mean() < 0.98
     green = (other.source == (-1.0, 1.0, -1.0)).all(axis=-1)
@@ -258,11 +232,11 @@ def test_the_recogniser_is_shown_the_targets_face(rendered: Path, model: Morphab
     """Aligned, landmarks lie where dlib has them, in the mirror as well."""
     config = replace(PAINTING.network, size_px=64)
     with pairs_of(rendered, "train", model) as pairs:
-        shown = pairs.shown((0, 0, 1))
+        frames = pairs.frames(PairIndex(0, 0, 1))
         for mirrored in (False, True):
-            sample = face_sample(pairs, (0, 0, 1), config, replace(PLAIN, mirrored=mirrored))
-            window = face_window(shown.before, shown.source_pose, 64)
-            nose, chin = window.placed(shown.after)[[2, 152], :2]
+            sample = face_sample(pairs, PairIndex(0, 0, 1), config, replace(PLAIN, mirrored=mirrored))
+            window = face_window(frames.source_points, frames.source_pose, 64)
+            nose, chin = window.placed(frames.target_points)[[2, 152], :2]
             if mirrored:
                 nose, chin = (np.array([64.0 - point[0], point[1]]) for point in (nose, chin))
             there = apply_affine(sample.to_aligned.astype(np.float64), np.stack([nose, chin]))
@@ -275,8 +249,8 @@ def test_a_mirrored_face_has_a_mirrored_prior(rendered: Path, model: MorphableMo
     """Of a head that is its own mirror image nearly: what is drawn of it mirrored is what it is in the mirror."""
     config = replace(PAINTING.network, prior=PriorConfig(kind))
     with pairs_of(rendered, "train", model) as pairs:
-        plain = face_sample(pairs, (0, 0, 0), config)
-        turned = face_sample(pairs, (0, 0, 0), config, replace(PLAIN, mirrored=True))
+        plain = face_sample(pairs, PairIndex(0, 0, 0), config)
+        turned = face_sample(pairs, PairIndex(0, 0, 0), config, replace(PLAIN, mirrored=True))
     np.testing.assert_array_equal(turned.source, plain.source[:, ::-1])
     twice = mirrored_prior(config.prior, turned.target_prior, model)
     np.testing.assert_array_equal(twice, plain.target_prior)
@@ -290,9 +264,11 @@ def test_a_mirrored_face_has_a_mirrored_prior(rendered: Path, model: MorphableMo
 def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel) -> None:
     config = replace(PAINTING.network, size_px=64, prior=PriorConfig("heat-maps"))
     with pairs_of(rendered, "train", model) as pairs:
-        shown = pairs.shown((0, 0, 0))
-        sample = face_sample(pairs, (0, 0, 0), config)
-    places = face_window(shown.before, shown.source_pose, 64).placed(shown.before)[list(HEAT_LANDMARKS), :2]
+        frames = pairs.frames(PairIndex(0, 0, 0))
+        sample = face_sample(pairs, PairIndex(0, 0, 0), config)
+    places = face_window(frames.source_points, frames.source_pose, 64).placed(frames.source_points)[
+        list(HEAT_LANDMARKS), :2
+    ]
     peaks = sample.source_prior.reshape(-1, len(HEAT_LANDMARKS)).argmax(axis=0)
     found = np.stack(np.unravel_index(peaks, (64, 64))[::-1], axis=1)
     assert np.abs(found + 0.5 - places).max() <= 0.5 + 1e-6
@@ -306,14 +282,14 @@ def test_another_person_drives_the_calm_portrait(rendered: Path, model: Morphabl
         drawn = [pairs.draw_foreign(np.random.default_rng(seed)) for seed in range(40)]
         assert {pair if pair is None else pair[:2] for pair in drawn} == {None, (1, 0)}
         pair = next(pair for pair in drawn if pair)
-        assert pair[2] >= pairs._clips[1].targets
+        assert pair[2] >= pairs.files[1].target_count
         assert pairs.neighbour(pair) is None
-        samples = dict(pairs.windows(pair))
+        samples = dict(open_windows(pairs, pair))
         assert samples
         for sample in samples.values():
             assert not sample.paired
             np.testing.assert_array_equal(sample.truth, sample.canvas)
-        own = dict(pairs.windows((1, 0, 0)))
+        own = dict(open_windows(pairs, PairIndex(1, 0, 0)))
         assert all(sample.paired for sample in own.values())
         batch = draw_batches(pairs, 20, SMALL.shares, AugmentConfig(), np.random.default_rng(0), foreign=0.5)
     assert set(np.unique(batch["mouth"]["paired"])) == {0.0, 1.0}

@@ -27,7 +27,7 @@ import torch
 from pathlib import Path
 from faceanime.train.processes import Processes
 
-own = Processes.begun("cpu", 2)
+own = Processes.start("cpu", 2)
 network = torch.nn.Linear(2, 1)
 network.weight.grad = torch.full((1, 2), float(own.rank))  # the bias was not used
 own.average_gradients(network)
@@ -82,7 +82,7 @@ def test_two_processes_train_a_generator(
         while running.poll() is None and not (parts / "checkpoint.safetensors").exists():
             time.sleep(0.05)
         os.killpg(running.pid, signal.SIGTERM)
-        assert "--resume goes on from there" in running.communicate(timeout=100)[1]
+        assert "--resume continues from there" in running.communicate(timeout=100)[1]
     stopped = int(load_weights(parts / "checkpoint.safetensors", "checkpoint")[1]["step"])
     assert 10 <= stopped < 30
     again = subprocess.run(command(parts), timeout=280, capture_output=True, text=True)
@@ -94,7 +94,7 @@ def test_two_processes_train_a_generator(
 
 
 def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = Processes.begun("cpu", 1)
+    alone = Processes.start("cpu", 1)
     network = torch.nn.Linear(1, 1)
     alone.average_gradients(network)
     alone.wait()
@@ -102,7 +102,7 @@ def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert network.weight.grad is None
     assert ALONE.first
     with pytest.raises(ConfigError, match="at least 1"):
-        Processes.begun("cpu", 0)
+        Processes.start("cpu", 0)
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     with pytest.raises(ConfigError, match=r"faceanime\[train\]"):
-        Processes.begun("cpu", 2)
+        Processes.start("cpu", 2)

@@ -13,7 +13,7 @@ from faceanime.core.errors import ShapeError, WeightsError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, dlib_alignment, dlib_weights_path
 from faceanime.geometry.similarity import invert_affine, warp_image
-from faceanime.train.generator.recogniser import DlibRecogniser, aligned, moved
+from faceanime.train.generator.recogniser import DlibRecogniser, aligned, warped
 from faceanime.train.losses import identity_loss
 
 
@@ -55,15 +55,15 @@ def test_aligned_is_what_dlib_is_shown(recogniser: DlibRecogniser) -> None:
     assert (unit(recogniser(seen)) * wanted).sum() > 0.999
 
 
-def test_moved_is_a_warp_and_its_inverse_takes_back() -> None:
+def test_warped_is_a_warp_and_its_inverse_undoes_it() -> None:
     rng = np.random.default_rng(1)
     picture = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)  # (48, 64)
     turn = np.array([[0.8, 0.3, 4.0], [-0.3, 0.8, 9.0]])
-    there = moved(planes([picture]), torch.from_numpy(turn)[None], 56)
+    there = warped(planes([picture]), torch.from_numpy(turn)[None], 56)
     wanted = warp_image(picture, turn, 56, 56, "linear", border=(127, 127, 127))
     seen = 127.5 * (there[0].permute(1, 2, 0).numpy() + 1.0)
     assert np.abs(seen - wanted)[4:-4, 4:-4].mean() < 1.0
-    back = moved(there, torch.from_numpy(invert_affine(turn))[None], 48)[0, :, 16:32, 16:32]
+    back = warped(there, torch.from_numpy(invert_affine(turn))[None], 48)[0, :, 16:32, 16:32]
     assert (back - planes([picture])[0, :, 16:32, 16:32]).abs().mean() < 0.2
 
 

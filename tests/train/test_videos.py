@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faceanime.core.errors import ConfigError, MediaError
-from faceanime.train.data.videos import Source, find_sources, side_of
+from faceanime.train.data.videos import Source, find_sources, split_of
 
 
 def put(root: Path, *names: str) -> Path:
@@ -36,7 +36,7 @@ def test_a_folder_is_searched_and_its_sub_folders_are_people(tmp_path: Path) -> 
         "data/id2/x.webm": "id2",
         "data/own.mov": "own",
     }
-    assert all(source.split == side_of(source.person) for source in found)
+    assert all(source.split == split_of(source.person) for source in found)
     assert len({source.key for source in found}) == len(found)
     assert not any("." in source.key or "/" in source.key for source in found)
 
@@ -47,7 +47,7 @@ def test_a_video_that_is_named_twice_is_taken_once(tmp_path: Path) -> None:
 
 
 def test_the_sides_are_shared_out_as_promised() -> None:
-    sides = Counter(side_of(f"person {i}") for i in range(4000))
+    sides = Counter(split_of(f"person {i}") for i in range(4000))
     assert sides["train"] / 4000 == pytest.approx(0.9, abs=0.02)
     assert sides["val"] / 4000 == pytest.approx(0.05, abs=0.02)
     assert sides["test"] / 4000 == pytest.approx(0.05, abs=0.02)
@@ -89,7 +89,7 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
         find_sources([tmp_path / "nowhere"])
 
 
-def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_videos_with_the_same_name_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "a/1.mp4", "b/1.mp4")
-    with pytest.raises(ConfigError, match="have one name; give the folder that holds both"):
+    with pytest.raises(ConfigError, match="have the same name; give the folder that holds both"):
         find_sources([tmp_path / "a" / "1.mp4", tmp_path / "b" / "1.mp4"])

@@ -13,32 +13,36 @@ from faceanime.core.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class TrainDynamics:
-    """Learn to imagine motion from the clips that `faceanime prepare` has made."""
+    """Train a predictor of motion on the clips that `faceanime prepare` has made."""
 
     data: Path
-    """The folder that `faceanime prepare` wrote."""
+    """Folder that `faceanime prepare` wrote."""
     out: Path
-    """The folder that receives dynamics.safetensors, config.json, a checkpoint and TensorBoard's log."""
+    """Folder that receives dynamics.safetensors, config.json, a checkpoint and TensorBoard's log."""
     config: Path | None = None
-    """Settings as JSON, as in config.json; what it does not name keeps its default."""
+    """Settings as JSON, as in config.json; missing settings keep their defaults."""
     preset: Literal["flow", "paper"] | None = None
-    """flow (the default): draws one of many futures; paper: the LSTM of arXiv 2105.14678. Not with --config."""
+    """Named settings, not with --config: flow samples one of many futures; paper is the LSTM of arXiv 2105.14678."""
     resume: bool = False
-    """Go on from the checkpoint in `out`, with the settings that it began with."""
+    """Continue from the checkpoint in --out, with the settings that the run began with."""
 
     def run(self) -> None:
-        from faceanime.train.dynamics.training import PAPER, DynamicsConfig, train_dynamics_on
+        from faceanime.morphable.model import load_model
+        from faceanime.train.dynamics.config import PAPER, DynamicsConfig
+        from faceanime.train.dynamics.training import train_dynamics_on
+        from faceanime.train.loop import CONFIG_FILE, Run
 
         if self.preset is not None and self.config is not None:
             raise ConfigError(
                 "--preset and --config exclude each other; put the preset's settings into the file"
             )
-        begun = self.out / "config.json"
+        earlier = self.out / CONFIG_FILE
         if self.config is not None:
             config = load_config(DynamicsConfig, self.config)
-        elif self.preset is None and self.resume and begun.exists():
-            config = load_config(DynamicsConfig, begun)
+        elif self.preset is None and self.resume and earlier.exists():
+            config = load_config(DynamicsConfig, earlier)
         else:
             config = PAPER if self.preset == "paper" else DynamicsConfig()
         with TerminalProgress() as progress:
-            print(train_dynamics_on(self.data, config, self.out, progress, self.resume))
+            path = train_dynamics_on(self.data, config, load_model(), Run(self.out, self.resume), progress)
+        print(path)

@@ -9,63 +9,64 @@ from typing import Literal
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
 
-Preset = Literal["flow-fast", "flow-quality", "paper", "paper-small", "paper-heat-maps"]
-
 
 @dataclasses.dataclass(frozen=True)
 class TrainGenerator:
-    """Learn to draw what geometry cannot carry, from the clips that `faceanime prepare` has made."""
+    """Train the networks that repair what geometry cannot carry, on the clips that `faceanime prepare` has made."""
 
     data: Path
-    """The folder that `faceanime prepare` wrote."""
+    """Folder that `faceanime prepare` wrote."""
     out: Path
-    """The folder that receives generator.safetensors, config.json, a checkpoint and TensorBoard's log."""
+    """Folder that receives generator.safetensors, config.json, a checkpoint and TensorBoard's log."""
     portraits: Path | None = None
-    """A folder with portraits.csv (columns file, split, person) and its pictures, to learn from too: people who are
-    there twice show true teeth and lids, the others are driven by the clips."""
+    """Folder with portraits.csv (columns file, split, person) and its pictures, to train on as well. Two pictures of
+    one person show true teeth and lids; a single picture is driven by the clips."""
     config: Path | None = None
-    """Settings as JSON, as in config.json; what it does not name keeps its default."""
-    preset: Preset | None = None
-    """flow-fast (the default): small enough for a CPU; flow-quality: the same, closer to mouth and eyes; paper: the
-    paper's generator as released, which wants a GPU; paper-small: an eighth as wide; paper-heat-maps: that, told
-    by landmarks instead of the texture. Not with --config."""
+    """Settings as JSON, as in config.json; missing settings keep their defaults."""
+    preset: str | None = None
+    """Named settings, not with --config: flow-fast, small enough for a CPU; flow-quality, which looks closer at mouth
+    and eyes; paper, the paper's generator as released, which wants a GPU; paper-small, an eighth as wide;
+    paper-heat-maps, paper-small conditioned on landmarks instead of the texture."""
     start: Path | None = None
-    """Weights to begin with, of the same network: a run with small windows, say, before one with large ones. The
-    folder of such a run: its critics too go on with what they have learned."""
+    """Weights of the same network to begin with, of windows of any size; or the folder of a run, whose critics are
+    taken too."""
     rendered: Path | None = None
-    """Where the geometric renderer's pictures of the clips are kept, so that several runs share them; else in `out`."""
+    """Folder of the geometric renderer's pictures of the clips, to share them between runs; `pairs` in --out without
+    it."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where the networks learn."""
+    """Device on which the networks learn."""
     processes: int = 1
-    """So many processes learn together, one on each GPU (cuda) or sharing the cores (cpu); torchrun's, under it."""
+    """Number of processes that train together, each on a GPU of its own (cuda) or sharing the cores (cpu); torchrun
+    overrides it."""
     resume: bool = False
-    """Go on from the checkpoint in `out`."""
+    """Continue from the checkpoint in --out."""
 
     def run(self) -> None:
-        from faceanime.train.generator.training import CONFIG_FILE, PRESETS, load_training, train_generator_on
+        from faceanime.train.generator.training import GeneratorRun, train_generator_on
+        from faceanime.train.generator.trainings import load_training, preset
+        from faceanime.train.loop import CONFIG_FILE
 
         if self.config is not None and self.preset is not None:
             raise ConfigError(
                 "--preset and --config exclude each other; put the preset's settings into the file"
             )
-        begun = self.out / CONFIG_FILE
+        earlier = self.out / CONFIG_FILE
         if self.config is not None:
             config = load_training(self.config)
-        elif self.preset is None and self.resume and begun.exists():
-            config = load_training(begun)
+        elif self.preset is None and self.resume and earlier.exists():
+            config = load_training(earlier)
         else:
-            config = PRESETS[self.preset or "flow-fast"]
+            config = preset(self.preset)
+        run = GeneratorRun(
+            data=self.data,
+            out=self.out,
+            portraits=self.portraits,
+            rendered=self.rendered,
+            start=self.start,
+            resume=self.resume,
+            device=self.device,
+            processes=self.processes,
+        )
         with TerminalProgress() as progress:
-            path = train_generator_on(
-                self.data,
-                config,
-                self.out,
-                progress,
-                self.resume,
-                self.device,
-                self.rendered,
-                self.processes,
-                self.start,
-                self.portraits,
-            )
+            path = train_generator_on(run, config, progress)
         print(path)

@@ -6,8 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.morphable.model import load_model
 from faceanime.train.morphable.learn import LearnConfig
-from faceanime.train.morphable.training import train_morphable
+from faceanime.train.morphable.training import RESULT_FILE, LandmarkReader, train_morphable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,13 +18,15 @@ class TrainMorphable:
     """Learn a morphable model from clips and portraits of many people."""
 
     data: Path
-    """A folder with clips.csv and portraits.csv (columns file, split, person)."""
+    """Folder with clips.csv and portraits.csv (columns file, split, person)."""
     out: Path
-    """The folder that receives morphable.safetensors and config.json."""
+    """Folder that receives morphable.safetensors and config.json."""
     config: LearnConfig = dataclasses.field(default_factory=LearnConfig)
-    """How it is learned."""
+    """Settings of the model and of its fit."""
 
     def run(self) -> None:
+        detector = MediapipeDetector()
+        reader = LandmarkReader(detector, LandmarkTracker(TrackConfig(), detector, load_model()))
         with TerminalProgress() as progress:
-            model = train_morphable(self.data, self.out, self.config, progress)
-        print(f"{self.out / 'morphable.safetensors'} (model {model.id})")
+            model = train_morphable(self.data, self.out, self.config, reader, progress)
+        print(f"{self.out / RESULT_FILE} (model {model.id})")

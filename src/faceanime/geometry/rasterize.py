@@ -1,4 +1,4 @@
-"""A z-buffer on the CPU. `rasterize_torch.py` is its twin: both draw the very same triangles.
+"""A z-buffer on the CPU. The tests hold it against two slower rasterisers that draw the very same triangles.
 
 Coverage is decided in exact integer arithmetic: points snap to a grid of 1/16384 px (an error of 3e-5 px;
 none for float32 coordinates beyond 512), and the edge functions of a pixel centre are then exact in int64.

@@ -1,10 +1,10 @@
-"""A training run on disk: networks, optimisers and the step that they have come to, as safetensors."""
+"""Checkpoints: networks, optimisers and the number of steps taken, as safetensors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,6 @@ from faceanime.core.weights import load_weights, save_weights
 
 KIND = "checkpoint"
 
-Device = Literal["cpu", "cuda"]
-"""Where networks learn."""
-
 
 def save_checkpoint(
     path: Path,
@@ -26,7 +23,7 @@ def save_checkpoint(
     step: int,
     header: Mapping[str, Any] | None = None,
 ) -> None:
-    """Everything that the next step depends on; `header` (JSON values) is kept beside. Raises OutputError."""
+    """Write everything that the next step depends on; `header` holds further JSON values. Raises OutputError."""
     tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
@@ -38,14 +35,16 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
-    """Put a run's state where it was, and return its step. Raises WeightsError, ConfigError for other sizes."""
+    """Restore a training's state and return its step. Raises WeightsError; ConfigError for networks of other sizes."""
     arrays, header = load_weights(path, KIND)
     tensors = {name: torch.tensor(value) for name, value in arrays.items()}
     try:
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, name))
     except RuntimeError as error:
-        raise ConfigError(f"{path} is of networks of another size; use the settings it began with") from error
+        raise ConfigError(
+            f"{path} holds networks of another size; use the settings that the run began with"
+        ) from error
     for name, optimiser in optimisers.items():
         states: dict[int, dict[str, Tensor]] = {}
         for key, value in _under(tensors, name).items():
@@ -54,16 +53,6 @@ def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimisers: Ma
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": states, "param_groups": groups})
     return int(header["step"])
-
-
-def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """Move averaged weights, batch norm's statistics too, toward the present ones; they keep a share `keep`."""
-    state = network.state_dict()
-    for name, mean in average.state_dict().items():
-        if mean.is_floating_point():
-            mean.lerp_(state[name], 1.0 - keep)
-        else:
-            mean.copy_(state[name])
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The course of a training run on disk: curve.csv, and TensorBoard's log where that is installed."""
+"""The log of a training run on disk: curve.csv, and TensorBoard's log where that is installed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ log = logging.getLogger(__name__)
 
 
 class Curve:
-    """Numbers and pictures of a run, in its folder; use it in a `with`."""
+    """Writes the numbers and pictures of a run to its folder; use it in a `with` statement."""
 
     def __init__(self, out: Path, resumed: bool) -> None:
-        """`out` exists; the table of an earlier run there goes on if `resumed`, else it is replaced."""
+        """`out` is an existing folder; a table that is there already is continued if `resumed`, else replaced."""
         self._table, self._last = out / "curve.csv", -1
         if not resumed:
             self._table.unlink(missing_ok=True)
         elif self._table.exists():
             text = self._table.read_text(encoding="utf-8")
-            whole = text[: text.rfind("\n") + 1]  # a run that was killed may have left half a row
+            whole = text[: text.rfind("\n") + 1]  # a killed run may have left half a row
             if whole != text:
                 self._table.write_text(whole, encoding="utf-8")
             rows = whole.splitlines()[1:]
@@ -44,7 +44,7 @@ class Curve:
             self._board.close()
 
     def note(self, step: int, numbers: Mapping[str, float]) -> None:
-        """A row of the table; every call has the same names. A row that is there already stays as it is."""
+        """Append a row to the table, unless it has a row of this step; every call names the same numbers."""
         if step <= self._last:
             return
         new = not self._table.exists() or not self._table.stat().st_size
@@ -58,6 +58,6 @@ class Curve:
             self._board.flush()
 
     def show(self, step: int, name: str, picture: Pixels) -> None:
-        """A picture for TensorBoard; not again after a resumption."""
+        """Write a picture for TensorBoard, unless an earlier part of the run has reached this step."""
         if self._board is not None and step > self._last:
             self._board.add_image(name, np.asarray(picture), step, dataformats="HWC")

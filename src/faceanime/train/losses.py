@@ -1,4 +1,4 @@
-"""Losses, each under its equation."""
+"""The losses, each with its equation and its source."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from faceanime.morphable.model import MorphableModel
 
 Pictures: TypeAlias = Float[Tensor, "B C H W"]
 Weight: TypeAlias = Float[Tensor, "B 1 H W"]
-Places: TypeAlias = Float[Tensor, "B K 2"]
 Critic: TypeAlias = Callable[[Tensor], Tensor]
-"""Pairs [p_t, I] (B,C,H,W) in, a score each (B,) out."""
+"""Maps pairs [p_t, I] (B,C,H,W) of target prior and picture to a score each, (B,)."""
 Embedding: TypeAlias = Callable[[Tensor], Tensor]
-"""Pictures (B,3,H,W) in [-1, 1] in, features (B,N) out; it aligns the faces as it needs."""
+"""Maps pictures (B,3,H,W) in [-1, 1] to features (B,N); it aligns the faces as it needs."""
 Scalar: TypeAlias = Float[Tensor, ""]
 
 VERTEX_INTERVAL = 16
+"""The vertex distance takes every n-th landmark; chosen for speed."""
 VERTEX_UNIT = 0.1
-"""Vertex distances are told in this many distances of the outer eye corners."""
+"""Unit of the vertex distance, in distances between the outer eye corners."""
 
 
 class VertexDistance:
     """mean_v |V(d) - V(d')|^2 with V(d) = exp(l) R (mean + A_exp e) + t (arXiv 2105.14678, sec. III-B).
 
-    Over every sixteenth landmark of the mean person, in units of (`VERTEX_UNIT` eye distances)^2.
+    The mean is over every n-th landmark of the mean face (`VERTEX_INTERVAL`), in (`VERTEX_UNIT` eye distances)^2.
     """
 
     def __init__(self, model: MorphableModel) -> None:
@@ -44,12 +44,12 @@ class VertexDistance:
         self._basis = torch.tensor(model.expression_basis[some])
 
     def __call__(self, a: Float[Tensor, "*B D"], b: Float[Tensor, "*B D"]) -> Float[Tensor, "*B"]:
-        """Of two states (plain, not normalised) each."""
+        """Distance between the states of two batches; states are plain, not normalised."""
         apart = (self.posed(a) - self.posed(b)) / VERTEX_UNIT
         return apart.pow(2).sum(dim=-1).mean(dim=-1)
 
     def posed(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V 3"]:
-        """The vertices as they stand in the picture; x right, y down, in eye distances of the anchor."""
+        """The posed vertices in the picture: x right, y down, in eye distances of the anchor frame."""
         shape = self._mean + torch.einsum("...k,vck->...vc", states[..., :-HEAD_NUMBERS], self._basis)
         turned = _rotated(shape, states[..., ROTATION])
         turned = turned * states[..., LOG_SCALE, None, None].exp()
@@ -59,7 +59,7 @@ class VertexDistance:
 
 
 def _rotated(points: Float[Tensor, "*B V 3"], vector: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B V 3"]:
-    """Rodrigues' formula, smooth at 0."""
+    """Rotate points by a rotation vector (Rodrigues' formula, smooth at 0)."""
     angle_2 = (vector**2).sum(dim=-1)[..., None, None].clamp_min(1e-12)
     angle = angle_2.sqrt()
     x, y, z = vector.unbind(dim=-1)
@@ -74,19 +74,20 @@ def _rotated(points: Float[Tensor, "*B V 3"], vector: Float[Tensor, "*B 3"]) -> 
 
 
 def weighted_l1(made: Pictures, real: Pictures, weight: Weight) -> Scalar:
-    """L1 by region, sum w |I - I'| / sum w: the mean over the regions of `weight` (>= 0); 0 where there are none."""
+    """Weighted L1, sum w |I - I'| / sum w, with w >= 0; 0 where all weights are 0."""
     return _weighted_mean((made - real).abs(), weight)
 
 
 def laplacian_l1(made: Pictures, real: Pictures, weight: Weight, levels: int = 4) -> Scalar:
-    """L1 of every band of a Laplacian pyramid, weighted by region: sum_j mean |L_j(I) - L_j(I')|.
+    """Weighted L1 of every band of a Laplacian pyramid: sum_j mean_w |L_j(I) - L_j(I')|.
 
-    L_j = G_j - up(G_{j+1}), G_{j+1} half of G_j; the last band is what is left, so that only equal pictures have none.
+    L_j = G_j - up(G_{j+1}), where G_{j+1} has half the size of G_j; the last band is the low-pass residual, so that the
+    loss is 0 only for equal pictures.
 
-    Source: Bojanowski et al., arXiv 1707.05776, whose factor 4^j on sums is the 1 on means here. Ours: halves
-    by average pooling and doubles bilinearly.
+    Source: Bojanowski et al., arXiv 1707.05776; their factor 4^j on sums is 1 on means. Ours: average pooling halves
+    and bilinear interpolation doubles.
     """
-    rest, bands = made - real, []  # the pyramid is linear: that of the difference is the difference of both
+    rest, bands = made - real, []  # the pyramid is linear, so that of the difference suffices
     for _ in range(levels):
         coarse = avg_pool2d(rest, 2)
         band = rest - interpolate(coarse, size=rest.shape[-2:], mode="bilinear")
@@ -96,11 +97,11 @@ def laplacian_l1(made: Pictures, real: Pictures, weight: Weight, levels: int = 4
 
 
 def detail_l1(made: Pictures, real: Pictures, weight: Weight, levels: int = 2, near_px: int = 8) -> Scalar:
-    """How much detail there is, wherever exactly it lies: sum_j mean_w |A(|L_j(I)|) - A(|L_j(I')|)|.
+    """Difference in the amount of detail, wherever exactly it lies: sum_j mean_w |A(|L_j(I)|) - A(|L_j(I')|)|.
 
-    L_j as in `laplacian_l1`, finest first; A is the mean over squares of `near_px` of a band, weighted by region. Teeth
-    that lie a pixel off cost little here, teeth that are smeared much. Ours; as style losses, which compare statistics
-    of features (Gatys et al., arXiv 1505.07376), compare those of whole pictures.
+    L_j as in `laplacian_l1`, finest first; A is the weighted mean over squares of `near_px` pixels of a band. Teeth
+    that lie a pixel off cost little, smeared teeth cost much. Ours; style losses likewise compare statistics of
+    features, but of whole pictures (Gatys et al., arXiv 1505.07376).
     """
     losses = []
     for _ in range(levels):
@@ -123,29 +124,14 @@ def _weighted_mean(values: Pictures, weight: Weight) -> Scalar:
 
 
 _LEAST_WEIGHT = 1e-6
-
-
-def temporal_l1(
-    made: Pictures, made_next: Pictures, real: Pictures, real_next: Pictures, weight: Weight
-) -> Scalar:
-    """L1 of changes, sum w |(I_{t+1} - I_t) - (I'_{t+1} - I'_t)| / sum w: a steady error costs nothing, a flicker does.
-
-    I and I' are drawn and real; t and t + 1 neighbouring frames of one clip. Ours; as Lai et al., arXiv 1808.00449,
-    compare a frame with the one before, but against the change of the real ones in place of a flow.
-    """
-    return weighted_l1(made_next - made, real_next - real, weight)
-
-
-def landmark_l1(read: Places, places: Places) -> Scalar:
-    """Mean |r(I) - p|: what a reader r sees of a picture's landmarks, and where the geometry has put them."""
-    return l1_loss(read, places)
+"""Least sum of weights to divide by, against division by zero."""
 
 
 def identity_loss(embed: Embedding, made: Pictures, real: Pictures) -> Scalar:
     """Identity, E |e(I)/|e(I)| - e(I')/|e(I')||^2 / 512, of a face recogniser e: 2 (1 - cos) / 512.
 
-    Source: arXiv 2105.14678; its release takes the mean over the 512 features of its recogniser. Others, with more
-    features or fewer, pull as hard.
+    Source: arXiv 2105.14678; its release takes the mean over the 512 features of its recogniser. The same divisor for
+    every recogniser makes the loss independent of the number of features.
     """
     with torch.no_grad():
         wanted = normalize(embed(real))
@@ -153,15 +139,16 @@ def identity_loss(embed: Embedding, made: Pictures, real: Pictures) -> Scalar:
 
 
 _RELEASED_FEATURES = 512
+"""Features of the recogniser in the release of arXiv 2105.14678."""
 
 
 def mask_sparsity(mask: Weight) -> Scalar:
-    """L1 of the mask, mean |w|: what can stay the source's, does (arXiv 2105.14678; FRGAN, Zhao et al., ECCV 2018)."""
+    """L1 of the mask, mean |w|: keeps the source where it can (arXiv 2105.14678; FRGAN, Zhao et al., ECCV 2018)."""
     return mask.abs().mean()
 
 
 def wasserstein_critic_loss(critic: Critic, real: Pictures, fake: Pictures, penalty: float) -> Scalar:
-    """E[D(I)] - E[D(I')] + penalty E[(|grad D| - 1)^2], I drawn and I' real.
+    """E[D(I)] - E[D(I')] + penalty E[(|grad D| - 1)^2], with I generated and I' real.
 
     Source: Gulrajani et al., arXiv 1704.00028, eq. 3.
     """
@@ -171,9 +158,9 @@ def wasserstein_critic_loss(critic: Critic, real: Pictures, fake: Pictures, pena
 
 
 def gradient_penalty(critic: Critic, real: Pictures, fake: Pictures) -> Scalar:
-    """E[(|grad_x D(x)| - 1)^2], x somewhere between a real and a drawn pair (arXiv 1704.00028, eq. 3).
+    """E[(|grad_x D(x)| - 1)^2], with x uniformly between a real and a generated pair (arXiv 1704.00028, eq. 3).
 
-    The gradient is with respect to the whole pair, its prior too, as in the release.
+    The gradient is with respect to the whole pair, prior included, as in the release.
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
     between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
@@ -183,36 +170,39 @@ def gradient_penalty(critic: Critic, real: Pictures, fake: Pictures) -> Scalar:
 
 
 def hinge_critic_loss(real_scores: Float[Tensor, "*A"], fake_scores: Float[Tensor, "*B"]) -> Scalar:
-    """E[max(0, 1 - D(I'))] + E[max(0, 1 + D(I))], I drawn and I' real (Lim and Ye, arXiv 1705.02894, sec. 3)."""
+    """E[max(0, 1 - D(I'))] + E[max(0, 1 + D(I))], I generated, I' real (Lim and Ye, arXiv 1705.02894, sec. 3)."""
     return relu(1.0 - real_scores).mean() + relu(1.0 + fake_scores).mean()
 
 
 def adversarial_loss(fake_scores: Float[Tensor, "*B"]) -> Scalar:
-    """-E[D(I)]: the generator's part, for both kinds of critic."""
+    """-E[D(I)]: the generator's loss, for both kinds of critic."""
     return -fake_scores.mean()
 
 
 def feature_matching(made: list[Tensor], real: list[Tensor]) -> Scalar:
-    """mean_i mean |D_i(I) - D_i(I')| over a critic's layers i (Wang et al., arXiv 1711.11585, eq. 4).
+    """mean_i mean |D_i(I) - D_i(I')| over the layers i of a critic (Wang et al., arXiv 1711.11585, eq. 4).
 
-    The mean of the layers, not their sum: its size does not depend on how many there are.
+    The mean over layers, not their sum, so that it does not grow with their number.
     """
     return torch.stack([l1_loss(a, b.detach()) for a, b in zip(made, real, strict=True)]).mean()
 
 
 @dataclass(frozen=True)
 class PaperWeights:
-    """How much each of the paper's losses counts, as in its release."""
+    """Weights of the paper's losses; the defaults are those of its release."""
 
     picture: float = 10_000.0
+    """Weight of the L1 loss of the whole picture."""
     mask: float = 0.05
+    """Weight of the mask's sparsity."""
     identity: float = 10_000.0
+    """Weight of the identity loss; 0 needs no face recogniser."""
     penalty: float = 10.0
-    """Of the critic's gradient."""
+    """Weight of the critic's gradient penalty."""
 
     def __post_init__(self) -> None:
         if not all(0.0 <= weight < inf for weight in astuple(self)):
-            raise ConfigError(f"weights of losses are {astuple(self)}, expected finite ones of at least 0")
+            raise ConfigError(f"weights of losses are {astuple(self)}, expected finite numbers of at least 0")
 
 
 def paper_generator_losses(
@@ -222,9 +212,9 @@ def paper_generator_losses(
     embed: Embedding | None,
     weights: PaperWeights,
 ) -> dict[str, Tensor]:
-    """-D + 10000 |I - I'| + 0.05 |w| + 10000 identity: the terms, weighted; their sum is the generator's loss.
+    """-D + 10000 |I - I'| + 0.05 |w| + 10000 identity: the weighted terms, whose sum is the generator's loss.
 
-    Without `embed`, no identity term.
+    There is no identity term without `embed`.
 
     Source: arXiv 2105.14678 and the weights of its release.
     """

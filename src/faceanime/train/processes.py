@@ -1,25 +1,27 @@
-"""Several processes that learn one network together, each from pairs of its own, by Lightning Fabric.
+"""Several processes that train one network together, each on batches of its own, by Lightning Fabric.
 
-Gradients are averaged over the processes before each step, so that all keep the same weights; nothing is wrapped:
-there are several networks, critics and readers, and a process may see no open window of one of them in a step. The
-first process alone measures, saves and shows (batch norm's running statistics are its own).
+Gradients are averaged over the processes before each step, so that all keep the same weights. Modules are not wrapped,
+because a process may lack samples for one of several networks in a step. The first process alone validates, saves and
+logs; batch norm's running statistics are its own.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.progress import Progress
-from faceanime.train.checkpoint import Device
+
+Device = Literal["cpu", "cuda"]
+"""The kind of device on which networks learn."""
 
 
 class Processes:
-    """This process, `rank` (from 0) of `count`, and its `device`."""
+    """This process among all that train together: its `rank` from 0, their `count`, and its `device`."""
 
     def __init__(self, device: torch.device, fabric: Any = None) -> None:
         self.device, self._fabric = device, fabric
@@ -27,17 +29,17 @@ class Processes:
         self.count: int = fabric.world_size if fabric else 1
 
     @classmethod
-    def begun(cls, device: Device, count: int) -> Processes:
-        """`count` processes of this machine, or, under torchrun, those that it has begun.
+    def start(cls, device: Device, count: int) -> Processes:
+        """Start `count` processes on this machine or, under torchrun, join those that it has started.
 
-        The others run the same command again. Raises ConfigError where torch finds no such device, or for more than
-        one process without the extra `train`.
+        Each further process runs the same command again. Raises ConfigError where torch finds no such device, or for
+        more than one process without the extra `train`.
         """
         if device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("device is cuda, and torch finds none here; use cpu")
+            raise ConfigError("device is cuda, but torch finds no such device here; use cpu")
         if count < 1:
             raise ConfigError(f"processes is {count}, expected at least 1")
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", count))  # torchrun's
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", count))  # set by torchrun
         machines = int(os.environ.get("WORLD_SIZE", here)) // here
         if here * machines == 1:
             return cls(torch.device(device))
@@ -51,15 +53,15 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that measures, saves and shows."""
+        """Whether this is the process that validates, saves and logs."""
         return self.rank == 0
 
     def seeds(self, *numbers: int) -> list[int]:
-        """Seeds of this process alone; of the first, the numbers themselves."""
+        """Return seeds that differ between processes; the first process has the numbers themselves."""
         return [*numbers, self.rank] if self.rank else list(numbers)
 
     def average_gradients(self, *networks: nn.Module) -> None:
-        """What each process has learned, shared by all."""
+        """Replace each gradient by its mean over all processes."""
         if self._fabric is None:
             return
         for network in networks:
@@ -68,7 +70,7 @@ class Processes:
                 parameter.grad = self._fabric.all_reduce(own, reduce_op="mean")
 
     def any(self, mine: bool) -> bool:
-        """Whether it is so in any of the processes; all must ask."""
+        """Whether the statement is true in any process; all processes must call this."""
         if self._fabric is None:
             return mine
         return bool(
@@ -76,16 +78,17 @@ class Processes:
         )
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         if self._fabric is not None:
             self._fabric.barrier()
 
 
 ALONE = Processes(torch.device("cpu"))
+"""A single process on the CPU."""
 
 
 class SharedProgress:
-    """The progress of steps that all processes take together: the first shows it, and they stop at the same step."""
+    """The progress of steps that all processes take together: the first reports it, and all stop at the same step."""
 
     def __init__(self, progress: Progress, processes: Processes) -> None:
         self._progress, self._processes = progress, processes
@@ -100,5 +103,5 @@ class SharedProgress:
 
     @property
     def cancelled(self) -> bool:
-        """Of any process; all must ask equally often."""
+        """Whether any process was cancelled; all processes must ask equally often."""
         return self._processes.any(self._progress.cancelled)

@@ -1,4 +1,4 @@
-"""Tables of pictures and clips to learn from: CSV files with the columns file, split and person."""
+"""Tables of training pictures and clips: CSV files with the columns file, split and person."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ CLIPS, PORTRAITS = "clips.csv", "portraits.csv"
 
 
 def read_table(table: Path, split: str) -> list[dict[str, str]]:
-    """The rows of a split; other columns are kept. Raises ConfigError."""
+    """The rows of a split with all their columns. Raises ConfigError."""
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {table}: {error}") from error
     if rows and not {"file", "split", "person"} <= rows[0].keys():
-        raise ConfigError(f"{table} lacks a column: expected file, split and person")
+        raise ConfigError(f"{table} lacks a column; expected file, split and person")
     return [row for row in rows if row["split"] == split]

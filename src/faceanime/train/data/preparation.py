@@ -1,8 +1,8 @@
-"""Videos in, shards of clips with their 3D faces out: tracked, cut, judged, cropped, fitted, packed.
+"""Prepare videos for training: track, cut, judge, crop and fit them, and pack the clips into shards.
 
-Each video is read twice, to find its runs and to cut them out, so that memory does not grow with its length.
-What is done of a video stands in a folder of its own in OUT/.work, there as a whole or not at all: after a kill
-the same command goes on with the next one.
+Each video is read twice, to find its segments and to cut them out, so that memory does not grow with its length. The
+clips of a finished video lie in a folder of its own in OUT/.work, which exists as a whole or not at all: after a kill
+the same command continues with the next video.
 """
 
 from __future__ import annotations
@@ -30,61 +30,69 @@ from faceanime.core.weights import save_weights
 from faceanime.dataset.shards import LANDMARKS, LANDMARKS_KIND, MOTION, NOTE, VIDEO, find_shards, write_shards
 from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.face.crop import crop_pixels
-from faceanime.face.detect import MediapipeDetector
+from faceanime.face.detect import LandmarkDetector
 from faceanime.face.track import LandmarkTracker
 from faceanime.media.contact_sheet import Picture, contact_sheet
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
-from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame
 from faceanime.structures.landmarks import CropTransform, Landmarks
+from faceanime.train.data.quality import Quality, measure_segment, reason_to_drop
 from faceanime.train.data.segments import (
     PrepareConfig,
-    Quality,
-    Run,
-    find_runs,
-    fit_run,
-    look_at,
-    measure_run,
-    why_not,
-    window_of,
+    Segment,
+    crop_of,
+    find_faces,
+    find_segments,
+    fit_segment,
 )
 from faceanime.train.data.videos import SPLITS, TABLE, Source, find_sources
 
-Row: TypeAlias = dict[str, Any]  # of JSON values: what is written down of one run
+Row: TypeAlias = dict[str, Any]
+"""JSON values that describe one segment: a row of clips.csv."""
 
 CONFIG, WORK, RECORD = "config.json", ".work", "record.json"
 NO_FACE = "no face"
 UNREADABLE = "cannot be read"
 SHEET_COLUMNS, SHEET_ROWS, TILE_PX = 10, 4, 128
+"""Size of contact sheets, and side of their pictures."""
 _COLUMNS = ("key", "kept", "why", "split", "person", "source", "start_s", "frames")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """How many clips were kept, by split, and dropped, by reason."""
+    """The number of clips that were kept, by split, and that were dropped, by reason."""
 
     kept: Mapping[str, int]
     dropped: Mapping[str, int]
 
 
-def prepare(videos: Sequence[Path], out: Path, config: PrepareConfig, progress: Progress) -> Prepared:
-    """Turn videos (see `find_sources`) into shards in `out`, or go on where an earlier call was stopped.
+def prepare(
+    videos: Sequence[Path],
+    out: Path,
+    config: PrepareConfig,
+    detector: LandmarkDetector,
+    model: MorphableModel,
+    progress: Progress,
+) -> Prepared:
+    """Turn videos (see `find_sources`) into shards in `out`, or continue where an earlier call was stopped.
 
-    `out` receives SPLIT-000000.tar and so on (see `shards`), clips.csv (a row for each run), kept.png and
-    dropped.png (some of each, to look at) and config.json. A video that cannot be read is a dropped row. The same
-    videos and settings give the same bytes. Raises ConfigError, MediaError, OutputError, Cancelled.
+    `out` receives SPLIT-000000.tar and so on (see `shards`), clips.csv (a row for each segment), kept.png and
+    dropped.png (some of each) and config.json. A video that cannot be read is a dropped row. The same videos and
+    settings give the same bytes. Raises ConfigError, MediaError, OutputError, Cancelled.
     """
     sources = find_sources(videos)
     work = _opened(out, config)
-    studio = _Studio(config, progress)
+    studio = _Studio(config, detector, model, progress)
     progress.stage("preparing", len(sources))
     records = {}
     for source in sources:
-        told = {**asdict(source), "path": "", "bytes": _bytes_in(source.path), "model": studio.model.id}
-        done = _record(work / source.key, told)
-        records[source.key] = studio.prepare(source, told, work / source.key) if done is None else done
+        source_record = {**asdict(source), "path": "", "bytes": _bytes_in(source.path), "model": model.id}
+        folder = work / source.key
+        rows = _finished_rows(folder, source_record)
+        records[source.key] = studio.prepare(source, source_record, folder) if rows is None else rows
         progress.advance()
     progress.stage("packing", None)
     _pack(out, work, records, config)
@@ -96,52 +104,53 @@ def prepare(videos: Sequence[Path], out: Path, config: PrepareConfig, progress: 
 
 
 class _Studio:
-    """Makes the clips of one video after another; the networks are loaded once."""
+    """Makes the clips of one video after another, with one detector and one model."""
 
-    def __init__(self, config: PrepareConfig, progress: Progress) -> None:
-        self.model: MorphableModel = load_model()
-        self._config, self._progress = config, progress
+    def __init__(
+        self, config: PrepareConfig, detector: LandmarkDetector, model: MorphableModel, progress: Progress
+    ) -> None:
+        self._config, self._detector, self._model, self._progress = config, detector, model, progress
         self._rate = Fraction(config.frame_rate)
-        self._detector = MediapipeDetector()
-        self._tracker = LandmarkTracker(config.track, self._detector, self.model)
+        self._tracker = LandmarkTracker(config.track, detector, model)
 
-    def prepare(self, source: Source, told: Row, folder: Path) -> list[Row]:
-        """Write the clips of a video to `folder`, and what was found out; return that, a row for each run."""
+    def prepare(self, source: Source, source_record: Row, folder: Path) -> list[Row]:
+        """Write the clips of a video and their record to `folder`; return a row for each segment."""
         try:
             with atomic_output(folder, folder=True) as draft:
-                return _recorded(draft, told, self._clips(source, draft))
+                return _recorded(draft, source_record, self._clips(source, draft))
         except MediaError as error:
             why = f"{UNREADABLE}: {str(error).removeprefix(f'cannot read {source.path}: ')}"
         with atomic_output(folder, folder=True) as draft:
-            return _recorded(draft, told, [_row(source, "", why)])
+            return _recorded(draft, source_record, [_row(source, "", why)])
 
     def _clips(self, source: Source, folder: Path) -> list[Row]:
-        rows, windows, runs = [], [], []
+        rows, crops, places = [], [], []
         with self._frames(source) as frames:
-            looks = look_at(frames, self._tracker, self._detector, self._config)
-            for number, run in enumerate(find_runs(looks, self._config)):
+            faces = find_faces(frames, self._tracker, self._detector, self._config)
+            for number, segment in enumerate(find_segments(faces, self._config)):
                 key = f"{source.key}-{number:03d}"
-                window = window_of(run, self._config.size)
-                rows.append(self._judged(source, run, window, folder / key))
-                # Landmarks are written by now: only where the run lies is kept for the second pass.
-                runs.append((run.first, len(run.landmarks)))
-                windows.append(window)
+                crop = crop_of(segment, self._config.size)
+                rows.append(self._judged(source, segment, crop, folder / key))
+                # Landmarks are written by now: the second pass needs the place of the segment alone.
+                places.append((segment.first, len(segment.landmarks)))
+                crops.append(crop)
         if not rows:
             return [_row(source, "", f"{NO_FACE}: in none of its frames")]
         with self._frames(source) as frames:
             at = 0
-            for row, (first, count), window in zip(rows, runs, windows, strict=True):
+            for row, (first, count), crop in zip(rows, places, crops, strict=True):
                 part = islice(frames, first - at, first - at + count)
-                self._cut_out(part, count, window, folder / row["key"], dropped=bool(row["why"]))
+                self._cut_out(part, count, crop, folder / row["key"], dropped=bool(row["why"]))
                 at = first + count
         return rows
 
-    def _judged(self, source: Source, run: Run, window: CropTransform, path: Path) -> Row:
-        """The row of a run; if it is good, its motion, landmarks and note are written to `path`.* ."""
-        face = fit_run(run, window, self.model, self._config, source.name)
-        quality = measure_run(run, window, face, self.model)
-        why = why_not(quality, self._config)
-        row = _row(source, path.name, why, float(run.first / self._rate), len(run.landmarks), quality)
+    def _judged(self, source: Source, segment: Segment, crop: CropTransform, path: Path) -> Row:
+        """The row of a segment; its motion, landmarks and note are written to `path`.* if it is kept."""
+        face = fit_segment(segment, crop, self._model, self._config, source.name)
+        quality = measure_segment(segment, crop, face, self._model)
+        why = reason_to_drop(quality, self._config)
+        start_s = float(segment.first / self._rate)
+        row = _row(source, path.name, why, start_s, len(segment.landmarks), quality)
         if why:
             return row
         terms = dict(source.rights)
@@ -156,8 +165,8 @@ class _Studio:
             LANDMARKS_KIND,
             {"crop_size_px": self._config.size},
         )
-        side = self._config.size * window.image_from_crop[0, 0]
-        corner = window.image_from_crop[:, 2].tolist()
+        side = self._config.size * crop.image_from_crop[0, 0]
+        corner = crop.image_from_crop[:, 2].tolist()
         note = {
             **{name: value for name, value in row.items() if name not in ("kept", "why")},
             "frame_rate": self._config.frame_rate,
@@ -168,22 +177,22 @@ class _Studio:
         return row
 
     def _cut_out(
-        self, frames: Iterator[Frame], count: int, window: CropTransform, path: Path, dropped: bool
+        self, frames: Iterator[Frame], count: int, crop: CropTransform, path: Path, dropped: bool
     ) -> None:
-        """Write the crop of a run's frames, all of which are taken: as a video, or its middle as a picture."""
+        """Write the crop of a segment's frames: as a video, or its middle frame as a picture if it is dropped."""
         if dropped:
             for index, frame in enumerate(frames):
                 if index == count // 2:
-                    write_image(Path(f"{path}.png"), crop_pixels(frame.pixels, window))
+                    write_image(Path(f"{path}.png"), crop_pixels(frame.pixels, crop))
             return
         size = self._config.size
         with VideoWriter(Path(f"{path}.{VIDEO}"), self._rate, size, size, crf=self._config.crf) as writer:
             for frame in frames:
-                writer.write(crop_pixels(frame.pixels, window))
+                writer.write(crop_pixels(frame.pixels, crop))
 
     @contextmanager
     def _frames(self, source: Source) -> Iterator[Iterator[Frame]]:
-        """The frames of a video, decoded ahead, until the user stops."""
+        """The frames of a video, decoded in advance, until the user stops the work."""
         decoded = prefetch(read_frames(source.path, frame_rate=self._rate))
         try:
             yield self._until_cancelled(decoded)
@@ -194,25 +203,27 @@ class _Studio:
     def _until_cancelled(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             if self._progress.cancelled:
-                raise Cancelled("stopped by the user; finished videos are kept: the same command goes on")
+                raise Cancelled(
+                    "stopped by the user; finished videos are kept, and the same command continues"
+                )
             yield frame
 
 
 def _opened(out: Path, config: PrepareConfig) -> Path:
-    """The folder for work in `out`, which is new, empty, or was left unfinished under the same settings."""
+    """The folder for unfinished work in `out`, which is new, empty, or was left unfinished with the same settings."""
     work, settings = out / WORK, out / CONFIG
     if (out / TABLE).is_file():
         raise OutputError(
-            f"{out} is prepared already; choose another folder, or remove it to prepare it anew"
+            f"{out} is prepared already; choose another folder, or remove it to prepare it again"
         )
     if work.is_dir() and settings.is_file():
         before = load_config(PrepareConfig, settings)
         if before != config:
             raise ConfigError(
                 f"{out} was begun with other settings ({_difference(before, config)}); "
-                "go on with those, or choose another folder"
+                "continue with those, or choose another folder"
             )
-        for left in work.glob(".faceanime-*"):  # of a kill that left no time to clear up
+        for left in work.glob(".faceanime-*"):  # left by a kill
             shutil.rmtree(left, ignore_errors=True)
         return work
     if out.exists() and (not out.is_dir() or any(path != work for path in out.iterdir())):
@@ -226,7 +237,7 @@ def _opened(out: Path, config: PrepareConfig) -> Path:
 
 
 def _difference(before: PrepareConfig, now: PrepareConfig) -> str:
-    """The first setting that is not the same."""
+    """The first setting that differs."""
     lines = zip(to_json(before).splitlines(), to_json(now).splitlines(), strict=True)
     was, is_now = next((a.strip(" ,"), b.strip(" ,")) for a, b in lines if a != b)
     return f"{was}, now {is_now.rpartition(': ')[2]}"
@@ -236,20 +247,21 @@ def _bytes_in(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _record(folder: Path, told: Row) -> list[Row] | None:
-    """The rows of a video that is done; None when it is not, or is no longer what it was."""
+def _finished_rows(folder: Path, source_record: Row) -> list[Row] | None:
+    """The rows of a finished video; None where it is unfinished or has changed since."""
     if not folder.is_dir():
         return None
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    if record["source"] == json.loads(_json(told)):
+    if record["source"] == json.loads(_json(source_record)):
         rows: list[Row] = record["rows"]
         return rows
     shutil.rmtree(folder)
     return None
 
 
-def _recorded(folder: Path, told: Row, rows: list[Row]) -> list[Row]:
-    (folder / RECORD).write_text(_json({"source": told, "rows": rows}), encoding="utf-8")
+def _recorded(folder: Path, source_record: Row, rows: list[Row]) -> list[Row]:
+    """Write the record of a finished video, and return its rows."""
+    (folder / RECORD).write_text(_json({"source": source_record, "rows": rows}), encoding="utf-8")
     return rows
 
 
@@ -263,10 +275,10 @@ def _row(
     return {**row, **(quality.rounded() if quality else {})}
 
 
-def _held(seen: Sequence[Landmarks | None]) -> np.ndarray:
-    """Points (T,478,3) float32; frames without a face repeat the one before, and the first has one."""
+def _held(landmarks: Sequence[Landmarks | None]) -> np.ndarray:
+    """Points (T,478,3) float32; frames without a face, which the first is not, repeat the previous ones."""
     points: list[np.ndarray] = []
-    for face in seen:
+    for face in landmarks:
         points.append(points[-1] if face is None else face.points_image)
     return np.stack(points)
 
@@ -281,12 +293,12 @@ def _json(value: object) -> str:
 
 
 def _pack(out: Path, work: Path, records: Mapping[str, Sequence[Row]], config: PrepareConfig) -> None:
-    """Write what the user gets; clips.csv comes last and says that all is there."""
+    """Write the shards, contact sheets and table; clips.csv comes last and marks `out` as complete."""
     rows = [row for record in records.values() for row in record]
     stems = {row["key"]: work / key / row["key"] for key, record in records.items() for row in record}
     kept = [row for row in rows if not row["why"]]
     for split in SPLITS:
-        for shard in find_shards(out, split):  # of a packing that was stopped
+        for shard in find_shards(out, split):  # left by a packing that was stopped
             shard.unlink()
         keys = [row["key"] for row in kept if row["split"] == split]
         files = [
@@ -294,8 +306,10 @@ def _pack(out: Path, work: Path, records: Mapping[str, Sequence[Row]], config: P
         ]
         write_shards(out, split, files, config.shard_samples)
     _write_sheet(out / "kept.png", kept, lambda row: str(row["split"]), lambda row: _middle(stems, row))
-    seen = [row for row in rows if row["why"] and row["frames"]]
-    _write_sheet(out / "dropped.png", seen, _kind, lambda row: read_image(Path(f"{stems[row['key']]}.png")))
+    dropped = [row for row in rows if row["why"] and row["frames"]]
+    _write_sheet(
+        out / "dropped.png", dropped, _kind, lambda row: read_image(Path(f"{stems[row['key']]}.png"))
+    )
     _write_table(out / TABLE, rows)
     shutil.rmtree(work)
 
@@ -303,7 +317,7 @@ def _pack(out: Path, work: Path, records: Mapping[str, Sequence[Row]], config: P
 def _write_sheet(
     path: Path, rows: Iterable[Row], group_of: Callable[[Row], str], picture_of: Callable[[Row], Picture]
 ) -> None:
-    """Some of each group, spread evenly over it; no file when there is no row at all."""
+    """Write a contact sheet with some rows of each group, spread evenly over it; no file without any row."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[group_of(row)].append(row)
@@ -319,6 +333,7 @@ def _write_sheet(
 
 
 def _middle(stems: Mapping[str, Path], row: Row) -> Picture:
+    """The middle frame of a clip."""
     frames = read_frames(Path(f"{stems[row['key']]}.{VIDEO}"))
     return next(islice(frames, row["frames"] // 2, None)).pixels
 

@@ -1,4 +1,4 @@
-"""Which videos there are to learn from, whom each shows, and on which side of the split that person is."""
+"""Find training videos, the person in each, and the split of that person."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ RIGHTS_COLUMNS = (
     "source_path",
     "source_url",
 )
-"""Columns of a table that say under which terms a video may be used; they travel with every clip of it."""
+"""Columns of a table with the terms of use of a video; they are copied to every clip of it."""
 
 _VAL_FROM, _TEST_FROM = 0.90, 0.95
-_STEM_LETTERS = 60  # of a file's name in a sample's: a tar's old header has room for 100
+"""Hashes in [0, 1) from which a person belongs to the val and to the test split."""
+_STEM_LETTERS = 60
+"""Letters of a file's name that a sample's name keeps; a ustar header has room for 100."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A video: `name` is its path from the given folder on, that folder's own name included."""
+    """A video; `name` is its path relative to the parent of the given folder."""
 
     path: Path
     name: str
@@ -41,18 +43,18 @@ class Source:
 
     @property
     def key(self) -> str:
-        """A name for files: unique among sources, free of dots, the same on every machine."""
+        """A file name without dots, unique among sources and the same on every machine."""
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.name).stem)[:_STEM_LETTERS]
         return f"{stem}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
 
 
 def find_sources(videos: Sequence[Path]) -> list[Source]:
-    """The videos among files and folders, by name.
+    """Find the videos among files and folders, sorted by name.
 
-    A folder's clips.csv (columns file, split, person) says all about it. Without one it is searched, and a
-    person is the sub-folder that a video lies in, or the name of a video that lies in the folder itself.
-    Raises ConfigError when there is none, when a table is broken, when two videos have one name, or when a
-    person would be on two sides; MediaError for a path that does not exist.
+    A folder with clips.csv (columns file, split, person) consists of the videos that it lists. Any other folder is
+    searched; there, a person is the first sub-folder on the way to a video, or the name of a video in the folder
+    itself. Raises ConfigError where there is no video, where a table is broken, where two videos have one name, or
+    where a person would be in two splits; MediaError for a path that does not exist.
     """
     found: dict[Path, Source] = {}
     for path in videos:
@@ -66,20 +68,20 @@ def find_sources(videos: Sequence[Path]) -> list[Source]:
         )
     for a, b in zip(sources, sources[1:], strict=False):
         if a.name == b.name:
-            raise ConfigError(f"{a.path} and {b.path} have one name; give the folder that holds both")
-    _check_sides(sources)
+            raise ConfigError(f"{a.path} and {b.path} have the same name; give the folder that holds both")
+    _check_splits(sources)
     return sources
 
 
-def side_of(person: str) -> str:
-    """The split of a person, by a hash of the name: of 100 people 90 train, 5 val, 5 test."""
+def split_of(person: str) -> str:
+    """The split of a person by a hash of the name: 90 % train, 5 % val, 5 % test."""
     place = int.from_bytes(hashlib.sha256(person.encode()).digest()[:8], "big") / 2**64
     return "train" if place < _VAL_FROM else "val" if place < _TEST_FROM else "test"
 
 
 def _sources_of(path: Path) -> Iterator[Source]:
     if path.is_file():
-        yield Source(path, path.name, path.stem, side_of(path.stem))
+        yield Source(path, path.name, path.stem, split_of(path.stem))
     elif not path.is_dir():
         raise MediaError(f"cannot read {path}: it does not exist")
     elif (path / TABLE).is_file():
@@ -90,7 +92,7 @@ def _sources_of(path: Path) -> Iterator[Source]:
             hidden = any(part.startswith(".") for part in parts)
             if not hidden and file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
                 person = parts[0] if len(parts) > 1 else file.stem
-                yield Source(file, _name(path, Path(*parts)), person, side_of(person))
+                yield Source(file, _name(path, Path(*parts)), person, split_of(person))
 
 
 def _listed(folder: Path) -> Iterator[Source]:
@@ -116,12 +118,12 @@ def _name(folder: Path, inside: Path) -> str:
     return (Path(folder.resolve().name) / inside).as_posix()
 
 
-def _check_sides(sources: Sequence[Source]) -> None:
-    sides: dict[str, Source] = {}
+def _check_splits(sources: Sequence[Source]) -> None:
+    first: dict[str, Source] = {}
     for source in sources:
-        other = sides.setdefault(source.person, source)
+        other = first.setdefault(source.person, source)
         if other.split != source.split:
             raise ConfigError(
                 f"{source.person} would be in {other.split} ({other.name}) and in {source.split} "
-                f"({source.name}); a person belongs to one split: mend {TABLE}, or rename one of two people"
+                f"({source.name}); a person belongs to one split: correct {TABLE}, or rename one of two people"
             )

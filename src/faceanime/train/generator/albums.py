@@ -1,8 +1,7 @@
-"""Portraits to learn from: all pictures of one person, calm and smiling, are an album.
+"""Albums: all portraits of one person as something to learn from.
 
-Clips are small and compressed; portraits show teeth and lashes as sharp as users' pictures do. A person who is there
-more than once shows what geometry makes of one picture and what the other really looks like. Who is there once is
-driven by clips, for critics to judge.
+Clips are small and compressed; portraits show teeth and lashes as sharply as users' pictures do. Two pictures of one
+person give a pair with a true target. A single picture is driven by clips, which only critics can judge.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.train.data.clip_table import PORTRAITS, read_table
-from faceanime.train.generator.rendered_pairs import Takes
+from faceanime.train.generator.face_clips import FaceClip
 
 _LARGEST_PX = 512
-"""Sides of the crops, at most."""
+"""Largest side of the crops, px; chosen by eye."""
 
 
 @dataclass(frozen=True, eq=False)
 class Album:
-    """The pictures of one person, cropped to their face and one size; `pairs.Takes`.
+    """The pictures of one person, cropped to the face and to one size; a `FaceClip`.
 
-    All raise MediaError for a picture that cannot be read, and NoFaceError where none shows a face.
+    All methods raise MediaError for a picture that cannot be read, and NoFaceError where none shows a face.
     """
 
     key: str
@@ -51,7 +50,7 @@ class Album:
     filmed: ClassVar[bool] = False
 
     def motion(self) -> Dynamics:
-        """The faces of the pictures as if they were frames, of one identity."""
+        """The faces of the pictures, fitted with one identity as if they were the frames of a clip."""
         _, landmarks = self._crops
         side, animator = self._side, self.animator
         as_fitted = SmoothConfig(method="none")
@@ -61,12 +60,12 @@ class Album:
         return replace(fitted, pose=fitted.pose.resized(side / fitted.picture_side_px), picture_side_px=side)
 
     def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
-        """The landmarks in px of the crops; all were found."""
+        """The landmarks in px of the crops; all of them were found."""
         points = np.stack([found.points_image for found in self._crops[1]])
         return points, np.ones(len(points), bool)
 
     def pinned(self) -> Bool[np.ndarray, " T"]:
-        """No landmarks are: pictures have no anchor."""
+        """False everywhere, since pictures have no anchor frame."""
         return np.zeros(len(self._crops[0]), bool)
 
     def pictures(self) -> UInt8[np.ndarray, "T S S 3"]:
@@ -79,34 +78,34 @@ class Album:
 
     @cached_property
     def _crops(self) -> tuple[list[Pixels], list[Landmarks]]:
-        """The pictures that show a face, as large as the largest of them has it."""
-        seen: list[tuple[Pixels, Landmarks]] = []
+        """The pictures that show a face, and their landmarks, at the size of the largest face."""
+        found: list[tuple[Pixels, Landmarks]] = []
         for path in self.files:
             pixels = read_image(path)
             try:
-                seen.append((pixels, self.animator.reader.find(pixels, str(path), "largest")[0]))
+                found.append((pixels, self.animator.reader.find(pixels, str(path), "largest")[0]))
             except NoFaceError:
                 continue
-        if not seen:
+        if not found:
             raise NoFaceError(f"any picture of {self.person}")
-        crops = [crop_around(landmarks, CropConfig()) for _, landmarks in seen]
+        crops = [crop_around(landmarks, CropConfig()) for _, landmarks in found]
         side = max(crop.size_px / crop.crop_from_image[0, 0] for crop in crops)
         config = CropConfig(size_px=min(round(side), _LARGEST_PX))
-        crops = [crop_around(landmarks, config) for _, landmarks in seen]
-        pictures = [crop_pixels(pixels, crop) for (pixels, _), crop in zip(seen, crops, strict=True)]
-        moved = [moved_landmarks(m, c.crop_from_image) for (_, m), c in zip(seen, crops, strict=True)]
+        crops = [crop_around(landmarks, config) for _, landmarks in found]
+        pictures = [crop_pixels(pixels, crop) for (pixels, _), crop in zip(found, crops, strict=True)]
+        moved = [moved_landmarks(m, c.crop_from_image) for (_, m), c in zip(found, crops, strict=True)]
         return pictures, moved
 
 
 def albums_with_drivers(
     portraits: Path, data: Path, split: str, animator: Animator
-) -> Iterator[tuple[Takes, Takes | None]]:
-    """The albums of a split, each with a clip of the same split of `data` (shards of `faceanime prepare`).
+) -> Iterator[tuple[FaceClip, FaceClip | None]]:
+    """The albums of a split, each with a driving clip of the same split of `data` (shards of `faceanime prepare`).
 
-    `portraits` holds portraits.csv with the columns file, split and person, and the files. Raises ConfigError,
+    `portraits` holds the pictures and portraits.csv with the columns file, split and person. Raises ConfigError,
     MediaError.
     """
-    drivers = _again_and_again(data, split)
+    drivers = _endless_clips(data, split)
     for album in read_albums(portraits, split, animator):
         driver = next(drivers)
         if driver.person == album.person:
@@ -114,18 +113,20 @@ def albums_with_drivers(
         yield album, None if driver.person == album.person else driver
 
 
-def _again_and_again(data: Path, split: str) -> Iterator[Takes]:
+def _endless_clips(data: Path, split: str) -> Iterator[FaceClip]:
     while True:
         found = False
         for sample in read_samples(data, split):
             found = True
             yield sample
         if not found:
-            raise ConfigError(f"{data} holds no clip of split {split} to drive portraits with; prepare some")
+            raise ConfigError(
+                f"{data} holds no clip of split {split} that could drive portraits; prepare some"
+            )
 
 
 def read_albums(portraits: Path, split: str, animator: Animator) -> Iterator[Album]:
-    """The albums of a split, in the order of their people. Raises ConfigError, MediaError."""
+    """The albums of a split, ordered by person. Raises ConfigError, MediaError."""
     rows = defaultdict(list)
     for row in read_table(portraits / PORTRAITS, split):
         rows[row["person"]].append(row)

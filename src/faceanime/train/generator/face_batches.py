@@ -1,4 +1,4 @@
-"""Whole faces of rendered pairs (`pairs.py`), as the paper's generator sees them, in batches."""
+"""Whole faces of rendered pairs, as the paper's generator sees them, in batches."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from faceanime.generator.pgfg import PgfgConfig
 from faceanime.morphable import topology
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.augment import PLAIN, Appearance
-from faceanime.train.generator.window_samples import Batch, Pair, Pairs
+from faceanime.train.generator.pairs import PairIndex, RenderedPairs
+from faceanime.train.generator.window_samples import Batch
+
+_BLUR = 1 / 24
+"""Standard deviation of a background's blur, in sides of the window; chosen by eye."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaceSample:
     """One pair in the source's window, of side S: pictures and priors float32 in [-1, 1].
 
-    `face` is 1 on the target's face, 0 around it; `to_aligned` (2,3) brings it to where the face recogniser wants it,
-    px to px.
+    `face` is 1 on the target's face and 0 around it; `to_aligned` (2,3) maps the window to the aligned face that the
+    recogniser reads, px to px.
     """
 
     source: Float32[np.ndarray, "S S 3"]
@@ -35,25 +39,30 @@ class FaceSample:
 
 
 def face_sample(
-    pairs: Pairs, pair: Pair, config: PgfgConfig, look: Appearance = PLAIN, behind: Pixels | None = None
+    pairs: RenderedPairs,
+    pair: PairIndex,
+    config: PgfgConfig,
+    appearance: Appearance = PLAIN,
+    background: Pixels | None = None,
 ) -> FaceSample:
-    """Source and target of a pair in the light of `look`, both before the same background if one is given."""
-    shown = pairs.shown(pair)
-    window = look.placed(face_window(shown.before, shown.source_pose, config.size_px))
-    seen = (
-        _before(window.cut(picture), window.cut(np.repeat(matte[..., None], 3, axis=-1)), behind)
-        for picture, matte in ((shown.source, shown.source_matte), (shown.truth, shown.truth_matte))
+    """Source and target of a pair in one light and by one camera, both before the same background if one is given."""
+    frames = pairs.frames(pair)
+    window = appearance.place(face_window(frames.source_points, frames.source_pose, config.size_px))
+    cuts = (
+        _before(window.cut(picture), window.cut(np.repeat(matte[..., None], 3, axis=-1)), background)
+        for picture, matte in ((frames.source, frames.source_matte), (frames.truth, frames.truth_matte))
     )
-    source, truth = (look.seen(picture) / np.float32(127.5) - 1.0 for picture in seen)
+    source, truth = (appearance.photograph(cut) / np.float32(127.5) - 1.0 for cut in cuts)
     source_prior, target_prior = (
-        draw_prior(config.prior, window, shown.texture, points) for points in (shown.before, shown.after)
+        draw_prior(config.prior, window, frames.texture, points)
+        for points in (frames.source_points, frames.target_points)
     )
     if config.prior.kind == "texture":
         source_prior, target_prior = (
-            2.0 * look.lit((prior + 1.0) / 2.0) - 1.0 for prior in (source_prior, target_prior)
+            2.0 * appearance.relight((prior + 1.0) / 2.0) - 1.0 for prior in (source_prior, target_prior)
         )
-    landmarks = window.placed(shown.after)[: pairs.model.landmark_count, :2]
-    if look.mirrored:
+    landmarks = window.placed(frames.target_points)[: pairs.model.landmark_count, :2]
+    if appearance.mirrored:
         source, truth = (np.ascontiguousarray(picture[:, ::-1]) for picture in (source, truth))
         source_prior, target_prior = (
             mirrored_prior(config.prior, prior, pairs.model) for prior in (source_prior, target_prior)
@@ -66,17 +75,17 @@ def face_sample(
 
 
 def _before(
-    picture: UInt8[np.ndarray, "S S 3"], matte: UInt8[np.ndarray, "S S 3"], behind: Pixels | None
+    picture: UInt8[np.ndarray, "S S 3"], matte: UInt8[np.ndarray, "S S 3"], background: Pixels | None
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """The person cut out and put before another picture, out of focus."""
-    if behind is None:
+    """The person cut out and put before another picture that is out of focus; unchanged without one."""
+    if background is None:
         return picture
     side = len(picture)
     plate = cv2.GaussianBlur(
-        cv2.resize(behind, (side, side), interpolation=cv2.INTER_AREA), (0, 0), side / 24
+        cv2.resize(background, (side, side), interpolation=cv2.INTER_AREA), (0, 0), _BLUR * side
     )
-    share = matte / np.float32(255.0)
-    return np.rint(share * picture + (1.0 - share) * plate).astype(np.uint8)
+    alpha = matte / np.float32(255.0)
+    return np.rint(alpha * picture + (1.0 - alpha) * plate).astype(np.uint8)
 
 
 def batched_faces(faces: Sequence[FaceSample]) -> Batch:

@@ -1,8 +1,8 @@
-"""A frozen face recogniser that can be learned through: dlib's, read into torch.
+"""A frozen, differentiable face recogniser: dlib's network, read into torch.
 
-The same network as `face.identity.DlibIdentity`, but differentiable: the identity loss of arXiv 2105.14678 needs the
-gradient of its features with respect to the picture. Its weights come from the file of the extra `identity`, in the
-format of dlib's `serialize.h`; the layers are those of `dnn_face_recognition_ex.cpp`, a ResNet (He et al.,
+The identity loss of arXiv 2105.14678 needs the gradient of the features with respect to the picture, which
+`face.identity.DlibIdentity`, the same network, does not give. The weights come from the file of the extra `identity`,
+in the format of dlib's `serialize.h`; the layers are those of `dnn_face_recognition_ex.cpp`, a ResNet (He et al.,
 arXiv 1512.03385) of 29 convolutions whose batch norms have become fixed scales and offsets.
 """
 
@@ -20,6 +20,7 @@ from faceanime.core.errors import WeightsError, check_shape
 from faceanime.face.identity import DLIB_SIZE_PX, dlib_weights_path
 
 _MEAN_RGB = (122.782, 117.001, 104.298)
+"""Mean colour in levels of 255, from dlib's input layer."""
 _LEVELS: tuple[tuple[int, bool], ...] = (
     *((32, False),) * 3,
     *((64, True), (64, False), (64, False), (64, False)),
@@ -27,12 +28,12 @@ _LEVELS: tuple[tuple[int, bool], ...] = (
     *((256, True), (256, False), (256, False)),
     (256, True),
 )
-"""Residual blocks from the picture on: channels, and whether the size is halved."""
+"""The residual blocks in their order: channels, and whether the size is halved."""
 _FEATURES = 128
 
 
 class _Scaled(nn.Module):
-    """dlib's `affine`: a scale and an offset for each channel."""
+    """dlib's `affine` layer: a scale and an offset for each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -44,7 +45,7 @@ class _Scaled(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions around which the input is carried, halved by averaging where they halve."""
+    """Two 3x3 convolutions with a shortcut, which is average-pooled where they halve the size."""
 
     def __init__(self, into: int, out: int, halved: bool) -> None:
         super().__init__()
@@ -56,29 +57,29 @@ class _Residual(nn.Module):
         self.second_scale = _Scaled(out)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
-        made = self.second_scale(self.second(relu(self.first_scale(self.first(features)))))
-        carried = avg_pool2d(features, 2) if self.halved else features
-        size = [max(a, b) for a, b in zip(made.shape[1:], carried.shape[1:], strict=True)]
-        return relu(_filled(made, size) + _filled(carried, size))
+        residual = self.second_scale(self.second(relu(self.first_scale(self.first(features)))))
+        shortcut = avg_pool2d(features, 2) if self.halved else features
+        size = [max(a, b) for a, b in zip(residual.shape[1:], shortcut.shape[1:], strict=True)]
+        return relu(_padded(residual, size) + _padded(shortcut, size))
 
 
-def _filled(features: Tensor, size: list[int]) -> Tensor:
-    """As large as `size` (C, H, W), with zeros after what is there, as dlib adds tensors of different sizes."""
+def _padded(features: Tensor, size: list[int]) -> Tensor:
+    """Features padded with zeros at their ends to `size` (C, H, W), as dlib adds tensors of different sizes."""
     channels, height, width = (want - have for want, have in zip(size, features.shape[1:], strict=True))
     return pad(features, (0, width, 0, height, 0, channels))
 
 
 class DlibRecogniser(nn.Module):
-    """Aligned faces (B,3,150,150) in [-1, 1] in, features (B,128) out; frozen, float32."""
+    """Maps aligned faces (B,3,150,150) in [-1, 1] to features (B,128); frozen, float32."""
 
     name = "dlib"
     size_px = DLIB_SIZE_PX
     mean: Tensor
 
     def __init__(self, path: Path | None = None) -> None:
-        """`path`: dlib_face_recognition_resnet_model_v1.dat; without, that of the extra `identity`.
+        """`path` is dlib_face_recognition_resnet_model_v1.dat; without it, the file of the extra `identity` is read.
 
-        Raises WeightsError where it is missing, or of another network.
+        Raises WeightsError where the file is missing or holds another network.
         """
         super().__init__()
         self.enter, self.enter_scale = nn.Conv2d(3, 32, 7, stride=2), _Scaled(32)
@@ -107,15 +108,15 @@ class DlibRecogniser(nn.Module):
                 f"{path} holds {len(blobs)} layers, expected the {len(layers)} of dlib's recogniser"
             )
         for layer, numbers in zip(layers, blobs, strict=True):
-            _give(layer, torch.from_numpy(numbers), path)
+            _set_parameters(layer, torch.from_numpy(numbers), path)
 
 
-def _give(layer: nn.Module, numbers: Float[Tensor, " N"], path: Path) -> None:
-    """Numbers to a layer's parameters, in dlib's order: weights or scales, then offsets."""
+def _set_parameters(layer: nn.Module, numbers: Float[Tensor, " N"], path: Path) -> None:
+    """Set a layer's parameters from numbers in dlib's order: weights or scales, then offsets."""
     parameters = list(layer.parameters())
     if numbers.numel() != sum(parameter.numel() for parameter in parameters):
         raise WeightsError(
-            f"{path} holds a layer of {numbers.numel()} numbers that dlib's recogniser has not"
+            f"{path} holds a layer of {numbers.numel()} numbers that dlib's recogniser does not have"
         )
     if isinstance(layer, nn.Linear):  # dlib's matrix is (in, out)
         layer.weight.data = numbers.reshape(layer.in_features, layer.out_features).T.contiguous()
@@ -125,15 +126,15 @@ def _give(layer: nn.Module, numbers: Float[Tensor, " N"], path: Path) -> None:
         parameter.data = part.reshape(parameter.shape).clone()
 
 
-_NAMED = {b"\x01\x05con_4": 0, b"\x01\x07affine_": 0, b"\x01\x04fc_2": 2}
-"""What stands before the parameters of a layer: its version's name, as dlib writes a string, and so many integers."""
+_LAYER_NAMES = {b"\x01\x05con_4": 0, b"\x01\x07affine_": 0, b"\x01\x04fc_2": 2}
+"""The bytes before a layer's parameters: the name of its version as dlib writes a string, and a number of integers."""
 
 
 def _tensors(path: Path) -> list[Float32[np.ndarray, " N"]]:
-    """The parameters of a dlib network's layers, from the picture on.
+    """The parameters of a dlib network's layers, from the input on.
 
-    A dlib integer is one byte that says how many bytes follow, and they, the lowest first; a tensor is its version
-    (2), four sizes, and its numbers as little-endian float32. Raises WeightsError.
+    A dlib integer is a byte with the number of bytes that follow, then those bytes, the lowest first. A tensor is its
+    version (2), four sizes, and its numbers as little-endian float32. Raises WeightsError.
     """
     try:
         content = path.read_bytes()
@@ -142,13 +143,13 @@ def _tensors(path: Path) -> list[Float32[np.ndarray, " N"]]:
     found: list[Float32[np.ndarray, " N"]] = []
     place = 0
     while True:
-        starts = {content.find(name, place): name for name in _NAMED}
+        starts = {content.find(name, place): name for name in _LAYER_NAMES}
         starts.pop(-1, None)
         if not starts:
             return found
         first = min(starts)
         place = first + len(starts[first])
-        for _ in range(_NAMED[starts[first]]):
+        for _ in range(_LAYER_NAMES[starts[first]]):
             _, place = _integer(content, place)
         sizes = []
         for _ in range(5):
@@ -156,13 +157,13 @@ def _tensors(path: Path) -> list[Float32[np.ndarray, " N"]]:
             sizes.append(value)
         count = int(np.prod(sizes[1:]))
         if sizes[0] != 2 or not 0 < 4 * count <= len(content) - place:
-            raise WeightsError(f"{path} is no network that this version of faceanime can read")
+            raise WeightsError(f"{path} holds no network that this version of faceanime can read")
         found.append(np.frombuffer(content, "<f4", count, place).astype(np.float32))
         place += 4 * count
 
 
 def _integer(content: bytes, place: int) -> tuple[int, int]:
-    """A dlib integer at a place, and the place behind it."""
+    """The dlib integer at a place, and the place after it."""
     size = content[place] & 0x0F
     return int.from_bytes(content[place + 1 : place + 1 + size], "little"), place + 1 + size
 
@@ -170,18 +171,18 @@ def _integer(content: bytes, place: int) -> tuple[int, int]:
 def aligned(
     pictures: Float[Tensor, "B 3 H W"], to_aligned: Float[Tensor, "B 2 3"], size_px: int
 ) -> Float[Tensor, "B 3 S S"]:
-    """Pictures in [-1, 1] as a recogniser wants them: `moved`, black outside."""
-    return moved(pictures + 1.0, to_aligned, size_px) - 1.0
+    """Faces in [-1, 1] aligned for a recogniser, black outside their picture."""
+    return warped(pictures + 1.0, to_aligned, size_px) - 1.0
 
 
-def moved(
+def warped(
     pictures: Float[Tensor, "B 3 H W"], similarity: Float[Tensor, "B 2 3"], size_px: int
 ) -> Float[Tensor, "B 3 S S"]:
-    """Pictures seen through similarities, px to px (centres of pixels at .5), bilinearly; 0 outside. Differentiable."""
+    """Pictures warped by similarities, px to px (pixel centres at .5), bilinearly; 0 outside. Differentiable."""
     height, width = pictures.shape[-2:]
     linear = torch.linalg.inv(similarity[:, :, :2].double())
     offset = -linear @ similarity[:, :, 2:].double()
-    # to torch's coordinates: both sizes from -1 to 1
+    # in torch's coordinates both sides go from -1 to 1
     shares = linear.new_tensor([[2.0 / width], [2.0 / height]])
     middle = linear.new_full((2, 1), size_px / 2)
     theta = torch.cat([shares * linear * (size_px / 2), shares * (linear @ middle + offset) - 1.0], dim=2)

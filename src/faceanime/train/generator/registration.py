@@ -1,9 +1,9 @@
-"""A true frame laid on what the renderer drew of it, so that a network learns what is there and not to blur.
+"""Align a true mouth with the rendered one, so that a network does not learn to blur.
 
-Landmarks miss lips by a pixel or two: a mouth that is drawn exactly where its geometry says is then wrong along every
-edge, and what has the least L1 error is a blurred one. So the truth is moved first, smoothly and by little, to where
-the drawn skin around shows it to be. What lies inside the mouth goes along: it is what is to be learned, and tells
-nothing of where it is. Not for eyes: there a network is to mend where the lids lie, too.
+Landmarks miss lips by a pixel or two. A mouth rendered exactly where its geometry says is then wrong along every edge,
+and the picture of least L1 error is a blurred one. So the truth is first moved, smoothly and by little, to match the
+rendered skin around the mouth. The inside of the mouth moves along, since the renderer shows nothing there to match.
+Eyes are not aligned: their network is to correct the place of the lids too.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from faceanime.generator.conditions import INSIDE
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.structures.frames import Pixels
 
-_FARTHEST = 0.045
-"""Moves of more than so much of the side are believed to be mistakes."""
-_SMOOTH = 0.045
-"""Standard deviation of what moves are smoothed with, in sides."""
-_LEAST_SEEN = 0.05
+_LARGEST_SHIFT = 0.045
+"""Shift in sides of the window above which flow counts as an error; chosen by eye."""
+_SMOOTHING = 0.045
+"""Standard deviation of the Gaussian that smooths the flow, in sides; chosen by eye."""
+_LEAST_WEIGHT = 0.05
+"""Least blurred weight to divide by, so that the flow fades out far from the skin; chosen by eye."""
 
 
 def registered(
     truth: Pixels, canvas: Pixels, maps: Float32[np.ndarray, "S S C"]
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """The truth (S,S,3), moved to lie on the canvas (S,S,3); `maps` as in `Conditions`.
+    """The truth (S,S,3), warped to match the canvas (S,S,3); `maps` as in `Conditions`.
 
     Source of the flow: Kroeger et al., arXiv 1603.03590 (dense inverse search).
     """
@@ -34,15 +35,15 @@ def registered(
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     finder.setFinestScale(1)
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (canvas, truth)]
-    moves = np.asarray(finder.calc(grey[0], grey[1], np.zeros((side, side, 2), np.float32)))
+    flow_px = np.asarray(finder.calc(grey[0], grey[1], np.zeros((side, side, 2), np.float32)))
     inside = cv2.dilate(maps[..., INSIDE], np.ones((5, 5), np.uint8)) > 0
-    seen = (
+    matched = (
         ~inside
         & (np.abs(maps[..., :3]).max(axis=-1) > 0)
-        & (np.linalg.norm(moves, axis=-1) < _FARTHEST * side)
+        & (np.linalg.norm(flow_px, axis=-1) < _LARGEST_SHIFT * side)
     )
-    weight = seen.astype(np.float32)
-    spread = (0, 0), _SMOOTH * side
-    share = cv2.GaussianBlur(weight, *spread)[..., None]
-    smooth = cv2.GaussianBlur(moves * weight[..., None], *spread) / np.maximum(share, _LEAST_SEEN)
+    weight = matched.astype(np.float32)
+    blur = (0, 0), _SMOOTHING * side
+    share = cv2.GaussianBlur(weight, *blur)[..., None]
+    smooth = cv2.GaussianBlur(flow_px * weight[..., None], *blur) / np.maximum(share, _LEAST_WEIGHT)
     return np.asarray(sample(truth, identity_flow(side, side) + smooth.astype(np.float32), "cubic"))

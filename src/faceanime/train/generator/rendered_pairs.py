@@ -1,21 +1,20 @@
-"""What the flow-guided generator learns from: true frames, and what the geometric renderer made of them.
+"""Render what the generators learn from: true frames, and the geometric renderer's pictures of them.
 
-Each prepared clip drives several of its own frames (a calm one, an open-mouthed, a smiling, a turned one) with the
-geometric renderer, to moments of two frames each, so that a flicker can be told from a steady error. Every target is
-fitted again as each source's own mesh meets it best: lips that are drawn a pixel beside the true ones teach blur.
-The calm portrait is also driven by the clip before, of another person: no frame shows what that should look like, but
-critics can say whether it looks real. Portraits (`albums.py`) are learned from in the same way; one whose lips are
-apart is also drawn with its mouth shut, and what was drawn is driven back: the truth is a picture.
-Pictures, mattes and coefficients stay on disk, one file for each clip: a stopped run goes on with the first clip that
-is not there. `window_samples.py` reads them.
+Each prepared clip drives several of its own frames (a calm, an open-mouthed, a smiling, a turned one) to moments of two
+consecutive frames, so that a flicker can be told from a steady error. Every target is fitted again with each source's
+own mesh: lips that are drawn a pixel beside the true ones would teach blur. The calm portrait is also driven by another
+person's clip; no frame shows what that should look like, but critics can judge whether it looks real. Albums of
+portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also drawn with its mouth shut,
+and what was drawn is driven back, so that the truth is a picture.
+
+Each clip becomes one file (`pair_files.py`); a stopped rendering goes on with the first clip that has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
@@ -25,11 +24,8 @@ from faceanime.core.config import to_json
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
-from faceanime.core.weights import read_header, save_weights
-from faceanime.dataset.shards import read_samples
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.geometry.camera import project, unproject
-from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
@@ -38,85 +34,49 @@ from faceanime.render.geometric import PortraitLayers, drawing_version
 from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.render.head.sheet import source_shape
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
-from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.structures.portrait import Portrait
+from faceanime.train.generator.face_clips import FaceClip
+from faceanime.train.generator.frame_choice import choose_sources, choose_targets
+from faceanime.train.generator.pair_files import NO_FRAME, SUFFIX, FaceStack, RenderedClip, rendered_settings
 
-KIND = "reenacted-moments"
-SUFFIX = ".pairs.safetensors"
-
-
-_APART = 0.03
-"""Lips are apart from here on, in shares of the distance between the eyes."""
-_NO_FRAME = -1
-"""The time of a source that is no picture of the takes."""
+_LIPS_APART = 0.03
+"""Opening in eye distances from which lips count as apart; chosen by eye."""
+_ALBUM_TIME_STEP = 2
+"""Time between two pictures of an album: none is the neighbour of another."""
 
 
 @dataclass(frozen=True)
 class PairsConfig:
-    """Which frames of a clip are shown to the network."""
+    """Which frames of a clip are rendered."""
 
     sources: int = 4
-    """Portraits of each clip, at most, but for `shut` ones: calm, open-mouthed, smiling, turned."""
+    """Largest number of portraits of each clip: a calm, an open-mouthed, a smiling, a turned one."""
     moments: int = 16
-    """Moments, two frames each, that each portrait is driven to; opened mouths, closed lids and turned heads come
-    more often."""
+    """Moments of two frames that each portrait is driven to; those with opened mouths or closed lids are likelier."""
     foreign: int = 8
     """Frames of another person's clip that the calm portrait is driven by."""
     shut: bool = True
-    """Whether pictures of an album that show lips apart are sources with the mouth shut, too: of most people there is
-    no second picture, and teeth in clips are few pixels wide."""
+    """Whether pictures of an album whose lips are apart are also sources with the mouth shut."""
     seed: int = 0
+    """Seed of the choice of moments."""
 
     def __post_init__(self) -> None:
         if min(self.sources, self.moments) < 1 or self.foreign < 0:
             raise ConfigError("pairs: sources and moments must be at least 1, foreign at least 0")
 
 
-@runtime_checkable
-class Takes(Protocol):
-    """Pictures of one person, and the 3D face in each: a clip (`shards.Sample`), or an album of portraits.
-
-    `key` names the file that is made of them; `note` may hold their "rights"; `filmed`, whether one follows the other
-    in time; `pinned`, whose landmarks lie on an anchor's skin.
-    """
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def person(self) -> str: ...
-    @property
-    def note(self) -> Mapping[str, Any]: ...
-    @property
-    def filmed(self) -> bool: ...
-    def motion(self) -> Dynamics: ...
-    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]: ...
-    def pinned(self) -> Bool[np.ndarray, " T"]: ...
-    def pictures(self) -> UInt8[np.ndarray, "T S S 3"]: ...
-
-
-def clips_with_drivers(data: Path, split: str) -> Iterator[tuple[Takes, Takes | None]]:
-    """The clips of a split of `data` (shards of `faceanime prepare`), each with the last one of another person.
-
-    Raises ConfigError, MediaError.
-    """
-    last: list[Takes] = []  # of the last person, and of the one before
-    for sample in read_samples(data, split):
-        last = [*[other for other in last if other.person != sample.person][-1:], sample]
-        yield sample, last[0] if len(last) > 1 else None
-
-
 def render_pairs(
-    takes: Iterable[tuple[Takes, Takes | None]],
+    clips: Iterable[tuple[FaceClip, FaceClip | None]],
     folder: Path,
     animator: Animator,
     config: PairsConfig,
     progress: Progress,
 ) -> list[Path]:
-    """One file in `folder` for each of the `takes`, which stand with what else is to drive their calm portrait.
+    """Render each clip, given with the clip that also drives its calm portrait, to one file in `folder`.
 
-    Files that are there already are left as they are; takes without a face have none. Raises ConfigError where they
-    were made with other settings, MediaError, OutputError.
+    Files that exist already are left as they are; a clip without a face has none. Raises ConfigError where existing
+    files were rendered with other settings, MediaError, OutputError.
     """
     make_folder(folder)
     settings = {
@@ -126,160 +86,197 @@ def render_pairs(
     }
     progress.stage(f"rendering {folder.name}", None)
     paths: list[Path] = []
-    for sample, driver in watched(takes, progress):
-        path = folder / f"{sample.key}{SUFFIX}"
-        wanted = settings | ({"pinned": True} if sample.filmed and sample.pinned().any() else {})
-        if path.exists():
-            if _settings_of(path) != wanted:
-                raise ConfigError(
-                    f"{path} was rendered with other settings or an older faceanime; "
-                    "name another --rendered, or delete it"
-                )
-        else:
+    for clip, driver in watched(clips, progress):
+        path = folder / f"{clip.key}{SUFFIX}"
+        wanted = settings | ({"pinned": True} if clip.filmed and clip.pinned().any() else {})
+        if not path.exists():
             try:
-                tensors = _rendered(sample, driver, animator, config)
+                rendered = render_clip(clip, driver, animator, config)
             except NoFaceError:
                 continue
-            header = {
-                "person": sample.person,
-                "model_id": animator.model.id,
-                "rights": sample.note.get("rights", {}),
-                "settings": wanted,
-            }
-            save_weights(path, tensors, KIND, header)
+            rendered.save(
+                path,
+                {
+                    "person": clip.person,
+                    "model_id": animator.model.id,
+                    "rights": clip.note.get("rights", {}),
+                    "settings": wanted,
+                },
+            )
+        elif rendered_settings(path) != wanted:
+            raise ConfigError(
+                f"{path} was rendered with other settings or an older faceanime; "
+                "name another --rendered, or delete it"
+            )
         paths.append(path)
     return paths
 
 
-def _settings_of(path: Path) -> dict[str, Any]:
-    """The settings that a file was rendered with; versions of the drawing up to 7 were written as numbers."""
-    settings = dict(read_header(path).get("settings") or {})
-    return settings | {"drawn": str(settings.get("drawn"))}
-
-
-def _rendered(
-    sample: Takes, other: Takes | None, animator: Animator, config: PairsConfig
-) -> dict[str, np.ndarray]:
-    """Pictures and coefficients of one clip: K sources, T targets, and every target from every source.
-
-    And F targets that the first source is driven to by the `other` clip; none without it.
-    """
-    model, motion, pictures = animator.model, sample.motion(), sample.pictures()
-    points, tracked = sample.landmarks()
-    pinned, good = sample.pinned(), tracked & motion.valid
-    rng = np.random.default_rng([config.seed, *sample.key.encode()])
-    sources = choose_sources(motion, good, model)[: config.sources]
-    if sample.filmed:
-        targets = choose_targets(motion, good, int(sources[0]), config.moments, model, rng)
-        times = targets
-    else:
-        targets = np.flatnonzero(good)
-        times = 2 * targets  # none is the neighbour of another
-    own = sources if sample.filmed else 2 * sources
-    portraits = [_portrait_of(motion[s], pictures[s], points[s], animator) for s in sources.tolist()]
-    foreign = _driven_by(other, portraits[0], animator, config.foreign, rng)
-    foreign_canvas = _drawn(portraits[0], foreign, animator)
-    drawn = []
-    if config.shut and not sample.filmed and other is not None:
-        faces = [_portrait_of(motion[t], pictures[t], points[t], animator) for t in targets.tolist()]
-        drawn = _with_shut_mouths(faces, other, animator)
-    portraits += drawn
-    canvases, driven = [], []
-    for portrait in portraits:
-        aimed = _met_by(portrait.face, points[targets], model, animator.config.read.fit, pinned[targets])
-        canvases.append(_drawn(portrait, aimed, animator))
-        driven.append(_numbers(aimed.expression, aimed.pose))
-    own_faces = [
-        _numbers(face.expression[None], _of_one(face.pose))
-        for face in (portrait.face.coefficients for portrait in portraits)
+def render_clip(
+    clip: FaceClip, driver: FaceClip | None, animator: Animator, config: PairsConfig
+) -> RenderedClip:
+    """Render every chosen target of a clip from every source, and the driver's targets from the first source."""
+    rng = np.random.default_rng([config.seed, *clip.key.encode()])
+    frames = _Frames.of(clip)
+    sources, targets = _choose(clip, frames, animator.model, config, rng)
+    portraits = [_portrait(frames, s, animator) for s in sources.tolist()]
+    foreign = _driven_by(driver, portraits[0], animator, config.foreign, rng)
+    foreign_canvas = _render(portraits[0], foreign, animator)
+    if config.shut and not clip.filmed and driver is not None:
+        open_mouthed = [_portrait(frames, t, animator) for t in targets.tolist()]
+        portraits += shut_mouths(open_mouthed, driver, animator)
+    canvases, target_faces = _reenact(portraits, frames, targets, animator)
+    own_faces = [portrait.face.coefficients for portrait in portraits]
+    mattes = [
+        animator.reader.matte(frames.pictures[t], Landmarks(frames.points[t], 1.0)) for t in targets.tolist()
     ]
-    mattes = [animator.reader.matte(pictures[t], Landmarks(points[t], 1.0)) for t in targets.tolist()]
-    return {
-        "truth": pictures[targets],
-        "truth_matte": _levels(mattes),
-        "source": np.stack([portrait.pixels for portrait in portraits]),
-        "source_matte": _levels([portrait.matte for portrait in portraits]),
-        "canvas": np.stack(canvases),
-        "foreign_canvas": foreign_canvas,
-        "residual": np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
-        "identity": motion.identity.astype(np.float32),
-        "frame": times.astype(np.int64),
-        "source_frame": np.append(own, np.full(len(drawn), _NO_FRAME)).astype(np.int64),
-        **{f"source_{k}": np.concatenate([one[k] for one in own_faces]) for k in own_faces[0]},
-        **{f"target_{k}": np.stack([one[k] for one in driven]) for k in driven[0]},
-        **{f"foreign_{k}": v for k, v in _numbers(foreign.expression, foreign.pose).items()},
-    }
+    step = 1 if clip.filmed else _ALBUM_TIME_STEP
+    return RenderedClip(
+        truth=frames.pictures[targets],
+        truth_matte=_levels(mattes),
+        source=np.stack([portrait.pixels for portrait in portraits]),
+        source_matte=_levels([portrait.matte for portrait in portraits]),
+        canvas=canvases,
+        foreign_canvas=foreign_canvas,
+        residual=np.stack([portrait.face.residual for portrait in portraits]).astype(np.float32),
+        identity=frames.motion.identity.astype(np.float32),
+        time=step * targets,
+        source_time=np.append(step * sources, np.full(len(portraits) - len(sources), NO_FRAME)),
+        source_faces=FaceStack(
+            np.stack([face.expression for face in own_faces]), _stack([face.pose for face in own_faces])
+        ),
+        target_faces=target_faces,
+        foreign_faces=FaceStack(foreign.expression, foreign.pose),
+    )
 
 
-def _portrait_of(
-    face: FaceCoefficients, picture: Pixels, points: Float32[np.ndarray, "L 3"], animator: Animator
-) -> Portrait:
-    """A portrait with the coefficients that its clip has, not those of this frame alone: so the targets' fit it."""
-    landmarks, model = Landmarks(points, 1.0), animator.model
+@dataclass(frozen=True, eq=False)
+class _Frames:
+    """A clip in memory: its motion, and its T pictures with their landmarks (px)."""
+
+    motion: Dynamics
+    pictures: UInt8[np.ndarray, "T S S 3"]
+    points: Float32[np.ndarray, "T 478 3"]
+    pinned: Bool[np.ndarray, " T"]
+    good: Bool[np.ndarray, " T"]
+    """Whether the frame shows a tracked and fitted face."""
+
+    @classmethod
+    def of(cls, clip: FaceClip) -> _Frames:
+        motion, pictures = clip.motion(), clip.pictures()
+        points, tracked = clip.landmarks()
+        return cls(motion, pictures, points, clip.pinned(), tracked & motion.valid)
+
+
+def _choose(
+    clip: FaceClip, frames: _Frames, model: MorphableModel, config: PairsConfig, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " T"]]:
+    """The frames that are sources, and those that are targets: moments of a clip, all pictures of an album."""
+    sources = choose_sources(frames.motion, frames.good, model)[: config.sources]
+    if not clip.filmed:
+        return sources, np.flatnonzero(frames.good)
+    calm = int(sources[0])
+    return sources, choose_targets(frames.motion, frames.good, calm, config.moments, model, rng)
+
+
+def _portrait(frames: _Frames, frame: int, animator: Animator) -> Portrait:
+    """A frame as a portrait, with the coefficients that the clip's smoothed motion has, as its targets have them."""
+    landmarks, model = Landmarks(frames.points[frame], 1.0), animator.model
+    picture = frames.pictures[frame]
     matte = animator.reader.matte(picture, landmarks)
-    fitted = pull_outline_to_hair(_fitted_by(face, points, model), picture, matte, model)
-    return Portrait(picture, landmarks, fitted, matte, 0)
+    face = _with_residual(frames.motion[frame], frames.points[frame], model)
+    return Portrait(picture, landmarks, pull_outline_to_hair(face, picture, matte, model), matte, 0)
 
 
-def _with_shut_mouths(portraits: list[Portrait], other: Takes, animator: Animator) -> list[Portrait]:
-    """Those whose lips are apart, as they are drawn with the mouth of another clip's calm frame, and its lips shut."""
-    model, motion = animator.model, other.motion()
-    good = other.landmarks()[1] & motion.valid
+def shut_mouths(portraits: Sequence[Portrait], driver: FaceClip, animator: Animator) -> list[Portrait]:
+    """Draw the portraits whose lips are apart with the mouth of the driver's calm frame, and its lips shut."""
+    model, motion = animator.model, driver.motion()
+    good = driver.landmarks()[1] & motion.valid
     if not good.any():
         return []
-    calm, closing = motion.expression[choose_sources(motion, good, model)[0]], model.axis("lips_part")
-    per_unit = float(measure("lips_apart", model.expression_basis @ closing))
+    calm = motion.expression[choose_sources(motion, good, model)[0]]
     drawn = []
     for portrait in portraits:
         face = portrait.face.coefficients
-        if measured("lips_apart", model, face.identity, face.expression) <= _APART:
+        if measured("lips_apart", model, face.identity, face.expression) <= _LIPS_APART:
             continue
-        leftover = portrait.face.residual
-        expression = np.where(np.isin(model.part, EYES), face.expression, calm)
-        gap = float(measure("lips_apart", model.vertices(face.identity, expression) + leftover))
-        expression = expression - max(gap, 0.0) / per_unit * closing
-        shut = FittedFace(replace(face, expression=expression), leftover)
-        one = FaceCoefficients(face.identity[None], expression[None], _of_one(face.pose))
-        (picture,) = _drawn(portrait, one, animator)
-        seen = project(source_shape(shut, model), face.pose)[: model.landmark_count]
-        landmarks = Landmarks(seen.astype(np.float32), 1.0)
+        shut = _with_shut_lips(portrait.face, calm, model)
+        one = shut.coefficients
+        batch = FaceCoefficients(one.identity[None], one.expression[None], _stack([one.pose]))
+        (picture,) = _render(portrait, batch, animator)
+        points = project(source_shape(shut, model), face.pose)[: model.landmark_count]
+        landmarks = Landmarks(points.astype(np.float32), 1.0)
         drawn.append(Portrait(picture, landmarks, shut, animator.reader.matte(picture, landmarks), 0))
     return drawn
 
 
-def _of_one(pose: HeadPose) -> HeadPose:
-    """A pose as a batch of one."""
-    return HeadPose(pose.rotation[None], pose.scale[None], pose.translation_px[None])
+def _with_shut_lips(face: FittedFace, calm: Float[np.ndarray, " K_exp"], model: MorphableModel) -> FittedFace:
+    """The face with its own eyes, the mouth and brows of a calm expression, and the lips closed."""
+    closing = model.axis("lips_part")
+    per_unit = float(measure("lips_apart", model.expression_basis @ closing))
+    own = face.coefficients
+    expression = np.where(np.isin(model.part, EYES), own.expression, calm)
+    opening = float(measure("lips_apart", model.vertices(own.identity, expression) + face.residual))
+    expression = expression - max(opening, 0.0) / per_unit * closing
+    return FittedFace(replace(own, expression=expression), face.residual)
 
 
-def _drawn(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> UInt8[np.ndarray, "N H W 3"]:
+def _reenact(
+    portraits: Sequence[Portrait], frames: _Frames, targets: Int[np.ndarray, " T"], animator: Animator
+) -> tuple[UInt8[np.ndarray, "K T H W 3"], FaceStack]:
+    """Render every target from every portrait; also the target faces, (K,T), as fitted with each portrait's mesh."""
+    canvases, faces = [], []
+    for portrait in portraits:
+        fitted = _fit_with_mesh_of(
+            portrait.face,
+            frames.points[targets],
+            animator.model,
+            animator.config.read.fit,
+            frames.pinned[targets],
+        )
+        canvases.append(_render(portrait, fitted, animator))
+        faces.append(fitted)
+    expression = np.stack([face.expression for face in faces])
+    return np.stack(canvases), FaceStack(expression, _stack([face.pose for face in faces]))
+
+
+def _stack(poses: Sequence[HeadPose]) -> HeadPose:
+    """Poses as one batch along a new first axis."""
+    return HeadPose(
+        np.stack([pose.rotation for pose in poses]),
+        np.stack([pose.scale for pose in poses]),
+        np.stack([pose.translation_px for pose in poses]),
+    )
+
+
+def _render(portrait: Portrait, faces: FaceCoefficients, animator: Animator) -> UInt8[np.ndarray, "N H W 3"]:
     """The geometric renderer's pictures of N faces of a portrait.
 
-    Hair has the face's own pose here, not that of a film (`hair_pose`): no window is open to it.
+    Hair takes the face's own pose, not the smoothed one of a video (`hair_pose`): no window lets hair change.
     """
     renderer = PortraitLayers(
         portrait.pixels, portrait.face, portrait.matte, animator.model, animator.config.geometric
     )
     paster = Paster(portrait.pixels, renderer.region)
-    frames = (
-        FaceCoefficients(portrait.face.coefficients.identity, faces.expression[n], faces.pose[n])
-        for n in range(len(faces.expression))
+    identity = portrait.face.coefficients.identity
+    single = (
+        FaceCoefficients(identity, faces.expression[n], faces.pose[n]) for n in range(len(faces.expression))
     )
-    canvases = [paster.paste(canvas) for canvas in map_ordered(renderer.render, frames)]
+    canvases = [paster.paste(canvas) for canvas in map_ordered(renderer.render, single)]
     return np.array(canvases, np.uint8).reshape(-1, *portrait.pixels.shape)
 
 
 def _driven_by(
-    other: Takes | None, portrait: Portrait, animator: Animator, count: int, rng: np.random.Generator
+    driver: FaceClip | None, portrait: Portrait, animator: Animator, count: int, rng: np.random.Generator
 ) -> FaceCoefficients:
-    """Up to `count` faces of the portrait that another clip drives it to."""
+    """Up to `count` faces of the portrait when another person's clip drives it; none without a usable clip."""
     source = portrait.face.coefficients
-    nobody = HeadPose(np.zeros((0, 3, 3)), np.zeros(0), np.zeros((0, 2)))
-    none = FaceCoefficients(source.identity[None][:0], source.expression[None][:0], nobody)
-    if other is None or count == 0:
+    no_pose = HeadPose(np.zeros((0, 3, 3)), np.zeros(0), np.zeros((0, 2)))
+    none = FaceCoefficients(source.identity[None][:0], source.expression[None][:0], no_pose)
+    if driver is None or count == 0:
         return none
-    motion = other.motion()
-    good = other.landmarks()[1] & motion.valid
+    motion = driver.motion()
+    good = driver.landmarks()[1] & motion.valid
     if not good.any():
         return none
     dynamics = animator.retarget(portrait, motion)
@@ -290,95 +287,27 @@ def _driven_by(
 
 
 def _levels(mattes: list[Float32[np.ndarray, "H W"]]) -> UInt8[np.ndarray, "N H W"]:
+    """Mattes in [0, 1] as levels of 255."""
     return np.rint(255.0 * np.stack(mattes)).astype(np.uint8)
 
 
-def _numbers(expression: Float[np.ndarray, "N K_exp"], pose: HeadPose) -> dict[str, np.ndarray]:
-    values = {
-        "expression": expression,
-        "rotation": pose.rotation,
-        "scale": pose.scale,
-        "translation": pose.translation_px,
-    }
-    return {name: value.astype(np.float64) for name, value in values.items()}
-
-
-def _met_by(
+def _fit_with_mesh_of(
     face: FittedFace,
     points: Float[np.ndarray, "N L 3"],
     model: MorphableModel,
     config: FitConfig,
     pinned: Bool[np.ndarray, " N"],
 ) -> FaceCoefficients:
-    """The coefficients that bring the mesh of `face`, its leftover included, closest to landmarks (px)."""
+    """The coefficients that bring the mesh of `face`, residual included, closest to landmarks (px)."""
     own = replace(model, mean=(model.mean + face.residual).astype(model.mean.dtype))
     return fit_coefficients(points, own, config, face.coefficients.identity, pinned)
 
 
-def _fitted_by(face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel) -> FittedFace:
-    """The face with the leftover that puts its mesh on the landmarks (px) of its frame."""
+def _with_residual(
+    face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel
+) -> FittedFace:
+    """The face with the residual that puts its mesh on the landmarks (px) of its frame."""
     vertices = model.vertices(face.identity, face.expression).astype(np.float64)
     wanted = project(vertices, face.pose)
     wanted[: model.landmark_count, :2] = points[:, :2]
     return FittedFace(face, unproject(wanted, face.pose) - vertices)
-
-
-def choose_sources(
-    motion: Dynamics, good: Bool[np.ndarray, " T"], model: MorphableModel
-) -> Int[np.ndarray, " K"]:
-    """Frames to be portraits, of the `good` ones: a calm one first; opened, smiling, turned if the clip has them.
-
-    Raises NoFaceError where none is good.
-    """
-    frames = np.flatnonzero(good)
-    if len(frames) == 0:
-        raise NoFaceError("any frame of the clip", remedies=("preparing it again",))
-    shape = model.vertices(motion.identity, motion.expression[frames])
-    lips, lids = measure("lips_apart", shape), _lids_apart(shape)
-    corners = [f"corner_{way}_{side}" for way in ("out", "up") for side in ("right", "left")]
-    smile = np.sum([measure(name, shape) for name in corners], axis=0)
-    turned = np.arccos(np.clip(motion.pose.rotation[frames, 2, 2], -1.0, 1.0))  # from the viewer
-    calm = int(np.argmin(lips + 0.3 * turned + 2.0 * np.maximum(0.8 * np.median(lids) - lids, 0.0)))
-    away = _turn_from(motion, int(frames[calm]), frames)
-    chosen = [calm]
-    for value, least in ((lips, 0.06), (smile, 0.08), (away, np.radians(8.0))):
-        best = int(np.argmax(value))
-        if value[best] - value[calm] > least and best not in chosen:
-            chosen.append(best)
-    return frames[chosen]
-
-
-def choose_targets(
-    motion: Dynamics,
-    good: Bool[np.ndarray, " T"],
-    calm: int,
-    count: int,
-    model: MorphableModel,
-    rng: np.random.Generator,
-) -> Int[np.ndarray, " N"]:
-    """Up to `count` of the `good` frames and those that follow them, in order.
-
-    What differs most from the `calm` one is the likeliest. Where no frame has a good one after it, single ones.
-    """
-    frames = np.flatnonzero(good[:-1] & good[1:])
-    step = 1
-    if len(frames) == 0:
-        frames, step = np.flatnonzero(good), 0
-    shape = model.vertices(motion.identity, motion.expression[frames])
-    lids = _lids_apart(shape)
-    opened = np.clip(measure("lips_apart", shape) / 0.2, 0.0, 1.0)
-    closed = np.clip(1.5 * (1.0 - lids / np.median(lids)), 0.0, 1.0)
-    turned = _turn_from(motion, calm, frames)
-    share = 1.0 + 4.0 * opened + 4.0 * closed + 2.0 * np.clip(turned / np.radians(25.0), 0.0, 1.0)
-    drawn = rng.choice(frames, min(count, len(frames)), replace=False, p=share / share.sum())
-    return np.unique(np.concatenate([drawn, drawn + step]))
-
-
-def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """How far the head is turned from where it is in one frame, radians."""
-    rotation = motion.pose.rotation
-    return np.asarray(angle_between(rotation[frames], np.broadcast_to(rotation[frame], (len(frames), 3, 3))))
-
-
-def _lids_apart(shape: Float[np.ndarray, "T V 3"]) -> Float[np.ndarray, " T"]:
-    return np.minimum(measure("lids_apart_right", shape), measure("lids_apart_left", shape))

@@ -1,6 +1,6 @@
-"""How well windows are repaired: errors by region, and sharpness, inside the gates alone.
+"""Errors by region and sharpness of repaired windows, inside the gates alone.
 
-Never the error of a whole window: that prefers soft skin over half a face to a mouth that is right.
+The error of a whole window is no measure: it prefers soft skin over half a face to a correct mouth.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from faceanime.generator.conditions import EYE, INSIDE, LIDS, LIPS, SKIN
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.windows import PARTS, WindowPart
 from faceanime.train.generator.window_samples import Batch
+from faceanime.train.trainer import Numbers
 
 Tensors: TypeAlias = dict[str, Tensor]
-Numbers: TypeAlias = dict[str, float]
 
 _CPU = torch.device("cpu")
 
@@ -33,25 +33,25 @@ REGIONS: dict[str, tuple[WindowPart, int]] = {
     "cheek": ("face", SKIN),
     "skin": ("light", SKIN),
 }
-"""What is measured: a region's name, its part, its channel of the maps."""
+"""The measured regions: the part and the channel of the maps of each."""
 _SHARP: tuple[WindowPart, ...] = ("mouth", "eye", "face")
-"""Whose sharpness counts; light is smooth."""
+"""The parts whose sharpness counts; light is smooth."""
 
 
 def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
-    """A batch of windows or faces: channels second, as torch counts them; last in memory, as they are."""
+    """A batch of windows or faces as tensors, channels second (channels last in memory)."""
     tensors = {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
     return {name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()}
 
 
 def repaired(network: FlowGuided, part: WindowPart, batch: Tensors) -> GeneratedFace:
-    """What a network makes of windows of one part: the fields of `window_samples.WindowSample`, channels second."""
+    """Repair a batch of windows of one part; its entries are the fields of `WindowSample`, channels second."""
     face: GeneratedFace = network(part, *(batch[name] for name in _GIVEN))
     return face
 
 
-def lit(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
-    """The gain of windows of light, as `repaired` is told of them."""
+def light_gain(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
+    """The light network's gain for a batch of windows."""
     return network.gain(*(batch[name] for name in _GIVEN))
 
 
@@ -59,7 +59,7 @@ _GIVEN = ("canvas", "maps", "gate", "target_prior", "source_prior")
 
 
 def add_errors(sums: dict[str, float], part: WindowPart, image: Tensor, batch: Tensors) -> None:
-    """Add up the errors and the sharpness of windows, and the pixels that they stand for."""
+    """Add the errors and the sharpness of a batch to `sums`, and the number of their pixels."""
     truth, canvas, is_open = batch["truth"], batch["canvas"], batch["gate"] > 0.5
     for name, (its_part, channel) in REGIONS.items():
         if its_part == part:
@@ -84,7 +84,7 @@ def sharpness(picture: Float32[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S
 
 
 def scores(sums: dict[str, float]) -> Numbers:
-    """From what `add_errors` added up: see `GeneratorTrainer.validate`."""
+    """The scores and errors of the sums of `add_errors`, see `FlowTrainer.validate`."""
     numbers: Numbers = {}
     ratios: dict[WindowPart, list[float]] = {part: [] for part in PARTS}
     missing: dict[WindowPart, float] = dict.fromkeys(PARTS, 0.0)

@@ -3,71 +3,109 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from faceanime.core.config import save_config
 from faceanime.core.errors import ConfigError, MediaError, NoFaceError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
 from faceanime.face.anchor import FaceView
-from faceanime.face.detect import MediapipeDetector
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.detect import LandmarkDetector
+from faceanime.face.track import LandmarkTracker
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
-from faceanime.morphable.model import MorphableModel, load_model, save_model
+from faceanime.morphable.model import MorphableModel, save_model
 from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
 from faceanime.train.morphable.learn import LearnConfig, Person, learn_model
 
+RESULT_FILE = "morphable.safetensors"
 
-def train_morphable(data: Path, out: Path, config: LearnConfig, progress: Progress) -> MorphableModel:
-    """Learn a model from the `train` rows of `data`/clips.csv and `data`/portraits.csv and write it to `out`.
+
+@dataclass(frozen=True, eq=False)
+class LandmarkReader:
+    """Reads the landmarks of pictures by a detector and of clips by a tracker."""
+
+    detector: LandmarkDetector
+    tracker: LandmarkTracker
+
+    def read(self, path: Path) -> FaceLandmarks:
+        """The landmarks of the largest face of a picture or of the followed face of a video. Raises MediaError."""
+        if not path.is_file():
+            raise MediaError(f"cannot read {path}: it is listed in a table but does not exist")
+        if is_image_file(path):
+            faces = [face.points_image for face in self.detector.detect(read_image(path))[:1]]
+            return FaceLandmarks(faces, faces)
+        frames = self.tracker.read(read_frames(path))
+        views = [FaceView.of(frame.pixels, face) for frame, face in frames if face is not None]
+        pinned = self.tracker.pinned(views)
+        return FaceLandmarks(
+            [view.landmarks.points_image for view in views],
+            [face.points_image for face in pinned if face is not None and face.pinned],
+        )
+
+
+@dataclass(frozen=True)
+class FaceLandmarks:
+    """The landmarks of one file in px: those that the detector read, and those pinned to an anchor frame's skin.
+
+    The landmarks of a picture count as pinned.
+    """
+
+    as_read: list[Float32[np.ndarray, "478 3"]]
+    pinned: list[Float32[np.ndarray, "478 3"]]
+
+
+def train_morphable(
+    data: Path, out: Path, config: LearnConfig, reader: LandmarkReader, progress: Progress
+) -> MorphableModel:
+    """Learn a model from the `train` rows of `data`/clips.csv and `data`/portraits.csv, and write it to `out`.
 
     Each table has the columns file, split and person; clips are videos, portraits pictures. `out` receives
-    morphable.safetensors and config.json. Raises OutputError at once when it cannot; ConfigError, MediaError,
-    MorphableModelError.
+    morphable.safetensors and config.json. Raises OutputError at once where it cannot be written; ConfigError,
+    MediaError, NoFaceError, MorphableModelError.
     """
     make_folder(out)
-    people = landmarks_of_people(data, "train", progress)
+    people = landmarks_of_people(data, "train", reader, progress)
     progress.stage("learning the model", None)
     model = learn_model(people, config)
-    provenance = f"faceanime train morphable, {len(people)} people"
-    save_model(model, out / "morphable.safetensors", provenance=provenance)
+    save_model(model, out / RESULT_FILE, provenance=f"faceanime train morphable, {len(people)} people")
     save_config(config, out / "config.json")
     return model
 
 
-def landmarks_of_people(data: Path, split: str, progress: Progress) -> list[Person]:
-    """All landmarks of a split, by person. Pictures and frames without a face are left out.
+def landmarks_of_people(data: Path, split: str, reader: LandmarkReader, progress: Progress) -> list[Person]:
+    """The landmarks of all people of a split. Pictures and frames without a face are left out.
 
-    Films are pinned to anchors, which are chosen by the bundled model.
+    Raises ConfigError, MediaError, NoFaceError.
     """
-    tables = [data / name for name in (CLIPS, PORTRAITS) if (data / name).is_file()]
-    rows = [row for table in tables for row in read_table(table, split)]
-    if not rows:
+    files = list(_listed_files(data, split))
+    if not files:
         raise ConfigError(f"no row of split {split} in {data}; expected {CLIPS} or {PORTRAITS} there")
-    detector = MediapipeDetector()
-    tracker = LandmarkTracker(TrackConfig(), detector, load_model())
-    found: dict[str, list[np.ndarray]] = defaultdict(list)
-    read: dict[str, list[np.ndarray]] = defaultdict(list)
-    progress.stage("reading landmarks", len(rows))
-    for row in watched(rows, progress):
-        path = data / row["file"]
-        if not path.is_file():
-            raise MediaError(f"{path} is listed in {data} but does not exist")
-        if is_image_file(path):
-            faces = pinned = [face.points_image for face in detector.detect(read_image(path))[:1]]
-        else:
-            seen = tracker.read(read_frames(path))
-            views = [FaceView.of(frame.pixels, face) for frame, face in seen if face is not None]
-            faces = [view.landmarks.points_image for view in views]
-            pinned = [face.points_image for face in tracker.pinned(views) if face is not None and face.pinned]
-        read[row["person"]] += faces
-        found[row["person"]] += pinned
-    people = [
-        Person(name, np.stack(points), np.stack(read[name])) for name, points in found.items() if points
-    ]
+    progress.stage("reading landmarks", len(files))
+    found: dict[str, list[FaceLandmarks]] = defaultdict(list)
+    for person, path in watched(files, progress):
+        found[person].append(reader.read(path))
+    people = [one for name, parts in found.items() if (one := _person(name, parts)) is not None]
     if not people:
         raise NoFaceError(f"any picture or clip of split {split} in {data}")
     return people
+
+
+def _listed_files(data: Path, split: str) -> Iterator[tuple[str, Path]]:
+    """The person and the path of every file that the tables list for a split."""
+    for table in (data / name for name in (CLIPS, PORTRAITS)):
+        if table.is_file():
+            for row in read_table(table, split):
+                yield row["person"], data / row["file"]
+
+
+def _person(name: str, parts: list[FaceLandmarks]) -> Person | None:
+    """A person's landmarks from all files; None where no landmarks are pinned."""
+    pinned = [points for part in parts for points in part.pinned]
+    as_read = [points for part in parts for points in part.as_read]
+    return Person(name, np.stack(pinned), np.stack(as_read)) if pinned else None

@@ -1,4 +1,4 @@
-"""What the predictors learn from: windows of clips, and the statistics of their motion."""
+"""Excerpts of clips, from which the predictors learn, and statistics of their motion."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from faceanime.structures.coefficients import Dynamics
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
-    """Parts of clips, all equally long."""
+class Excerpts:
+    """Excerpts of clips, all T frames long."""
 
     states: Float[np.ndarray, "B T D"]
-    """Relative to the anchor."""
+    """The states; scale and place are relative to the anchor."""
     calm: Float[np.ndarray, "B T D"]
-    """The same without blinks."""
+    """The states without blinks."""
     blink: Int[np.ndarray, "B T"]
-    """The number of the blink that a frame belongs to, 0 for none."""
+    """The number of the blink that each frame belongs to, 0 for none."""
     there: Bool[np.ndarray, "B T"]
-    """Which frames the clip has; beyond its end the last one stays."""
+    """Whether the clip has the frame; after its end the last state is repeated."""
     anchor: Float[np.ndarray, "B D"]
-    """The state of a frame at or before the window's start."""
+    """The state of a frame at or before the start of the excerpt."""
 
     def without_unseen_blinks(self, known: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B T D"]:
-        """The states less those blinks of which no known frame shows a part: nobody could know of them."""
+        """The states without the blinks that no known frame shows any of, since nothing predicts them."""
         seen = self.blink * known
         shown = (self.blink[:, :, None] == seen[:, None, :]).any(axis=2) & (self.blink > 0)
         return np.where(shown[..., None], self.states, self.calm)
@@ -50,11 +50,11 @@ class Clips:
             model.require(clip.model_id, "a clip")
             if clip.frame_rate != FRAME_RATE:
                 raise ConfigError(
-                    f"a clip has {clip.frame_rate} frames/s, the predictors know {FRAME_RATE} alone; prepare it again"
+                    f"a clip has {clip.frame_rate} frames/s, but the predictors need {FRAME_RATE}; prepare it again"
                 )
         self.states = [states_of(d.expression, d.pose, d.pose[0]).astype(np.float32) for d in clips]
         self.blinks: list[tuple[int, float]] = []
-        """How many there are in each clip, and its length in minutes."""
+        """The number of blinks in each clip, and the clip's length in minutes."""
         self._calm, self._blink = [], []
         eyes = np.flatnonzero(np.isin(model.part, EYES))
         for clip, states in zip(clips, self.states, strict=True):
@@ -78,17 +78,20 @@ class Clips:
         slowest: float = 1.0,
         mixed: float = 0.0,
         mirrored: bool = True,
-    ) -> Windows:
-        """Windows of clips drawn at random. A share `mixed` of them has the mouth of another clip."""
-        drawn = [self._window(rng, frames, slowest, mixed, mirrored) for _ in range(count)]
-        return Windows(*(np.stack(parts) for parts in zip(*drawn, strict=True)))
+    ) -> Excerpts:
+        """Draw excerpts of random clips; a fraction `mixed` of them has the mouth of another clip.
 
-    def _window(
+        Clips are played slower or faster by a factor down to `slowest`; half are mirrored if `mirrored`.
+        """
+        drawn = [self._excerpt(rng, frames, slowest, mixed, mirrored) for _ in range(count)]
+        return Excerpts(*(np.stack(parts) for parts in zip(*drawn, strict=True)))
+
+    def _excerpt(
         self, rng: np.random.Generator, frames: int, slowest: float, mixed: float, mirrored: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        states, calm, blink, there, anchor = self._part(rng, frames, slowest)
+        states, calm, blink, there, anchor = self._unmixed(rng, frames, slowest)
         if rng.random() < mixed:
-            other, _, _, also_there, other_anchor = self._part(rng, frames, slowest)
+            other, _, _, also_there, other_anchor = self._unmixed(rng, frames, slowest)
             for mine, its in ((states, other), (calm, other), (anchor, other_anchor)):
                 mine[..., self._mouth] = its[..., self._mouth]
             there &= also_there
@@ -96,7 +99,7 @@ class Clips:
             states, calm, anchor = states @ self._mirror, calm @ self._mirror, anchor @ self._mirror
         return states, calm, blink, there, anchor
 
-    def _part(
+    def _unmixed(
         self, rng: np.random.Generator, frames: int, slowest: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         index = int(rng.choice(len(self.states), p=self._share))
@@ -112,7 +115,7 @@ class Clips:
 
 
 def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> Blink:
-    """The blink together with the lids' way down and up."""
+    """Extend a blink by the frames in which the lids move down and up."""
     down, up = round(_DOWN_S * frame_rate), round(_UP_S * frame_rate)
     first, last = blink
     while first > max(blink[0] - down, 0) and apart[first - 1] > apart[first]:
@@ -123,12 +126,13 @@ def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> B
 
 
 _DOWN_S, _UP_S = 0.12, 0.24
+"""Longest time in seconds that lids take to close and to open again; chosen by eye."""
 
 
 def _without(
     states: Float[np.ndarray, "N D"], blinks: Sequence[Blink], eyes: Int[np.ndarray, " E"]
 ) -> Float[np.ndarray, "N D"]:
-    """The states with the eyes' numbers led straight across each blink."""
+    """The states with the eyes interpolated linearly across each blink."""
     calm = states.copy()
     for first, last in blinks:
         before, after = max(first - 1, 0), min(last, len(states) - 1)
@@ -142,6 +146,7 @@ def _without(
 
 
 def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, " N"]:
+    """The number of the blink that each frame belongs to, from 1; 0 for none."""
     numbers = np.zeros(frames, int)
     for number, (first, last) in enumerate(blinks, start=1):
         numbers[first:last] = number
@@ -149,9 +154,9 @@ def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, " N"]:
 
 
 def blink_rate(blinks: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    """Mean and deviation over clips of the logarithm of blinks a minute, from their counts and minutes.
+    """Mean and deviation over clips of the logarithm of blinks per minute, from their counts and minutes.
 
-    Counts in short clips scatter by themselves (Poisson): what scatters more is people and moods.
+    Counts in short clips scatter as a Poisson variable does; only the scatter beyond that is due to people.
     """
     counts, minutes = np.array(blinks, np.float64).T
     mean = max(float(counts.sum() / minutes.sum()), 1.0)
@@ -161,7 +166,7 @@ def blink_rate(blinks: Sequence[tuple[int, float]]) -> tuple[float, float]:
 
 
 def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float[np.ndarray, "T D"]:
-    """A clip between its frames; beyond its end the last one stays."""
+    """A clip at fractional frame times, by linear interpolation; after its end the last state is repeated."""
     times = np.clip(times, 0, len(clip) - 1)
     before = np.minimum(times.astype(int), len(clip) - 2)
     share = (times - before)[:, None].astype(np.float32)
@@ -171,7 +176,7 @@ def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float
 def _re_anchored(
     states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
 ) -> Float[np.ndarray, "*B D"]:
-    """Count scale and place from the anchor."""
+    """States whose scale and place are relative to the anchor."""
     counted = states.copy()
     counted[..., LOG_SCALE] -= anchor[LOG_SCALE]
     counted[..., PLACE] = (states[..., PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])
@@ -179,7 +184,7 @@ def _re_anchored(
 
 
 def _mirror_of(model: MorphableModel) -> Float[np.ndarray, "D D"]:
-    """States times this matrix are those of the mirrored face."""
+    """The matrix M such that states @ M are the states of the mirrored face."""
     numbers = model.expression_count + HEAD_NUMBERS
     mirror = np.zeros((numbers, numbers), np.float32)
     mirror[: model.expression_count, : model.expression_count] = model.expression_mirror.T
@@ -190,7 +195,7 @@ def _mirror_of(model: MorphableModel) -> Float[np.ndarray, "D D"]:
 def style_of(
     states: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], model: MorphableModel
 ) -> Float[np.ndarray, "B S"]:
-    """How lively mouth, eyes and head are: logarithms of their mean changes from frame to frame."""
+    """The style of motions: logarithms of the mean change per frame of mouth, eyes and head."""
     moved = np.abs(np.diff(states, axis=1))
     both = (there[:, 1:] & there[:, :-1])[..., None]
     mean = (moved * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
@@ -213,7 +218,7 @@ def groups_of(model: MorphableModel) -> Int[np.ndarray, " D"]:
 def autocovariance(
     normal: Float[np.ndarray, "B T D"], there: Bool[np.ndarray, "B T"], groups: Int[np.ndarray, " D"]
 ) -> Float[np.ndarray, "G T"]:
-    """Of each group, by the distance in frames; frames that are not there are 0 in `normal`."""
+    """Autocovariance of each group by the lag in frames; missing frames must be 0 in `normal`."""
     frames = normal.shape[1]
     found = np.zeros((GROUPS, frames), np.float32)
     for lag in range(frames):

@@ -1,4 +1,4 @@
-"""Windows of clips: mirrored, mixed, counted from their anchors, and with the blinks that can be known of."""
+"""Excerpts of clips: mirrored, mixed, relative to their anchors, and with the blinks that can be predicted."""
 
 import dataclasses
 from fractions import Fraction
@@ -11,7 +11,7 @@ from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart
 from faceanime.dynamics.editing import mirror, motion_from_keyframes
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.dynamics.windows import Clips, Windows, blink_rate
+from faceanime.train.dynamics.excerpts import Clips, Excerpts, blink_rate
 from waves import waving
 
 
@@ -25,30 +25,30 @@ def blinking(still: Dynamics, model: MorphableModel) -> Dynamics:
     return add_blinks(still, model, 30.0, seed=2)
 
 
-def test_mirrored_windows_are_those_of_the_mirrored_clip(model: MorphableModel) -> None:
+def test_mirrored_excerpts_are_those_of_the_mirrored_clip(model: MorphableModel) -> None:
     clip = waving(model, 0)
     clips, twins = Clips([clip], model), Clips([mirror(clip, model)], model)
     np.testing.assert_allclose(clips.states[0] @ clips._mirror, twins.states[0], atol=1e-4)
 
 
-def test_windows_are_counted_from_their_anchor(model: MorphableModel) -> None:
-    windows = Clips([waving(model, 0)], model).draw(np.random.default_rng(0), 16, 20, mirrored=False)
-    assert windows.there.all()
-    assert (windows.anchor[:, -3:] == 0).all()
-    started_here = (np.abs(windows.states[:, 0] - windows.anchor) < 1e-5).all(axis=1)
+def test_excerpts_are_counted_from_their_anchor(model: MorphableModel) -> None:
+    excerpts = Clips([waving(model, 0)], model).draw(np.random.default_rng(0), 16, 20, mirrored=False)
+    assert excerpts.there.all()
+    assert (excerpts.anchor[:, -3:] == 0).all()
+    started_here = (np.abs(excerpts.states[:, 0] - excerpts.anchor) < 1e-5).all(axis=1)
     assert 0 < started_here.sum() < 16
 
 
 def test_mouths_are_mixed_and_nothing_else(model: MorphableModel) -> None:
     two = [waving(model, seed, frames=20) for seed in (0, 1)]
     clips = Clips(two, model)
-    windows = clips.draw(np.random.default_rng(0), 64, 20, mixed=1.0, mirrored=False)
-    mouth = np.zeros(windows.states.shape[2], bool)
+    excerpts = clips.draw(np.random.default_rng(0), 64, 20, mixed=1.0, mirrored=False)
+    mouth = np.zeros(excerpts.states.shape[2], bool)
     mouth[: len(model.part)] = model.part == Part.MOUTH
 
     def owner(numbers: np.ndarray) -> np.ndarray:
         return np.argmin(
-            [np.abs(windows.states - s)[:, :, numbers].max(axis=(1, 2)) for s in clips.states], axis=0
+            [np.abs(excerpts.states - s)[:, :, numbers].max(axis=(1, 2)) for s in clips.states], axis=0
         )
 
     assert 10 < (owner(mouth) != owner(~mouth)).sum() < 54
@@ -60,11 +60,11 @@ def test_blinks_are_found_and_taken_out(still: Dynamics, blinking: Dynamics, mod
     blinks = int((np.diff(changed.astype(int)) == 1).sum())
     assert blinks >= 5
     assert clips.blinks == [(blinks, pytest.approx(1 / 3))]
-    windows = clips.draw(np.random.default_rng(0), 8, 100, mirrored=False)
+    excerpts = clips.draw(np.random.default_rng(0), 8, 100, mirrored=False)
     eyes = np.flatnonzero(np.isin(model.part, EYES))
     usual = still.expression[0, eyes]
-    moved = np.abs(windows.states[..., eyes] - usual).max(axis=2)
-    left = np.abs(windows.calm[..., eyes] - usual).max(axis=2)
+    moved = np.abs(excerpts.states[..., eyes] - usual).max(axis=2)
+    left = np.abs(excerpts.calm[..., eyes] - usual).max(axis=2)
     assert moved.max() > 1.0
     assert left.max() < 0.25 * moved.max()
 
@@ -83,9 +83,9 @@ def test_eyes_that_stay_shut_do_not_blink(still: Dynamics, model: MorphableModel
 def test_only_blinks_that_a_known_frame_shows_are_left() -> None:
     blink = np.array([[0, 1, 1, 1, 0, 0, 2, 2, 0]])
     states, calm = np.ones((1, 9, 2)), np.zeros((1, 9, 2))
-    windows = Windows(states, calm, blink, np.ones((1, 9), bool), np.zeros((1, 2)))
+    excerpts = Excerpts(states, calm, blink, np.ones((1, 9), bool), np.zeros((1, 2)))
     known = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 1]], bool)
-    np.testing.assert_array_equal(windows.without_unseen_blinks(known)[0, :, 0], [0, 1, 1, 1, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(excerpts.without_unseen_blinks(known)[0, :, 0], [0, 1, 1, 1, 0, 0, 0, 0, 0])
 
 
 def test_clips_of_another_rate_or_model_are_refused(still: Dynamics, model: MorphableModel) -> None:

@@ -1,4 +1,4 @@
-"""The torch twin of `flow.sample`, for training and GPUs."""
+"""An oracle of `flow.sample`: torch's grid_sample."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def sample_torch(
     source_from_target: Float[Tensor, "B h w 2"],
     interpolation: Interpolation = "linear",
 ) -> Float[Tensor, "B C h w"]:
-    """The targets, read from `source` at the flow's places (px, centres at +0.5); the edge goes on for ever.
+    """Sample `source` at the flow's places (px, centres at +0.5); its edge pixels are repeated outside.
 
-    Differentiable in both. Exact places, where OpenCV rounds them to 1/32 px. Raises `ShapeError`.
+    The places are exact, where OpenCV rounds them to 1/32 px. Raises `ShapeError`.
     """
     check_shape("source", source, None, None, None, None)
     check_shape("source_from_target", source_from_target, len(source), None, None, 2)

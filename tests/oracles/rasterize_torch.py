@@ -1,9 +1,8 @@
-"""The z-buffer of `rasterize.py` in pure torch: batched, on any device that has int64 and float64.
+"""An oracle of `geometry/rasterize.py`: the z-buffer in pure torch, batched.
 
-The same snapping, fill rule, depth formula and tie rule, operation by operation, hence the same triangles.
-Instead of loops, triangles unfold to rows, rows to spans, spans to fragments, and the fragments race for
-their pixel. Nothing here carries gradients to the points: make images by `interpolate`, through which
-gradients reach the vertex attributes.
+The same snapping, fill rule, depth formula and tie rule, operation by operation, hence the same triangles. Instead of
+loops, triangles unfold to rows, rows to spans, spans to fragments, and each pixel takes its nearest fragment.
+Gradients reach the vertex attributes through `interpolate`, but not the points.
 """
 
 from __future__ import annotations
@@ -152,7 +151,7 @@ def _spans(faces: _Faces, height_px: int, width_px: int) -> _Spans:
 
 
 def _chunks(spans: _Spans) -> Iterator[_Spans]:
-    """The spans in runs of about `FRAGMENTS_AT_ONCE` fragments."""
+    """The spans in chunks of about `FRAGMENTS_AT_ONCE` fragments."""
     chunk = spans.length.cumsum(0) // FRAGMENTS_AT_ONCE
     counts = torch.bincount(chunk).tolist()
     columns = (torch.split(t, counts) for t in (spans.face, spans.row, spans.first, spans.length))
@@ -160,7 +159,7 @@ def _chunks(spans: _Spans) -> Iterator[_Spans]:
 
 
 def _race(faces: _Faces, spans: _Spans, winner: Int64[Tensor, " P"], height_px: int, width_px: int) -> None:
-    """Let every fragment of `spans` try to win its pixel, by depth, then by the lower triangle index."""
+    """Give each pixel the nearest fragment of `spans`, or at equal depth that of the lower triangle index."""
     span, column = _unfold(spans.length)
     face, row, column = spans.face[span], spans.row[span], column + spans.first[span]
     weights, z = faces.weights(face, row, column), faces.z[face]
@@ -171,7 +170,7 @@ def _race(faces: _Faces, spans: _Spans, winner: Int64[Tensor, " P"], height_px: 
 
 
 def _sortable(depth: Float32[Tensor, " P"]) -> Int64[Tensor, " P"]:
-    """Integers in the order of the floats: of negative ones all bits but the sign turn round."""
+    """Integers in the order of the floats: all bits but the sign of negative ones are inverted."""
     bits = (depth + 0.0).view(torch.int32)  # -0.0 becomes 0.0
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
 
@@ -179,7 +178,7 @@ def _sortable(depth: Float32[Tensor, " P"]) -> Int64[Tensor, " P"]:
 def _resolve(
     faces: _Faces, winner: Int64[Tensor, "B H W"], triangle_count: int
 ) -> tuple[Int64[Tensor, "B H W"], Float32[Tensor, "B H W 3"], Float32[Tensor, "B H W"]]:
-    """What the winning fragments say."""
+    """Triangle, barycentric weights and depth of the winning fragments."""
     batch, row, column = torch.where(winner != EMPTY)
     won = winner[batch, row, column]
     triangle = torch.full_like(winner, -1)

@@ -1,4 +1,4 @@
-"""Laws of runs: one face, one shot, no long gap; a window that holds the face; one reason for what is dropped."""
+"""Laws of segments: one face, one shot, no long gap; a crop that holds the face; one reason for what is dropped."""
 
 from __future__ import annotations
 
@@ -18,17 +18,15 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.landmarks import Landmarks
+from faceanime.train.data.quality import Quality, measure_segment, reason_to_drop
 from faceanime.train.data.segments import (
-    Look,
+    FrameFaces,
     PrepareConfig,
-    Quality,
-    Run,
-    find_runs,
-    fit_run,
-    measure_run,
+    Segment,
+    crop_of,
+    find_segments,
+    fit_segment,
     sharpness_of,
-    why_not,
-    window_of,
 )
 
 WIDTH, HEIGHT, FACE_PX = 640, 360, 100.0
@@ -43,73 +41,77 @@ def face(x: float = 200.0, y: float = 100.0, side: float = FACE_PX) -> Landmarks
     return Landmarks((points * side + [x, y, 0]).astype(np.float32), 1.0)
 
 
-def runs_of(faces: Iterable[Landmarks | None], shots: Iterable[int] | None = None) -> list[Run]:
+def segments_of(faces: Iterable[Landmarks | None], shots: Iterable[int] | None = None) -> list[Segment]:
     faces = list(faces)
-    looks = [
-        Look(i, found, None if found is None else found.box_px, 50.0, ()) for i, found in enumerate(faces)
+    frames = [
+        FrameFaces(i, found, None if found is None else found.box_px, 50.0, ())
+        for i, found in enumerate(faces)
     ]
     numbers = [0] * len(faces) if shots is None else list(shots)
     return list(
-        find_runs([(n, look, (HEIGHT, WIDTH)) for n, look in zip(numbers, looks, strict=True)], CONFIG)
+        find_segments([(n, frame, (HEIGHT, WIDTH)) for n, frame in zip(numbers, frames, strict=True)], CONFIG)
     )
 
 
-def spans(runs: list[Run]) -> list[tuple[int, int]]:
-    return [(run.first, len(run.landmarks)) for run in runs]
+def spans(segments: list[Segment]) -> list[tuple[int, int]]:
+    return [(segment.first, len(segment.landmarks)) for segment in segments]
 
 
 def test_a_short_gap_is_bridged_and_a_long_one_cuts() -> None:
     bridged = [*[face()] * 10, *[None] * 12, *[face()] * 10]
-    assert spans(runs_of(bridged)) == [(0, 32)]
+    assert spans(segments_of(bridged)) == [(0, 32)]
     cut = [None, *[face()] * 10, *[None] * 13, *[face()] * 10, None]
-    assert spans(runs_of(cut)) == [(1, 10), (24, 10)]
-    assert all(run.landmarks[0] and run.landmarks[-1] for run in runs_of(cut))
+    assert spans(segments_of(cut)) == [(1, 10), (24, 10)]
+    assert all(one.landmarks[0] and one.landmarks[-1] for one in segments_of(cut))
 
 
 def test_a_new_shot_cuts_even_within_a_short_gap() -> None:
-    assert spans(runs_of([face()] * 20, [0] * 8 + [1] * 12)) == [(0, 8), (8, 12)]
-    assert spans(runs_of([*[face()] * 8, None, None, *[face()] * 5], [0] * 9 + [1] * 6)) == [(0, 8), (10, 5)]
+    assert spans(segments_of([face()] * 20, [0] * 8 + [1] * 12)) == [(0, 8), (8, 12)]
+    assert spans(segments_of([*[face()] * 8, None, None, *[face()] * 5], [0] * 9 + [1] * 6)) == [
+        (0, 8),
+        (10, 5),
+    ]
 
 
-def test_a_long_run_is_cut_to_length() -> None:
-    assert spans(runs_of([face()] * 120)) == [(0, 50), (50, 50), (100, 20)]
+def test_a_long_segment_is_cut_to_length() -> None:
+    assert spans(segments_of([face()] * 120)) == [(0, 50), (50, 50), (100, 20)]
 
 
-def test_a_face_that_jumps_or_leaves_its_place_begins_another_run() -> None:
-    assert spans(runs_of([*[face(100)] * 9, *[face(135)] * 9])) == [(0, 9), (9, 9)]
+def test_a_face_that_jumps_or_leaves_its_place_begins_another_segment() -> None:
+    assert spans(segments_of([*[face(100)] * 9, *[face(135)] * 9])) == [(0, 9), (9, 9)]
     walking = [face(50 + 8.0 * t) for t in range(40)]
-    runs = runs_of(walking)
-    assert len(runs) > 1
-    assert sum(len(run.landmarks) for run in runs) == 40
-    for run in runs:
-        assert np.ptp(run.boxes_px[:, 0]) + FACE_PX <= 1.8 * FACE_PX + 1
+    segments = segments_of(walking)
+    assert len(segments) > 1
+    assert sum(len(segment.landmarks) for segment in segments) == 40
+    for segment in segments:
+        assert np.ptp(segment.boxes_px[:, 0]) + FACE_PX <= 1.8 * FACE_PX + 1
 
 
-def test_no_faces_are_no_runs() -> None:
-    assert runs_of([None] * 30) == []
-    assert runs_of([]) == []
+def test_no_faces_give_no_segments() -> None:
+    assert segments_of([None] * 30) == []
+    assert segments_of([]) == []
 
 
 @pytest.mark.parametrize("places", [[(200, 100), (240, 120)], [(2, 3), (20, 10)], [(530, 250), (500, 240)]])
-def test_the_window_holds_the_face_everywhere_and_lies_in_the_picture(places: list[tuple[int, int]]) -> None:
-    run = Run(0, tuple(face(x, y) for x, y in places), 50.0, (), WIDTH, HEIGHT)
-    window = window_of(run, 128)
-    corners = apply_affine(window.crop_from_image, run.boxes_px.reshape(-1, 2))
+def test_the_crop_holds_the_face_everywhere_and_lies_in_the_picture(places: list[tuple[int, int]]) -> None:
+    segment = Segment(0, tuple(face(x, y) for x, y in places), 50.0, (), WIDTH, HEIGHT)
+    crop = crop_of(segment, 128)
+    corners = apply_affine(crop.crop_from_image, segment.boxes_px.reshape(-1, 2))
     assert corners.min() >= 0
     assert corners.max() <= 128
-    beyond = apply_affine(window.image_from_crop, np.array([[0.0, 0.0], [128.0, 128.0]]))
+    beyond = apply_affine(crop.image_from_crop, np.array([[0.0, 0.0], [128.0, 128.0]]))
     assert beyond.min() >= -1e-6
     assert (beyond <= np.array([WIDTH, HEIGHT]) + 1e-6).all()
 
 
-def test_the_window_of_a_still_face_is_the_head_crop() -> None:
-    window = window_of(Run(0, (face(250, 130),), 50.0, (), WIDTH, HEIGHT), 256)
-    assert 256 / window.crop_from_image[0, 0] == pytest.approx(1.9 * FACE_PX)
+def test_the_crop_of_a_still_face_is_the_head_crop() -> None:
+    crop = crop_of(Segment(0, (face(250, 130),), 50.0, (), WIDTH, HEIGHT), 256)
+    assert 256 / crop.crop_from_image[0, 0] == pytest.approx(1.9 * FACE_PX)
 
 
 def test_a_clip_that_is_cropped_already_is_left_as_it_is() -> None:
-    window = window_of(Run(0, (face(60, 70, 150),), 50.0, (), 256, 256), 256)
-    assert window.crop_from_image == pytest.approx(np.eye(3)[:2])
+    crop = crop_of(Segment(0, (face(60, 70, 150),), 50.0, (), 256, 256), 256)
+    assert crop.crop_from_image == pytest.approx(np.eye(3)[:2])
 
 
 @pytest.mark.parametrize(
@@ -128,13 +130,13 @@ def test_a_clip_that_is_cropped_already_is_left_as_it_is() -> None:
     ],
 )
 def test_each_flaw_has_its_reason(flaw: dict[str, float], reason: str) -> None:
-    assert why_not(replace(GOOD, **flaw), CONFIG) == reason  # type: ignore[arg-type]
+    assert reason_to_drop(replace(GOOD, **flaw), CONFIG) == reason  # type: ignore[arg-type]
     assert set(flaw) <= {each.name for each in fields(Quality)}
 
 
-def test_a_good_run_has_no_reason_and_a_bad_one_only_its_first() -> None:
-    assert why_not(GOOD, CONFIG) == ""
-    assert why_not(replace(GOOD, seconds=0.1, face_px=3.0), CONFIG).startswith("too short")
+def test_a_good_segment_has_no_reason_and_a_bad_one_only_its_first() -> None:
+    assert reason_to_drop(GOOD, CONFIG) == ""
+    assert reason_to_drop(replace(GOOD, seconds=0.1, face_px=3.0), CONFIG).startswith("too short")
 
 
 def test_a_blurred_face_is_less_sharp_and_a_large_one_is_not_sharper() -> None:
@@ -159,13 +161,14 @@ def nodding(model: MorphableModel, frames: int, degrees: float) -> list[Landmark
 
 
 def test_the_motion_is_what_a_sequence_is_smoothed_to_gaps_included(model: MorphableModel) -> None:
-    run = Run(0, tuple(nodding(model, 30, 3.0)), 50.0, (), WIDTH, HEIGHT)
-    face = fit_run(run, window_of(run, 256), model, CONFIG, "a head")
+    segment = Segment(0, tuple(nodding(model, 30, 3.0)), 50.0, (), WIDTH, HEIGHT)
+    crop = crop_of(segment, 256)
+    face = fit_segment(segment, crop, model, CONFIG, "a head")
     whole = fit_sequence(face.landmarks, Fraction(25), 256, model, CONFIG.fit, CONFIG.smooth, "a head")
     assert np.array_equal(face.smoothed.expression, whole.expression)
     assert np.array_equal(face.smoothed.pose.rotation, whole.pose.rotation)
     assert face.smoothed.valid.all()
-    quality = measure_run(run, window_of(run, 256), face, model)
+    quality = measure_segment(segment, crop, face, model)
     assert quality.tracked == 0.9
     assert quality.misfit_px < 0.3
 
@@ -174,10 +177,11 @@ def test_the_motion_is_what_a_sequence_is_smoothed_to_gaps_included(model: Morph
 def test_what_is_measured_does_not_depend_on_the_size_of_the_clip(
     model: MorphableModel, size_px: int
 ) -> None:
-    run = Run(0, tuple(nodding(model, 20, 3.0)), 50.0, (), WIDTH, HEIGHT)
-    a, b = (measure_run(run, w, fit_run(run, w, model, CONFIG, ""), model).rounded() for w in (
-        window_of(run, 256), window_of(run, size_px)
-    ))  # fmt: skip
+    segment = Segment(0, tuple(nodding(model, 20, 3.0)), 50.0, (), WIDTH, HEIGHT)
+    a, b = (
+        measure_segment(segment, crop, fit_segment(segment, crop, model, CONFIG, ""), model).rounded()
+        for crop in (crop_of(segment, 256), crop_of(segment, size_px))
+    )
     assert a == pytest.approx(b, rel=0.02)
 
 
