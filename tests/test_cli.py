@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Literal
 
 import pytest
@@ -126,7 +127,9 @@ class Paint:
 
 @pytest.fixture
 def paint(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.setattr(cli, "COMMANDS", {"paint": lambda: Paint, "train morphable": lambda: Paint})
+    monkeypatch.setattr(
+        cli, "COMMANDS", dict.fromkeys(["paint", "train morphable"], SimpleNamespace(load=lambda: Paint))
+    )
     return lambda *args: cli.main(["paint", *args])
 
 

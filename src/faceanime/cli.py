@@ -11,9 +11,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
 from typing import Protocol, runtime_checkable
 
@@ -31,112 +33,52 @@ class Command(Protocol):
         """Do the work. Raises: FaceAnimeError for what the user can mend."""
 
 
-def _animate() -> type[Command]:
-    """Bring a portrait to life with the motion of a video, a picture or a motion file."""
-    from faceanime.commands.animate import Animate
+@dataclass(frozen=True)
+class Verb:
+    """One command: where its class is, loaded only when it is called, and what it does."""
 
-    return Animate
+    module: str
+    command: str
+    summary: str
 
-
-def _reconstruct() -> type[Command]:
-    """Write the 3D face of a picture or video, or its motion, as a file."""
-    from faceanime.commands.reconstruct import Reconstruct
-
-    return Reconstruct
-
-
-def _predict() -> type[Command]:
-    """Imagine how a portrait moves on: a motion that nobody filmed."""
-    from faceanime.commands.predict import Predict
-
-    return Predict
+    def load(self) -> type[Command]:
+        """Import the command's class."""
+        command: type[Command] = getattr(import_module(f"faceanime.commands.{self.module}"), self.command)
+        return command
 
 
-def _morph() -> type[Command]:
-    """Imagine the way from a portrait's face to that of another picture."""
-    from faceanime.commands.morph import Morph
-
-    return Morph
-
-
-def _edit() -> type[Command]:
-    """Cut, join, retime, mirror, strengthen or loop motions; add blinks and keyframes."""
-    from faceanime.commands.edit import Edit
-
-    return Edit
-
-
-def _prepare() -> type[Command]:
-    """Turn videos into clips to learn from: tracked, cropped, judged, with their 3D faces."""
-    from faceanime.commands.prepare import Prepare
-
-    return Prepare
-
-
-def _train_dynamics() -> type[Command]:
-    """Learn to imagine motion from prepared clips."""
-    from faceanime.commands.train_dynamics import TrainDynamics
-
-    return TrainDynamics
-
-
-def _train_generator() -> type[Command]:
-    """Learn to repair what geometry cannot carry, from prepared clips."""
-    from faceanime.commands.train_generator import TrainGenerator
-
-    return TrainGenerator
-
-
-def _train_morphable() -> type[Command]:
-    """Learn a morphable model from clips and portraits of many people."""
-    from faceanime.commands.train_morphable import TrainMorphable
-
-    return TrainMorphable
-
-
-def _evaluate() -> type[Command]:
-    """Measure what the renderers draw, and others' results, against filmed faces."""
-    from faceanime.commands.evaluate import Evaluate
-
-    return Evaluate
-
-
-def _evaluate_pairs() -> type[Command]:
-    """Write the sources and drivers of an evaluation, for other methods to be run on."""
-    from faceanime.commands.evaluate import EvaluatePairs
-
-    return EvaluatePairs
-
-
-def _demo() -> type[Command]:
-    """Animate a public-domain portrait with the bundled motions."""
-    from faceanime.commands.demo import Demo
-
-    return Demo
-
-
-def _doctor() -> type[Command]:
-    """Say what this machine has, what it lacks, and how fast it is."""
-    from faceanime.commands.doctor import Doctor
-
-    return Doctor
-
-
-COMMANDS: dict[str, Callable[[], type[Command]]] = {
-    "animate": _animate,
-    "reconstruct": _reconstruct,
-    "predict": _predict,
-    "morph": _morph,
-    "edit": _edit,
-    "prepare": _prepare,
-    "train dynamics": _train_dynamics,
-    "train generator": _train_generator,
-    "train morphable": _train_morphable,
-    "evaluate": _evaluate,
-    "evaluate pairs": _evaluate_pairs,
-    "demo": _demo,
-    "doctor": _doctor,
+_GROUPS = {
+    "Videos": {
+        "animate": Verb(
+            "animate", "Animate", "Animate a portrait with the motion of a video, a picture or a file."
+        ),
+        "predict": Verb("predict", "Predict", "Predict how a portrait moves on, without a driver."),
+        "morph": Verb("morph", "Morph", "Predict a motion from a portrait to the face of another picture."),
+        "demo": Verb("demo", "Demo", "Animate a public-domain portrait with the bundled motions."),
+    },
+    "Motions and 3D faces": {
+        "reconstruct": Verb(
+            "reconstruct", "Reconstruct", "Write the motion or the 3D face of a video or picture."
+        ),
+        "edit": Verb(
+            "edit", "Edit", "Cut, join, retime, mirror, amplify or loop motions; add blinks and keyframes."
+        ),
+    },
+    "Training and measuring": {
+        "prepare": Verb("prepare", "Prepare", "Turn videos into clips for training, with their 3D faces."),
+        "train generator": Verb("train_generator", "TrainGenerator", "Train the networks of a renderer."),
+        "train dynamics": Verb("train_dynamics", "TrainDynamics", "Train a motion predictor."),
+        "train morphable": Verb("train_morphable", "TrainMorphable", "Train a morphable model."),
+        "evaluate": Verb("evaluate", "Evaluate", "Measure renderers and predictors against recorded faces."),
+        "evaluate pairs": Verb(
+            "evaluate", "EvaluatePairs", "Write the sources and drivers of an evaluation, for other methods."
+        ),
+    },
+    "This installation": {
+        "doctor": Verb("doctor", "Doctor", "Check what this machine has, what it lacks, and how fast it is."),
+    },
 }
+COMMANDS: dict[str, Verb] = {name: verb for verbs in _GROUPS.values() for name, verb in verbs.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -174,18 +116,24 @@ def _run(args: list[str]) -> None:
         print(f"faceanime {version('faceanime')}")
     else:
         name = _command_name(args)
-        command = _parse(COMMANDS[name](), args[len(name.split()) :], f"faceanime {name}")
+        command = _parse(COMMANDS[name].load(), args[len(name.split()) :], f"faceanime {name}")
         if command is not None:
             command.run()
 
 
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    verbs = "\n".join(f"  {name:<{width}}  {load.__doc__}" for name, load in COMMANDS.items())
-    return (
-        "usage: faceanime COMMAND [OPTIONS]\n\n"
-        f"Bring a portrait to life.\n\n{verbs}\n\n"
-        "faceanime COMMAND --help lists the options of one; faceanime --version names this version."
+    groups = [
+        "\n".join([f"{title}:", *(f"  {name:<{width}}  {verb.summary}" for name, verb in verbs.items())])
+        for title, verbs in _GROUPS.items()
+    ]
+    return "\n\n".join(
+        [
+            "usage: faceanime COMMAND [OPTIONS]",
+            "Turn one portrait into a video, guided by 3D face dynamics.",
+            *groups,
+            "faceanime COMMAND --help lists the options of a command; faceanime --version prints the version.",
+        ]
     )
 
 
@@ -211,7 +159,7 @@ def _parse(command: type[Command], args: list[str], prog: str) -> Command | None
     box = io.StringIO()
     try:
         with redirect_stderr(box):
-            return tyro.cli(command, prog=prog, args=args, config=(tyro.conf.FlagCreatePairsOff,))
+            return tyro.cli(command, prog=prog, args=args)
     except SystemExit as stop:
         if not stop.code:
             return None
@@ -224,7 +172,7 @@ def _options_of(command: type[Command]) -> list[str]:
     page = io.StringIO()
     try:
         with redirect_stdout(page):
-            tyro.cli(command, args=["--help"], config=(tyro.conf.FlagCreatePairsOff,))
+            tyro.cli(command, args=["--help"])
     except SystemExit:
         pass
     return re.findall(r"(?<![\w-])--?[a-z][\w.-]*", page.getvalue())
@@ -242,7 +190,7 @@ class _OptionNames:
 
     @cached_property
     def _known(self) -> list[str]:
-        return _options_of(COMMANDS[_command_name(self._args)]())
+        return _options_of(COMMANDS[_command_name(self._args)].load())
 
     def __call__(self, setting: str) -> str | None:
         names = setting.replace("_", "-").split(".")

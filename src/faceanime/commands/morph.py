@@ -18,37 +18,37 @@ from faceanime.workflows import predict_file
 
 @dataclasses.dataclass(frozen=True)
 class Morph:
-    """Imagine the way from a portrait's face to the expression and head angles of another picture's."""
+    """Predict a motion from a portrait's face to the expression and head angles of another picture."""
 
     portrait: tyro.conf.Positional[Path]
-    """The picture to animate. Use it only with the consent of the person it shows."""
+    """Picture to animate. Use it only with the consent of the person it shows."""
     target: Path
-    """A picture of the face to arrive at, of the same person or another: only how it looks counts, not who it is."""
+    """Picture of the face to arrive at, of the same person or another; its identity is not used."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """What to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs."""
-    film: Annotated[OutputOptions, tyro.conf.arg(name="")]
-    draw: Annotated[RendererConfig, tyro.conf.arg(name="")]
+    """File to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs (no suffix)."""
+    output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
+    renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
     seconds: float = 2.0
-    """How long it takes, 0.2 to 600."""
+    """Length of the motion in seconds, 0.2 to 600."""
     seed: int = 0
-    """Another seed, another way."""
+    """Random seed; every seed gives another motion."""
     energy: float = 1.0
-    """How lively it is, 0.2 to 3: about a factor on the speed of mouth and head."""
+    """Liveliness, 0.2 to 3: approximately a factor on the speed of mouth and head."""
     temperature: float = 0.5
-    """Factor on the noise that it is drawn from: 0 the calmest way, 1 as people move, who may talk on the way."""
+    """Scale of the predictor's noise: 0 gives the calmest motion, 1 one as lively as people, who may talk meanwhile."""
     motion_out: Path | None = None
     """Also write the motion, as X.motion.safetensors."""
     predictor: Path | None = None
-    """Predictor weights of `faceanime train dynamics`, instead of the bundled ones. The LSTM of its preset paper knows
-    one future: it refuses any other seed or energy than the default, and has no use for temperature."""
+    """Weights written by `faceanime train dynamics`, instead of the bundled ones. The LSTM of its preset paper has one
+    future: it refuses any other seed or energy than the default, and ignores temperature."""
 
     def run(self) -> None:
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )
-        animator = Animator(AnimatorConfig(self.draw, predictor=self.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))
         with TerminalProgress() as progress:
             written = predict_file(
-                animator, self.portrait, self.target, self.out, future, self.film, self.motion_out, progress
+                animator, self.portrait, self.target, self.out, future, self.output, self.motion_out, progress
             )
         print(written)
