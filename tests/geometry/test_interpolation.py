@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from faceanime.geometry.interpolation import linear_step, smoothstep, smoothstep_scalar
+from faceanime.geometry.interpolation import linear_step, smoothstep
+from faceanime.render.mouth.compositor import smoothstep_scalar
 
 VALUES = np.linspace(-0.5, 1.5, 201)
 

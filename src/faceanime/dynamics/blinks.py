@@ -10,11 +10,10 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import binary_dilation
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.openings import gap_of, with_gap
+from faceanime.geometry.pchip import pchip
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
@@ -22,7 +21,7 @@ Side = Literal["right", "left"]
 Blink = tuple[int, int]
 SIDES: tuple[Side, ...] = ("right", "left")
 
-_CURVE = PchipInterpolator([0.0, 0.09, 0.12, 0.18, 0.34], [0.0, 1.0, 1.0, 0.4, 0.0])
+_CURVE_S, _CURVE = np.array([0.0, 0.09, 0.12, 0.18, 0.34]), np.array([0.0, 1.0, 1.0, 0.4, 0.0])
 """How far a lid is closed over the seconds of a blink: down fast, up at half the pace."""
 _LENGTH_S, _SHUT_S = 0.34, 0.105
 _PAUSE_S = 0.1
@@ -98,7 +97,9 @@ def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, see
         end_s = begin_s + slow * _LENGTH_S
         inside = (times_s > begin_s) & (times_s < end_s)
         if begin_s >= 0.0 and end_s <= times_s[-1] and free[inside].all():
-            closed[inside] = np.maximum(closed[inside], _CURVE((times_s[inside] - begin_s) / slow))
+            closed[inside] = np.maximum(
+                closed[inside], pchip(_CURVE_S, _CURVE, (times_s[inside] - begin_s) / slow)
+            )
     for side in SIDES:
         dynamics = part_lids(dynamics, side, apart[side] * (1.0 - closed), model)
     return dynamics
@@ -108,8 +109,9 @@ def _free(apart: Float[np.ndarray, "2 T"], rate: float) -> Bool[np.ndarray, " T"
     """Frames in which both eyes are open, and a little away from those in which one is not."""
     usual = np.array([open_apart(eye) for eye in apart])[:, None]
     shut = (apart < np.maximum(_OPEN_SHARE * usual, _LEAST_OPEN)).any(axis=0)
-    around = np.ones(2 * round(_PAUSE_S * rate) + 1, bool)
-    return np.asarray(~binary_dilation(shut, around))
+    pause = round(_PAUSE_S * rate)
+    shut_around = np.convolve(shut, np.ones(2 * pause + 1))[pause : pause + len(shut)]
+    return np.asarray(shut_around < 0.5)
 
 
 def _blinks_s(seconds: float, per_minute: float, seed: int) -> list[tuple[float, float]]:

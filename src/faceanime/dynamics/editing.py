@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import PchipInterpolator
 
 from faceanime.core.config import load_config, nearest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart, part_lids
 from faceanime.dynamics.timeline import mix_poses
+from faceanime.geometry.interpolation import smoothstep
+from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import rotation_from_angles, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
@@ -172,7 +173,7 @@ def _curve(name: str, track: Track, times: Float[np.ndarray, " T"]) -> Float[np.
     if (np.diff(keys[:, 0]) <= 0).any():
         raise ConfigError(f"track {name}: its times must grow")
     clamped = np.clip(times, keys[0, 0], keys[-1, 0])
-    return np.asarray(PchipInterpolator(keys[:, 0], keys[:, 1])(clamped))
+    return pchip(keys[:, 0], keys[:, 1], clamped)
 
 
 def ease_between(
@@ -187,8 +188,7 @@ def ease_between(
 
     Both poses are in px of a picture whose longer side is `picture_side_px`.
     """
-    phase = np.clip(np.arange(frames) / max(round(frames * 2 / 3), 1), 0.0, 1.0)
-    share = phase**2 * (3.0 - 2.0 * phase)
+    share = smoothstep(np.arange(frames) / max(round(frames * 2 / 3), 1))
     return Dynamics(
         identity=start.identity,
         expression=start.expression + share[:, None] * (end.expression - start.expression),

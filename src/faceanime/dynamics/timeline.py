@@ -11,11 +11,12 @@ from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import PchipInterpolator
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, lids_apart, open_apart, part_lids
 from faceanime.dynamics.retarget import RetargetConfig, retarget
+from faceanime.geometry.interpolation import smoothstep
+from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
@@ -61,11 +62,7 @@ def concatenate(motions: Sequence[Dynamics], model: MorphableModel, blend_s: flo
     first, joined = motions[0], motions[0]
     for motion in motions[1:]:
         after = _met(joined, _carried_over(first, motion, model), blend_s)
-        pose = HeadPose(
-            np.concatenate([joined.pose.rotation, after.pose.rotation]),
-            np.concatenate([joined.pose.scale, after.pose.scale]),
-            np.concatenate([joined.pose.translation_px, after.pose.translation_px]),
-        )
+        pose = HeadPose.concatenate([joined.pose, after.pose])
         expression = np.concatenate([joined.expression, after.expression])
         valid = np.concatenate([joined.valid, after.valid])
         joined = joined.replaced(expression=expression, pose=pose, valid=valid)
@@ -129,7 +126,7 @@ def loop(dynamics: Dynamics, blend_s: float = 0.2) -> Dynamics:
         )
     kept = len(dynamics) - fade
     share = np.ones(kept)
-    share[:fade] = _smooth_step(np.arange(fade) / fade)
+    share[:fade] = smoothstep(np.arange(fade) / fade)
     # Frame 0 is the one after the last that is kept: across the seam the motion takes a step of its own.
     before = _frames(dynamics, np.minimum(np.arange(kept, 2 * kept), len(dynamics) - 1))
     return _mixed(before, _frames(dynamics, slice(0, kept)), share)
@@ -157,10 +154,6 @@ def _frames(dynamics: Dynamics, chosen: slice | np.ndarray) -> Dynamics:
     return dynamics.replaced(
         expression=dynamics.expression[chosen], pose=dynamics.pose[chosen], valid=dynamics.valid[chosen]
     )
-
-
-def _smooth_step(u: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    return np.asarray(u**2 * (3.0 - 2.0 * u))
 
 
 def _check_blend(blend_s: float) -> None:
@@ -197,7 +190,7 @@ def _met(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics:
     here, here_pose = _half_step_on(before, max(len(before) - 2, 0), len(before) - 1)
     there, there_pose = _half_step_on(after, min(1, len(after) - 1), 0)
     share = np.zeros(len(after))
-    share[:frames] = 1.0 - _smooth_step((np.arange(frames) + 0.5) / frames)
+    share[:frames] = 1.0 - smoothstep((np.arange(frames) + 0.5) / frames)
     turn = vector_from_rotation(here_pose.rotation @ there_pose.rotation.T)
     growth = np.log(here_pose.scale / there_pose.scale)
     shift = here_pose.translation_px - there_pose.translation_px
@@ -223,7 +216,7 @@ def _sampled(dynamics: Dynamics, place: Float[np.ndarray, " N"]) -> Dynamics:
     base = nearest_rotation(pose.rotation.mean(axis=0))
     turned = vector_from_rotation(base.T @ pose.rotation)
     values = np.column_stack([dynamics.expression, turned, np.log(pose.scale), pose.translation_px])
-    values = np.asarray(PchipInterpolator(np.arange(len(dynamics)), values)(place))
+    values = pchip(np.arange(len(dynamics), dtype=np.float64), values, place)
     expression, turned, log_scale, translation = np.split(values, np.cumsum([count, 3, 1]), axis=1)
     return dynamics.replaced(
         expression=expression,

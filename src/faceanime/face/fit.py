@@ -79,12 +79,7 @@ def fit_coefficients(
         _fitted(points[which], model, config, identity, apparent)
         for which, apparent in ((pinned, False), (~pinned, True))
     ]
-    pose = HeadPose(
-        *(
-            np.concatenate([getattr(g.pose, name) for g in groups])
-            for name in ("rotation", "scale", "translation_px")
-        )
-    )
+    pose = HeadPose.concatenate([group.pose for group in groups])
     identities, expression = (
         np.concatenate([getattr(g, name) for g in groups]) for name in ("identity", "expression")
     )

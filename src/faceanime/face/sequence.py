@@ -12,6 +12,7 @@ from jaxtyping import Float
 from faceanime.core.errors import NoFaceError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.face.smooth import SmoothConfig, smooth_dynamics
+from faceanime.geometry.gaps import nearest_valid
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 from faceanime.structures.landmarks import Landmarks
@@ -73,20 +74,13 @@ def _joined(
     """All chunks as one sequence; lost frames repeat the nearest one that is known."""
     valid = np.concatenate([v for v, _ in chunks])
     fitted = [c for _, c in chunks if c is not None]
-    known = np.flatnonzero(valid)
-    after = np.clip(np.searchsorted(known, np.arange(len(valid))), 0, len(known) - 1)
-    before = np.maximum(after - 1, 0)
-    frame = np.arange(len(valid))
-    nearest = np.where(np.abs(known[before] - frame) <= np.abs(known[after] - frame), before, after)
-    pose = HeadPose(
-        np.concatenate([c.pose.rotation for c in fitted]),
-        np.concatenate([c.pose.scale for c in fitted]),
-        np.concatenate([c.pose.translation_px for c in fitted]),
-    )
+    nearest = nearest_valid(valid)
+    known = np.cumsum(valid) - 1  # of a valid frame, its place among the fitted ones
+    pose = HeadPose.concatenate([c.pose for c in fitted])
     return Dynamics(
         identity=identity,
-        expression=np.concatenate([c.expression for c in fitted])[nearest],
-        pose=pose[nearest].resized(factor),
+        expression=np.concatenate([c.expression for c in fitted])[known[nearest]],
+        pose=pose[known[nearest]].resized(factor),
         frame_rate=frame_rate,
         valid=valid,
         picture_side_px=DYNAMICS_SIZE_PX,

@@ -23,6 +23,8 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import chdtrc, chdtri
 
 from faceanime.core.errors import ConfigError, check_shape
+from faceanime.geometry.gaps import valid_neighbours
+from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import Part
 from faceanime.structures.coefficients import Dynamics, HeadPose
@@ -149,17 +151,14 @@ def bridge_gaps(dynamics: Dynamics, max_gap_s: float = 0.5) -> Dynamics:
     Runs up to `max_gap_s` between valid frames become valid; longer ones ease from one side to the other and
     stay invalid, as do those at either end, which hold the nearest valid frame. Rotations go by slerp.
     """
-    known = np.flatnonzero(dynamics.valid)
-    if len(known) == 0 or len(known) == len(dynamics):
+    if dynamics.valid.all() or not dynamics.valid.any():
         return dynamics
     frames = np.arange(len(dynamics))
-    after = np.clip(np.searchsorted(known, frames), 0, len(known) - 1)
-    before = np.clip(np.searchsorted(known, frames, side="right") - 1, 0, None)
-    a, b = known[before], known[after]
+    a, b = valid_neighbours(dynamics.valid)
     short = (b - a - 1) <= max_gap_s * float(dynamics.frame_rate)
     inside = (a <= frames) & (frames <= b)
     u = np.clip((frames - a) / np.maximum(b - a, 1), 0.0, 1.0)
-    u = np.where(short, u, u * u * (3.0 - 2.0 * u))[:, None]
+    u = np.where(short, u, smoothstep(u))[:, None]
     pose = dynamics.pose
     step = vector_from_rotation(np.swapaxes(pose.rotation[a], -1, -2) @ pose.rotation[b])
     bridged = HeadPose(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, no_type_check
+from typing import TypeVar
 
 import numpy as np
-from numba import njit
 
 Values = TypeVar("Values", float, np.ndarray)
 """A number, or numbers of any shape."""
@@ -27,12 +26,4 @@ def smoothstep(value: Values, low: float = 0.0, high: float = 1.0) -> Values:
     [0.0, 0.15625, 0.5, 1.0]
     """
     share = linear_step(value, low, high)
-    return share * share * (3.0 - 2.0 * share)
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def smoothstep_scalar(value):
-    """`smoothstep` from 0 to 1 of one number, for numba's kernels."""
-    share = min(max(value, 0.0), 1.0)
     return share * share * (3.0 - 2.0 * share)

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numba import njit
 
-from faceanime.geometry.interpolation import smoothstep_scalar
 from faceanime.render.mouth.arch import arch_from_image, height_at
 from faceanime.render.mouth.teeth import WINDOW
 
@@ -158,3 +157,11 @@ def _lay_tongue(color, tongue, x, y):
     middle, fall = _LOOK.tongue_light
     for c in range(3):
         color[c] += alpha * ((middle - fall * min(radius, outer)) * tongue[c] - color[c])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def smoothstep_scalar(value):
+    """`smoothstep` from 0 to 1 of one number, for these kernels."""
+    share = min(max(value, 0.0), 1.0)
+    return share * share * (3.0 - 2.0 * share)
