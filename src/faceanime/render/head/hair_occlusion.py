@@ -31,7 +31,7 @@ PerRay = Float[np.ndarray, " R"]
 class HairLook:
     """What counts as hair before a face. Colour differences are distances in CIELAB (CIE 1976 delta E).
 
-    Chosen by eye; docs/training-log.md, "Hair before a cheek", measures them together.
+    Chosen by eye; docs/log/training.md, "Hair before a cheek", measures them together.
     """
 
     inner_end: float = 0.6

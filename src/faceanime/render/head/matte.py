@@ -33,14 +33,14 @@ class MatteLook:
     """A pixel is certainly the person's from this fraction of the face's mean matte on."""
     halo: float = 0.05
     """Within this distance of certain pixels doubtful ones count, at twice of it no longer: further away they are
-    somebody close behind (docs/training-log.md, "Somebody close behind")."""
+    somebody close behind (docs/log/training.md, "Somebody close behind")."""
     border_rows: float = 0.02
     """Height of the picture's uppermost rows, in which networks miss hair; they repeat the row below."""
     body: tuple[float, float] = (-0.4, -0.15)
     """Heights below the chin from which on everything begins to move with the head, and does so wholly."""
     doubtful: float = 0.1
     """Beside neck and shoulders a matte of this and more is the person's: half-recognised collars and scarves would
-    tear off (docs/training-log.md, "The background")."""
+    tear off (docs/log/training.md, "The background")."""
     gap: float = 0.2
     """Gaps of the matte beside neck and shoulders that are narrower than this are the person's (same place)."""
     gap_px: float = 20.0

@@ -27,11 +27,11 @@ class OutpaintLook:
 
     strip: tuple[float, float, float, float] = (0.5, 0.2, 0.5, 0.5)
     """Depth of the strip of hair along the left, upper, right and lower edge, in distances between that edge and the
-    face's outline. Less above, where foreheads reach up. Chosen by eye (docs/training-log.md, "Curls at the picture's
+    face's outline. Less above, where foreheads reach up. Chosen by eye (docs/log/training.md, "Curls at the picture's
     edge")."""
     thumbnail_px: float = 12.0
     """Resolution of what lies far beyond an edge: pixels across the face's width. Chosen by eye; fading to it over
-    half a strip was no nearer to cropped films (docs/training-log.md, below "Heads that a side cuts off")."""
+    half a strip was no nearer to cropped films (docs/log/training.md, below "Heads that a side cuts off")."""
     flattest_cap: float = 1.05
     """The circle of a cap is at least this much larger than half of the cut. Chosen by eye."""
     highest_crown: float = 2.0

@@ -39,10 +39,10 @@ class WarpConfig:
     """Rings of vertices between the model's last ring and the still border. Chosen by eye."""
     fade: float = 0.5
     """Fraction of the way from the rigid part to the border over which the motion fades to nothing. Less warps films
-    less, but below 0.25 necks shear when a head rolls (docs/training-log.md, "The background")."""
+    less, but below 0.25 necks shear when a head rolls (docs/log/training.md, "The background")."""
     depth: float = 0.75
     """How far back hair and neck lie behind the face's outline, as a fraction of the model's rings: hair's error on
-    validation clips is near its least, and foreheads do not fold under hair (docs/training-log.md, "The
+    validation clips is near its least, and foreheads do not fold under hair (docs/log/training.md, "The
     background")."""
 
 
@@ -167,7 +167,7 @@ class HairMotion:
 
     deviation_s: float = 0.04
     """Standard deviation of the Gaussian over time, s. Hair of validation clips is steadier by a tenth, and no
-    further from where it is filmed (docs/training-log.md, "The background")."""
+    further from where it is filmed (docs/log/training.md, "The background")."""
     most_turn_deg: float = 2.0
     """Largest lag of the rotation, so that a cut does not shear the picture, degrees. Chosen by eye."""
     most_lag: float = 0.03
