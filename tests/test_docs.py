@@ -2,6 +2,7 @@
 
 import io
 import re
+import runpy
 import shlex
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -110,6 +111,10 @@ def test_pages_named_in_code_exist() -> None:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for name in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text(encoding="utf-8")):
                 assert (ROOT / name).exists(), f"{name_of(path)} names {name}"
+
+
+def test_the_script_of_the_pictures_finds_its_parts() -> None:
+    assert runpy.run_path(str(ROOT / "docs/make_figures.py"), run_name="figures")["MAKERS"]
 
 
 def test_pictures_open_and_are_shown() -> None:

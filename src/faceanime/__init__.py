@@ -21,7 +21,7 @@ _HOME = {
     "Animator": "pipeline",
     "AnimatorConfig": "pipeline",
     "Dynamics": "structures.coefficients",
-    "FaceAnimeError": "errors",
+    "FaceAnimeError": "core.errors",
     "Portrait": "structures.portrait",
     "read_image": "media.image",
 }
