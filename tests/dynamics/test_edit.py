@@ -83,7 +83,7 @@ def test_axes_add_up(model: MorphableModel) -> None:
 def test_senseless_tracks_are_refused(model: MorphableModel) -> None:
     with pytest.raises(ConfigError, match="smile has no keyframe"):
         motion_from_keyframes({"smile": []}, 1.0, RATE, model)
-    with pytest.raises(ConfigError, match="times must grow"):
+    with pytest.raises(ConfigError, match="times must ascend"):
         motion_from_keyframes({"yaw_deg": [(0.5, 1), (0.5, 2)]}, 1.0, RATE, model)
     with pytest.raises(ConfigError, match="smile holds a number that is not finite"):
         motion_from_keyframes({"smile": [(0, 0), (1, float("inf"))]}, 1.0, RATE, model)
@@ -193,7 +193,7 @@ def test_keyframes_are_read_from_json(model: MorphableModel, tmp_path: Path) -> 
         ("[]", "expected an object"),
         ("{", "not valid JSON"),
         ('{"smile": []}', "no keyframe"),
-        ('{"smile": [[0, 1], [0, 2]]}', "must grow"),
+        ('{"smile": [[0, 1], [0, 2]]}', "must ascend"),
         ('{"smile": [[0, 1e999]]}', "not finite"),
     ],
 )

@@ -71,3 +71,22 @@ def test_eyes_turn_no_further_than_eyes_do(model: MorphableModel) -> None:
 def test_a_still_head_keeps_its_gaze(model: MorphableModel) -> None:
     still = motion_from_keyframes({"yaw_deg": [(0, 9)], "gaze_left": [(0, 0.4)]}, 1.0, Fraction(25), model)
     np.testing.assert_allclose(hold_gaze(still, model).expression, still.expression, atol=1e-9)
+
+
+def test_shut_eyes_are_left_alone(model: MorphableModel) -> None:
+    """Under shut lids irises dip; that is no gaze, and what is taken from it would show when the eye opens again."""
+    tracks = {
+        name: [(0.0, 0.0), (0.8, 0.0), (1.0, 1.0), (1.2, 1.0), (1.4, 0.0), (3.0, 0.0)]
+        for name in ("blink_left", "blink_right", "gaze_down")
+    }
+    before = motion_from_keyframes(tracks, 3.0, Fraction(25), model)
+    held = hold_gaze(before, model)
+    shut = slice(25, 31)
+    np.testing.assert_allclose(held.expression[shut], before.expression[shut], atol=1e-9)
+
+
+def test_a_glance_of_open_eyes_is_taken_back(model: MorphableModel) -> None:
+    tracks = {"gaze_down": [(0.0, 0.0), (0.8, 0.0), (1.0, 0.6), (1.2, 0.6), (1.4, 0.0), (3.0, 0.0)]}
+    held = hold_gaze(motion_from_keyframes(tracks, 3.0, Fraction(25), model), model)
+    iris = model.vertices(held.identity, held.expression)[:, RIGHT_IRIS[0], 1]
+    np.testing.assert_allclose(iris, iris[0], atol=1e-4)

@@ -5,15 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from faceanime.core.errors import ConfigError, MorphableModelError
-from faceanime.dynamics.retarget import RetargetConfig, retarget, soft_limit
+from faceanime.dynamics.retarget import RetargetConfig, Room, retarget, room_in_picture
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
 from faceanime.morphable.model import EYES, MorphableModel
-from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, driver_of, face_of, pose_of, poses_of
 
@@ -264,6 +261,17 @@ def test_a_closing_driver_closes_eyes_of_any_size(model: MorphableModel, size: f
             assert (shapes[:, upper, 1] - shapes[:, lower, 1]).min() > -0.012
 
 
+def test_eyes_that_a_detector_left_ajar_are_shut(source: FaceCoefficients, model: MorphableModel) -> None:
+    """Landmarks of a shut eye leave 8 % of its opening; without the allowance no driver would ever shut an eye."""
+    left_open = np.array([1.0, 0.5, 0.08])
+    axis = axes_of(model, blink_left=1.0, blink_right=1.0)
+    rest = float(measure("lids_apart_left", model.mean))
+    full = rest / -float(measure("lids_apart_left", model.expression_basis @ model.axis("blink_left")))
+    driver = driver_of(model, poses_of([pose_of()] * 3), np.outer(1.0 - left_open, full * axis))
+    opening = lids(model, "left", retarget(source, driver, model, RetargetConfig(reference=0)))
+    np.testing.assert_allclose(opening / opening[0], [1.0, 0.5, 0.0], atol=0.005)
+
+
 def test_lids_never_close_further_than_shut(source: FaceCoefficients, model: MorphableModel) -> None:
     blinks = np.outer([0.0, 1.0, 2.0], axes_of(model, blink_left=1.0, blink_right=1.0))
     driver = driver_of(model, poses_of([pose_of()] * 3), blinks)
@@ -274,41 +282,39 @@ def test_lids_never_close_further_than_shut(source: FaceCoefficients, model: Mor
 # --- limits
 
 
-limits = st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 2.0)).map(lambda pair: (pair[0] * pair[1], pair[1]))
-values = st.floats(-1e3, 1e3)
-
-
-@given(values, values, limits)
-def test_soft_limit_is_monotone_odd_and_bounded(a: float, b: float, bounds: tuple[float, float]) -> None:
-    knee, limit = bounds
-    low, high = soft_limit(np.array(sorted([a, b])), knee, limit)
-    assert low <= high + 1e-12
-    assert abs(high) <= limit * (1 + 1e-12)
-    np.testing.assert_array_equal(
-        soft_limit(np.array([-a]), knee, limit), -soft_limit(np.array([a]), knee, limit)
-    )
-
-
-@given(st.floats(-1.0, 1.0), limits)
-def test_soft_limit_changes_nothing_below_the_knee(share: float, bounds: tuple[float, float]) -> None:
-    knee, limit = bounds
-    assert soft_limit(np.array(share * knee), knee, limit) == share * knee
-
-
-def test_a_profile_is_compressed_smoothly(model: MorphableModel) -> None:
+@pytest.mark.parametrize(
+    ("angle", "limit"),
+    [(0, RetargetConfig().yaw_limit_deg), (1, RetargetConfig().pitch_limit_deg), (2, 45.0)],
+    ids=["yaw", "pitch", "roll"],
+)
+def test_a_far_turn_is_compressed_smoothly(model: MorphableModel, angle: int, limit: float) -> None:
+    """Each angle has its limit: what is beyond it was never seen in the portrait."""
     asked = np.linspace(-70, 70, 141)
+    turns = np.zeros((141, 3))
+    turns[:, angle] = asked
     driver = driver_of(
-        model, poses_of([pose_of(yaw_deg=yaw) for yaw in asked]), np.zeros((141, model.expression_count))
+        model, poses_of([pose_of(*turn) for turn in turns]), np.zeros((141, model.expression_count))
     )
-    moved = retarget(face_of(model, pose_of(10)), driver, model, RetargetConfig(reference=70))
-    got = np.degrees(angles_from_rotation(moved.pose.rotation)[:, 0]) - 10
-    limit = RetargetConfig().yaw_limit_deg
+    moved = retarget(face_of(model, pose_of()), driver, model, RetargetConfig(reference=70))
+    got = np.degrees(angles_from_rotation(moved.pose.rotation))
+    np.testing.assert_allclose(np.delete(got, angle, axis=1), 0.0, atol=1e-6)
+    got = got[:, angle]
     assert np.abs(got).max() < limit
-    assert got[130] > 0.9 * limit
+    assert got[130] > 0.85 * limit
     assert (np.diff(got) > 0).all()
     assert np.abs(np.diff(got, 2)).max() < 0.1
     inside = np.abs(asked) < 0.65 * limit
     np.testing.assert_allclose(got[inside], asked[inside], atol=1e-9)
+
+
+def test_a_turn_is_counted_from_the_sources_own_pose(model: MorphableModel) -> None:
+    driver = driver_of(
+        model, poses_of([pose_of(), pose_of(15), pose_of(70)]), np.zeros((3, model.expression_count))
+    )
+    moved = retarget(face_of(model, pose_of(10)), driver, model, RetargetConfig(reference=0))
+    yaw = np.degrees(angles_from_rotation(moved.pose.rotation)[:, 0])
+    np.testing.assert_allclose(yaw[:2], [10.0, 25.0], atol=1e-6)
+    assert 35.0 < yaw[2] < 10.0 + RetargetConfig().yaw_limit_deg
 
 
 def test_shift_and_size_are_limited(source: FaceCoefficients, model: MorphableModel) -> None:
@@ -319,6 +325,50 @@ def test_shift_and_size_are_limited(source: FaceCoefficients, model: MorphableMo
     assert (np.abs(np.log(ratio)) <= np.log(1.35) + 1e-12).all()
     shift = np.abs(moved.pose.translation_px - source.pose.translation_px) / source.pose.scale
     assert (shift <= 0.6 + 1e-12).all()
+
+
+BOX = (30.0, 40.0, 80.0, 100.0)
+"""A face in a picture of 160 x 200 px: 30 px from the left edge, 79 from the right, 40 from the top."""
+
+
+@pytest.mark.parametrize(
+    ("edge", "limited"),
+    [((slice(None), 0), "right"), ((slice(None), -1), "left"), ((0, slice(None)), "down")],
+    ids=["left", "right", "top"],
+)
+def test_a_head_that_an_edge_crops_stays_near_that_edge(edge: tuple[slice | int, ...], limited: str) -> None:
+    """Moved away from the edge it would show what was never photographed; the other ways are free."""
+    matte = np.zeros((200, 160))
+    matte[edge] = 1.0
+    room = room_in_picture(matte, BOX)
+    free = {"left": np.inf, "right": np.inf, "up": 0.5, "down": np.inf}
+    assert room == Room(**{**free, limited: 0.4})
+
+
+def test_no_further_than_the_face_is_from_the_edge(model: MorphableModel) -> None:
+    """Beyond the edge the picture is mirrored: there must be hair, not a second face."""
+    matte = np.ones((200, 160))
+    eyes_px = 0.66 * 50.0
+    near = room_in_picture(matte, (3.0, 2.0, 53.0, 100.0))
+    assert near.right == pytest.approx(3.0 / eyes_px)
+    assert near.down == pytest.approx(2.0 / eyes_px)
+    assert room_in_picture(matte, (104.0, 40.0, 154.0, 100.0)).left == pytest.approx(5.0 / eyes_px)
+
+
+def test_a_head_shifts_within_its_room(source: FaceCoefficients, model: MorphableModel) -> None:
+    sides = [
+        pose_of(),
+        pose_of(at=(900, 128)),
+        pose_of(at=(-900, 128)),
+        pose_of(at=(128, 900)),
+        pose_of(at=(128, -900)),
+    ]
+    driver = driver_of(model, poses_of(sides), np.zeros((5, model.expression_count)))
+    room = Room(left=0.1, right=0.2, up=0.3, down=0.4)
+    moved = retarget(source, driver, model, RetargetConfig(reference=0), room)
+    shift = (moved.pose.translation_px - source.pose.translation_px) / source.pose.scale
+    reached = [shift[1, 0], -shift[2, 0], shift[3, 1], -shift[4, 1]]
+    np.testing.assert_allclose(reached, [0.2, 0.1, 0.4, 0.3], rtol=0.01)
 
 
 def test_a_limit_of_zero_holds_the_head_still(
@@ -340,19 +390,6 @@ def test_absolute_motion_takes_the_drivers_face_and_angles(
     np.testing.assert_allclose(moved.expression, driver.expression, atol=1e-9)
     np.testing.assert_allclose(moved.pose.rotation, driver.pose.rotation, atol=1e-9)
     np.testing.assert_array_equal(moved.identity, source.identity)
-
-
-def test_the_reference_is_calm_open_eyed_and_frontal(model: MorphableModel) -> None:
-    calm = 5
-    expressions = [axes_of(model, jaw_open=0.6)] * 3 + [axes_of(model, blink_left=0.9, blink_right=0.9)] * 2
-    expressions += [axes_of(model)] + [axes_of(model)] * 3 + [axes_of(model, smile=1.0, brow_raise=1.0)] * 3
-    yaws = [0.0] * 6 + [25.0, -20.0, 15.0] + [0.0] * 3
-    poses = [pose_of(yaw) for yaw in yaws]
-    poses[0], expressions[0] = pose_of(roll_deg=15.0), axes_of(model)
-    driver = driver_of(model, poses_of(poses), np.stack(expressions))
-    assert reference_frame(driver, model) == calm
-    lost = driver.replaced(valid=np.arange(12) != calm)
-    assert reference_frame(lost, model) != calm
 
 
 def test_another_models_motion_is_refused(

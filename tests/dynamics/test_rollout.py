@@ -11,7 +11,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import blinks_of, lids_apart
 from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
 from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
-from faceanime.dynamics.openings import CLOSED_LIPS, gap_of
+from faceanime.dynamics.openings import CLOSED_LIPS, opening_of
 from faceanime.dynamics.predictor import KnownStates
 from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig, Style
@@ -220,7 +220,7 @@ def test_lips_meet_and_never_cross(
     predictor: FlowPredictor, face: FaceCoefficients, model: MorphableModel
 ) -> None:
     motion = imagine(predictor, face, 256, FutureConfig(seconds=4.0, seed=1), model)
-    apart = gap_of(motion, "lips_apart", model)
+    apart = opening_of(motion, "lips_apart", model)
     assert apart.min() >= min(CLOSED_LIPS, apart[0]) - 1e-6
     np.testing.assert_array_equal(motion.expression[0], face.expression)
 
@@ -285,14 +285,31 @@ def test_the_last_window_sees_where_it_leads(after: int) -> None:
         assert sizes[-1] <= 96 - 16 - after
 
 
-def test_a_target_is_not_jumped_to(
-    predictor: FlowPredictor, face: FaceCoefficients, target: FaceCoefficients
-) -> None:
-    """Windows of 48 frames; before, the last one did not see the target of some lengths."""
+def smooth_prior(predictor: FlowPredictor) -> FlowPredictor:
+    """The predictor with a process that moves as smoothly as people do."""
     smooth = copy.deepcopy(predictor)
     lag = torch.arange(WINDOW)
     smooth.prior.autocovariance.copy_(torch.exp(-((lag / 12.0) ** 2)).expand(6, -1))
     smooth.prior.clear_cache()
+    return smooth
+
+
+def test_a_motion_slows_down_where_it_arrives(
+    predictor: FlowPredictor, face: FaceCoefficients, target: FaceCoefficients, model: MorphableModel
+) -> None:
+    """A process that need not stay at the target rushes into it: its last step would be its quickest."""
+    motion = imagine(
+        smooth_prior(predictor), face, 256, FutureConfig(seconds=1.2, temperature=0.0), model, target
+    )
+    steps = np.linalg.norm(np.diff(motion.expression, axis=0), axis=1)
+    assert steps[-1] < 0.5 * steps.max()
+
+
+def test_a_target_is_not_jumped_to(
+    predictor: FlowPredictor, face: FaceCoefficients, target: FaceCoefficients
+) -> None:
+    """Windows of 48 frames; before, the last one did not see the target of some lengths."""
+    smooth = smooth_prior(predictor)
     states = np.zeros((300, predictor.numbers))
     states[-1] = 1.0
     for frames in (97, 98, 129, 130, 161, 162):

@@ -22,98 +22,98 @@ from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
 Step = tuple[str, Callable[[Dynamics], Dynamics]]
-"""What an edit does, in words, and the edit."""
+"""Description and function of one edit."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """Change a motion. The edits apply in this order, whatever the order of the options: append, cut, retime,
-    mirror, amplify, blend, axes, hold gaze, blinks, loop."""
+    """Edit a motion. The edits apply in this order, whatever the order of the options: append, cut, retime, mirror,
+    amplify, blend, axes, hold gaze, blinks, loop."""
 
     motion: tyro.conf.Positional[Path]
-    """A .motion.safetensors file, or the name of a bundled motion (see animate --help)."""
+    """Motion to edit: a .motion.safetensors file, or the name of a bundled motion (see animate --help)."""
     append: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """More motions, to follow one after the other."""
+    """Motions to append, one after the other."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = dataclasses.field(kw_only=True)
-    """What to write: X.motion.safetensors."""
+    """Motion file to write, X.motion.safetensors."""
     start: float | None = None
-    """Cut: where to begin, s."""
+    """Time in s at which the cut begins, by default the motion's beginning."""
     end: float | None = None
-    """Cut: where to end, s."""
+    """Time in s at which the cut ends, by default the motion's end."""
     speed: float = 1.0
-    """Retime: 2 is twice as fast, 0.5 half as fast."""
+    """Factor on the motion's speed, 0.1 to 10: 2 is twice as fast."""
     frame_rate: str | None = None
-    """Retime: frames a second of the result, such as 30 or 30000/1001."""
+    """Frames a second of the result, such as 30 or 30000/1001, by default the motion's own."""
     mirror: bool = False
     """Swap left and right."""
     amplify_lips: float = 1.0
-    """Strength of mouth and jaw, 0 to 4; 1 leaves them, 0 freezes them as in a calm frame."""
+    """Factor on the motion of mouth and jaw, 0 to 4: 1 keeps it, 0 freezes it as in the reference frame."""
     amplify_eyes: float = 1.0
-    """Strength of lids, gaze and brows."""
+    """Factor on the motion of lids, gaze and brows, 0 to 4."""
     amplify_head: float = 1.0
-    """Strength of the head's turning and shifting."""
+    """Factor on the turning and shifting of the head, 0 to 4."""
     blend_with: Path | None = None
-    """Blend: another motion, mixed in frame by frame."""
+    """Motion to blend in, frame by frame: a file or the name of a bundled motion."""
     share: float | None = None
-    """Blend: how much of the other motion, 0 to 1; a half if nothing is said."""
+    """Share of the motion that is blended in, 0 to 1; 0.5 by default."""
     axes: Path | None = None
-    """Add named axes: a JSON file of keyframes, {"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 10]]}, times in s."""
+    """JSON file of keyframes to add on named axes, times in s: {"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 10]]}."""
     hold_gaze: bool = False
     """Keep the eyes on the camera while the head turns."""
     blinks: float = 0.0
-    """Add so many blinks a minute; people have some 15."""
+    """Blinks a minute to add, 0 to 60; people blink about 15 times a minute."""
     seed: int = 0
-    """When they blink: the same seed gives the same blinks."""
+    """Number that selects the times of the blinks; the same number gives the same times."""
     loop: bool = False
-    """Let the last frame flow into the first; the motion becomes shorter by the blend."""
+    """Make the last frame flow into the first; the motion becomes shorter by the blend."""
     blend_s: float = 0.2
-    """How long appended motions and the loop's ends take to pass over into each other, s."""
+    """Length in s of the blends between appended motions and across the loop's seam."""
 
     def run(self) -> None:
         model = load_model()
         paths = [motion_path(path) for path in (self.motion, *self.append)]
         other = None if self.blend_with is None else motion_path(self.blend_with)
         motions = [_read(path, model) for path in paths]
-        said = [" + ".join(map(_named, paths))]
+        descriptions = [" + ".join(map(_named, paths))]
         dynamics = concatenate(motions, model, self.blend_s)
-        for words, edit in self._steps(model, other):
+        for description, edit in self._steps(model, other):
             dynamics = edit(dynamics)
-            said.append(words)
+            descriptions.append(description)
         licences = [str(read_header(path).get("licence") or "unknown") for path in (*paths, other) if path]
-        note = MotionNote(licence=" and ".join(dict.fromkeys(licences)), provenance="; ".join(said))
+        note = MotionNote(licence=" and ".join(dict.fromkeys(licences)), provenance="; ".join(descriptions))
         save_motion(dynamics, self.out, note)
         print(self.out)
 
     def _steps(self, model: MorphableModel, other: Path | None) -> Iterator[Step]:
-        """The edits that were asked for, in their fixed order."""
+        """The requested edits, in their fixed order."""
         if self.start is not None or self.end is not None:
             start_s = self.start or 0.0
             until = "the end" if self.end is None else f"{self.end:g} s"
             yield f"cut from {start_s:g} s to {until}", lambda d: cut(d, start_s, self.end)
         if self.speed != 1.0 or self.frame_rate is not None:
             rate = None if self.frame_rate is None else _rate_of(self.frame_rate)
-            words = f"speed {self.speed:g}" + ("" if rate is None else f" at {rate} frames/s")
-            yield words, lambda d: retime(d, model, self.speed, frame_rate=rate)
+            description = f"speed {self.speed:g}" + ("" if rate is None else f" at {rate} frames/s")
+            yield description, lambda d: retime(d, model, self.speed, frame_rate=rate)
         if self.mirror:
             yield "mirrored", lambda d: mirror(d, model)
         lips, eyes, head = self.amplify_lips, self.amplify_eyes, self.amplify_head
         if (lips, eyes, head) != (1.0, 1.0, 1.0):
-            words = f"amplified: lips {lips:g}, eyes {eyes:g}, head {head:g}"
-            yield words, lambda d: amplify(d, model, lips=lips, eyes=eyes, head=head)
+            description = f"amplified: lips {lips:g}, eyes {eyes:g}, head {head:g}"
+            yield description, lambda d: amplify(d, model, lips=lips, eyes=eyes, head=head)
         if self.share is not None and other is None:
-            raise ConfigError("--share is of the motion that is blended in; name it with --blend-with")
+            raise ConfigError("--share needs a motion to blend in; give it with --blend-with")
         if other is not None:
             mixed_in, share = _read(other, model), 0.5 if self.share is None else self.share
-            words = f"a share of {share:g} of {_named(other)}"
-            yield words, lambda d: blend(d, mixed_in, share, model)
+            description = f"a share of {share:g} of {_named(other)}"
+            yield description, lambda d: blend(d, mixed_in, share, model)
         if self.axes is not None:
             tracks = load_tracks(self.axes, model)
             yield f"axes of {self.axes.name}: {', '.join(tracks)}", lambda d: with_axes(d, model, tracks)
         if self.hold_gaze:
             yield "gaze held", lambda d: hold_gaze(d, model)
         if self.blinks != 0.0:
-            words = f"{self.blinks:g} blinks a minute, seed {self.seed}"
-            yield words, lambda d: add_blinks(d, model, self.blinks, self.seed)
+            description = f"{self.blinks:g} blinks a minute, seed {self.seed}"
+            yield description, lambda d: add_blinks(d, model, self.blinks, self.seed)
         if self.loop:
             yield f"looped over {self.blend_s:g} s", lambda d: loop(d, self.blend_s)
 
@@ -121,14 +121,14 @@ class Edit:
 def _read(path: Path, model: MorphableModel) -> Dynamics:
     if not is_motion_file(path):
         raise ConfigError(
-            f"{path} is no motion: expected a name that ends in {SUFFIX} or one of {', '.join(bundled_motions())}; "
-            "faceanime reconstruct makes a motion of a video"
+            f"{path} is not a motion: expected a name that ends in {SUFFIX} or one of {', '.join(bundled_motions())}; "
+            "faceanime reconstruct makes a motion file of a video"
         )
     return load_motion_of(path, model)
 
 
 def _named(path: Path) -> str:
-    """A motion as the next one's header tells of it: its name and where it came from itself."""
+    """The name of a motion's file with its own provenance, for the header of the edited one."""
     source = read_header(path).get("provenance")
     return f"{path.name} ({source})" if source else path.name
 

@@ -1,4 +1,4 @@
-"""Make and change dynamics: keyframes on named axes, easing, mirroring, strength."""
+"""Make and edit motions: keyframes on named axes, easing, mirroring, amplification."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from faceanime.core.config import load_config, nearest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart, part_lids
+from faceanime.dynamics.retarget import STRONGEST
 from faceanime.dynamics.timeline import mix_poses
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip
@@ -22,31 +23,34 @@ from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 HEAD_AXES = ("yaw_deg", "pitch_deg", "roll_deg", "shift_x", "shift_y", "scale")
-"""Tracks of the head: angles, shifts in distances of the outer eye corners (x right, y down), a factor - 1."""
-STRONGEST = 4.0
+"""Tracks of the head: angles; shifts in distances of the outer eye corners (x right, y down); scale minus 1."""
+
+_SIDE_PX, _SCALE = 256, 0.3
+"""Side of the picture of a motion from keyframes, px; distance of its face's outer eye corners in sides. By eye."""
+_EASING = 2 / 3
+"""Fraction of an eased movement after which it rests at its end; chosen by eye."""
 
 Number = int | float
 Track = Sequence[tuple[Number, Number]]
-"""Keyframes (time in s, value), in order of time."""
+"""Keyframes (time in s, value), in ascending order of time."""
 
 
 def motion_from_keyframes(
     tracks: Mapping[str, Track], seconds: float, frame_rate: Fraction, model: MorphableModel
 ) -> Dynamics:
-    """A motion of the average face from a few keyframes on named axes (see `with_axes`).
+    """A motion of the average face from keyframes on named axes (see `with_axes`).
 
-    Raises ConfigError for a senseless track, MorphableModelError for an unknown axis.
+    Raises ConfigError for a bad track, MorphableModelError for an unknown axis.
     """
     frames = max(round(seconds * frame_rate), 1)
-    size = 256
-    middle = np.full((frames, 2), 0.5 * size)
+    center = np.full((frames, 2), 0.5 * _SIDE_PX)
     still = Dynamics(
         identity=np.zeros(model.identity_count),
         expression=np.zeros((frames, model.expression_count)),
-        pose=HeadPose(np.tile(np.eye(3), (frames, 1, 1)), np.full(frames, 0.3 * size), middle),
+        pose=HeadPose(np.tile(np.eye(3), (frames, 1, 1)), np.full(frames, _SCALE * _SIDE_PX), center),
         frame_rate=frame_rate,
         valid=np.ones(frames, bool),
-        picture_side_px=size,
+        picture_side_px=_SIDE_PX,
         model_id=model.id,
     )
     return with_axes(still, model, tracks)
@@ -56,8 +60,8 @@ def with_axes(dynamics: Dynamics, model: MorphableModel, tracks: Mapping[str, Tr
     """The motion with named axes added to it.
 
     `tracks` maps an axis of the model, or one of `HEAD_AXES`, to keyframes; between them the curve is monotone
-    (PCHIP), so that it never overshoots a key, and beyond the first and the last it holds their values.
-    Raises ConfigError for a track without keys, with times that do not grow or numbers that are not finite,
+    (PCHIP), so that it never overshoots a key; before the first and after the last key it is constant.
+    Raises ConfigError for a track without keys, with times that do not ascend or numbers that are not finite,
     MorphableModelError for an unknown axis or another model's motion.
     """
     model.require(dynamics.model_id, "the motion")
@@ -75,25 +79,25 @@ def with_axes(dynamics: Dynamics, model: MorphableModel, tracks: Mapping[str, Tr
     pose = dynamics.pose
     shift = np.stack([head["shift_x"], head["shift_y"]], axis=-1)
     angles = np.radians([head["yaw_deg"], head["pitch_deg"], head["roll_deg"]])
-    moved = HeadPose(
+    moved_pose = HeadPose(
         rotation_from_angles(*angles) @ pose.rotation,
         pose.scale * (1.0 + head["scale"]),
         pose.translation_px + pose.scale[:, None] * shift,
     )
-    return dynamics.replaced(expression=expression, pose=moved)
+    return dynamics.replaced(expression=expression, pose=moved_pose)
 
 
 def load_tracks(path: Path, model: MorphableModel) -> dict[str, Track]:
-    """Keyframes from JSON, {"axis": [[time_s, value], ...], ...}. Raises ConfigError, naming what is wrong."""
+    """Keyframes from JSON, {"axis": [[time_s, value], ...], ...}. Raises ConfigError that names the bad entry."""
     track = tuple[tuple[float, float], ...]
     fields = [(name, track, dataclasses.field(default=None)) for name in (*model.axis_names, *HEAD_AXES)]
-    # As fields of a dataclass the axes are read as strictly as settings are.
+    # Axes become fields of a dataclass, so that they are read as strictly as settings.
     keys: object = load_config(dataclasses.make_dataclass("Keyframes", fields, frozen=True), path)
     return {name: track for name, track in vars(keys).items() if track is not None}
 
 
 def mirror(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
-    """The motion with left and right swapped: identity, expression, yaw, roll and the place in the picture.
+    """The motion with left and right swapped: identity, expression, yaw, roll and the position in the picture.
 
     The picture is taken as a square of `picture_side_px`. Raises MorphableModelError for another model's motion.
     """
@@ -120,10 +124,10 @@ def amplify(
     eyes: float = 1.0,
     head: float = 1.0,
 ) -> Dynamics:
-    """The motion's departure from its `reference` frame, stronger or weaker: 1 leaves a part, 0 freezes it.
+    """The motion with its departure from a `reference` frame multiplied: 1 keeps a part, 0 freezes it.
 
-    The parts are those of `RetargetConfig`; without a reference a calm frame is taken. Lids shut, but never
-    cross. Raises ConfigError for a strength outside 0 to `STRONGEST` or a frame that does not exist,
+    The parts are those of `RetargetConfig`; by default the reference is `reference_frame`. Lids shut, but never cross.
+    Raises ConfigError for a strength outside 0 to `STRONGEST` or a frame that does not exist,
     MorphableModelError for another model's motion.
     """
     model.require(dynamics.model_id, "the motion")
@@ -135,16 +139,16 @@ def amplify(
         raise ConfigError(
             f"reference frame {reference} does not exist: the motion has {len(dynamics)} frames"
         )
-    # As an addition, so that a strength of 1 keeps every bit.
-    more = np.where(np.isin(model.part, EYES), eyes, lips) - 1.0
-    expression = dynamics.expression + more * (dynamics.expression - dynamics.expression[reference])
-    louder = dynamics.replaced(expression=expression)
+    # Written as an addition, so that a strength of 1 keeps every bit.
+    excess = np.where(np.isin(model.part, EYES), eyes, lips) - 1.0
+    expression = dynamics.expression + excess * (dynamics.expression - dynamics.expression[reference])
+    amplified = dynamics.replaced(expression=expression)
     if head != 1.0:
-        louder = louder.replaced(pose=_amplified(dynamics.pose, dynamics.pose[reference], head))
-    return _uncrossed(dynamics, louder, model) if eyes > 1.0 else louder
+        amplified = amplified.replaced(pose=_amplify_pose(dynamics.pose, dynamics.pose[reference], head))
+    return _keep_lids_from_crossing(dynamics, amplified, model) if eyes > 1.0 else amplified
 
 
-def _amplified(pose: HeadPose, rest: HeadPose, strength: float) -> HeadPose:
+def _amplify_pose(pose: HeadPose, rest: HeadPose, strength: float) -> HeadPose:
     turn = vector_from_rotation(pose.rotation @ rest.rotation.T)
     return HeadPose(
         rotation_from_vector(strength * turn) @ rest.rotation,
@@ -153,12 +157,11 @@ def _amplified(pose: HeadPose, rest: HeadPose, strength: float) -> HeadPose:
     )
 
 
-def _uncrossed(before: Dynamics, after: Dynamics, model: MorphableModel) -> Dynamics:
-    """`after` with lids that meet where they would cross, unless they crossed `before`."""
+def _keep_lids_from_crossing(before: Dynamics, after: Dynamics, model: MorphableModel) -> Dynamics:
+    """`after` with lids that meet where they would cross, unless they cross in `before`."""
     for side in SIDES:
-        apart = lids_apart(after, side, model)
         least = np.minimum(lids_apart(before, side, model), 0.0)
-        after = part_lids(after, side, np.maximum(apart, least), model)
+        after = part_lids(after, side, np.maximum(lids_apart(after, side, model), least), model)
     return after
 
 
@@ -171,7 +174,7 @@ def _curve(name: str, track: Track, times: Float[np.ndarray, " T"]) -> Float[np.
     if len(keys) == 1:
         return np.full(len(times), keys[0, 1])
     if (np.diff(keys[:, 0]) <= 0).any():
-        raise ConfigError(f"track {name}: its times must grow")
+        raise ConfigError(f"track {name}: its times must ascend")
     clamped = np.clip(times, keys[0, 0], keys[-1, 0])
     return pchip(keys[:, 0], keys[:, 1], clamped)
 
@@ -184,11 +187,11 @@ def ease_between(
     picture_side_px: int,
     model: MorphableModel,
 ) -> Dynamics:
-    """From one face to another of the same person, softly; the last third rests at the end.
+    """A movement from one face to another of the same person, with smooth ends; it rests for the last third.
 
     Both poses are in px of a picture whose longer side is `picture_side_px`.
     """
-    share = smoothstep(np.arange(frames) / max(round(frames * 2 / 3), 1))
+    share = smoothstep(np.arange(frames) / max(round(frames * _EASING), 1))
     return Dynamics(
         identity=start.identity,
         expression=start.expression + share[:, None] * (end.expression - start.expression),

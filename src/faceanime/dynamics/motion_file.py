@@ -1,7 +1,7 @@
-"""Motion files (`*.motion.safetensors`): a dynamics sequence to keep, share and edit.
+"""Motion files (`*.motion.safetensors`): a dynamics sequence on disk.
 
 A safetensors file with a JSON header (see `faceanime.core.weights`): version, frame rate, model id, licence and
-where the motion came from. No clock in it: the same motion gives the same bytes.
+provenance. It contains no time stamp: the same motion gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ SUFFIX = ".motion.safetensors"
 
 @dataclass(frozen=True)
 class MotionNote:
-    """What a motion file says about itself."""
+    """Licence and provenance of a motion, as kept in its file."""
 
     licence: str = "unknown"
-    """Under which the motion may be used."""
+    """Licence under which the motion may be used."""
     provenance: str = ""
-    """Where it came from, in words: a file's name, a seed, a script."""
+    """Where the motion came from, in words: a file's name, a seed, a script."""
 
 
 def is_motion_file(path: Path) -> bool:
-    """Whether a path is named like a motion file."""
+    """Whether a path has the suffix of a motion file."""
     return path.name.endswith(SUFFIX)
 
 
 def check_motion_path(path: Path) -> None:
-    """Raise OutputError unless a motion could be written there."""
+    """Raise OutputError unless a motion file can be written at this path."""
     if not is_motion_file(path):
         raise OutputError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
     check_output(path)
 
 
 def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
-    """Write a motion, whole or not at all. Raises OutputError."""
+    """Write a motion file atomically. Raises OutputError."""
     check_motion_path(path)
     tensors: dict[str, np.ndarray] = {
-        "identity": dynamics.identity,  # as exact as they are: what is loaded must draw the same pictures
+        "identity": dynamics.identity,  # in full precision, so that a loaded motion draws the same pictures
         "expression": dynamics.expression,
         "rotation": np.asarray(dynamics.pose.rotation, np.float64),
         "scale": np.asarray(dynamics.pose.scale, np.float64),
@@ -66,7 +66,7 @@ def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote())
 
 
 def load_motion(path: Path) -> Dynamics:
-    """Read a motion. Raises WeightsError when it is missing, damaged, or not a motion."""
+    """Read a motion file. Raises WeightsError when it is missing, damaged, or not a motion file."""
     tensors, header = load_weights(path, kind=KIND)
     try:
         return Dynamics(
@@ -83,7 +83,7 @@ def load_motion(path: Path) -> Dynamics:
 
 
 def load_motion_of(path: Path, model: MorphableModel) -> Dynamics:
-    """Read a motion of this model. Raises WeightsError, MorphableModelError."""
+    """Read a motion file that must belong to a model. Raises WeightsError, MorphableModelError."""
     motion = load_motion(path)
     model.require(motion.model_id, str(path))
     found = len(motion.identity), motion.expression.shape[1]

@@ -1,6 +1,6 @@
-"""The bundled motions, made by keyframes on named axes: nobody's clip is in them.
+"""The bundled motions: keyframes on named axes, made by hand, not from anybody's video.
 
-`python -m faceanime.dynamics.motions` writes them anew to the package's assets.
+`python -m faceanime.dynamics.motions` writes them to the package's assets.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def bundled_motion_path(name: str) -> Path:
 
 
 def motion_path(driving: Path) -> Path:
-    """The file of a motion or a driver, or that of a bundled motion. Raises ConfigError for an unknown name."""
+    """The path of a driver's file, or of the bundled motion of that name. Raises ConfigError for an unknown name."""
     name, known = str(driving), bundled_motions()
     if driving.parts != (name,) or driving.suffix or is_there(driving):
         return driving
@@ -58,12 +58,12 @@ def bundled_motion(name: str) -> Dynamics:
 
 
 def make_motions(model: MorphableModel) -> Iterator[tuple[str, Dynamics]]:
-    """All bundled motions, from their keyframes."""
+    """The names and motions of all bundled motions, made from their keyframes."""
     for name, (tracks, seconds) in _MOTIONS.items():
         yield name, motion_from_keyframes(tracks(), seconds, FRAME_RATE, model)
 
 
-# One viseme: (jaw_open, lips_part, pucker, stretch, smile). Amounts of fluent, unexaggerated speech.
+_VISEME_AXES = ("jaw_open", "lips_part", "pucker", "stretch", "smile")
 _VISEMES = {
     "rest": (0.00, 0.00, 0.00, 0.00, 0.00),
     "m": (-0.02, -0.10, 0.10, 0.00, 0.00),
@@ -76,20 +76,21 @@ _VISEMES = {
     "s": (0.08, 0.32, 0.00, 0.30, 0.05),
     "l": (0.24, 0.25, 0.00, 0.15, 0.05),
 }
-_VISEME_AXES = ("jaw_open", "lips_part", "pucker", "stretch", "smile")
-_SYLLABLE_S = 0.115
+"""Strengths of `_VISEME_AXES` for each viseme, of fluent, unexaggerated speech; chosen by eye."""
+_VISEME_S, _PAUSES_S = 0.115, {" ": 0.12, ",": 0.45}
+"""Mean length of a viseme, and the lengths of pauses; chosen by eye."""
 
 
 def _speech(words: str, start_s: float) -> Tracks:
-    """Mouth keys for a string of visemes; a blank is a short pause, a comma a longer one."""
+    """Mouth keyframes for a string of visemes; a blank is a short pause, a comma a longer one."""
     tracks: Tracks = {axis: [(0.0, 0.0), (max(start_s - 0.12, 0.01), 0.0)] for axis in _VISEME_AXES}
     time_s = start_s
     rng = np.random.default_rng(3)
     for sound in words:
-        if sound in " ,":
-            shape, length = _VISEMES["rest"], 0.12 if sound == " " else 0.45
+        if sound in _PAUSES_S:
+            shape, length = _VISEMES["rest"], _PAUSES_S[sound]
         else:
-            shape, length = _VISEMES[sound], _SYLLABLE_S * float(rng.uniform(0.85, 1.2))
+            shape, length = _VISEMES[sound], _VISEME_S * float(rng.uniform(0.85, 1.2))
         force = float(rng.uniform(0.75, 1.1))
         for axis, value in zip(_VISEME_AXES, shape, strict=True):
             tracks[axis].append((round(time_s, 3), force * value))
@@ -100,7 +101,7 @@ def _speech(words: str, start_s: float) -> Tracks:
 
 
 def _blinks(*times_s: float) -> Tracks:
-    """Lids shut in 80 ms, open again in 200 ms, as people's do."""
+    """Keyframes of blinks that shut in 80 ms and open in 200 ms."""
     keys = [(0.0, 0.0)]
     for t in times_s:
         keys += [(t, 0.0), (t + 0.08, 1.0), (t + 0.12, 1.0), (t + 0.2, 0.45), (t + 0.32, 0.0)]
@@ -108,7 +109,7 @@ def _blinks(*times_s: float) -> Tracks:
 
 
 def _merged(*parts: Tracks) -> Tracks:
-    """Tracks side by side; the same axis in two of them is an error of ours."""
+    """Tracks of several parts in one; no axis may be in two of them."""
     merged: Tracks = {}
     for part in parts:
         assert not merged.keys() & part.keys()

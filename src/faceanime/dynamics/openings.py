@@ -1,4 +1,4 @@
-"""Openings of a moving face, of lids and lips: how wide they are, and to make them as wide as wanted."""
+"""Openings of a moving face, of lids and lips: measured, and set."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
 CLOSED_LIPS = -0.005
-"""Lips that touch, model units; landmarks of filmed ones lie this little beyond each other."""
+"""Opening of lips that touch, model units: landmarks of filmed lips cross by this little."""
 
 
-def gap_of(dynamics: Dynamics, gap: str, model: MorphableModel) -> Float[np.ndarray, " T"]:
-    """A gap in every frame, model units; `gap` is its name in `faceanime.morphable.axes`."""
-    return measured(gap, model, dynamics.identity, dynamics.expression)
+def opening_of(dynamics: Dynamics, name: str, model: MorphableModel) -> Float[np.ndarray, " T"]:
+    """An opening in every frame, in model units; `name` is that of its measure in `faceanime.morphable.axes`."""
+    return measured(name, model, dynamics.identity, dynamics.expression)
 
 
-def with_gap(
-    dynamics: Dynamics, gap: str, axis: str, apart: Float[np.ndarray, " T"], model: MorphableModel
+def with_opening(
+    dynamics: Dynamics, name: str, axis: str, opening: Float[np.ndarray, " T"], model: MorphableModel
 ) -> Dynamics:
-    """The motion with a gap set to `apart` along an axis; frames that have it already stay as they are."""
+    """The motion with an opening set to `opening`, model units, by motion along an axis.
+
+    Frames that have this opening already stay as they are.
+    """
     direction = model.axis(axis).astype(np.float64)
-    per_unit = measure(gap, model.expression_basis @ direction)
-    strength = (apart - gap_of(dynamics, gap, model)) / per_unit
+    per_unit = measure(name, model.expression_basis @ direction)
+    strength = (opening - opening_of(dynamics, name, model)) / per_unit
     return dynamics.replaced(expression=dynamics.expression + strength[:, None] * direction)
 
 
-def lips_apart_at_least(dynamics: Dynamics, floor: float, model: MorphableModel) -> Dynamics:
-    """The motion with lips that meet where they would cross by more than `floor`, model units."""
-    apart = gap_of(dynamics, "lips_apart", model)
-    return with_gap(dynamics, "lips_apart", "lips_part", np.maximum(apart, floor), model)
+def keep_lips_from_crossing(dynamics: Dynamics, least: float, model: MorphableModel) -> Dynamics:
+    """The motion with lips that open by `least`, model units, where they would by less."""
+    opening = opening_of(dynamics, "lips_apart", model)
+    return with_opening(dynamics, "lips_apart", "lips_part", np.maximum(opening, least), model)

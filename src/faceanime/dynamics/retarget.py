@@ -1,8 +1,8 @@
-"""Carry the motion of one face over to another (arXiv 2105.14678, sec. III-C, and beyond).
+"""Transfer the motion of one face to another (arXiv 2105.14678, sec. III-C, and beyond).
 
-Vocabulary: the *driver* is a `Dynamics`; its *reference* is the frame that is held to look like the source;
-the *source* is the face to be moved. What the driver does is read as its departure from the reference, so that
-neither its identity nor its resting face leaks into the source.
+The *driver* is a `Dynamics`; its *reference* is the frame that corresponds to the *source*, the face to be moved. The
+driver's motion is read as its departure from the reference, so that neither its identity nor its neutral face leaks
+into the source.
 """
 
 from __future__ import annotations
@@ -15,46 +15,47 @@ from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
+from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
-Parts = Literal["all", "expression", "head", "lips", "eyes"]
+MovingPart = Literal["all", "expression", "head", "lips", "eyes"]
 
 
 @dataclass(frozen=True)
 class RetargetConfig:
-    """What of the driver's motion is used, and how far it may go."""
+    """Which of the driver's motion is used, and how far it may go."""
 
     motion: Literal["relative", "absolute"] = "relative"
-    """relative: the driver's departure from its reference frame is added to the source's own face;
-    absolute: the source takes the driver's expression and head angles as they are."""
+    """How the driver's motion is read: relative adds its departure from the reference frame to the source's own face,
+    absolute gives the source the driver's expression and head angles as they are."""
     reference: Literal["auto"] | int = "auto"
-    """The driver's frame that corresponds to the source; auto picks a calm, frontal one."""
-    parts: Parts = "all"
-    """What moves: everything, the face without the head, the head alone, mouth and jaw, or eyes and brows."""
+    """Index of the driver's frame that corresponds to the source; auto takes a neutral, frontal one."""
+    parts: MovingPart = "all"
+    """What moves: everything, the expression without the head, the head alone, mouth and jaw, or eyes and brows."""
     lips: float = 1.0
-    """Strength of mouth and jaw."""
+    """Factor on the motion of mouth and jaw, 0 to 4."""
     eyes: float = 1.0
-    """Strength of lids, gaze and brows."""
+    """Factor on the motion of lids, gaze and brows, 0 to 4."""
     head: float = 1.0
-    """Strength of the head's turning and shifting."""
+    """Factor on the turning and shifting of the head, 0 to 4."""
     yaw_limit_deg: float = 30.0
-    """How far from the source's own pose the head may turn sideways; approached smoothly."""
+    """Largest turn of the head to either side of the source's own pose, in degrees; approached smoothly."""
     pitch_limit_deg: float = 22.0
-    """How far it may nod."""
+    """Largest nod up or down from the source's own pose, in degrees; approached smoothly."""
     shift_limit: float = 0.6
-    """How far the head may shift, in distances of the outer eye corners."""
+    """Largest shift of the head from its place in the source, in distances of the outer eye corners."""
     scale_limit: float = 1.35
-    """How much the head may grow or shrink, as a factor."""
+    """Largest factor by which the head may grow or shrink; above 1."""
 
     def __post_init__(self) -> None:
         if isinstance(self.reference, int) and self.reference < 0:
             raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
         for name in ("lips", "eyes", "head"):
-            if not 0.0 <= (strength := getattr(self, name)) <= _STRONGEST:
-                raise ConfigError(f"{name} is {strength}, a strength: expected 0 to {_STRONGEST:g}")
+            if not 0.0 <= (strength := getattr(self, name)) <= STRONGEST:
+                raise ConfigError(f"{name} is {strength}, a strength: expected 0 to {STRONGEST:g}")
         for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
             if not 0.0 <= (limit := getattr(self, name)) < np.inf:
                 raise ConfigError(f"{name.replace('_', '-')} is {limit}, expected a number from 0 on")
@@ -62,19 +63,21 @@ class RetargetConfig:
             raise ConfigError(f"scale-limit is {self.scale_limit}, expected a number above 1")
 
 
-_STRONGEST = 4.0
-_SHOWN = {
-    "all": {"lips", "eyes", "head"},
-    "expression": {"lips", "eyes"},
-    "head": {"head"},
-    "lips": {"lips"},
-    "eyes": {"eyes"},
+STRONGEST = 4.0
+"""Largest factor on a motion; beyond it faces leave what the model has learned. Chosen by eye."""
+_MOVING: dict[MovingPart, frozenset[str]] = {
+    "all": frozenset({"lips", "eyes", "head"}),
+    "expression": frozenset({"lips", "eyes"}),
+    "head": frozenset({"head"}),
+    "lips": frozenset({"lips"}),
+    "eyes": frozenset({"eyes"}),
 }
+"""Which of the three factors each choice of parts lets act."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How far a head may shift toward each side of its picture, in distances of the outer eye corners."""
+    """How far a head may shift in each direction of its picture, in distances of the outer eye corners."""
 
     left: float = np.inf
     right: float = np.inf
@@ -82,34 +85,77 @@ class Room:
     down: float = np.inf
 
 
-def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float, float, float]) -> Room:
-    """The room of a portrait: what the picture's edge cuts off must not come into view.
+@dataclass(frozen=True)
+class _RoomRule:
+    """When a picture's edge limits the head's shift, and to how much; chosen by eye."""
 
-    `matte` (H,W) in [0,1], how surely a pixel is the person's; `box_px` left, top, right, bottom of the face.
+    cropped_head: float = 0.4
+    """Room away from an edge that crops the head, in distances of the outer eye corners."""
+    neck: float = 0.5
+    """Room upward, where only the neck can stretch, in distances of the outer eye corners."""
+    cropped_fraction: float = 0.5
+    """Mean matte along an edge beside the face from which on the head counts as cropped there."""
+    eye_distance: float = 0.66
+    """Distance of the outer eye corners in widths of the face's box."""
+
+
+@dataclass(frozen=True)
+class _LidRule:
+    """How the closing of the driver's lids is transferred, in fractions of the open eye; chosen by eye."""
+
+    ajar: float = 0.08
+    """Opening that a landmark detector leaves of a shut eye; it is taken off, so that shut eyes shut."""
+    ajar_below: float = 0.4
+    """Opening below which it begins to be taken off, gradually."""
+    widest: float = 0.4
+    """Largest opening beyond the open eye."""
+    least_open: float = 0.02
+    """Model units; the reference's opening below which it says nothing about fractions."""
+
+
+@dataclass(frozen=True)
+class _PoseRule:
+    """How the head's motion is limited; chosen by eye."""
+
+    knee: float = 0.65
+    """Fraction of a limit up to which motion is transferred unchanged."""
+    roll_limit_deg: float = 45.0
+    """Largest roll from the source's own pose; the limits of yaw and pitch are settings."""
+
+
+_ROOM, _LIDS, _POSE = _RoomRule(), _LidRule(), _PoseRule()
+_MOUTH_MEASURES = {
+    "jaw_open": ("lips_apart",),
+    "stretch": ("corner_out_right", "corner_out_left"),
+    "frown": ("corner_up_right", "corner_up_left"),
+}
+"""For each capped sum of measures of the mouth, the axis along which it is reduced."""
+_MOUTH_TOLERANCE = 0.05
+"""Model units by which a capped measure may be exceeded, since neutral mouths are measured no better; chosen by eye."""
+
+
+def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float, float, float]) -> Room:
+    """The room of a portrait's head: a part of it that the picture's edge crops must not come into view.
+
+    `matte` (H,W) in [0,1], the probability that a pixel belongs to the person; `box_px` left, top, right, bottom of the
+    face.
     """
     height, width = matte.shape
     left, top, right, bottom = (int(v) for v in np.clip(box_px, 0, [width - 1, height - 1] * 2))
     beside = slice(top, max(bottom, top + 1))
-    unit = max(_EYES_PER_FACE * (right - left), 1.0)
+    eye_distance_px = max(_ROOM.eye_distance * (right - left), 1.0)
 
-    def toward(seen: Float[np.ndarray, " N"], margin_px: int) -> float:
-        """What is mirrored at an edge must be hair, not face: no more than lies between face and edge."""
-        return min(_CUT_ROOM, margin_px / unit) if seen.mean() > _CUT_SHARE else np.inf
+    def away_from(edge: Float[np.ndarray, " N"], margin_px: int) -> float:
+        """Beyond a cropping edge the picture is mirrored: no more than lies between face and edge, or face shows."""
+        is_cropped = edge.mean() > _ROOM.cropped_fraction
+        return min(_ROOM.cropped_head, margin_px / eye_distance_px) if is_cropped else np.inf
 
     return Room(
-        left=toward(matte[beside, -1], width - 1 - right),
-        right=toward(matte[beside, 0], left),
-        up=_NECK_ROOM,
-        down=toward(matte[0, left : right + 1], top),
+        left=away_from(matte[beside, -1], width - 1 - right),
+        right=away_from(matte[beside, 0], left),
+        up=_ROOM.neck,
+        down=away_from(matte[0, left : right + 1], top),
     )
-
-
-_CUT_ROOM, _NECK_ROOM = 0.4, 0.5
-"""Toward the side where the rest of a cut-off head would show; and upward, where only the neck can stretch."""
-_CUT_SHARE = 0.5
-"""A head counts as cut where so much of the picture's edge beside the face is the person's."""
-_EYES_PER_FACE = 0.66
-"""Distance of the outer eye corners in widths of the face."""
 
 
 def retarget(
@@ -125,8 +171,8 @@ def retarget(
     `source` is one face, its pose in px of a picture whose longer side is `picture_side_px` (by default as
     long as the driver's). The result has the source's identity and the driver's length, rate and `valid`; it
     shifts no further than `room` allows.
-    Raises MorphableModelError when the driver belongs to another model, ConfigError
-    when the reference frame does not exist.
+    Raises MorphableModelError when the driver belongs to another model, ConfigError when the reference frame does not
+    exist.
     """
     model.require(driver.model_id, "the driving motion")
     reference = reference_frame(driver, model) if config.reference == "auto" else config.reference
@@ -148,18 +194,18 @@ def _retarget_expression(
     source: FaceCoefficients, driver: Dynamics, reference: int, model: MorphableModel, config: RetargetConfig
 ) -> Float[np.ndarray, "T K_exp"]:
     base = driver.expression[reference] if config.motion == "relative" else source.expression
-    shown = _SHOWN[config.parts]
-    eyes = np.isin(model.part, EYES)
-    strength = np.where(eyes, config.eyes * ("eyes" in shown), config.lips * ("lips" in shown))
-    moved = source.expression + strength * (driver.expression - base)
-    if config.motion == "relative" and "eyes" in shown and config.eyes != 0.0:
-        moved = _close_lids(source, driver, reference, moved, model, config.eyes)
-    if config.motion == "relative" and "lips" in shown:
-        moved = _no_further(source, driver, reference, moved, model, config.lips)
-    return np.asarray(moved)
+    moving = _MOVING[config.parts]
+    is_eye = np.isin(model.part, EYES)
+    strength = np.where(is_eye, config.eyes * ("eyes" in moving), config.lips * ("lips" in moving))
+    expression = source.expression + strength * (driver.expression - base)
+    if config.motion == "relative" and "eyes" in moving and config.eyes != 0.0:
+        expression = _transfer_lids(source, driver, reference, expression, model, config.eyes)
+    if config.motion == "relative" and "lips" in moving:
+        expression = _cap_mouth_measures(source, driver, reference, expression, model, config.lips)
+    return np.asarray(expression)
 
 
-def _no_further(
+def _cap_mouth_measures(
     source: FaceCoefficients,
     driver: Dynamics,
     reference: int,
@@ -167,45 +213,37 @@ def _no_further(
     model: MorphableModel,
     strength: float,
 ) -> Float[np.ndarray, "T K_exp"]:
-    """Openings and smiles do not add up: a source's mouth goes no further than the driver's does, or than its own.
+    """Reduce opening and smile where they exceed the driver's and the source's own: two smiles must not add up.
 
-    The driver's is what its expression makes of the mean face. The source's is seen whole: of one picture a part of a
-    smile is taken for identity.
+    The driver's are those of its expression on the mean face. The source's include its identity: of a single picture, a
+    part of a smile is taken for identity.
     """
     mean_face = np.zeros(model.identity_count)
-    for title, names in _MOUTH.items():
-        axis = model.axis(title)
-        theirs = _summed(names, model, mean_face, driver.expression)
-        own, made = (
-            _summed(names, model, source.identity, faces) for faces in (source.expression[None], expression)
+    for axis_name, names in _MOUTH_MEASURES.items():
+        axis = model.axis(axis_name)
+        of_driver = _sum_of_measures(names, model, mean_face, driver.expression)
+        of_source, of_result = (
+            _sum_of_measures(names, model, source.identity, faces)
+            for faces in (source.expression[None], expression)
         )
-        most = np.maximum(own, theirs[reference] + strength * (theirs - theirs[reference])) + _FURTHER
-        per_unit = float(np.diff(_summed(names, model, mean_face, np.stack([0.0 * axis, axis])))[0])
-        expression = expression - (np.maximum(made - most, 0.0) / per_unit)[:, None] * axis
+        reached = of_driver[reference] + strength * (of_driver - of_driver[reference])
+        excess = np.maximum(of_result - (np.maximum(of_source, reached) + _MOUTH_TOLERANCE), 0.0)
+        zero_and_one = _sum_of_measures(names, model, mean_face, np.stack([0.0 * axis, axis]))
+        expression = expression - (excess / float(np.diff(zero_and_one)[0]))[:, None] * axis
     return np.asarray(expression)
 
 
-def _summed(
+def _sum_of_measures(
     names: tuple[str, ...],
     model: MorphableModel,
     identity: Float[np.ndarray, " K_id"],
     expression: Float[np.ndarray, "N K_exp"],
 ) -> Float[np.ndarray, " N"]:
-    """Measures of a person's expressions, added up, model units."""
+    """The sum of measures of a person's expressions, in model units."""
     return np.asarray(sum(measured(name, model, identity, expression) for name in names))
 
 
-_MOUTH = {
-    "jaw_open": ("lips_apart",),
-    "stretch": ("corner_out_right", "corner_out_left"),
-    "frown": ("corner_up_right", "corner_up_left"),
-}
-"""Along which axis each measure of a mouth is held back."""
-_FURTHER = 0.05
-"""Model units; lips at rest, and how wide they are, are told no better."""
-
-
-def _close_lids(
+def _transfer_lids(
     source: FaceCoefficients,
     driver: Dynamics,
     reference: int,
@@ -213,69 +251,48 @@ def _close_lids(
     model: MorphableModel,
     strength: float,
 ) -> Float[np.ndarray, "T K_exp"]:
-    """Let the lids part by the driver's *share* of its open eye: a closed eye closes eyes of any size."""
-    closed = expression
+    """Open the source's lids by the same fraction as the driver's: a shut eye shuts eyes of any size."""
+    result = expression
     for side in ("right", "left"):
         name = f"lids_apart_{side}"
-        apart = measured(name, model, driver.identity, driver.expression)
-        rest_apart = measured(name, model, source.identity, source.expression)
-        change = (apart - apart[reference]) / np.maximum(apart[reference], _LEAST_OPEN)
-        change = change - _AJAR * np.clip((-0.6 - change) / (0.4 - _AJAR), 0.0, 1.0)
-        change = np.clip(strength * change, -1.0, 0.4)  # none at the reference, -1 where they shut
-        wanted = rest_apart + change * np.maximum(rest_apart, 0.0)
+        opening = measured(name, model, driver.identity, driver.expression)
+        source_opening = measured(name, model, source.identity, source.expression)
+        change = _lid_change(opening, opening[reference], strength)
+        wanted = source_opening + change * np.maximum(source_opening, 0.0)
         axis = model.axis(f"blink_{side}")
         per_unit = measure(name, model.expression_basis @ axis)
-        closed = (
-            closed
-            + ((wanted - measured(name, model, source.identity, expression)) / per_unit)[:, None] * axis
-        )
-    return np.asarray(closed)
+        missing = wanted - measured(name, model, source.identity, expression)
+        result = result + (missing / per_unit)[:, None] * axis
+    return np.asarray(result)
 
 
-_AJAR = 0.08
-"""Detectors leave a shut eye ajar by this share of its gap; from 0.4 of the gap on down it is taken away."""
-_LEAST_OPEN = 0.02
-"""An eye that is open less than this (model units) says nothing about shares."""
+def _lid_change(
+    opening: Float[np.ndarray, " T"], reference_opening: float, strength: float
+) -> Float[np.ndarray, " T"]:
+    """The change of an opening as a fraction of the reference's: 0 at the reference, -1 where the eye is shut."""
+    change = (opening - reference_opening) / np.maximum(reference_opening, _LIDS.least_open)
+    below = (-(1.0 - _LIDS.ajar_below) - change) / (_LIDS.ajar_below - _LIDS.ajar)
+    change = change - _LIDS.ajar * np.clip(below, 0.0, 1.0)
+    return np.clip(strength * change, -1.0, _LIDS.widest)
 
 
 def _retarget_pose(
     source: HeadPose, driver: HeadPose, reference: int, room: Room, config: RetargetConfig
 ) -> HeadPose:
     rest = driver[reference]
-    head = config.head if "head" in _SHOWN[config.parts] else 0.0
-    limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, 45.0])
-    if config.motion == "relative":
-        angles = angles_from_rotation(driver.rotation @ rest.rotation.T)
-    else:
-        angles = angles_from_rotation(driver.rotation @ source.rotation.T)
-    angles = soft_limit(head * angles, 0.65 * limits, limits)
-    ratio = np.exp(soft_limit(head * np.log(driver.scale / rest.scale), *_log_limits(config.scale_limit)))
-    shift = head * (driver.translation_px - rest.translation_px) / rest.scale
+    strength = config.head if "head" in _MOVING[config.parts] else 0.0
+    base = rest.rotation if config.motion == "relative" else source.rotation
+    angles = strength * angles_from_rotation(driver.rotation @ base.T)
+    limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, _POSE.roll_limit_deg])
+    yaw, pitch, roll = soft_limit(angles, _POSE.knee * limits, limits).T
+    log_limit = float(np.log(config.scale_limit))
+    log_ratio = soft_limit(strength * np.log(driver.scale / rest.scale), _POSE.knee * log_limit, log_limit)
+    shift = strength * (driver.translation_px - rest.translation_px) / rest.scale
     limit = np.where(shift > 0.0, [room.right, room.down], [room.left, room.up])
     limit = np.minimum(limit, config.shift_limit)
-    shift = soft_limit(shift, 0.65 * limit, limit)
+    shift = soft_limit(shift, _POSE.knee * limit, limit)
     return HeadPose(
-        rotation=rotation_from_angles(angles[:, 0], angles[:, 1], angles[:, 2]) @ source.rotation,
-        scale=source.scale * ratio,
+        rotation=rotation_from_angles(yaw, pitch, roll) @ source.rotation,
+        scale=source.scale * np.exp(log_ratio),
         translation_px=source.translation_px + shift * source.scale,
     )
-
-
-def _log_limits(limit: float) -> tuple[float, float]:
-    return 0.65 * float(np.log(limit)), float(np.log(limit))
-
-
-def soft_limit(
-    value: Float[np.ndarray, "*B"],
-    knee: float | Float[np.ndarray, "..."],
-    limit: float | Float[np.ndarray, "..."],
-) -> Float[np.ndarray, "*B"]:
-    """The identity up to +-`knee`, then bent smoothly toward +-`limit`, which it never passes.
-
-    >>> soft_limit(np.array([0.5, -0.5]), 1.0, 2.0).tolist()
-    [0.5, -0.5]
-    """
-    room = np.asarray(limit - np.asarray(knee))
-    size = np.abs(value)
-    bent = room * np.tanh(np.maximum(size - knee, 0.0) / np.maximum(room, 1e-12))
-    return np.asarray(np.sign(value) * (np.minimum(size, knee) + bent))

@@ -9,7 +9,7 @@ import numpy as np
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import add_blinks
-from faceanime.dynamics.openings import CLOSED_LIPS, gap_of, lips_apart_at_least
+from faceanime.dynamics.openings import CLOSED_LIPS, keep_lips_from_crossing, opening_of
 from faceanime.dynamics.predictor import KnownStates, Predictor
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, dynamics_of, state_of
@@ -42,6 +42,6 @@ def imagine(
     motion = dynamics_of(
         predictor.future(KnownStates(states, known), config), face, picture_side_px, model.id
     )
-    known_openings = gap_of(motion, "lips_apart", model)[known]
-    motion = lips_apart_at_least(motion, min(CLOSED_LIPS, float(known_openings.min())), model)
+    known_openings = opening_of(motion, "lips_apart", model)[known]
+    motion = keep_lips_from_crossing(motion, min(CLOSED_LIPS, float(known_openings.min())), model)
     return add_blinks(motion, model, predictor.blinks_per_minute(config.seed), config.seed)

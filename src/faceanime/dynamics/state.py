@@ -1,9 +1,9 @@
-"""A moving face as vectors: what the predictors of `predictor.py` read and write.
+"""States: the vectors that the predictors read and write, one for each frame.
 
-One frame is one *state* of K_exp + 6 numbers: the expression; the head's rotation vector (radians, from facing
-the camera); the logarithm of its scale and its place (distances of the outer eye corners), both counted from
-the *anchor*, the frame that the sequence starts from. So a state says nothing of the picture's size or of where
-in it the head stands, and nothing of who it is.
+A state has K_exp + 6 numbers: the expression; the head's rotation vector (radians, from facing the camera); the
+logarithm of its scale and its position (in distances of the outer eye corners), both relative to the *anchor*, the
+sequence's first frame. So a state depends neither on the picture's size, nor on the head's position in it, nor on the
+person.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPo
 ROTATION = slice(-6, -3)
 LOG_SCALE = -3
 PLACE = slice(-2, None)
-HEAD = slice(-6, None)
+"""Where in a state the head's numbers are."""
 HEAD_NUMBERS = 6
 FRAME_RATE = Fraction(25)
-"""The predictors know motion at this rate alone."""
+"""The one frame rate of the predictors' training and of their motions."""
 
 
 def states_of(
     expression: Float[np.ndarray, "T K_exp"], pose: HeadPose, anchor: HeadPose
 ) -> Float[np.ndarray, "T D"]:
-    """The states of T frames; `anchor` is the pose of one frame."""
+    """The states of T frames; `anchor` is the pose of the frame that they are relative to."""
     return np.concatenate(
         [
             expression,

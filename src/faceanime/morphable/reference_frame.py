@@ -63,7 +63,7 @@ MOTION_WEIGHTS = ReferenceWeights(
 )  # fmt: skip
 """For the reference frame of a driver; chosen by eye."""
 PORTRAIT_WEIGHTS = ReferenceWeights(lips=1.0, lids=2.0, open_lids_fraction=0.8, turn=0.3)
-"""For a frame to be seen: an anchor, a portrait to learn from; chosen by eye."""
+"""For an anchor frame, and for the portraits that a generator learns from; chosen by eye."""
 
 
 def reference_costs(

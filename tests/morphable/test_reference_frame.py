@@ -1,0 +1,91 @@
+"""A reference frame is neutral: of two frames that differ in one thing, the one nearer to a neutral face is chosen."""
+
+import numpy as np
+import pytest
+
+from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import (
+    PORTRAIT_WEIGHTS,
+    ReferenceLimits,
+    is_neutral,
+    reference_costs,
+    reference_frame,
+)
+from heads import axes_of, driver_of, pose_of, poses_of
+
+
+def test_the_reference_is_calm_open_eyed_and_frontal(model: MorphableModel) -> None:
+    calm = 5
+    expressions = [axes_of(model, jaw_open=0.6)] * 3 + [axes_of(model, blink_left=0.9, blink_right=0.9)] * 2
+    expressions += [axes_of(model)] + [axes_of(model)] * 3 + [axes_of(model, smile=1.0, brow_raise=1.0)] * 3
+    yaws = [0.0] * 6 + [25.0, -20.0, 15.0] + [0.0] * 3
+    poses = [pose_of(yaw) for yaw in yaws]
+    poses[0], expressions[0] = pose_of(roll_deg=15.0), axes_of(model)
+    driver = driver_of(model, poses_of(poses), np.stack(expressions))
+    assert reference_frame(driver, model) == calm
+    lost = driver.replaced(valid=np.arange(12) != calm)
+    assert reference_frame(lost, model) != calm
+
+
+def chosen(model: MorphableModel, frames: list[tuple[dict[str, float], dict[str, float]]]) -> int:
+    """The reference among frames of named expressions and head angles in degrees."""
+    expressions = np.stack([axes_of(model, **axes) for axes, _ in frames])
+    return reference_frame(
+        driver_of(model, poses_of([pose_of(**turn) for _, turn in frames]), expressions), model
+    )
+
+
+@pytest.mark.parametrize("angle", ["yaw_deg", "pitch_deg", "roll_deg"])
+def test_a_head_turned_in_any_way_is_no_reference(model: MorphableModel, angle: str) -> None:
+    """The turned frame comes first, so that it is chosen where the angle is not judged."""
+    turned: tuple[dict[str, float], dict[str, float]] = ({}, {angle: 15.0})
+    assert chosen(model, [turned, ({}, {}), ({}, {})]) == 1
+
+
+def test_pitch_and_roll_are_judged_by_how_the_head_is_usually_held(model: MorphableModel) -> None:
+    """People hold heads and cameras differently; the one frame that is straight is the odd one."""
+    held = {"pitch_deg": 12.0, "roll_deg": -6.0}
+    assert chosen(model, [({}, {}), ({}, held), ({}, held), ({}, held)]) == 1
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [{"jaw_open": 0.35}, {"blink_left": 0.6, "blink_right": 0.6}],
+    ids=["mouth", "eyes"],
+)
+def test_an_open_mouth_or_closed_eyes_weigh_more_than_a_turned_head(
+    model: MorphableModel, spoiled: dict[str, float]
+) -> None:
+    """What is wrong with the reference's mouth or lids is wrong in every frame; a turn is taken off exactly."""
+    frames: list[tuple[dict[str, float], dict[str, float]]] = [
+        (spoiled, {}),
+        ({}, {"yaw_deg": 35.0}),
+        ({}, {"yaw_deg": 50.0}),
+    ]
+    assert chosen(model, frames) == 1
+
+
+def test_a_little_speech_is_better_than_a_profile(model: MorphableModel) -> None:
+    frames: list[tuple[dict[str, float], dict[str, float]]] = [
+        ({}, {"yaw_deg": 60.0}),
+        ({}, {"yaw_deg": 60.0}),
+        ({"jaw_open": 0.08}, {}),
+    ]
+    assert chosen(model, frames) == 2
+
+
+def test_costs_grow_with_each_term_alone() -> None:
+    lips, lids = np.array([0.0, 0.0, 0.0, 0.2]), np.array([0.1, 0.1, 0.04, 0.1])
+    turn = np.radians(20.0)
+    rotation = np.tile(np.eye(3), (4, 1, 1))
+    rotation[1] = [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
+    costs = reference_costs(lips, lids, rotation, PORTRAIT_WEIGHTS)
+    np.testing.assert_allclose(costs, [0.0, 0.3 * turn, 2.0 * (0.08 - 0.04), 0.2], atol=1e-12)
+
+
+def test_a_neutral_frame_is_within_every_limit() -> None:
+    lips, lids, turned = np.zeros(4), np.full(4, 0.1), np.zeros(4)
+    lips[1], lids[2], turned[3] = 0.2, 0.07, np.radians(30.0)
+    np.testing.assert_array_equal(
+        is_neutral(lips, lids, turned, ReferenceLimits()), [True, False, False, False]
+    )
