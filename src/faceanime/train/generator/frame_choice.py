@@ -95,8 +95,8 @@ def choose_targets(
 ) -> Int[np.ndarray, " N"]:
     """Draw up to `count` of the `good` frames, and add the frame after each; in order.
 
-    The more a frame differs from the `neutral` one, the likelier it is drawn. Where no two good frames follow one another,
-    single ones are drawn.
+    The more a frame differs from the `neutral` one, the likelier it is drawn. Where no two good frames follow one
+    another, single ones are drawn.
     """
     frames = np.flatnonzero(good[:-1] & good[1:])
     step = 1

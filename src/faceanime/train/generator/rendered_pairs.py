@@ -1,11 +1,11 @@
 """Render what the generators learn from: true frames, and the geometric renderer's pictures of them.
 
-Each prepared clip drives several of its own frames (a neutral, an open-mouthed, a smiling, a turned one) to moments of two
-consecutive frames, so that a flicker can be distinguished from a steady error. Every target is fitted again with each source's
-own mesh: lips that are drawn a pixel beside the true ones would teach blur. The neutral portrait is also driven by another
-person's clip; no frame shows what that should look like, but critics can judge whether it looks real. Albums of
-portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also drawn with its mouth shut,
-and what was drawn is driven back, so that the truth is a picture.
+Each prepared clip drives several of its own frames (a neutral, an open-mouthed, a smiling, a turned one) to moments
+of two consecutive frames, so that a flicker can be distinguished from a steady error. Every target is fitted again
+with each source's own mesh: lips that are drawn a pixel beside the true ones would teach blur. The neutral portrait
+is also driven by another person's clip; no frame shows what that should look like, but critics can judge whether it
+looks real. Albums of portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also
+drawn with its mouth shut, and what was drawn is driven back, so that the truth is a picture.
 
 Each clip becomes one file (`pair_files.py`); a stopped rendering goes on with the first clip that has none.
 """
