@@ -11,19 +11,8 @@ from faceanime.core.errors import NoFaceError
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_costs
 from faceanime.structures.coefficients import Dynamics
-
-
-@dataclass(frozen=True)
-class _Neutrality:
-    """The score of a frame's distance from a neutral frontal one, in eye distances; weights chosen by eye."""
-
-    turn: float = 0.3
-    """Weight of the head's turn from the camera, per rad."""
-    lids: float = 2.0
-    """Weight of what the lids lack of an open eye."""
-    open_lids: float = 0.8
-    """Fraction of the median lid opening from which an eye counts as open."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ class _Likelihood:
     """Turn at which a head counts as fully turned."""
 
 
-_NEUTRALITY, _DISTINCT, _LIKELIHOOD = _Neutrality(), _Distinct(), _Likelihood()
+_DISTINCT, _LIKELIHOOD = _Distinct(), _Likelihood()
 _SMILE = tuple(f"corner_{way}_{side}" for way in ("out", "up") for side in ("right", "left"))
 
 
@@ -73,9 +62,8 @@ def choose_sources(
     shape = model.vertices(motion.identity, motion.expression[frames])
     lips, lids = measure("lips_apart", shape), _lids_apart(shape)
     smile = np.sum([measure(name, shape) for name in _SMILE], axis=0)
-    turn = np.arccos(np.clip(motion.pose.rotation[frames, 2, 2], -1.0, 1.0))  # from the camera
-    closing = np.maximum(_NEUTRALITY.open_lids * np.median(lids) - lids, 0.0)
-    neutral = int(np.argmin(lips + _NEUTRALITY.turn * turn + _NEUTRALITY.lids * closing))
+    costs = reference_costs(lips, lids, motion.pose.rotation[frames], PORTRAIT_WEIGHTS)
+    neutral = int(np.argmin(costs))
     away = _turn_from(motion, int(frames[neutral]), frames)
     chosen = [neutral]
     for value, least in ((lips, _DISTINCT.lips), (smile, _DISTINCT.smile), (away, _DISTINCT.turn_rad)):
