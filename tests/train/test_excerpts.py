@@ -64,7 +64,7 @@ def test_blinks_are_found_and_taken_out(still: Dynamics, blinking: Dynamics, mod
     eyes = np.flatnonzero(np.isin(model.part, EYES))
     usual = still.expression[0, eyes]
     moved = np.abs(excerpts.states[..., eyes] - usual).max(axis=2)
-    left = np.abs(excerpts.calm[..., eyes] - usual).max(axis=2)
+    left = np.abs(excerpts.unblinking[..., eyes] - usual).max(axis=2)
     assert moved.max() > 1.0
     assert left.max() < 0.25 * moved.max()
 
@@ -82,8 +82,8 @@ def test_eyes_that_stay_shut_do_not_blink(still: Dynamics, model: MorphableModel
 
 def test_only_blinks_that_a_known_frame_shows_are_left() -> None:
     blink = np.array([[0, 1, 1, 1, 0, 0, 2, 2, 0]])
-    states, calm = np.ones((1, 9, 2)), np.zeros((1, 9, 2))
-    excerpts = Excerpts(states, calm, blink, np.ones((1, 9), bool), np.zeros((1, 2)))
+    states, unblinking = np.ones((1, 9, 2)), np.zeros((1, 9, 2))
+    excerpts = Excerpts(states, unblinking, blink, np.ones((1, 9), bool), np.zeros((1, 2)))
     known = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 1]], bool)
     np.testing.assert_array_equal(excerpts.without_unseen_blinks(known)[0, :, 0], [0, 1, 1, 1, 0, 0, 0, 0, 0])
 

@@ -30,7 +30,7 @@ SAVE_EVERY_S = 180.0
 
 @runtime_checkable
 class TrainingLog(Protocol):
-    """Where a run's numbers and pictures go, see `curve.Curve`."""
+    """Receives the numbers and pictures of a run, as `curve.Curve` does."""
 
     def note(self, step: int, numbers: Mapping[str, float]) -> None:
         """Record the numbers of a step; every call names the same numbers."""
@@ -146,7 +146,7 @@ def _resume(trainer: Trainer[Any], best: BestWeights, run: Run, header: Mapping[
 
 
 class _Record:
-    """What the first process writes down of a run: mean losses, validation, best weights, checkpoints."""
+    """The records of a run that the first process writes: mean losses, validations, best weights, checkpoints."""
 
     def __init__(
         self, trainer: Trainer[Any], samples: Any, best: BestWeights, run: Run, header: Mapping[str, Any]

@@ -37,7 +37,7 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """How clips are cut from videos, and which of them are fit for training."""
+    """Settings of clips, and the limits of those that are fit for training."""
 
     size: int = 256
     """Side of the clips in px; an even number."""
@@ -114,7 +114,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class _Cut:
-    """When the change between two thumbnails counts as a cut; chosen by eye."""
+    """Limits from which the change between two thumbnails counts as a cut; chosen by eye."""
 
     level: float = 15.0
     """Least mean absolute change, levels of 255."""
@@ -127,7 +127,7 @@ class _Cut:
 
 @dataclass(frozen=True)
 class _Motion:
-    """How far a face may move within a segment, in sizes of the face; chosen by eye."""
+    """Limits of a face's motion within a segment, in sizes of the face; chosen by eye."""
 
     jump: float = 0.25
     """Mean shift of the landmarks per frame, beyond which another shot has begun."""

@@ -12,7 +12,7 @@ from faceanime.dynamics.lstm_predictor import LstmConfig
 
 @dataclass(frozen=True)
 class DynamicsConfig:
-    """How a predictor is trained."""
+    """Settings of a predictor's training."""
 
     kind: Literal["flow", "lstm"] = "flow"
     """The predictor: flow samples one of many futures; lstm is the paper's and predicts a single one."""

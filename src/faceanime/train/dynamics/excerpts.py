@@ -23,7 +23,7 @@ class Excerpts:
 
     states: Float[np.ndarray, "B T D"]
     """The states; scale and place are relative to the anchor."""
-    calm: Float[np.ndarray, "B T D"]
+    unblinking: Float[np.ndarray, "B T D"]
     """The states without blinks."""
     blink: Int[np.ndarray, "B T"]
     """The number of the blink that each frame belongs to, 0 for none."""
@@ -36,7 +36,7 @@ class Excerpts:
         """The states without the blinks that no known frame shows any of, since nothing predicts them."""
         seen = self.blink * known
         shown = (self.blink[:, :, None] == seen[:, None, :]).any(axis=2) & (self.blink > 0)
-        return np.where(shown[..., None], self.states, self.calm)
+        return np.where(shown[..., None], self.states, self.unblinking)
 
 
 class Clips:
@@ -55,14 +55,14 @@ class Clips:
         self.states = [states_of(d.expression, d.pose, d.pose[0]).astype(np.float32) for d in clips]
         self.blinks: list[tuple[int, float]] = []
         """The number of blinks in each clip, and the clip's length in minutes."""
-        self._calm, self._blink = [], []
+        self._unblinking, self._blink = [], []
         eyes = np.flatnonzero(np.isin(model.part, EYES))
         for clip, states in zip(clips, self.states, strict=True):
             apart = np.mean([lids_apart(clip, side, model) for side in SIDES], axis=0)
             blinks = [
                 _whole(b, apart, float(clip.frame_rate)) for b in blinks_of(apart, float(clip.frame_rate))
             ]
-            self._calm.append(_without(states, blinks, eyes))
+            self._unblinking.append(_without(states, blinks, eyes))
             self._blink.append(_numbered(blinks, len(states)))
             self.blinks.append((len(blinks), len(clip) / float(FRAME_RATE) / 60.0))
         self._mirror = _mirror_of(model)
@@ -89,15 +89,19 @@ class Clips:
     def _excerpt(
         self, rng: np.random.Generator, frames: int, slowest: float, mixed: float, mirrored: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        states, calm, blink, there, anchor = self._unmixed(rng, frames, slowest)
+        states, unblinking, blink, there, anchor = self._unmixed(rng, frames, slowest)
         if rng.random() < mixed:
             other, _, _, also_there, other_anchor = self._unmixed(rng, frames, slowest)
-            for mine, its in ((states, other), (calm, other), (anchor, other_anchor)):
+            for mine, its in ((states, other), (unblinking, other), (anchor, other_anchor)):
                 mine[..., self._mouth] = its[..., self._mouth]
             there &= also_there
         if mirrored and rng.random() < 0.5:
-            states, calm, anchor = states @ self._mirror, calm @ self._mirror, anchor @ self._mirror
-        return states, calm, blink, there, anchor
+            states, unblinking, anchor = (
+                states @ self._mirror,
+                unblinking @ self._mirror,
+                anchor @ self._mirror,
+            )
+        return states, unblinking, blink, there, anchor
 
     def _unmixed(
         self, rng: np.random.Generator, frames: int, slowest: float
@@ -109,9 +113,11 @@ class Clips:
         start = rng.uniform(0.0, spare) if spare > 0 else 0.0
         times = start + speed * np.arange(frames)
         anchor = _at(clip, np.array([rng.uniform(0.0, start) if rng.random() < 0.5 else start]))[0]
-        states, calm = (_re_anchored(_at(whole, times), anchor) for whole in (clip, self._calm[index]))
+        states, unblinking = (
+            _re_anchored(_at(whole, times), anchor) for whole in (clip, self._unblinking[index])
+        )
         blink = self._blink[index][np.minimum(np.rint(times), len(clip) - 1).astype(int)]
-        return states, calm, blink, times <= len(clip) - 1, _re_anchored(anchor, anchor)
+        return states, unblinking, blink, times <= len(clip) - 1, _re_anchored(anchor, anchor)
 
 
 def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> Blink:
@@ -133,7 +139,7 @@ def _without(
     states: Float[np.ndarray, "N D"], blinks: Sequence[Blink], eyes: Int[np.ndarray, " E"]
 ) -> Float[np.ndarray, "N D"]:
     """The states with the eyes interpolated linearly across each blink."""
-    calm = states.copy()
+    unblinking = states.copy()
     for first, last in blinks:
         before, after = max(first - 1, 0), min(last, len(states) - 1)
         if first == 0:
@@ -141,8 +147,8 @@ def _without(
         if last == len(states):
             after = before
         share = np.linspace(0.0, 1.0, last - first + 2, dtype=np.float32)[1:-1, None]
-        calm[first:last, eyes] = (1.0 - share) * states[before, eyes] + share * states[after, eyes]
-    return calm
+        unblinking[first:last, eyes] = (1.0 - share) * states[before, eyes] + share * states[after, eyes]
+    return unblinking
 
 
 def _numbered(blinks: Sequence[Blink], frames: int) -> Int[np.ndarray, " N"]:

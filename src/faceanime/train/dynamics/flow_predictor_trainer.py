@@ -100,7 +100,7 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
     ) -> tuple[States, Float[Tensor, " B"]]:
         """The clean frames that the network predicts from noisy ones, and the flow time of each sample."""
         count = len(truth)
-        styles = torch.tensor(style_of(excerpts.calm, excerpts.there, self._model)).float()
+        styles = torch.tensor(style_of(excerpts.unblinking, excerpts.there, self._model)).float()
         styles = whitened(predictor, styles)
         noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
         noise = bridge.mean + predictor.liveliness(styles) * (noise - bridge.mean)
@@ -125,7 +125,7 @@ def untrained_flow(config: DynamicsConfig, clips: Clips, model: MorphableModel) 
     torch.manual_seed(config.seed)
     predictor = FlowPredictor(model.expression_count + HEAD_NUMBERS, config.flow)
     excerpts = draw_statistics(config, clips)
-    states, there = excerpts.calm, excerpts.there  # blinks are added to the predicted motion afterwards
+    states, there = excerpts.unblinking, excerpts.there  # blinks are added to the predicted motion afterwards
     predictor.blink_rate.copy_(torch.tensor(blink_rate(clips.blinks)))
     styles = style_of(states, there, model)
     predictor.prior.group.copy_(torch.tensor(groups_of(model)))

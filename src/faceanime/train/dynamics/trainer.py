@@ -1,4 +1,4 @@
-"""What the trainings of both predictors have in common."""
+"""The common part of both predictors' trainings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of one person with the 3D face in each: what the generators learn from."""
+"""Pictures of one person with the 3D face in each, from which the generators learn."""
 
 from __future__ import annotations
 

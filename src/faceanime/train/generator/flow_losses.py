@@ -79,7 +79,7 @@ def _picture_l1(face: GeneratedFace, batch: Tensors, weight: Tensor, inside: flo
 
 
 class Judgement:
-    """What a critic sees of a part's windows, and the losses of both sides."""
+    """The pictures of a part's windows that a critic sees, and the losses of both sides."""
 
     def __init__(self, critic: nn.Module, part: WindowPart, image: Tensor, batch: Tensors) -> None:
         self._critic, self._paired, self.image = critic, paired_windows(batch), image

@@ -25,7 +25,7 @@ _AT_LEAST_0 = (
 
 @dataclass(frozen=True)
 class FlowTraining:
-    """How the flow-guided generator is trained."""
+    """Settings of the flow-guided generator's training."""
 
     kind: Literal["flow-guided"] = "flow-guided"
     """The family of generators."""
@@ -119,5 +119,5 @@ class FlowTraining:
 
     @property
     def pair_options(self) -> PairOptions:
-        """How the network sees the training pairs."""
+        """The options with which the network sees the training pairs."""
         return PairOptions(self.network.windows, self.network.texture, self.registration)

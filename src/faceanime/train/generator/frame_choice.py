@@ -11,24 +11,13 @@ from faceanime.core.errors import NoFaceError
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_costs
 from faceanime.structures.coefficients import Dynamics
 
 
 @dataclass(frozen=True)
-class _Calmness:
-    """The score of a frame's distance from a calm frontal one, in eye distances; weights chosen by eye."""
-
-    turn: float = 0.3
-    """Weight of the head's turn from the camera, per rad."""
-    lids: float = 2.0
-    """Weight of what the lids lack of an open eye."""
-    open_lids: float = 0.8
-    """Fraction of the median lid opening from which an eye counts as open."""
-
-
-@dataclass(frozen=True)
 class _Distinct:
-    """Least difference from the calm frame for a frame to be a portrait of its own; chosen by eye."""
+    """Least difference from the neutral frame for a frame to be a portrait of its own; chosen by eye."""
 
     lips: float = 0.06
     """Opening of the lips, eye distances."""
@@ -40,7 +29,7 @@ class _Distinct:
 
 @dataclass(frozen=True)
 class _Likelihood:
-    """How much more likely a target is drawn the more it differs from the calm frame; chosen by eye."""
+    """Gains of a target's likelihood by its differences from the neutral frame; chosen by eye."""
 
     opened: float = 4.0
     """Weight of an opened mouth."""
@@ -56,14 +45,14 @@ class _Likelihood:
     """Turn at which a head counts as fully turned."""
 
 
-_CALMNESS, _DISTINCT, _LIKELIHOOD = _Calmness(), _Distinct(), _Likelihood()
+_DISTINCT, _LIKELIHOOD = _Distinct(), _Likelihood()
 _SMILE = tuple(f"corner_{way}_{side}" for way in ("out", "up") for side in ("right", "left"))
 
 
 def choose_sources(
     motion: Dynamics, good: Bool[np.ndarray, " T"], model: MorphableModel
 ) -> Int[np.ndarray, " K"]:
-    """Choose portraits among the `good` frames: the calmest first, then an open-mouthed, a smiling, a turned one.
+    """Choose portraits among the `good` frames: the most neutral first, then an open-mouthed, a smiling, a turned one.
 
     A kind that the clip does not show is left out. Raises NoFaceError where no frame is good.
     """
@@ -73,14 +62,13 @@ def choose_sources(
     shape = model.vertices(motion.identity, motion.expression[frames])
     lips, lids = measure("lips_apart", shape), _lids_apart(shape)
     smile = np.sum([measure(name, shape) for name in _SMILE], axis=0)
-    turn = np.arccos(np.clip(motion.pose.rotation[frames, 2, 2], -1.0, 1.0))  # from the camera
-    closing = np.maximum(_CALMNESS.open_lids * np.median(lids) - lids, 0.0)
-    calm = int(np.argmin(lips + _CALMNESS.turn * turn + _CALMNESS.lids * closing))
-    away = _turn_from(motion, int(frames[calm]), frames)
-    chosen = [calm]
+    costs = reference_costs(lips, lids, motion.pose.rotation[frames], PORTRAIT_WEIGHTS)
+    neutral = int(np.argmin(costs))
+    away = _turn_from(motion, int(frames[neutral]), frames)
+    chosen = [neutral]
     for value, least in ((lips, _DISTINCT.lips), (smile, _DISTINCT.smile), (away, _DISTINCT.turn_rad)):
         best = int(np.argmax(value))
-        if value[best] - value[calm] > least and best not in chosen:
+        if value[best] - value[neutral] > least and best not in chosen:
             chosen.append(best)
     return frames[chosen]
 
@@ -88,15 +76,15 @@ def choose_sources(
 def choose_targets(
     motion: Dynamics,
     good: Bool[np.ndarray, " T"],
-    calm: int,
+    neutral: int,
     count: int,
     model: MorphableModel,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " N"]:
     """Draw up to `count` of the `good` frames, and add the frame after each; in order.
 
-    The more a frame differs from the `calm` one, the likelier it is drawn. Where no two good frames follow one another,
-    single ones are drawn.
+    The more a frame differs from the `neutral` one, the likelier it is drawn. Where no two good frames follow one
+    another, single ones are drawn.
     """
     frames = np.flatnonzero(good[:-1] & good[1:])
     step = 1
@@ -107,7 +95,7 @@ def choose_targets(
     like = _LIKELIHOOD
     opened = np.clip(measure("lips_apart", shape) / like.opened_lips, 0.0, 1.0)
     closed = np.clip(like.closed_gain * (1.0 - lids / np.median(lids)), 0.0, 1.0)
-    turned = np.clip(_turn_from(motion, calm, frames) / like.turned_rad, 0.0, 1.0)
+    turned = np.clip(_turn_from(motion, neutral, frames) / like.turned_rad, 0.0, 1.0)
     weight = 1.0 + like.opened * opened + like.closed * closed + like.turned * turned
     drawn = rng.choice(frames, min(count, len(frames)), replace=False, p=weight / weight.sum())
     return np.unique(np.concatenate([drawn, drawn + step]))

@@ -1,4 +1,4 @@
-"""What the trainings of all families of generators have in common."""
+"""The common part of the trainings of all families of generators."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class GeneratorConfig(Protocol):
 
     @property
     def pairs(self) -> PairsConfig:
-        """Which frames of clips are rendered."""
+        """The frames of clips that are rendered."""
 
     @property
     def pair_options(self) -> PairOptions:
-        """How the network sees the training pairs."""
+        """The options with which the network sees the training pairs."""
 
 
 class GeneratorTrainer(Trainer[Network], ABC):
@@ -108,7 +108,7 @@ class GeneratorTrainer(Trainer[Network], ABC):
 
 @dataclass(frozen=True)
 class GeneratorTraining:
-    """How one family of generators is trained: its settings, its trainer and its presets."""
+    """The training of one family of generators: its settings, its trainer and its presets."""
 
     family: str
     config: type[Any]

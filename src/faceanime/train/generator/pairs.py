@@ -41,12 +41,12 @@ class PairIndex(NamedTuple):
 
 @dataclass(frozen=True)
 class PairOptions:
-    """How a network sees the pairs."""
+    """The options with which a network sees pairs."""
 
     sizes: WindowSizes = field(default_factory=WindowSizes)
     """Sides of its windows."""
     texture: TextureConfig = field(default_factory=TextureConfig)
-    """How its sparse texture is sampled."""
+    """Sampling of its sparse texture."""
     registration: bool = False
     """Whether true mouths are aligned with the rendered ones (`registration.py`)."""
 
@@ -56,7 +56,7 @@ _DEFAULT_OPTIONS = PairOptions()
 
 @dataclass(frozen=True, eq=False)
 class SourceGeometry:
-    """What does not depend on the target: the source's texture, points (px), windows and own teeth."""
+    """The texture, points (px), windows and own teeth of a source, which do not depend on the target."""
 
     texture: SparseTexture
     points: Points
@@ -151,7 +151,7 @@ class RenderedPairs:
         return PairIndex(clip, source, int(rng.choice(self.files[clip].other_targets(source))))
 
     def draw_foreign(self, rng: np.random.Generator) -> PairIndex | None:
-        """A calm portrait of a random clip, driven by another person; None if that clip has no such target."""
+        """A neutral portrait of a random clip, driven by another person; None if that clip has no such target."""
         clip = int(rng.integers(len(self.files)))
         first, count = self.files[clip].target_count, self.files[clip].foreign_count
         return PairIndex(clip, 0, first + int(rng.integers(count))) if count else None

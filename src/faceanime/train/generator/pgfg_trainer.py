@@ -50,7 +50,7 @@ _SHEET_COLUMNS, _TILE_PX = 8, 192
 
 @dataclass(frozen=True)
 class PgfgTraining:
-    """How the paper's generator is trained."""
+    """Settings of the paper's generator's training."""
 
     kind: Literal["pgfg"] = "pgfg"
     """The family of generators."""
@@ -90,7 +90,7 @@ class PgfgTraining:
 
     @property
     def pair_options(self) -> PairOptions:
-        """How the network sees the pairs."""
+        """The options with which the network sees the pairs."""
         return PairOptions(texture=TextureConfig(self.network.prior.interval))
 
 

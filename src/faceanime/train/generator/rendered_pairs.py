@@ -1,11 +1,11 @@
 """Render what the generators learn from: true frames, and the geometric renderer's pictures of them.
 
-Each prepared clip drives several of its own frames (a calm, an open-mouthed, a smiling, a turned one) to moments of two
-consecutive frames, so that a flicker can be told from a steady error. Every target is fitted again with each source's
-own mesh: lips that are drawn a pixel beside the true ones would teach blur. The calm portrait is also driven by another
-person's clip; no frame shows what that should look like, but critics can judge whether it looks real. Albums of
-portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also drawn with its mouth shut,
-and what was drawn is driven back, so that the truth is a picture.
+Each prepared clip drives several of its own frames (a neutral, an open-mouthed, a smiling, a turned one) to moments
+of two consecutive frames, so that a flicker can be distinguished from a steady error. Every target is fitted again
+with each source's own mesh: lips that are drawn a pixel beside the true ones would teach blur. The neutral portrait
+is also driven by another person's clip; no frame shows what that should look like, but critics can judge whether it
+looks real. Albums of portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also
+drawn with its mouth shut, and what was drawn is driven back, so that the truth is a picture.
 
 Each clip becomes one file (`pair_files.py`); a stopped rendering goes on with the first clip that has none.
 """
@@ -48,14 +48,14 @@ _ALBUM_TIME_STEP = 2
 
 @dataclass(frozen=True)
 class PairsConfig:
-    """Which frames of a clip are rendered."""
+    """The frames of a clip that are rendered."""
 
     sources: int = 4
-    """Largest number of portraits of each clip: a calm, an open-mouthed, a smiling, a turned one."""
+    """Largest number of portraits of each clip: a neutral, an open-mouthed, a smiling, a turned one."""
     moments: int = 16
     """Moments of two frames that each portrait is driven to; those with opened mouths or closed lids are likelier."""
     foreign: int = 8
-    """Frames of another person's clip that the calm portrait is driven by."""
+    """Frames of another person's clip that the neutral portrait is driven by."""
     shut: bool = True
     """Whether pictures of an album whose lips are apart are also sources with the mouth shut."""
     seed: int = 0
@@ -73,7 +73,7 @@ def render_pairs(
     config: PairsConfig,
     progress: Progress,
 ) -> list[Path]:
-    """Render each clip, given with the clip that also drives its calm portrait, to one file in `folder`.
+    """Render each clip, given with the clip that also drives its neutral portrait, to one file in `folder`.
 
     Files that exist already are left as they are; a clip without a face has none. Raises ConfigError where existing
     files were rendered with other settings, MediaError, OutputError.
@@ -175,8 +175,8 @@ def _choose(
     sources = choose_sources(frames.motion, frames.good, model)[: config.sources]
     if not clip.filmed:
         return sources, np.flatnonzero(frames.good)
-    calm = int(sources[0])
-    return sources, choose_targets(frames.motion, frames.good, calm, config.moments, model, rng)
+    neutral = int(sources[0])
+    return sources, choose_targets(frames.motion, frames.good, neutral, config.moments, model, rng)
 
 
 def _portrait(frames: _Frames, frame: int, animator: Animator) -> Portrait:
@@ -189,18 +189,18 @@ def _portrait(frames: _Frames, frame: int, animator: Animator) -> Portrait:
 
 
 def shut_mouths(portraits: Sequence[Portrait], driver: FaceClip, animator: Animator) -> list[Portrait]:
-    """Draw the portraits whose lips are apart with the mouth of the driver's calm frame, and its lips shut."""
+    """Draw the portraits whose lips are apart with the mouth of the driver's neutral frame, and its lips shut."""
     model, motion = animator.model, driver.motion()
     good = driver.landmarks()[1] & motion.valid
     if not good.any():
         return []
-    calm = motion.expression[choose_sources(motion, good, model)[0]]
+    neutral = motion.expression[choose_sources(motion, good, model)[0]]
     drawn = []
     for portrait in portraits:
         face = portrait.face.coefficients
         if measured("lips_apart", model, face.identity, face.expression) <= _LIPS_APART:
             continue
-        shut = _with_shut_lips(portrait.face, calm, model)
+        shut = _with_shut_lips(portrait.face, neutral, model)
         one = shut.coefficients
         batch = FaceCoefficients(one.identity[None], one.expression[None], _stack([one.pose]))
         (picture,) = _render(portrait, batch, animator)
@@ -210,12 +210,14 @@ def shut_mouths(portraits: Sequence[Portrait], driver: FaceClip, animator: Anima
     return drawn
 
 
-def _with_shut_lips(face: FittedFace, calm: Float[np.ndarray, " K_exp"], model: MorphableModel) -> FittedFace:
-    """The face with its own eyes, the mouth and brows of a calm expression, and the lips closed."""
+def _with_shut_lips(
+    face: FittedFace, neutral: Float[np.ndarray, " K_exp"], model: MorphableModel
+) -> FittedFace:
+    """The face with its own eyes, the mouth and brows of a neutral expression, and the lips closed."""
     closing = model.axis("lips_part")
     per_unit = float(measure("lips_apart", model.expression_basis @ closing))
     own = face.coefficients
-    expression = np.where(np.isin(model.part, EYES), own.expression, calm)
+    expression = np.where(np.isin(model.part, EYES), own.expression, neutral)
     opening = float(measure("lips_apart", model.vertices(own.identity, expression) + face.residual))
     expression = expression - max(opening, 0.0) / per_unit * closing
     return FittedFace(replace(own, expression=expression), face.residual)
@@ -280,8 +282,8 @@ def _driven_by(
     if not good.any():
         return none
     dynamics = animator.retarget(portrait, motion)
-    calm = int(choose_sources(motion, good, animator.model)[0])
-    frames = choose_targets(motion, good, calm, count, animator.model, rng)[:count]
+    neutral = int(choose_sources(motion, good, animator.model)[0])
+    frames = choose_targets(motion, good, neutral, count, animator.model, rng)[:count]
     repeated = np.repeat(source.identity[None], len(frames), axis=0)
     return FaceCoefficients(repeated, dynamics.expression[frames], dynamics.pose[frames])
 

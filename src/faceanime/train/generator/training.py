@@ -97,7 +97,7 @@ def train_generator(
 
 @dataclass(frozen=True)
 class GeneratorRun:
-    """What a generator is trained from, with which weights it begins, where it is written and who trains it."""
+    """The data, the first weights, the folder and the processes of one generator's training."""
 
     data: Path
     """Folder of shards that `faceanime prepare` wrote."""
