@@ -71,7 +71,7 @@ GEOMETRIC = [
         "drawn",
         {
             "yawn": {"jaw_open": 1.0, "lips_part": 0.4, "pitch_deg": -12},
-            "teeth": {"jaw_open": 0.4, "lips_part": 0.9, "stretch": 0.8, "yaw_deg": -14},
+            "lower-teeth": {"jaw_open": 0.5, "lips_part": 1.2, "frown": 1.5, "pitch_deg": 12},
             "turned": {"yaw_deg": 24, **SHUT},
             "shifted": {"right_px": -14, "down_px": 10, "roll_deg": 9, "gaze_left": -0.9, "smile": 0.8},
         },

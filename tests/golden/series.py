@@ -59,9 +59,9 @@ def retargeted(studio: Studio, motion: str) -> dict[str, np.ndarray]:
     return numbers_of(studio.retargeted(studio.portrait("drawn"), motion), every=6)
 
 
-def waving(studio: Studio, settings: dict[str, Any]) -> dict[str, np.ndarray]:
+def waving(studio: Studio, settings: dict[str, Any], seed: int = 11) -> dict[str, np.ndarray]:
     """A wild motion on the astronaut: limits, the room in the picture and the choice of a reference all count."""
-    moved = studio.retargeted(studio.portrait("astronaut-side"), studio.waving(), settings)
+    moved = studio.retargeted(studio.portrait("astronaut-side"), studio.waving(seed), settings)
     return numbers_of(moved, every=4)
 
 
@@ -98,6 +98,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "head-alone": {"parts": "head", "yaw_limit_deg": 12.0, "pitch_limit_deg": 6.0, "shift_limit": 0.1},
     "eyes-alone": {"parts": "eyes"},
 }
+SEEDS = (1, 6, 17)
+"""Motions in which each term, and each weight, of the choice of the driver's calm frame decides."""
 EDITS = {
     "with-all-of-it": (
         "talk", "wink", "--start", "0.4", "--end", "7.4", "--speed", "1.3", "--frame-rate", "30000/1001",
@@ -123,6 +125,7 @@ SERIES: dict[str, tuple[Series, dict[str, float]]] = {
     "tracked": (tracked, READ),
     **{f"retarget_{name}": (partial(retargeted, motion=name), COMPUTED) for name in MOTIONS},
     **{f"waving_{name}": (partial(waving, settings=settings), COMPUTED) for name, settings in WAYS.items()},
+    **{f"waving_seed-{s}": (partial(waving, settings={}, seed=s), COMPUTED) for s in SEEDS},
     **{f"edit_{name}": (partial(edited, options=options), COMPUTED) for name, options in EDITS.items()},
     **{f"smooth_{m}": (partial(smoothed, method=m), COMPUTED) for m in ("zero-phase", "one-euro", "none")},
     **{f"predict_{name}": (partial(imagined, settings=s), IMAGINED) for name, s in FUTURES.items()},

@@ -246,9 +246,9 @@ class Studio:
         moving = bundled_motion(motion) if isinstance(motion, str) else motion
         return Animator(config, self.model).retarget(portrait, moving)
 
-    def waving(self) -> Dynamics:
+    def waving(self, seed: int) -> Dynamics:
         """Sines in all of a face's numbers."""
-        return waving(self.model, 11)
+        return waving(self.model, seed)
 
     def edited(self, *options: str | Path) -> Dynamics:
         """What `faceanime edit` makes."""
