@@ -1,7 +1,7 @@
 """One portrait and a motion in, a video out: face animation through an editable 3D face.
 
-`Animator` is the door; what travels through it are `Portrait`, `Dynamics` and pictures (H,W,3) uint8.
-Names load on first use: importing this package alone imports nothing heavy.
+`Animator` is the entry point; it takes and returns `Portrait`, `Dynamics` and pictures (H,W,3) uint8.
+Names are imported on first use, so that importing the package alone is fast.
 """
 
 from __future__ import annotations

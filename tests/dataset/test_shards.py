@@ -100,7 +100,7 @@ def test_a_sample_without_a_note_or_a_motion_is_told(tmp_path: Path, files: list
     with pytest.raises(WeightsError, match=r"sample a has no motion\.safetensors; it has json"):
         next(read_samples(tmp_path, "val")).motion()
     write_shards(tmp_path, "test", [file for file in files if file.suffix == ".mp4"], 10)
-    with pytest.raises(MediaError, match="sample a has no proper json"):
+    with pytest.raises(MediaError, match="sample a has no valid json"):
         next(read_samples(tmp_path, "test"))
 
 
@@ -125,6 +125,6 @@ def test_a_member_that_is_no_plain_file_name_is_refused(tmp_path: Path, name: st
         entry = tarfile.TarInfo(name)
         entry.size = len(content)
         tar.addfile(entry, io.BytesIO(content))
-    with pytest.raises(MediaError, match="is no plain file name") as caught:
+    with pytest.raises(MediaError, match="is not a plain file name") as caught:
         list(read_samples(tmp_path, "train"))
     assert "\n" not in str(caught.value)

@@ -32,9 +32,9 @@ def test_only_sequences_are_concatenated() -> None:
 
 def test_a_pose_must_be_a_rotation_and_a_positive_scale() -> None:
     pose = poses(2, 0)
-    with pytest.raises(ShapeError, match="no rotations"):
+    with pytest.raises(ShapeError, match="not rotations"):
         HeadPose(2.0 * pose.rotation, pose.scale, pose.translation_px)
-    with pytest.raises(ShapeError, match="no rotations"):
+    with pytest.raises(ShapeError, match="not rotations"):
         HeadPose(-pose.rotation, pose.scale, pose.translation_px)
     with pytest.raises(ShapeError, match="scale must be positive"):
         HeadPose(pose.rotation, -pose.scale, pose.translation_px)

@@ -1,7 +1,7 @@
-"""Shards: tar files of samples in the order of WebDataset (https://github.com/webdataset/webdataset).
+"""Shards: tar files of clips in the layout of WebDataset (https://github.com/webdataset/webdataset).
 
-The members of one sample stand together and share the part of their names before the first dot, its key. The
-same samples give the same bytes. Reading needs neither mediapipe nor, but for the pictures, PyAV.
+The members of a sample are adjacent and share the part of their names before the first dot, which is the sample's key.
+The same samples always give the same bytes. Reading needs neither mediapipe nor, except for the pictures, PyAV.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ from faceanime.dynamics.motion_file import load_motion
 from faceanime.structures.coefficients import Dynamics
 
 VIDEO, MOTION, LANDMARKS, NOTE = "mp4", "motion.safetensors", "landmarks.safetensors", "json"
+"""Member names of a sample, after its key."""
 LANDMARKS_KIND = "landmarks"
+"""Kind of the weights file that holds the landmarks."""
+_MEMBER_MODE = 0o644
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One clip: `members` holds its files' bytes by what follows the key in their names ("mp4", "json", ...).
+    """One clip: `members` maps the member names after the key ("mp4", "json", ...) to the files' bytes.
 
-    `note` is what KEY.json says: source, start, quality, rights.
+    `note` is the content of KEY.json: source, start, quality, rights.
     """
 
     key: str
@@ -42,22 +45,23 @@ class Sample:
     note: Mapping[str, Any]
     members: Mapping[str, bytes]
     filmed: ClassVar[bool] = True
+    """Whether the frames are consecutive frames of a video."""
 
     def motion(self) -> Dynamics:
-        """The dynamics, in px of the clip. Raises WeightsError."""
+        """The motion, in px of the clip. Raises WeightsError."""
         with self._on_disk(MOTION) as path:
             return load_motion(path)
 
     def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
-        """The landmarks in px of the clip, as tracked, and in which frames they were. Raises WeightsError.
+        """The tracked landmarks in px of the clip, and whether the face was found in each frame.
 
-        Frames in which the face was not found repeat the one before.
+        A frame in which it was not found repeats the landmarks of the previous one. Raises WeightsError.
         """
         tensors = self._landmarks()
         return tensors["points"], tensors["tracked"].astype(bool)
 
     def pinned(self) -> Bool[np.ndarray, " T"]:
-        """In which frames the landmarks are pinned to an anchor's skin; of older shards none. Raises WeightsError."""
+        """Whether each frame's landmarks are pinned to the anchor frame; False in older shards. Raises WeightsError."""
         tensors = self._landmarks()
         return tensors.get("pinned", np.zeros(len(tensors["points"]))).astype(bool)
 
@@ -69,15 +73,15 @@ class Sample:
         return tensors
 
     def pictures(self) -> UInt8[np.ndarray, "T S S 3"]:
-        """All frames, uint8 sRGB. Raises MediaError."""
-        from faceanime.media.video import read_frames  # machines that only train may lack PyAV
+        """All frames as uint8 sRGB. Raises MediaError."""
+        from faceanime.media.video import read_frames  # PyAV is not needed for training
 
         with self._on_disk(VIDEO) as path:
             return np.stack([frame.pixels for frame in read_frames(path)])
 
     @contextmanager
     def _on_disk(self, member: str) -> Iterator[Path]:
-        """A member as a file, for readers that want one."""
+        """A member as a temporary file, for readers that need a path."""
         if member not in self.members:
             raise WeightsError(f"sample {self.key} has no {member}; it has {', '.join(sorted(self.members))}")
         with TemporaryDirectory(prefix="faceanime-") as folder:
@@ -87,9 +91,9 @@ class Sample:
 
 
 def write_shards(folder: Path, split: str, files: Sequence[Path], samples_each: int) -> list[Path]:
-    """Pack files, named KEY.MEMBER, into `folder`/SPLIT-000000.tar and so on; return what was written.
+    """Pack files named KEY.MEMBER into `folder`/SPLIT-000000.tar and so on; return the shards' paths.
 
-    Samples go by key, members by name. Neither clock nor user gets in. Raises OutputError.
+    Samples are sorted by key, members by name; times and owners are left out. Raises OutputError.
     """
     ordered = sorted(files, key=lambda file: (_key(file.name), file.name))
     samples = [list(group) for _, group in groupby(ordered, key=lambda file: _key(file.name))]
@@ -102,7 +106,7 @@ def write_shards(folder: Path, split: str, files: Sequence[Path], samples_each: 
         ):
             for file in (file for sample in samples[first : first + samples_each] for file in sample):
                 entry = tarfile.TarInfo(file.name)
-                entry.size, entry.mode = file.stat().st_size, 0o644
+                entry.size, entry.mode = file.stat().st_size, _MEMBER_MODE
                 with file.open("rb") as content:
                     tar.addfile(entry, content)
         shards.append(shard)
@@ -115,9 +119,9 @@ def find_shards(data: Path, split: str) -> list[Path]:
 
 
 def read_samples(data: Path, split: str) -> Iterator[Sample]:
-    """The samples of a split ("train", "val", "test"), one by one, in the order in which they were packed.
+    """The samples of a split ("train", "val", "test"), one by one, in the order of the shards.
 
-    Raises: ConfigError at once when `data` holds no shard of the split; MediaError where one is damaged.
+    Raises: ConfigError at once when `data` holds no shard of the split; MediaError when one is damaged.
     """
     shards = find_shards(data, split)
     others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
@@ -142,7 +146,7 @@ def _samples_in(shard: Path) -> Iterator[Sample]:
             note = json.loads(members[NOTE])
             person, split = str(note["person"]), str(note["split"])
         except (KeyError, TypeError, ValueError) as error:
-            raise MediaError(f"cannot read {shard}: sample {key} has no proper {NOTE} ({error})") from error
+            raise MediaError(f"cannot read {shard}: sample {key} has no valid {NOTE} ({error})") from error
         yield Sample(key, person, split, note, members)
 
 
@@ -150,11 +154,11 @@ def _members_in(shard: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(shard, "r:") as tar:
             for entry in tar:
-                content = tar.extractfile(entry)  # None for a folder or a link
+                content = tar.extractfile(entry)  # None for folders and links
                 if content is None:
                     continue
-                if not _key(entry.name) or set(entry.name) & set("/\\:"):  # keys become files' names
-                    raise MediaError(f"cannot read {shard}: '{entry.name}' is no plain file name")
+                if not _key(entry.name) or set(entry.name) & set("/\\:"):  # keys are used as file names
+                    raise MediaError(f"cannot read {shard}: '{entry.name}' is not a plain file name")
                 yield entry.name, content.read()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise MediaError(f"cannot read {shard}: damaged or cut short ({error}); prepare it again") from error

@@ -1,1 +1,1 @@
-"""Networks that draw the face: the paper's prior-guided generator, its rivals, and their critics."""
+"""Networks that draw the face, their inputs, and their critics."""

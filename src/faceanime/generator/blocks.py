@@ -1,6 +1,6 @@
-"""What generators and critics are built of, and what a generator returns.
+"""Building blocks of generators and critics, and the output of a generator.
 
-B pictures in a batch, C channels, S the side of a picture in px. Pictures are RGB in [-1, 1].
+In shapes, B is the batch, C the channels and S the side of a picture in px. Pictures are RGB in [-1, 1].
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from faceanime.core.errors import ConfigError
 from faceanime.structures.frames import Pixels
 
 SMALLEST_PX = 4
-"""The side of the coarsest features."""
+"""Side of the coarsest feature map."""
 
 
 @dataclass(frozen=True, eq=False)
 class GeneratedFace:
-    """A drawn face: `image` (B,3,S,S) is `out` where `mask` (B,1,S,S), in [0, 1], lets it in, else the source."""
+    """A generated face: `image` (B,3,S,S) blends `out` over the source by `mask` (B,1,S,S) in [0, 1]."""
 
     image: Float[Tensor, "B 3 S S"]
     mask: Float[Tensor, "B 1 S S"]
@@ -32,18 +32,18 @@ class GeneratedFace:
     def over(
         cls, source: Float[Tensor, "B 3 S S"], out: Float[Tensor, "B 3 S S"], mask: Float[Tensor, "B 1 S S"]
     ) -> GeneratedFace:
-        """The image: out * mask + source * (1 - mask); where the mask is 0, the source bit for bit."""
+        """The face with image out * mask + source * (1 - mask); where the mask is 0, it is the source bit for bit."""
         return cls(out * mask + source * (1.0 - mask), mask, out)
 
 
 def pixels_of(picture: Float[Tensor, "3 S S"]) -> Pixels:
-    """A picture in [-1, 1], (3,S,S), as levels (S,S,3)."""
+    """A picture (3,S,S) in [-1, 1] as uint8 pixels (S,S,3)."""
     levels = ((picture.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
     return levels.permute(1, 2, 0).cpu().numpy()
 
 
 def widths_by_scale(size_px: int, width: int, widest: int) -> tuple[int, ...]:
-    """Channels at S, S/2, ... 4 px: `width`, doubled with every halving up to `widest`. Raises ConfigError."""
+    """Channels at S, S/2, ... 4 px: `width`, doubled at each halving, `widest` at most. Raises ConfigError."""
     halvings = (size_px // SMALLEST_PX).bit_length() - 1
     if halvings < 1 or size_px != SMALLEST_PX << halvings:
         raise ConfigError(f"size_px is {size_px}, expected a power of two of at least {2 * SMALLEST_PX}")
@@ -53,20 +53,20 @@ def widths_by_scale(size_px: int, width: int, widest: int) -> tuple[int, ...]:
 
 
 def convolution(into: int, out: int) -> nn.Conv2d:
-    """3x3, size kept."""
+    """A 3x3 convolution that keeps the resolution."""
     return nn.Conv2d(into, out, 3, padding=1)
 
 
 def doubled(features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
-    """Twice the size, by the nearest neighbour."""
+    """Features upsampled by two with nearest neighbours."""
     return interpolate(features, scale_factor=2.0, mode="nearest")
 
 
 def doubled_convolution(features: Float[Tensor, "B C H W"], layer: nn.Conv2d) -> Float[Tensor, "B C2 H2 W2"]:
-    """`layer(doubled(features))` of a 3x3 convolution, with 4/9 of its products.
+    """`layer(doubled(features))` for a 3x3 convolution, with 4/9 of its multiplications.
 
-    Of three neighbours among doubled pixels two are the same: each quarter of the result is a 2x2 convolution of what
-    was not doubled yet, with sums of the weights (Shi et al., arXiv 1609.07009).
+    Of three neighbouring upsampled pixels, two are equal: each of the four phases of the result is a 2x2 convolution of
+    the features before upsampling, with sums of the weights (Shi et al., arXiv 1609.07009).
     """
     assert layer.bias is not None
     (out, into), (height, width) = layer.weight.shape[:2], features.shape[-2:]
@@ -89,14 +89,14 @@ def doubled_convolution(features: Float[Tensor, "B C H W"], layer: nn.Conv2d) ->
 
 
 class ResidualDown(nn.Module):
-    """Pre-activation residual block that halves the size by average pooling; no normalisation.
+    """Pre-activation residual block that halves the resolution by average pooling, without normalisation.
 
     Source: He et al., arXiv 1603.05027 (pre-activation); Gulrajani et al., arXiv 1704.00028 (pooling after the
     second convolution), whose shortcut is 1x1 where FRGAN's (Zhao et al., ECCV 2018), as here, is 3x3.
     """
 
     def __init__(self, into: int, out: int, slope: float = 0.0) -> None:
-        """`slope` is that of the activations for negative numbers."""
+        """`slope` is the leaky ReLU's slope for negative inputs."""
         super().__init__()
         self.slope = slope
         self.first, self.second = convolution(into, out), convolution(out, out)
@@ -110,7 +110,7 @@ class ResidualDown(nn.Module):
 
 
 class ResidualUp(nn.Module):
-    """Pre-activation residual block that doubles the size by nearest upsampling; batch norm.
+    """Pre-activation residual block that doubles the resolution by nearest-neighbour upsampling, with batch norm.
 
     Source: as `ResidualDown`.
     """
@@ -128,7 +128,7 @@ class ResidualUp(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A picture as features at every scale, finest first, and as a vector.
+    """Encodes a picture as features at every scale, finest first, and as a latent vector.
 
     Source: FRGAN (Zhao et al., ECCV 2018): a convolution, residual blocks down to 4x4, a linear layer.
     """
@@ -147,9 +147,9 @@ class Encoder(nn.Module):
 
 
 class DenseDecoder(nn.Module):
-    """A vector and the features of several encodings as a picture and a mask.
+    """Decodes a latent vector and the features of several encodings to a picture and a mask.
 
-    Each block is fed the encodings' features of its scale and, upsampled, what all blocks before it gave.
+    Each block takes the encodings' features of its scale and the upsampled outputs of all blocks before it.
 
     Source: FRGAN (Zhao et al., ECCV 2018).
     """
@@ -160,7 +160,7 @@ class DenseDecoder(nn.Module):
         coarse_first = widths[::-1]
         self.blocks = nn.ModuleList(
             [
-                # what came before: the linear layer's picture of the coarsest width, and one from each block
+                # dense connections: the output of the linear layer, of the coarsest width, and of each earlier block
                 ResidualUp(encodings * here + coarse_first[0] + sum(coarse_first[1 : scale + 1]), finer)
                 for scale, (here, finer) in enumerate(pairwise(coarse_first))
             ]
@@ -172,7 +172,7 @@ class DenseDecoder(nn.Module):
     def forward(
         self, latent: Float[Tensor, "B L"], encodings: list[list[Tensor]]
     ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
-        """`encodings` are lists of features, finest first. The picture is in [-1, 1], the mask in [0, 1]."""
+        """The picture in [-1, 1] and the mask in [0, 1]; each of `encodings` is a list of features, finest first."""
         *coarse_first, finest = reversed([torch.cat(scale, dim=1) for scale in zip(*encodings, strict=True)])
         decoded = [self.enter(latent).unflatten(1, (-1, SMALLEST_PX, SMALLEST_PX))]
         for block, features in zip(self.blocks, coarse_first, strict=True):

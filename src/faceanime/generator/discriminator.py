@@ -1,6 +1,6 @@
-"""Critics: the paper's, which gives a pair one number, and a small one that judges patches.
+"""Critics: the paper's, which gives each pair one score, and a smaller one that scores patches.
 
-Both see a pair [p_t, I]: what the picture was drawn from, and the picture, real or drawn, as channels of one tensor.
+Both take a pair [p_t, I], the target's prior and a real or generated picture, as channels of one tensor.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from faceanime.core.errors import ConfigError, check_shape
 from faceanime.generator.blocks import SMALLEST_PX, ResidualDown, convolution, widths_by_scale
 
 _CRITIC_SLOPE = 0.01
+"""Slope of the paper's critic's leaky ReLU for negative inputs: PyTorch's default."""
 _PATCH_SLOPE = 0.2
+"""The same for the patch critic, as in arXiv 1611.07004."""
 
 
 @dataclass(frozen=True)
 class CriticConfig:
-    """Size of the paper's critic; as it stands, that of the release (20 M parameters)."""
+    """Size of the paper's critic; the defaults are the release's (20 M parameters)."""
 
     size_px: int = 128
+    """Side of the pictures in px, a power of two."""
     channels: int = 6
-    """Of the prior and the picture together."""
+    """Channels of prior and picture together."""
     width: int = 64
-    """Channels at full size; doubled with every halving ..."""
+    """Channels at full resolution; each halving of the resolution doubles them."""
     widest: int = 512
-    """... up to so many."""
+    """Upper limit on the channels."""
 
     def __post_init__(self) -> None:
         widths_by_scale(self.size_px, self.width, self.widest)
@@ -37,9 +40,9 @@ class CriticConfig:
 
 
 class Critic(nn.Module):
-    """Residual blocks down to 4x4, leaky ReLU, and a linear layer to one number; no normalisation.
+    """Residual blocks down to 4x4, leaky ReLU, and a linear layer to one score; without normalisation.
 
-    A Wasserstein critic's gradient is penalised for each sample, which batch norm would mix (arXiv 1704.00028, sec. 4).
+    A Wasserstein critic's gradient is penalised per sample; batch norm would mix samples (arXiv 1704.00028, sec. 4).
 
     Source: arXiv 2105.14678, sec. III (a critic of [p_t, I]); the blocks are those of FRGAN (Zhao et al., ECCV 2018).
     """
@@ -53,14 +56,14 @@ class Critic(nn.Module):
         self.leave = nn.Linear(widths[-1] * SMALLEST_PX**2, 1)
 
     def forward(self, pair: Float[Tensor, "B C S S"]) -> Float[Tensor, " B"]:
-        """How real each pair is, on a scale of its own. Raises ShapeError."""
+        """A score per pair, higher for real ones, of no fixed scale. Raises ShapeError."""
         check_shape("pair", pair, None, self.config.channels, self.config.size_px, self.config.size_px)
         features: Tensor = self.blocks(self.enter(pair))
         return self.leave(features.flatten(1))[:, 0]
 
 
 _PAIR_CHANNELS = 6
-"""The target's prior and the picture."""
+"""Channels of the target's prior and the picture."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ class PatchCriticConfig:
     """Size of the patch critic."""
 
     width: int = 32
-    """Channels of the first layer; every layer doubles them."""
+    """Channels of the first layer; each further layer doubles them."""
     layers: int = 3
-    """Halvings; three see patches of 54 px."""
+    """Number of layers that halve the resolution; with three, a patch is 54 px wide."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers) < 1:
@@ -78,10 +81,10 @@ class PatchCriticConfig:
 
 
 class PatchCritic(nn.Module):
-    """Strided convolutions with instance norm and leaky ReLU; a score for each patch.
+    """Strided convolutions with instance norm and leaky ReLU, and a score per patch.
 
-    Source: Isola et al., arXiv 1611.07004, sec. 3.2.2 (PatchGAN); Wang et al., arXiv 1711.11585, sec. 3.2 (features
-    to match). Ours: thinner, and the last two convolutions are 3x3.
+    Source: Isola et al., arXiv 1611.07004, sec. 3.2.2 (PatchGAN); Wang et al., arXiv 1711.11585, sec. 3.2 (feature
+    matching). Ours has fewer channels, and its last two convolutions are 3x3.
     """
 
     def __init__(self, config: PatchCriticConfig = PatchCriticConfig()) -> None:
@@ -97,7 +100,7 @@ class PatchCritic(nn.Module):
         self.leave = convolution(widths[-1], 1)
 
     def forward(self, pair: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B h w"], list[Tensor]]:
-        """A score for each patch, and the features of each layer. Raises ShapeError."""
+        """A score per patch, and the features of each layer. Raises ShapeError."""
         check_shape("pair", pair, None, _PAIR_CHANNELS, None, None)
         features: list[Tensor] = []
         for layer in self.layers:

@@ -1,7 +1,7 @@
-"""What the paper's generator sees: a square around the portrait's face, and in it a prior of any geometry.
+"""Inputs of the paper's generator: a square window around the portrait's face, and the prior of a geometry in it.
 
-The prior is the paper's sparse texture (arXiv 2105.14678, sec. III-B), or its rival, one heat map for each landmark:
-those tell where a face goes, not what its skin looks like there.
+The prior is the paper's sparse texture (arXiv 2105.14678, sec. III-B) or, as a baseline, one heat map per landmark,
+which shows the geometry but not the appearance.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ HEAT_LANDMARKS = (
     *topology.INNER_LIPS_LOWER[::2],
     *topology.INNER_LIPS_UPPER[2:-1:2],
 )
-"""The contours that landmark-guided generators draw."""
+"""Landmarks on the contours that landmark-guided generators draw."""
 _HEAT_SIGMA = 2.0 / 128
-"""Share of the window's side."""
+"""Standard deviation of a heat map's Gaussian, as a fraction of the window's side; chosen by eye."""
 _SIDE = 3.2
-"""Side of the window, model units: the head with some of what is around it."""
+"""Side of the window in model units, chosen by eye: the head with a margin."""
 
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """What tells the generator how the face is to move."""
+    """The prior that conditions the generator on the geometry."""
 
     kind: Literal["texture", "heat-maps"] = "texture"
+    """Kind of the prior: the paper's sparse texture, or heat maps of landmarks."""
     interval: int = 4
-    """One of so many vertices carries the texture: 1 is dense, 16 the coarsest."""
+    """Every n-th vertex carries the texture: 1 is dense, 16 the coarsest."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.interval <= LARGEST_INTERVAL:
@@ -54,12 +55,12 @@ class PriorConfig:
 
     @property
     def channels(self) -> int:
-        """Of one prior."""
+        """Number of channels of one prior."""
         return 3 if self.kind == "texture" else len(HEAT_LANDMARKS)
 
 
 def face_window(points: Points, pose: HeadPose, size_px: int) -> Window:
-    """An upright square around a face: `points` (V,3) are all vertices of the model, px; `pose` is theirs."""
+    """An upright square around a face: `points` (V,3) are the model's vertices in px, `pose` is their pose."""
     scale = size_px / (_SIDE * float(pose.scale))
     outline = points[list(topology.OVAL), :2]
     offset = size_px / 2 - scale * (outline.min(axis=0) + outline.max(axis=0)) / 2
@@ -69,7 +70,7 @@ def face_window(points: Points, pose: HeadPose, size_px: int) -> Window:
 def draw_prior(
     config: PriorConfig, window: Window, texture: SparseTexture, points: Points
 ) -> Float32[np.ndarray, "S S P"]:
-    """The prior of the geometry `points` (V,3), px of the picture, in [-1, 1]."""
+    """The prior of a geometry, in [-1, 1]; `points` (V,3) in px of the picture."""
     if config.kind == "texture":
         return window.texture(texture, points)
     places = window.placed(points)[list(HEAT_LANDMARKS), :2]

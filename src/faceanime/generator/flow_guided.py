@@ -1,18 +1,18 @@
-"""The flow-guided generator: small networks that repair, in windows, what the geometric renderer cannot carry.
+"""The flow-guided generator: small networks that repair, in windows, what the geometric renderer cannot draw.
 
-Four U-Nets (face; mouth; eye, which serves both; light) see a window of the renderer's picture, what the 3D face tells
-of it (`conditions.py`) and, in feature space, the paper's residual E(p_t) - E(p_s) of both sparse texture priors
-(arXiv 2105.14678, sec. III), each with an E of its own, so that it can be taught and kept by itself. That of light
-gives a gain, smooth over the whole face: skin that turns with the head meets other light. Each of the others gives a
-picture and a mask, and
+Four U-Nets (face; mouth; eye, for both eyes; light) take a window of the renderer's picture, its conditioning maps
+(`conditions.py`) and, in feature space, the paper's difference E(p_t) - E(p_s) of both sparse texture priors
+(arXiv 2105.14678, sec. III). Each has an encoder E of its own, so that it can be trained and stored separately. The
+light network returns a gain, smooth over the whole face, since skin that turns with the head is lit differently. Each
+of the others returns a picture and a mask, and
 
     I = mask * synthesis + (1 - mask) * window,   mask = gate * sigmoid(logits).
 
-The synthesis is the window plus twice a tanh: a network that has learned nothing changes nothing, light and skin stay
-the source's own, and what is pasted is a change (`Window.paste`) that leaves finer detail than a window's alone.
-Plain convolutions, batch norm that `folded` folds away, ReLU, nearest upsampling; all is done at half resolution and
-below, from where the last convolution but one is folded out (PixelShuffle; Shi et al., arXiv 1609.05158): on a CPU such
-networks are bound by memory.
+The synthesis is the window plus twice a tanh: an untrained network changes nothing, light and skin remain the
+source's, and what is pasted is a change (`Window.paste`), which keeps detail that exceeds the window's resolution. The
+networks consist of plain convolutions, batch norm (merged into them by `folded`), ReLU and nearest-neighbour
+upsampling. They work at half resolution and below, up to the last convolution but one (PixelShuffle; Shi et al.,
+arXiv 1609.05158), since on a CPU such networks are bound by memory.
 """
 
 from __future__ import annotations
@@ -37,40 +37,48 @@ from faceanime.runtime.network import Network
 from faceanime.runtime.torch_network import TorchNetwork
 
 RepairedPart: TypeAlias = Literal["mouth", "eye", "face"]
-"""What is painted; of light, only a gain is known."""
+"""The parts whose network returns a picture; the light network returns a gain."""
 
-_SHOWN = 3 + 1
-_GIVEN = _SHOWN + len(MAPS)
-"""Channels that a network sees: the window and the gate, at full size to the end, and the maps."""
+_IMAGE_CHANNELS = 3 + 1
+"""The window and its gate, which also reach the last layer."""
+_INPUT_CHANNELS = _IMAGE_CHANNELS + len(MAPS)
 _SCALES = 4
-"""Halvings of a window."""
+"""Number of times that a network halves a window."""
 _COLOUR_IN_USE = 0.25
-"""Share of a change's colour that is believed in use; its light is, wholly. Compressed clips smear the red of lips over
-small teeth, and what learned from them reddens those of large, sharp portraits: on validation red minus green was 4 to
-10 levels too high there with all of it, right with a quarter, and no error rose by more than 0.3 levels."""
+"""Fraction of a change's chroma that is applied at inference; its brightness is applied fully. In compressed clips the
+red of lips bleeds over small teeth, so that networks trained on them redden the teeth of large, sharp portraits: on
+validation data red minus green was 4 to 10 levels too high there with all of the chroma and right with a quarter, and
+no error rose by more than 0.3 levels."""
 _LIGHT_IN_USE = 0.6
-"""Share of light's logarithm that is believed in use: three quarters of what all of it gains on validation clips is
-there, and portraits in a studio, whose light hardly changes, are not made worse."""
+"""Fraction of the gain's logarithm that is applied at inference: it keeps three quarters of the improvement on
+validation clips, and does not degrade studio portraits, whose light hardly changes."""
 _BRIGHTEST = 0.5
-"""Natural logarithm of the largest gain of light."""
+"""Natural logarithm of the light network's largest gain; chosen by eye."""
 _OPEN_LOGIT = 1.0
-"""Masks begin rather open: a shut one would learn nothing."""
+"""Initial logit of the masks; they begin rather open, since a closed mask passes no gradient. Chosen by eye."""
 
 
 @dataclass(frozen=True)
 class FlowGuidedConfig:
-    """Size of the windows and of the networks; widths are channels at full size, a half, a quarter ... a sixteenth."""
+    """Sizes of the windows and of the networks.
+
+    Widths are channels at full, a half, a quarter, an eighth and a sixteenth of the window's resolution.
+    """
 
     windows: WindowSizes = field(default_factory=WindowSizes)
+    """Sides of the windows."""
     mouth: tuple[int, ...] = (8, 32, 56, 96, 128)
+    """Widths of the mouth's network."""
     eye: tuple[int, ...] = (8, 32, 56, 80, 96)
+    """Widths of the eyes' network."""
     face: tuple[int, ...] = (6, 16, 32, 48, 64)
+    """Widths of the face's network."""
     prior: tuple[int, ...] = (16, 32, 48)
-    """Channels of the priors' encoder at a half, a quarter and an eighth."""
+    """Widths of the priors' encoder at a half, a quarter and an eighth."""
     light: tuple[int, ...] = (24, 48, 64, 64)
-    """Channels at a half, a quarter, an eighth and a sixteenth: light leaves from a quarter."""
+    """Widths of the light network at a half, a quarter, an eighth and a sixteenth; its output is at a quarter."""
     interval: int = TextureConfig.interval
-    """The sparse texture priors keep one of so many vertices."""
+    """Every n-th vertex carries the sparse texture priors."""
 
     def __post_init__(self) -> None:
         for name, count in {
@@ -91,19 +99,19 @@ class FlowGuidedConfig:
         return TextureConfig(self.interval)
 
     def widths(self, part: RepairedPart) -> tuple[int, ...]:
-        """Of a part's network."""
+        """Widths of a part's network."""
         return {"mouth": self.mouth, "eye": self.eye, "face": self.face}[part]
 
 
 FAST = FlowGuidedConfig()
-"""2.0 GFLOP a frame, all five windows together; 2.2 M parameters."""
+"""2.0 GFLOP per frame for all five windows; 2.2 M parameters."""
 QUALITY = FlowGuidedConfig(windows=WindowSizes(mouth_px=192, eye_px=96, face_px=128))
-"""4.0 GFLOP a frame. The same networks look closer, so their training can begin with the weights of `FAST`; networks
-five times as large were no better after the hour and a half of a CPU core that they were given."""
+"""4.0 GFLOP per frame: the same networks on larger windows, so that training can start from the weights of `FAST`.
+Networks five times as large were no better after one and a half hours of training on a CPU core."""
 
 
 class ConvNorm(nn.Module):
-    """A 3x3 convolution, batch norm, ReLU; `folded` into one convolution for use."""
+    """A 3x3 convolution, batch norm and ReLU; `fold` merges the first two for inference."""
 
     def __init__(self, into: int, out: int, stride: int = 1) -> None:
         super().__init__()
@@ -114,14 +122,14 @@ class ConvNorm(nn.Module):
         return relu(self.norm(self.convolution(features)))
 
     def fold(self) -> None:
-        """Make the norm part of the convolution; for networks that learn no more."""
+        """Merge the batch norm into the convolution; only for networks that are not trained further."""
         if isinstance(self.norm, nn.BatchNorm2d):
             self.convolution = nn.utils.fuse_conv_bn_eval(self.convolution, self.norm)
             self.norm = nn.Identity()
 
 
 class PriorEncoder(nn.Module):
-    """E: a sparse texture prior as features at a quarter and at an eighth of its size."""
+    """The encoder E: features of a sparse texture prior at a quarter and an eighth of its resolution."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -132,24 +140,24 @@ class PriorEncoder(nn.Module):
         quarter = self.second(self.enter(prior))
         return quarter, self.third(quarter)
 
-    def moved(
+    def difference(
         self, target_prior: Float[Tensor, "B 3 S S"], source_prior: Float[Tensor, "B 3 S S"]
     ) -> tuple[Tensor, Tensor]:
-        """E(p_t) - E(p_s) at a quarter and at an eighth of the size (arXiv 2105.14678, sec. III)."""
+        """E(p_t) - E(p_s) at a quarter and an eighth of the resolution (arXiv 2105.14678, sec. III)."""
         quarter, eighth = self(torch.cat([target_prior, source_prior]))
         count = len(target_prior)
         return quarter[:count] - quarter[count:], eighth[:count] - eighth[count:]
 
 
 def _halving(widths: tuple[int, ...]) -> nn.ModuleList:
-    """A U-Net's way down: each block halves the size."""
+    """Contracting path of a U-Net: each block halves the resolution."""
     return nn.ModuleList(
         [nn.Sequential(ConvNorm(into, out, stride=2), ConvNorm(out, out)) for into, out in pairwise(widths)]
     )
 
 
 def _doubling(widths: tuple[int, ...]) -> nn.ModuleList:
-    """A U-Net's way up, coarsest first: each block sees what came up and what went down at its size."""
+    """Expanding path of a U-Net, coarsest block first: each takes the upsampled features and those of its skip."""
     return nn.ModuleList(
         [
             nn.Sequential(ConvNorm(coarse + fine, fine), ConvNorm(fine, fine))
@@ -159,17 +167,17 @@ def _doubling(widths: tuple[int, ...]) -> nn.ModuleList:
 
 
 class RepairNet(nn.Module):
-    """A U-Net: a window and what is told of it in, a change in (-2, 2) and a mask's logits out."""
+    """A U-Net from a window and its conditions to a change in (-2, 2) and a mask's logits."""
 
     def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
         super().__init__()
         full, *below = widths
         self.prior_encoder = PriorEncoder(prior_widths)
-        self.down, self.up = _halving((_GIVEN, *below)), _doubling(tuple(below))
+        self.down, self.up = _halving((_INPUT_CHANNELS, *below)), _doubling(tuple(below))
         self.tell_quarter = nn.Conv2d(prior_widths[1], below[1], 1)
         self.tell_eighth = nn.Conv2d(prior_widths[2], below[2], 1)
         self.unfold = ConvNorm(below[0], 4 * full)
-        self.leave = nn.Conv2d(full + _SHOWN, 3 + 1, 3, padding=1)
+        self.leave = nn.Conv2d(full + _IMAGE_CHANNELS, 3 + 1, 3, padding=1)
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -181,30 +189,30 @@ class RepairNet(nn.Module):
         target_prior: Float[Tensor, "B 3 S S"],
         source_prior: Float[Tensor, "B 3 S S"],
     ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
-        """The change, and the mask's logits."""
-        moved = self.prior_encoder.moved(target_prior, source_prior)
+        """The change and the mask's logits; `given` is the window, its gate and its maps."""
+        motion = self.prior_encoder.difference(target_prior, source_prior)
         half = self.down[0](given)
-        quarter = self.down[1](half) + self.tell_quarter(moved[0])
-        eighth = self.down[2](quarter) + self.tell_eighth(moved[1])
+        quarter = self.down[1](half) + self.tell_quarter(motion[0])
+        eighth = self.down[2](quarter) + self.tell_eighth(motion[1])
         features = self.down[3](eighth)
         for up, skip in zip(self.up, (eighth, quarter, half), strict=True):
             features = up(torch.cat([doubled(features), skip], dim=1))
         full = pixel_shuffle(self.unfold(features), 2)
-        made = self.leave(torch.cat([full, given[:, :_SHOWN]], dim=1))
+        made = self.leave(torch.cat([full, given[:, :_IMAGE_CHANNELS]], dim=1))
         return 2.0 * made[:, :3].tanh(), made[:, 3:]
 
 
 class LightNet(nn.Module):
-    """A U-Net that leaves at a quarter of the size: a window and what is told of it in, a smooth gain out.
+    """A U-Net from a window and its conditions to a smooth gain, computed at a quarter of the resolution.
 
-    The gain is the same for red, green and blue: three of their own were nearer to the truth by 0.3 % alone, and put
-    coloured patches on tinted pictures.
+    The gain is the same for red, green and blue: separate ones reduced the error by only 0.3 % and left coloured
+    patches on tinted pictures.
     """
 
     def __init__(self, widths: tuple[int, ...], prior_widths: tuple[int, ...]) -> None:
         super().__init__()
         self.prior_encoder = PriorEncoder(prior_widths)
-        self.down, self.up = _halving((_GIVEN, *widths)), _doubling(widths[1:])
+        self.down, self.up = _halving((_INPUT_CHANNELS, *widths)), _doubling(widths[1:])
         self.tell_quarter = nn.Conv2d(prior_widths[1], widths[1], 1)
         self.tell_eighth = nn.Conv2d(prior_widths[2], widths[2], 1)
         self.leave = nn.Conv2d(widths[1], 1, 3, padding=1)
@@ -218,10 +226,10 @@ class LightNet(nn.Module):
         target_prior: Float[Tensor, "B 3 S S"],
         source_prior: Float[Tensor, "B 3 S S"],
     ) -> Float[Tensor, "B 1 S S"]:
-        """The gain's natural logarithm."""
-        moved = self.prior_encoder.moved(target_prior, source_prior)
-        quarter = self.down[1](self.down[0](given)) + self.tell_quarter(moved[0])
-        eighth = self.down[2](quarter) + self.tell_eighth(moved[1])
+        """The natural logarithm of the gain; `given` as in `RepairNet`."""
+        motion = self.prior_encoder.difference(target_prior, source_prior)
+        quarter = self.down[1](self.down[0](given)) + self.tell_quarter(motion[0])
+        eighth = self.down[2](quarter) + self.tell_eighth(motion[1])
         features = self.down[3](eighth)
         for up, skip in zip(self.up, (eighth, quarter), strict=True):
             features = up(torch.cat([doubled(features), skip], dim=1))
@@ -230,7 +238,7 @@ class LightNet(nn.Module):
 
 
 class FlowGuided(nn.Module):
-    """The four networks."""
+    """The four networks: face, mouth, eye and light."""
 
     network: ClassVar[str] = "flow-guided"
     """Its name in weights files."""
@@ -253,14 +261,14 @@ class FlowGuided(nn.Module):
         target_prior: Float[Tensor, "B 3 S S"],
         source_prior: Float[Tensor, "B 3 S S"],
     ) -> GeneratedFace:
-        """The windows of one part, repaired; pictures and priors in [-1, 1].
+        """Repair the windows of one part; pictures and priors in [-1, 1].
 
-        Where the gate is 0, `image` is `window` bit for bit. Raises ShapeError.
+        Where the gate is 0, `image` equals `window` bit for bit. Raises ShapeError.
         """
         if part == "light":
             lit = (window + 1.0) * self.gain(window, maps, gate, target_prior, source_prior) - 1.0
             return GeneratedFace(lit, gate, lit)
-        given = self._given(part, window, maps, gate, target_prior, source_prior)
+        given = self._inputs(part, window, maps, gate, target_prior, source_prior)
         change, logits = self.nets[part](given, target_prior, source_prior)
         mask = gate * logits.float().sigmoid()
         light = change.float().mean(dim=1, keepdim=True)
@@ -274,14 +282,14 @@ class FlowGuided(nn.Module):
         target_prior: Float[Tensor, "B 3 S S"],
         source_prior: Float[Tensor, "B 3 S S"],
     ) -> Float[Tensor, "B 1 S S"]:
-        """By what the light of a face is multiplied, in the window of "light"; exactly 1 where the gate is 0.
+        """The gain on the brightness of a face in its light window; exactly 1 where the gate is 0.
 
         Raises ShapeError.
         """
-        given = self._given("light", window, maps, gate, target_prior, source_prior)
+        given = self._inputs("light", window, maps, gate, target_prior, source_prior)
         return (self._light * gate * self.light(given, target_prior, source_prior)).exp()
 
-    def _given(
+    def _inputs(
         self,
         part: WindowPart,
         window: Tensor,
@@ -290,7 +298,7 @@ class FlowGuided(nn.Module):
         target_prior: Tensor,
         source_prior: Tensor,
     ) -> Tensor:
-        """What a network sees beside the priors."""
+        """Window, gate and maps, checked, as the channels of one tensor."""
         side, count = self.config.windows.of(part), len(window)
         check_shape("window", window, None, 3, side, side)
         check_shape("maps", maps, count, len(MAPS), side, side)
@@ -302,11 +310,11 @@ class FlowGuided(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """What is taught by itself, by name."""
+        """The networks that are trained separately, by name."""
         return {**self.nets, "light": self.light}
 
     def networks(self) -> dict[WindowPart, Network]:
-        """The networks for use alone, by part: each takes what `forward` does and returns `image` (light: `gain`)."""
+        """The networks for inference: each takes the arguments of `forward` and returns `image` (light: `gain`)."""
         folded = self.folded()
 
         def repair(part: WindowPart) -> Callable[..., Mapping[str, Tensor]]:
@@ -318,7 +326,7 @@ class FlowGuided(nn.Module):
         return {part: TorchNetwork(light if part == "light" else repair(part)) for part in PARTS}
 
     def folded(self) -> FlowGuided:
-        """A copy for use alone: less colour and light, batch norm in the convolutions, weights as CPUs like them."""
+        """A copy for inference: chroma and gain reduced, batch norm merged, weights in the format that suits CPUs."""
         network = copy.deepcopy(self).eval()
         network._colour, network._light = _COLOUR_IN_USE, _LIGHT_IN_USE
         for module in network.modules():

@@ -1,12 +1,13 @@
 """The paper's generator (PGFG; arXiv 2105.14678, sec. III): G(I_s, E(p_t) - E(p_s)).
 
-The paper says: the source I_s and the difference of two encoded priors, p_s drawn at the source's geometry and p_t at
-the target's with the source's colours, give the target picture; skips carry the features of all encodings.
-The authors' release calls its networks as FRGAN does (Zhao et al., ECCV 2018: a picture, the priors of source and
-target; a picture and a mask back), without showing them: so the architecture here is FRGAN's, in 128x128 with a latent
-of 128, as those calls ask for.
-Our choices: the widths of `PAPER_SMALL`, sizes other than 128 px (blocks are added down to 4x4), PyTorch's own initial
-weights (FRGAN's N(0, 0.02) fades out in thin layers).
+In the paper the generator draws the target picture from the source I_s and the difference of two encoded priors: p_s,
+drawn at the source's geometry, and p_t, drawn at the target's with the source's colours. Skip connections carry the
+features of all encodings. The authors' release does not contain the networks, but it calls them as FRGAN does (Zhao et
+al., ECCV 2018: a picture and the priors of source and target in, a picture and a mask out). So the architecture here is
+FRGAN's, at 128x128 with a latent of 128, which those calls imply.
+
+Our choices: the widths of `PAPER_SMALL`, sizes other than 128 px (blocks are added down to 4x4), and PyTorch's default
+initial weights (with FRGAN's N(0, 0.02), signals vanish in thin layers).
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ class PgfgConfig:
     """Size of the paper's generator."""
 
     size_px: int = 128
-    """Side of its pictures, a power of two."""
+    """Side of the pictures in px, a power of two."""
     width: int = 64
-    """Channels at full size; doubled with every halving ..."""
+    """Channels at full resolution; each halving of the resolution doubles them."""
     widest: int = 512
-    """... up to so many."""
+    """Upper limit on the channels."""
     latent: int = 128
-    """Numbers that a picture is encoded as."""
+    """Length of the latent vector."""
     prior: PriorConfig = field(default_factory=PriorConfig)
+    """The prior that conditions the generator on the geometry."""
 
     def __post_init__(self) -> None:
         widths_by_scale(self.size_px, self.width, self.widest)
@@ -46,15 +48,15 @@ class PgfgConfig:
 
 
 PAPER = PgfgConfig()
-"""As released: 115 M parameters; 172 GFLOP a frame, the release 265 (see `blocks.doubled_convolution`)."""
+"""The release's size: 115 M parameters; 172 GFLOP per frame (the release: 265; see `blocks.doubled_convolution`)."""
 PAPER_SMALL = PgfgConfig(width=8, widest=64)
-"""The same network an eighth as wide: 2.1 M parameters, 2.7 GFLOP a frame."""
+"""The same network at an eighth of the width: 2.1 M parameters, 2.7 GFLOP per frame."""
 HEAT_MAPS = PgfgConfig(width=8, widest=64, prior=PriorConfig("heat-maps"))
-"""The paper's rival: the same, told by landmarks alone."""
+"""The baseline of the paper's comparison: the same network, conditioned on landmarks only."""
 
 
 class Pgfg(nn.Module):
-    """One encoder for the picture, one shared by both priors, one dense decoder."""
+    """The generator: an encoder for the picture, one shared by both priors, and a dense decoder."""
 
     network: ClassVar[str] = "pgfg"
     """Its name in weights files."""
@@ -69,7 +71,7 @@ class Pgfg(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """What is taught by itself, by name: all of it, whole faces."""
+        """The modules that are trained separately, by name: a single one, for the whole face."""
         return {"face": self}
 
     def forward(
@@ -90,7 +92,7 @@ class Pgfg(nn.Module):
         return GeneratedFace.over(source, out, mask)
 
     def as_network(self) -> Network:
-        """The network for use alone: takes what `forward` does and returns `out` and `mask`."""
+        """The network for inference: takes the arguments of `forward` and returns `out` and `mask`."""
 
         def run(**given: Tensor) -> Mapping[str, Tensor]:
             made = self(**given)

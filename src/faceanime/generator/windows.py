@@ -1,9 +1,9 @@
-"""Windows: squares of a picture that move with the head, and what is put back through them.
+"""Windows: square crops of a picture that move with the head, and how a repaired window is pasted back.
 
-A network looks at the few small places that geometry cannot carry: aligned to the head's roll, as large as its scale
-says, S px wide whatever the picture's size. The left eye's window is mirrored, so that one network serves both; that of
-light sees the whole face, small: how bright skin is changes slowly across it. Where they stand, and what the 3D face
-tells of them: `conditions.py`.
+Networks repair the few small regions that geometry cannot draw. Each region has a window, aligned with the head's roll
+and in proportion to its scale, of S px a side at any size of the picture. The left eye's window is mirrored, so that
+one network serves both eyes. The light window shows the whole face at low resolution: the brightness of skin changes
+slowly across it. `conditions.py` places the windows and draws their conditioning maps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from jaxtyping import Float, Float32, Float64, UInt8
 
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.geometry.flow import identity_flow, sample
-from faceanime.geometry.similarity import ANTIALIAS_BELOW, apply_affine, invert_affine, warp_image
+from faceanime.geometry.similarity import (
+    ANTIALIAS_BELOW,
+    PIXEL_SIGMA,
+    apply_affine,
+    invert_affine,
+    warp_image,
+)
 from faceanime.prior.sparse_texture import render_texture
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import Box, SparseTexture
@@ -33,18 +39,24 @@ PART_OF: dict[WindowName, WindowPart] = {
     "left_eye": "eye",
     "light": "light",
 }
+"""The part of each window; a part has one network."""
 WINDOWS: tuple[WindowName, ...] = tuple(PART_OF)
 PARTS: tuple[WindowPart, ...] = ("face", "mouth", "eye", "light")
-"""In the order in which they are mended: where gates overlap, the next sees what is mended already. Light comes last:
-the others have learned on pictures without it."""
+"""The parts in the order of their repair: where gates overlap, a network sees the repairs of the parts before it. Light
+is last, since the other networks were trained on pictures without its gain."""
 
-_REPLACES = 16.0
-"""Levels of 255: a pixel that changes by so much shows something else."""
+_REPLACEMENT_LEVELS = 16.0
+"""Change of a pixel, in levels of 255, from which it shows another surface, so that its fine detail is replaced too;
+chosen by eye."""
+_LEAST_WINDOW_PX, _LARGEST_WINDOW_PX, _WINDOW_STEP_PX = 32, 512, 16
+"""The networks halve a window four times, so its side is a multiple of 16."""
+_MARGIN_PX = 3.0
+"""Margin around the part of a picture under a window, in pixels of both, for the support of cubic interpolation."""
 
 
 @dataclass(frozen=True)
 class WindowSizes:
-    """Sides of the windows, px; multiples of 16 from 32 to 512."""
+    """Sides of the windows in px, multiples of 16 from 32 to 512."""
 
     mouth_px: int = 128
     eye_px: int = 64
@@ -53,28 +65,32 @@ class WindowSizes:
 
     def __post_init__(self) -> None:
         for name in ("mouth_px", "eye_px", "face_px", "light_px"):
-            if not 32 <= getattr(self, name) <= 512 or getattr(self, name) % 16:
+            side_px = getattr(self, name)
+            if not _LEAST_WINDOW_PX <= side_px <= _LARGEST_WINDOW_PX or side_px % _WINDOW_STEP_PX:
                 raise ConfigError(
-                    f"{name} is {getattr(self, name)}, expected a multiple of 16 from 32 to 512"
+                    f"{name} is {side_px}, expected a multiple of {_WINDOW_STEP_PX} "
+                    f"from {_LEAST_WINDOW_PX} to {_LARGEST_WINDOW_PX}"
                 )
 
     def of(self, part: WindowPart) -> int:
-        """The side of a part's window, px."""
+        """The side of a part's window in px."""
         sides = {"mouth": self.mouth_px, "eye": self.eye_px, "face": self.face_px, "light": self.light_px}
         return sides[part]
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A square of a picture: `window_from_picture` (2,3) px, a similarity unless it is `jittered`; seen in a mirror if
-    `mirrored`."""
+    """A square crop: `window_from_picture` (2,3) maps px of the picture to px of the window, before it is mirrored.
+
+    The map is a similarity unless the window is `jittered`.
+    """
 
     window_from_picture: Float64[np.ndarray, "2 3"]
     size_px: int
     mirrored: bool = False
 
     def cut(self, picture: Pixels) -> UInt8[np.ndarray, "S S 3"]:
-        """What the window shows of a picture (H,W,3), smoothed first where it shrinks."""
+        """The window's crop of a picture (H,W,3), low-pass filtered first if it shrinks."""
         box = self._box(self._whole, *picture.shape[:2])
         near = self.within(box)
         seen = warp_image(
@@ -87,10 +103,10 @@ class Window:
         return self._oriented(seen)
 
     def paste(self, canvas: Pixels, change: Float32[np.ndarray, "S S 3"]) -> None:
-        """Add a change (levels of 255) to a picture, in place; where it is 0, pixels stay as they are.
+        """Add a change (levels of 255) to a picture, in place; where it is 0, pixels keep their values.
 
-        A change, not a picture: what it leaves alone keeps the detail that the picture has beyond the window's. Where
-        it reaches `_REPLACES` levels, something else is there now, and the detail of what was there goes.
+        Unchanged regions thus keep the detail that exceeds the window's resolution. Where the change reaches
+        `_REPLACEMENT_LEVELS`, another surface is shown and the old one's detail is removed.
         """
         check_shape("change", change, self.size_px, self.size_px, 3)
         seen = _antialiased(np.ascontiguousarray(self._oriented(change)), 1.0 / self._scale)
@@ -102,14 +118,14 @@ class Window:
         inside = canvas[box.slices]
         if self._scale < ANTIALIAS_BELOW:
             held = self._oriented(near.cut(inside)).astype(np.float32)
-            gone = (np.abs(added).max(axis=-1, keepdims=True) / _REPLACES).clip(0.0, 1.0)
+            gone = (np.abs(added).max(axis=-1, keepdims=True) / _REPLACEMENT_LEVELS).clip(0.0, 1.0)
             added += gone * (sample(held, places) - inside)
         inside[:] = np.rint(inside + added).clip(0, 255).astype(np.uint8)
 
     def apply_gain(self, canvas: Pixels, gain: Float32[np.ndarray, "S S"]) -> None:
-        """Multiply a picture by a gain, in place; where it is 1, pixels stay as they are.
+        """Multiply a picture by a gain, in place; where it is 1, pixels keep their values.
 
-        The picture's finer detail stays, as that of skin in another light.
+        Detail that exceeds the window's resolution is kept, as it is on skin in another light.
         """
         check_shape("gain", gain, self.size_px, self.size_px)
         turned = self._oriented(gain)
@@ -124,9 +140,9 @@ class Window:
     def blend(
         self, canvas: Pixels, picture: UInt8[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "S S"]
     ) -> None:
-        """Blend a picture into the part of `canvas` (H,W,3) that the window sees, in place; `weight` in [0, 1].
+        """Blend a picture into the part of `canvas` (H,W,3) under the window, in place; `weight` is in [0, 1].
 
-        The weight must be 0 along the window's edge. Where it is 0, pixels stay as they are.
+        The weight must be 0 along the window's edge. Where it is 0, pixels keep their values.
         """
         check_shape("picture", picture, self.size_px, self.size_px, 3)
         check_shape("weight", weight, self.size_px, self.size_px)
@@ -137,7 +153,8 @@ class Window:
         inside[:] = np.rint(seen[..., :3] + (1.0 - seen[..., 3:]) * inside).astype(np.uint8)
 
     def _under(self, canvas: Pixels, part: Box) -> tuple[Box, Window, Float32[np.ndarray, "h w 2"]]:
-        """What of a picture is under a part of the window, the window on that, and where its pixels are in it, px."""
+        """The box of a picture under a part of the window, the window relative to that box, and the positions of the
+        box's pixels in the window, px."""
         box = self._box(part, *canvas.shape[:2])
         near = self.within(box)
         flow = identity_flow(box.height, box.width)
@@ -145,29 +162,29 @@ class Window:
 
     @property
     def places(self) -> Float64[np.ndarray, "S S 2"]:
-        """Where each pixel of the window is in the picture, px, before it is mirrored."""
+        """The position in the picture, px, of each pixel of the window before it is mirrored."""
         line = np.arange(self.size_px) + 0.5
         return apply_affine(
             invert_affine(self.window_from_picture), np.stack(np.meshgrid(line, line), axis=-1)
         )
 
     def placed(self, points: Points) -> Points:
-        """A mesh's points (V,3), px of the picture, in px of the window before it is mirrored."""
+        """Points (V,3) in px of the picture, transformed to px of the window before it is mirrored."""
         xy = apply_affine(self.window_from_picture, points[:, :2])
         return np.concatenate([xy, self._scale * points[:, 2:]], axis=1)
 
     def texture(self, texture: SparseTexture, points: Points) -> Float32[np.ndarray, "S S 3"]:
-        """The sparse texture prior in the window, at the geometry of `points` (V,3), px of the picture."""
+        """The sparse texture prior drawn in the window, at the geometry `points` (V,3), px of the picture."""
         return self._oriented(render_texture(texture, self.placed(points), self.size_px, self.size_px))
 
     def within(self, box: Box) -> Window:
-        """The same window on the part of the picture that `box` cuts out."""
+        """The same window relative to the part of the picture that `box` crops."""
         moved = self.window_from_picture.copy()
         moved[:, 2] = apply_affine(moved, np.array([float(box.left), float(box.top)]))
         return replace(self, window_from_picture=moved)
 
     def jittered(self, linear: Float64[np.ndarray, "2 2"], shift: Float64[np.ndarray, "2"]) -> Window:
-        """The same window, its content mapped about its middle by `linear` and moved, in shares of its side."""
+        """The window with its content mapped about its centre by `linear` and shifted by fractions of its side."""
         middle = np.full(2, self.size_px / 2)
         moved = linear @ self.window_from_picture
         moved[:, 2] += middle - linear @ middle + self.size_px * shift
@@ -185,18 +202,18 @@ class Window:
         return Box(0, 0, self.size_px, self.size_px)
 
     def _box(self, part: Box, height: int, width: int) -> Box:
-        """What of a picture is under a part of the window, and a little around it; one pixel at least."""
+        """The box of a picture under a part of the window, with a margin; at least one pixel."""
         corners = [(x, y) for x in (part.left, part.right) for y in (part.top, part.bottom)]
         seen = apply_affine(invert_affine(self.window_from_picture), np.array(corners, np.float64))
-        margin = 3.0 + 3.0 / self._scale
+        margin = _MARGIN_PX + _MARGIN_PX / self._scale
         low = np.clip(np.floor(seen.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
         high = np.clip(np.ceil(seen.max(axis=0) + margin), low + 1, [width, height]).astype(int)
         return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
 def _antialiased(change: Float32[np.ndarray, "S S 3"], scale: float) -> Float32[np.ndarray, "S S 3"]:
-    """A change without the details that a picture `scale` times as fine cannot show (as `warp_image` does)."""
+    """A change, low-pass filtered for a picture of `scale` times the window's resolution, as in `warp_image`."""
     if scale >= ANTIALIAS_BELOW:
         return change
-    sigma = 0.5 * float(np.sqrt(scale**-2 - 1.0))
+    sigma = PIXEL_SIGMA * float(np.sqrt(scale**-2 - 1.0))
     return np.asarray(cv2.GaussianBlur(change, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from faceanime.structures.coefficients import HeadPose
 
 FLIP_Y = np.array([1.0, -1.0, 1.0])
-"""Model space has +Y up, pictures +y down."""
+"""Model space has +Y up, pictures have +y down."""
 
 
 def project(vertices: Float[np.ndarray, "*B V 3"], pose: HeadPose) -> Float[np.ndarray, "*B V 3"]:
-    """Model vertices to the picture: x, y in px, z in px toward the viewer, zero at the model's origin."""
+    """Project model vertices into the picture: x, y in px; z in px toward the viewer, 0 at the model's origin."""
     flipped = FLIP_Y[:, None] * pose.rotation * pose.scale[..., None, None]
     points = vertices @ np.swapaxes(flipped, -1, -2)
     points[..., :2] += pose.translation_px[..., None, :]

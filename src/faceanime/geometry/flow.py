@@ -1,6 +1,6 @@
-"""Backward flow: where in the source each pixel of the target reads its colour (docs/reference/conventions.md).
+"""Backward flow: the position in the source from which each target pixel is sampled (docs/reference/conventions.md).
 
-This module and `similarity.py` alone know that OpenCV counts pixel centres at integers.
+Only this module and `similarity.py` depend on OpenCV's convention, which has pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from faceanime.geometry.rasterize import rasterize_attributes
 Interpolation = Literal["linear", "cubic"]
 OPENCV_INTERPOLATION = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 SMALLEST_AREA_PX = 1e-6
+"""Least area of a source triangle in px^2, so that ratios of areas stay finite."""
 
 
 def identity_flow(height_px: int, width_px: int) -> Float32[np.ndarray, "H W 2"]:
-    """The flow that changes nothing: every pixel's own centre, (x, y).
+    """The identity flow: every pixel's own centre, (x, y).
 
     >>> identity_flow(1, 2).tolist()
     [[[0.5, 0.5], [1.5, 0.5]]]
@@ -36,9 +37,9 @@ def sample(
     source_from_target: Float32[np.ndarray, "h w 2"],
     interpolation: Interpolation = "linear",
 ) -> Shaped[np.ndarray, "h w C"]:
-    """The target (h,w,C), of the type of `source` (H,W,C), uint8 or float32; its edge goes on for ever.
+    """Sample `source` (H,W,C), uint8 or float32, along a flow; its edge is replicated.
 
-    OpenCV rounds the places to 1/32 px. Raises `ShapeError` for wrong shapes or types.
+    OpenCV rounds sample positions to 1/32 px. Raises `ShapeError` for wrong shapes or types.
     """
     check_shape("source", source, None, None, None)
     check_shape("source_from_target", source_from_target, None, None, 2)
@@ -61,13 +62,13 @@ def flow_from_mesh(
     height_px: int,
     width_px: int,
 ) -> tuple[Float32[np.ndarray, "H W 2"], Int32[np.ndarray, "H W"]]:
-    """The flow that carries a mesh from the source to the target, and the triangle that each pixel shows.
+    """The flow of a mesh from the source to the target, and the triangle that each pixel shows.
 
-    Points in px; z of the target toward the viewer decides what hides what. Pixels outside the mesh keep the
-    identity and triangle -1. Raises `ShapeError`.
+    Points in px; the target's z, toward the viewer, decides visibility. Pixels outside the mesh have the identity flow
+    and triangle -1. Raises `ShapeError`.
     """
     check_shape("source_points", source_points, len(target_points), 2)
-    # displacements, not places: a mesh that does not move gives the identity exactly
+    # displacements instead of positions: a mesh that does not move gives exactly the identity
     displacement = source_points - target_points[:, :2]
     flow, triangle = rasterize_attributes(target_points, triangles, displacement, height_px, width_px)
     flow += identity_flow(height_px, width_px)
@@ -79,9 +80,9 @@ def area_ratio(
     target_points: Float[np.ndarray, "V 2"],
     triangles: Int[np.ndarray, "M 3"],
 ) -> Float32[np.ndarray, " M"]:
-    """Per triangle, its area in the target over that in the source; negative where it turned over.
+    """Ratio of each triangle's area in the target to that in the source; negative where it is flipped.
 
-    Above 1 the source is stretched. A source area under 1e-6 px^2 counts as that, so the ratio stays finite.
+    Above 1 the source is stretched. The source's area counts as `SMALLEST_AREA_PX` at least.
     """
     check_shape("source_points", source_points, len(target_points), 2)
     source = _double_area(source_points[triangles])

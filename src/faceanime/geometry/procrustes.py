@@ -14,7 +14,7 @@ def weighted_procrustes(
 ) -> tuple[Float[np.ndarray, "*B"], Float[np.ndarray, "*B 3 3"], Float[np.ndarray, "*B 3"]]:
     """Scale, rotation and translation that minimise sum_i w_i |b_i - (s R a_i + t)|^2; batches broadcast.
 
-    `weights` are not negative, of any sum. Points on a line leave the turn about it open. Raises
+    `weights` are not negative and may have any sum. Points on a line do not determine the rotation about it. Raises
     `ShapeError` for wrong shapes or weights that leave fewer than two distinct points.
     Source: Umeyama, IEEE TPAMI 13(4), 1991.
     """

@@ -1,10 +1,9 @@
-"""A z-buffer on the CPU. The tests hold it against two slower rasterisers that draw the very same triangles.
+"""A z-buffer rasteriser on the CPU; the tests compare it with two slower ones that draw the very same triangles.
 
-Coverage is decided in exact integer arithmetic: points snap to a grid of 1/16384 px (an error of 3e-5 px;
-none for float32 coordinates beyond 512), and the edge functions of a pixel centre are then exact in int64.
-With the top-left rule, triangles that share an edge leave no hole and never draw a pixel twice. Depth is
-interpolated in float64 by one fixed formula, rounded to float32 and compared; the larger z wins, an exact tie
-goes to the lower triangle index.
+Coverage is decided in exact integer arithmetic: points snap to a grid of 1/16384 px (an error of 3e-5 px; none for
+float32 coordinates beyond 512), so that the edge functions at pixel centres are exact in int64. With the top-left
+rule, triangles that share an edge leave no hole and never draw a pixel twice. Depth is interpolated in float64 by one
+fixed formula, rounded to float32 and compared; the larger z wins, and an exact tie goes to the lower triangle index.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from faceanime.structures.raster import Fragments
 SUBPIXELS = 1 << 14
 """Grid steps per pixel."""
 LIMIT_PX = 1 << 15
-"""Triangles with a corner further from the origin than this are skipped: int64 would overflow."""
+"""Triangles with a corner farther from the origin than this are skipped: int64 would overflow."""
 
 Buffers = tuple[Float32[np.ndarray, "H W C"], Int32[np.ndarray, "H W"]]
 
@@ -34,12 +33,12 @@ def rasterize(
     *,
     cull_back: bool = False,
 ) -> Fragments:
-    """Which triangle each pixel shows, where in it and how deep.
+    """The triangle that each pixel shows, its barycentric coordinates and its depth.
 
     `points` in image px (x right, y down, pixel centres at +0.5), z toward the viewer; `triangles` index
-    them. Triangles that are not finite, have no area or lie beyond `LIMIT_PX` are skipped. Both sides are
-    drawn unless `cull_back` drops the triangles that turn away; a front runs counter-clockwise as seen
-    by the viewer, in model space seen from +z as well as in the picture.
+    them. Triangles that are not finite, have no area or lie beyond `LIMIT_PX` are skipped. Both sides are drawn unless
+    `cull_back` drops back faces; front faces run counter-clockwise for the viewer, in model space seen from +z as well
+    as in the picture.
     Raises `ShapeError` for wrong shapes or indices outside `points`.
     """
     points, triangles = _checked_mesh(points, triangles)
@@ -62,10 +61,10 @@ def rasterize_attributes(
     cull_back: bool = False,
     out: Buffers | None = None,
 ) -> Buffers:
-    """Vertex attributes interpolated over the picture, and the triangle ids; the mesh as in `rasterize`.
+    """Vertex attributes interpolated over the picture, and the triangle indices; the mesh as in `rasterize`.
 
-    Returns (H,W,C) float32, `background` where no triangle lies, and (H,W) int32, -1 there. `out`, such a
-    pair from an earlier call, is overwritten and returned. Raises `ShapeError`.
+    Returns (H,W,C) float32, `background` where there is no triangle, and (H,W) int32, -1 there. `out`, such a pair
+    from an earlier call, is overwritten and returned. Raises `ShapeError`.
     """
     points, triangles = _checked_mesh(points, triangles)
     check_shape("attributes", attributes, len(points), None)
@@ -85,7 +84,7 @@ def rasterize_attributes(
 def _checked_mesh(
     points: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "M 3"]
 ) -> tuple[Float32[np.ndarray, "V 3"], Int32[np.ndarray, "M 3"]]:
-    """Validated, in the one pair of types that the kernel is compiled for."""
+    """The mesh validated, in the types that the kernel is compiled for."""
     check_shape("points", points, None, 3)
     check_shape("triangles", triangles, None, 3)
     if len(triangles) and not (triangles.min() >= 0 and triangles.max() < len(points)):
@@ -93,17 +92,17 @@ def _checked_mesh(
     return np.ascontiguousarray(points, np.float32), np.ascontiguousarray(triangles, np.int32)
 
 
-# `no_type_check` keeps the tests' runtime checker from wrapping what numba compiles
+# `no_type_check` keeps the tests' run-time type checker from wrapping functions that numba compiles
 kernel = njit(cache=True, nogil=True)
 
 
 @kernel
 @no_type_check
 def _edge(a: Int64[np.ndarray, "2"], b: Int64[np.ndarray, "2"]) -> tuple[int, int, int, int]:
-    """The edge function of a to b on the grid: its steps per pixel in x and y, its value at pixel (0, 0).
+    """The edge function of a to b on the grid: its steps per pixel in x and y, its value at pixel (0, 0), and the
+    least value that counts as inside.
 
-    Not negative inside. Last the least value that still counts as inside: zero on a top or left edge, one on
-    the others, so that of two triangles along an edge exactly one owns it.
+    That is 0 on a top or left edge and 1 on the others, so that exactly one of two adjacent triangles owns their edge.
     """
     dx, dy = b[0] - a[0], b[1] - a[1]
     half = SUBPIXELS // 2
@@ -135,7 +134,7 @@ def _pixel_range(low: int, high: int, size: int) -> tuple[int, int]:
 @kernel
 @no_type_check
 def _snap(corners: Float32[np.ndarray, "3 3"], grid: Int64[np.ndarray, "3 2"]) -> int:
-    """Write the corners' places on the grid; return twice their signed area, 0 for what cannot be drawn."""
+    """Write the corners' positions on the grid; return twice their signed area, 0 if the triangle cannot be drawn."""
     for k in range(3):
         x, y, z = corners[k]
         if not (abs(x) <= LIMIT_PX and abs(y) <= LIMIT_PX and np.isfinite(z)):
@@ -165,7 +164,7 @@ def _draw(
         for k in range(3):
             corners[k] = points[triangles[m, k]]
         area = _snap(corners, grid)
-        # y points down, so what runs counter-clockwise to the eye has a negative cross product
+        # y points down, so a triangle that runs counter-clockwise for the viewer has a negative cross product
         if area == 0 or (cull_back and area > 0):
             continue
         b, c = (1, 2) if area > 0 else (2, 1)

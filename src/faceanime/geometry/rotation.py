@@ -1,4 +1,4 @@
-"""Rotations in 3D: a `rotation` is (*B,3,3) on SO(3), a `rotation_vector` (*B,3) is axis times angle.
+"""Rotations in 3D: a `rotation` is (*B,3,3) on SO(3), a rotation `vector` (*B,3) is axis times angle in radians.
 
 Angles follow docs/reference/conventions.md: R = Ry(yaw) Rx(pitch) Rz(roll), radians.
 """
@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 
 def rotation_from_vector(vector: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:
-    """The exponential map.
+    """The exponential map: the rotation of a rotation vector.
 
     >>> rotation_from_vector(np.zeros(3)).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
@@ -21,7 +21,7 @@ def rotation_from_vector(vector: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray,
 
 
 def vector_from_rotation(rotation: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3"]:
-    """The logarithm map; its norm is the angle, in [0, pi]."""
+    """The logarithm map: the rotation vector of a rotation; its norm is the angle, in [0, pi]."""
     flat = np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
     return Rotation.from_matrix(flat).as_rotvec().reshape(*rotation.shape[:-2], 3)
 
@@ -31,14 +31,14 @@ def rotation_from_angles(
     pitch: float | Float[np.ndarray, "*B"],
     roll: float | Float[np.ndarray, "*B"],
 ) -> Float[np.ndarray, "*B 3 3"]:
-    """R = Ry(yaw) Rx(pitch) Rz(roll)."""
+    """R = Ry(yaw) Rx(pitch) Rz(roll), angles in radians."""
     yaw, pitch, roll = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (yaw, pitch, roll)))
     angles = np.stack([yaw, pitch, roll], axis=-1).reshape(-1, 3)
     return Rotation.from_euler("YXZ", angles).as_matrix().reshape(*yaw.shape, 3, 3)
 
 
 def angles_from_rotation(rotation: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3"]:
-    """Yaw, pitch, roll of R = Ry Rx Rz; pitch in [-pi/2, pi/2]."""
+    """Yaw, pitch and roll, radians, of R = Ry(yaw) Rx(pitch) Rz(roll); pitch in [-pi/2, pi/2]."""
     flat = np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
     return Rotation.from_matrix(flat).as_euler("YXZ").reshape(*rotation.shape[:-2], 3)
 

@@ -1,6 +1,6 @@
-"""Affine maps of the picture plane: a `b_from_a` is (2,3), p_b = b_from_a[:, :2] @ p_a + b_from_a[:, 2].
+"""Affine maps of the picture plane: `b_from_a` is (2,3), p_b = b_from_a[:, :2] @ p_a + b_from_a[:, 2].
 
-This module and `flow.py` alone know that OpenCV counts pixel centres at integers.
+Only this module and `flow.py` depend on OpenCV's convention, which has pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -16,19 +16,24 @@ from faceanime.core.errors import ShapeError, check_shape
 from faceanime.geometry.flow import OPENCV_INTERPOLATION, Interpolation
 
 Border = Literal["edge"] | tuple[int, int, int]
-"""What lies outside a picture: its edge, going on for ever, or one colour, RGB."""
+"""Padding outside a picture: its edge replicated, or one colour, RGB."""
 
 ANTIALIAS_BELOW = 0.7
-"""Above this scale the loss of sharpness would show more than the aliasing does."""
+"""Scale below which a picture is low-pass filtered before it is resampled; chosen by eye: above it, the loss of
+sharpness is more visible than aliasing."""
+PIXEL_SIGMA = 0.5
+"""Standard deviation, px, of the Gaussian that approximates the footprint of a pixel."""
+_LEAST_DETERMINANT = 1e-12
+"""Determinant below which an affine map counts as singular."""
 
 
 def similarity_from_points(
     a: Float[np.ndarray, "N 2"], b: Float[np.ndarray, "N 2"], weights: Float[np.ndarray, " N"] | None = None
 ) -> Float64[np.ndarray, "2 3"]:
-    """The turn, scale and shift `b_from_a` nearest to the pairs of points: least weighted squares in b.
+    """The similarity `b_from_a` that fits pairs of points best: weighted least squares in b.
 
-    `weights` are not negative; equal ones when left out. Raises `ShapeError` for wrong shapes or when the
-    weighted points of a coincide. Source: Umeyama, IEEE TPAMI 13(4), 1991; in the plane complex numbers do.
+    `weights` are not negative; equal if None. Raises `ShapeError` for wrong shapes or when the weighted points of a
+    coincide. Source: Umeyama, IEEE TPAMI 13(4), 1991; here in the plane, with points as complex numbers.
     """
     check_shape("a", a, None, 2)
     check_shape("b", b, len(a), 2)
@@ -41,15 +46,15 @@ def similarity_from_points(
     variance = w @ np.abs(za - mean_a) ** 2
     if not variance > 0:
         raise ShapeError("the weighted points of a coincide, expected two distinct ones")
-    turn = (w * (za - mean_a).conj()) @ (zb - mean_b) / variance
-    shift = mean_b - turn * mean_a
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    linear = (w * (za - mean_a).conj()) @ (zb - mean_b) / variance
+    shift = mean_b - linear * mean_a
+    return np.array([[linear.real, -linear.imag, shift.real], [linear.imag, linear.real, shift.imag]])
 
 
 def apply_affine(
     matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "*B 2"]
 ) -> Float[np.ndarray, "*B 2"]:
-    """The points, moved.
+    """Points of the plane, transformed.
 
     >>> apply_affine(np.array([[2.0, 0, 1], [0, 2, 0]]), np.array([1.0, 1.0])).tolist()
     [3.0, 2.0]
@@ -72,19 +77,19 @@ def apply_affine_with_depth(
 def compose_affine(
     c_from_b: Float[np.ndarray, "2 3"], b_from_a: Float[np.ndarray, "2 3"]
 ) -> Float64[np.ndarray, "2 3"]:
-    """c_from_a: first `b_from_a`, then `c_from_b`."""
+    """The composition c_from_a: first `b_from_a`, then `c_from_b`."""
     composed = c_from_b[:, :2].astype(np.float64) @ b_from_a
     composed[:, 2] += c_from_b[:, 2]
     return composed
 
 
 def invert_affine(b_from_a: Float[np.ndarray, "2 3"]) -> Float64[np.ndarray, "2 3"]:
-    """a_from_b. Raises `ShapeError` when the map flattens the plane."""
+    """The inverse a_from_b. Raises `ShapeError` when the map is singular."""
     (a, b, x), (c, d, y) = b_from_a.tolist()
     area = a * d - b * c
-    if abs(area) < 1e-12:
-        raise ShapeError("the affine map cannot be inverted: it flattens the plane")
-    # by hand: LAPACK's threads cost milliseconds, and this is asked several times a frame
+    if abs(area) < _LEAST_DETERMINANT:
+        raise ShapeError("the affine map is singular and cannot be inverted")
+    # in closed form: LAPACK's threads cost milliseconds, and this runs several times per frame
     return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / area
 
 
@@ -96,10 +101,10 @@ def warp_image(
     interpolation: Interpolation = "linear",
     border: Border = "edge",
 ) -> UInt8[np.ndarray, "height_px width_px 3"]:
-    """The picture seen through an affine map, in px with centres at +0.5; smoothed first where it shrinks.
+    """Resample a picture through an affine map in px, pixel centres at +0.5; low-pass filtered first if it shrinks.
 
-    The identity and whole-pixel shifts are bit-exact; else OpenCV rounds the places to 1/32 px. Raises
-    `ShapeError` for wrong shapes or a map that cannot be inverted.
+    The identity and shifts by whole pixels are bit-exact; otherwise OpenCV rounds sample positions to 1/32 px. Raises
+    `ShapeError` for wrong shapes or a singular map.
     """
     check_shape("pixels", pixels, None, None, 3)
     check_shape("target_from_source", target_from_source, 2, 3)
@@ -123,17 +128,17 @@ def warp_image(
 def _antialiased(
     pixels: UInt8[np.ndarray, "H W 3"], target_from_source: Float[np.ndarray, "2 3"]
 ) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "2 3"]]:
-    """A picture without the details that a shrinking map cannot keep, and the map from it to the target."""
+    """A picture low-pass filtered, and perhaps shrunk, for a map that shrinks it, and the map from that picture."""
     scale = math.sqrt(abs(np.linalg.det(target_from_source[:, :2])))
     if scale >= ANTIALIAS_BELOW:
         return pixels, target_from_source
     height, width = pixels.shape[:2]
-    # means of whole blocks first, so that the gaussian stays small: a wide one over a large photo is slow
+    # averages of whole blocks first, so that the Gaussian stays small: a wide one is slow on a large photo
     block = max(1, math.floor(0.5 / scale))
     small_size = (max(1, round(width / block)), max(1, round(height / block)))
     small = cv2.resize(pixels, small_size, interpolation=cv2.INTER_AREA)
     source_from_small = np.array([[width / small_size[0], 0.0, 0.0], [0.0, height / small_size[1], 0.0]])
-    # a pixel is about as wide as a gaussian of sigma 1/2; widths add in squares
-    sigma = 0.5 * math.sqrt((scale * block) ** -2 - 1)
+    # the variances of successive filters add up
+    sigma = PIXEL_SIGMA * math.sqrt((scale * block) ** -2 - 1)
     smooth = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(smooth), compose_affine(target_from_source, source_from_small)

@@ -32,7 +32,7 @@ DECODER_ERRORS = (
     EOFError,
     struct.error,
 )
-"""What Pillow's decoders raise on damaged files, as found by truncating files and changing their bytes."""
+"""Exceptions of Pillow's decoders on damaged files, as found by truncating files and changing their bytes."""
 MODES_OF_SPACE = {"RGB": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}}
 """For each colour space of an ICC profile, Pillow's modes that the profile may describe."""
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}

@@ -1,1 +1,1 @@
-"""What travels between the stages: frozen, validated values."""
+"""Values that pass between the stages: frozen, validated dataclasses."""

@@ -1,4 +1,4 @@
-"""The 3D face as numbers: pose, identity, expression, and their course over time."""
+"""A 3D face as 3DMM coefficients: identity, expression and pose, of one frame or over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from faceanime.core.errors import ShapeError, check_shape
 
 _IDENTITY = np.eye(3)
 _ROTATION_TOLERANCE = 1e-3
+"""Largest deviation of an entry of R^T R from the identity; chosen by eye, loose enough for float32 files."""
 _MAX_FRAME_RATE = 1000
+"""Frames per second; a guard against damaged files, chosen by eye."""
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
@@ -22,18 +24,20 @@ def _check_finite(name: str, array: np.ndarray) -> None:
 
 
 def _check_rotation(name: str, matrix: Float[np.ndarray, "*B 3 3"]) -> None:
-    bounded = np.maximum(np.minimum(matrix, 2.0), -2.0)  # no rotation's entry is that large: none overflows
-    strayed = np.abs(bounded.swapaxes(-1, -2) @ bounded - _IDENTITY) > _ROTATION_TOLERANCE
-    if strayed.any() or (np.linalg.det(bounded) < 0).any():
-        raise ShapeError(f"{name} holds matrices that are no rotations")
+    bounded = np.maximum(
+        np.minimum(matrix, 2.0), -2.0
+    )  # beyond any rotation's entries, so that nothing overflows
+    deviates = np.abs(bounded.swapaxes(-1, -2) @ bounded - _IDENTITY) > _ROTATION_TOLERANCE
+    if deviates.any() or (np.linalg.det(bounded) < 0).any():
+        raise ShapeError(f"{name} holds matrices that are not rotations")
 
 
 @dataclass(frozen=True, eq=False)
 class HeadPose:
     """Scaled-orthographic pose, p = scale * Pi(rotation @ v) + translation; Pi drops z and flips y.
 
-    `rotation` (*B,3,3) on SO(3); `scale` (*B,) px per model unit, > 0; `translation_px` (*B,2), the model
-    origin in the picture.
+    `rotation` (*B,3,3) on SO(3); `scale` (*B,) px per model unit, > 0; `translation_px` (*B,2), the position of the
+    model's origin in the picture.
     """
 
     rotation: Float[np.ndarray, "*B 3 3"]
@@ -64,7 +68,7 @@ class HeadPose:
         )
 
     def resized(self, factor: float, shift_px: tuple[float, float] = (0.0, 0.0)) -> HeadPose:
-        """The same head in a picture whose pixels are p' = factor * p + shift_px."""
+        """The pose in a resized picture, in which a point p is at factor * p + shift_px."""
         return HeadPose(
             self.rotation,
             np.asarray(self.scale * factor),
@@ -90,11 +94,11 @@ class FaceCoefficients:
 
 @dataclass(frozen=True, eq=False)
 class Dynamics:
-    """A moving 3D face: one identity, an expression and a pose for each of T frames.
+    """A dynamics sequence: one identity, and an expression and a pose for each of T frames.
 
-    `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a picture whose
-    longer side is `picture_side_px`; `valid` (T,), False where the face was lost and the values are filled in;
-    `model_id` names the morphable model that the numbers belong to.
+    `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a picture whose longer side is
+    `picture_side_px`; `valid` (T,), False where the face was lost and the values are filled in; `model_id`, the
+    morphable model that the coefficients belong to.
     """
 
     identity: Float[np.ndarray, " K_id"]
@@ -126,7 +130,7 @@ class Dynamics:
         return len(self.expression)
 
     def __getitem__(self, index: int) -> FaceCoefficients:
-        """The face of one frame."""
+        """The coefficients of one frame."""
         return FaceCoefficients(self.identity, self.expression[index], self.pose[index])
 
     def replaced(
@@ -136,7 +140,7 @@ class Dynamics:
         pose: HeadPose | None = None,
         valid: np.ndarray | None = None,
     ) -> Dynamics:
-        """A copy with other motion."""
+        """A copy with another expression, pose or validity."""
         return replace(
             self,
             expression=self.expression if expression is None else expression,
@@ -147,10 +151,10 @@ class Dynamics:
 
 @dataclass(frozen=True, eq=False)
 class FittedFace:
-    """A face and what the model could not say of it.
+    """A fitted face: coefficients, and the residual that the model cannot explain.
 
-    `residual` (V,3), model units, is added to the model's vertices: with it the mesh lies exactly on the
-    detected landmarks, and it turns with the head.
+    `residual` (V,3), model units, is added to the model's vertices and turns with the head; with it the mesh lies
+    exactly on the detected landmarks.
     """
 
     coefficients: FaceCoefficients

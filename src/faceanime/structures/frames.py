@@ -1,4 +1,4 @@
-"""Pictures in time."""
+"""Frames of videos, and what is known of a video before it is decoded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from jaxtyping import UInt8
 from faceanime.core.errors import ShapeError, check_shape
 
 Pixels = UInt8[np.ndarray, "H W 3"]
+"""A picture, uint8 sRGB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a video: `pixels` (H,W,3) uint8 sRGB, shown from `time_s` on."""
+    """One frame of a video: `pixels` (H,W,3) uint8 sRGB, shown from `time_s` on."""
 
     pixels: Pixels
     time_s: Fraction
@@ -28,9 +29,9 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class VideoInfo:
-    """What a video says of itself, upright (after its rotation tag).
+    """Size and length of a video, after its rotation tag is applied.
 
-    `frame_rate` is exact (30000/1001 stays so); `frame_count` is None where the file does not tell.
+    `frame_rate` is exact, as in 30000/1001; `frame_count` is None where the file does not give it.
     """
 
     width_px: int
