@@ -1,4 +1,4 @@
-"""What an evaluation found: tables, plots, pictures, in one value that `report_writer.py` writes."""
+"""The contents of an evaluation report: tables, plots, pictures and videos. `report_writer.py` writes it to files."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+import numpy as np
+from jaxtyping import Real
+
 from faceanime.core.errors import ShapeError, check_shape
-from faceanime.evaluate.report_html import Curves
 from faceanime.evaluate.statistics import Estimate
 from faceanime.structures.frames import Pixels
 
 JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
 Cell: TypeAlias = float | int | str | Estimate
 Better: TypeAlias = Literal["lower", "higher", ""]
+Curves: TypeAlias = Mapping[str, tuple[Real[np.ndarray, " _"], Real[np.ndarray, " _"]]]
+"""The x and y values of each curve, by the curve's name."""
 
-_NOTHING = "–"
+_MISSING_VALUE = "–"
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A chapter: all sections up to the next one belong to it."""
+    """The heading of a chapter, which holds all sections up to the next heading."""
 
     title: str
     note: str = ""
@@ -30,12 +34,12 @@ class Heading:
 
 @dataclass(frozen=True)
 class Table:
-    """Named rows of numbers. `columns` leaves out the first, which holds the names of the rows.
+    """A table with named rows. `columns` does not include the first column, which holds the names of the rows.
 
-    `better`, one for each column or empty, says which way a column is good; its best cells are set in bold (all
-    that print the same), unless there is nothing to compare; rows named in `references` do not compete. Numbers are
-    printed with `digits` decimals, integers without; NaN as a dash. Raises ShapeError for rows or directions that
-    do not fit the columns.
+    `better` gives the good direction of each column; if it is empty, no column has one. The best cells of a directed
+    column are bold, including cells that print the same, unless all cells are alike. Rows named in `references` are
+    not compared. Numbers are printed with `digits` decimals, integers without decimals, NaN as a dash. Raises
+    ShapeError for rows or directions that do not fit the columns.
     """
 
     title: str
@@ -58,11 +62,25 @@ class Table:
                     f'table "{self.title}": row "{name}" has {len(cells)} cells, expected {count}'
                 )
 
+    @property
+    def directions(self) -> tuple[Better, ...]:
+        """The good direction of each column."""
+        undirected: Better = ""
+        return self.better or (undirected,) * len(self.columns)
+
+    @property
+    def text_columns(self) -> tuple[bool, ...]:
+        """Whether each column holds text only."""
+        columns = [[cells[i] for _, cells in self.rows] for i in range(len(self.columns))]
+        return tuple(bool(column) and all(isinstance(cell, str) for cell in column) for column in columns)
+
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """Curves: for each name x and y of the same length; a value that is not finite (or, with `log_y`, not
-    positive) leaves a gap. Raises ShapeError.
+    """Curves over one pair of axes.
+
+    A value that is not finite (or, with `log_y`, not positive) leaves a gap in its curve. Raises ShapeError for x and
+    y of different lengths.
     """
 
     title: str
@@ -79,7 +97,7 @@ class Plot:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A picture, such as a contact sheet. Raises ShapeError."""
+    """A picture, such as a contact sheet. Raises ShapeError unless it is (H,W,3)."""
 
     title: str
     picture: Pixels
@@ -91,7 +109,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Video:
-    """An .mp4 that is there when the report is written; the page holds a copy."""
+    """An .mp4 file, which must exist when the report is written; the page holds a copy of it."""
 
     title: str
     path: Path
@@ -103,9 +121,9 @@ Section: TypeAlias = Heading | Table | Plot | Sheet | Video
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Sections in their order; `command` makes the report again, `settings` are all that it depends on.
+    """Sections in reading order; `command` reproduces the report, `settings` holds everything that it depends on.
 
-    Every text is plain text: markup in it is shown, not obeyed. Line breaks in notes are kept.
+    All texts are plain text: markup in them is shown as it is. Line breaks in notes are kept.
     """
 
     title: str
@@ -113,43 +131,44 @@ class Report:
     settings: Mapping[str, JSON]
     sections: tuple[Section, ...]
 
+    @property
+    def has_directed_columns(self) -> bool:
+        """Whether a column of a table has a good direction, which the reader must be told how to read."""
+        return any(isinstance(section, Table) and any(section.better) for section in self.sections)
 
-class Printed(NamedTuple):
-    """A cell as it is written."""
+
+class PrintedCell(NamedTuple):
+    """A table cell as it is printed; `interval` is empty for a cell without one."""
 
     value: str
-    interval: str  # empty where there is none
+    interval: str
     is_best: bool
 
 
-def ways_of(table: Table) -> tuple[Better, ...]:
-    """Of each column."""
-    undirected: Better = ""
-    return table.better or (undirected,) * len(table.columns)
-
-
-def printed_rows(table: Table) -> list[tuple[str, list[Printed]]]:
-    """The rows as they are written, on the page and in the text alike."""
-    competing = [cells for name, cells in table.rows if name not in table.references]
-    columns = [[cells[i] for cells in competing] for i in range(len(table.columns))]
-    aims = [_best(column, way, table.digits) for column, way in zip(columns, ways_of(table), strict=True)]
-    out = [math.nan] * len(aims)
+def printed_rows(table: Table) -> list[tuple[str, list[PrintedCell]]]:
+    """The rows of a table as they are printed, in the page and in the Markdown file alike."""
+    compared = [cells for name, cells in table.rows if name not in table.references]
+    best = [
+        _best_number([cells[i] for cells in compared], direction, table.digits)
+        for i, direction in enumerate(table.directions)
+    ]
+    never_best = [math.nan] * len(best)
     return [
-        (name, [_printed(cell, aim, table.digits) for cell, aim in zip(cells, of_row, strict=True)])
+        (name, [_printed(cell, aim, table.digits) for cell, aim in zip(cells, aims, strict=True)])
         for name, cells in table.rows
-        for of_row in [out if name in table.references else aims]
+        for aims in [never_best if name in table.references else best]
     ]
 
 
-def _best(column: Sequence[Cell], way: Better, digits: int) -> float:
-    """The best number of a column, as printed; NaN where there is none, or all are alike."""
-    numbers = {number for number in (_number(cell, digits) for cell in column) if not math.isnan(number)}
-    if not way or len(numbers) < 2:
+def _best_number(column: Sequence[Cell], direction: Better, digits: int) -> float:
+    """The best number of a column after rounding; NaN if there is none or if all numbers are alike."""
+    numbers = {number for number in (_rounded(cell, digits) for cell in column) if not math.isnan(number)}
+    if not direction or len(numbers) < 2:
         return math.nan
-    return min(numbers) if way == "lower" else max(numbers)
+    return min(numbers) if direction == "lower" else max(numbers)
 
 
-def _number(cell: Cell, digits: int) -> float:
+def _rounded(cell: Cell, digits: int) -> float:
     match cell:
         case Estimate():
             return round(cell.mean, digits)
@@ -158,24 +177,30 @@ def _number(cell: Cell, digits: int) -> float:
     return round(float(cell), digits)
 
 
-def _printed(cell: Cell, best: float, digits: int) -> Printed:
+def _printed(cell: Cell, best: float, digits: int) -> PrintedCell:
+    is_best = _rounded(cell, digits) == best
     match cell:
         case str():
-            return Printed(cell, "", False)
-        case int() | float():
-            written = _signed(f"{cell:,}") if isinstance(cell, int) else _decimal(cell, digits)
-            return Printed(written, "", _number(cell, digits) == best)
-    known = math.isfinite(cell.low) and math.isfinite(cell.high)
-    until = "–" if cell.low >= 0.0 else " to "  # no dash beside a minus sign
-    interval = f"{_decimal(cell.low, digits)}{until}{_decimal(cell.high, digits)}" if known else ""
-    return Printed(_decimal(cell.mean, digits), interval, _number(cell, digits) == best)
+            return PrintedCell(cell, "", False)
+        case int():
+            return PrintedCell(_with_minus_sign(f"{cell:,}"), "", is_best)
+        case float():
+            return PrintedCell(_decimal(cell, digits), "", is_best)
+    return PrintedCell(_decimal(cell.mean, digits), _interval(cell, digits), is_best)
+
+
+def _interval(estimate: Estimate, digits: int) -> str:
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return ""
+    until = "–" if estimate.low >= 0.0 else " to "  # a dash beside a minus sign would be hard to read
+    return f"{_decimal(estimate.low, digits)}{until}{_decimal(estimate.high, digits)}"
 
 
 def _decimal(number: float, digits: int) -> str:
     if math.isnan(number):
-        return _NOTHING
-    return _signed(f"{number:z,.{digits}f}".replace("inf", "∞"))
+        return _MISSING_VALUE
+    return _with_minus_sign(f"{number:z,.{digits}f}".replace("inf", "∞"))
 
 
-def _signed(number: str) -> str:
+def _with_minus_sign(number: str) -> str:
     return number.replace("-", "\N{MINUS SIGN}")
