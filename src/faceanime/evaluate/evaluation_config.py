@@ -1,0 +1,102 @@
+"""Settings of `faceanime evaluate`, and the rows of its tables that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from faceanime.core.errors import ConfigError
+from faceanime.core.weights import read_header
+from faceanime.generator.renderers import renderer_of, weights_of
+from faceanime.render.renderer import Quality, RendererConfig
+
+Protocol = Literal["self", "cross", "predict", "target", "speed"]
+TRUTH, FROZEN = "filmed", "frozen"
+"""Rows of every table: the driver's own frames, and the source picture repeated."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured, and with which networks."""
+
+    protocol: Protocol = "self"
+    """self re-enacts every clip from a frame of its own, cross from a frame of another person's clip, predict measures
+    imagined motion from an observed start, target between two given frames, speed measures frames per second."""
+    split: str = "test"
+    """Measure the people of this split: train, val or test."""
+    renderer: tuple[str, ...] = ("geometric", "flow")
+    """Measure these renderers, each as a row."""
+    quality: tuple[Quality, ...] = ("fast",)
+    """Measure these bundled networks of renderer flow, each as a row."""
+    predictions: tuple[Path, ...] = ()
+    """Measure other methods' results in these folders, each as a row: NAME.mp4 or NAME/*.png for every pair that
+    `faceanime evaluate pairs` writes."""
+    generator: tuple[Path, ...] = ()
+    """Measure these weights of `faceanime train generator`, each as a row named after its file or its folder."""
+    every: int = 3
+    """Compare pictures in every n-th frame; faces, blinks and changes between frames are measured in all frames."""
+    seed: int = 0
+    """Draw the pairs of people of protocol cross with this seed."""
+    lpips_weights: Path | None = None
+    """Measure LPIPS with this ONNX network, which takes two pictures and gives their distance."""
+    fid_weights: Path | None = None
+    """Measure FID with this ONNX network, Inception v3 up to its pooled features."""
+    fvd_weights: Path | None = None
+    """Measure FVD with this ONNX network, I3D on 16 frames."""
+    identity_weights: Path | None = None
+    """Measure identity with this ONNX network of the ArcFace family instead of dlib's network (extra `identity`)."""
+    predictor: Path | None = None
+    """Measure these weights of the motion predictor instead of the bundled ones."""
+    paper_predictor: Path | None = None
+    """Compare with these weights of the paper's predictor (`faceanime train dynamics --preset paper`)."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"every is {self.every}, expected 1 or more")
+        others = self.predictions if self.protocol in ("self", "cross") else ()
+        if not (self.renderer or self.generator or others):
+            raise ConfigError("nothing to measure; name a --renderer, or a folder of --predictions")
+        names = [FROZEN, TRUTH, *self.bundled_rows, *map(generator_row, self.generator)]
+        names += map(prediction_row, self.predictions)
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ConfigError(f"two rows would be called {twice[0]}; rename a file or a folder")
+
+    @property
+    def bundled_rows(self) -> dict[str, RendererConfig]:
+        """The renderers with bundled networks or none, by the names of their rows."""
+        rows: dict[str, RendererConfig] = {}
+        for name in self.renderer:
+            if name == "flow":
+                rows |= {f"flow-{quality}": RendererConfig(quality=quality) for quality in self.quality}
+            else:
+                rows[name] = RendererConfig(name)
+        return rows
+
+
+def prediction_row(folder: Path) -> str:
+    """The name of the row of another method: that of its folder."""
+    return folder.resolve().name
+
+
+def generator_row(weights: Path) -> str:
+    """The name of the row of a generator: that of its file, or of its folder for a file called generator."""
+    return weights.stem if weights.stem != "generator" else weights.resolve().parent.name
+
+
+def rendered_rows(config: EvaluateConfig) -> dict[str, RendererConfig]:
+    """The renderers of all rows that are rendered here, by the names of their rows. Raises WeightsError."""
+    own = {generator_row(path): RendererConfig(renderer_of(path), generator=path) for path in config.generator}
+    return config.bundled_rows | own
+
+
+def rows_trained_on_metric_network(config: EvaluateConfig) -> list[str]:
+    """Rows whose networks were trained with the network that measures identity here, which flatters them.
+
+    That is dlib's, unless the configuration names another one. Raises WeightsError.
+    """
+    if config.identity_weights is not None:
+        return []
+    weights = {name: weights_of(draw) for name, draw in rendered_rows(config).items()}
+    return [name for name, path in weights.items() if path and read_header(path).get("recogniser") == "dlib"]
