@@ -87,7 +87,9 @@ def generator_row(weights: Path) -> str:
 
 def rendered_rows(config: EvaluateConfig) -> dict[str, RendererConfig]:
     """The renderers of all rows that are rendered here, by the names of their rows. Raises WeightsError."""
-    own = {generator_row(path): RendererConfig(renderer_of(path), generator=path) for path in config.generator}
+    own = {
+        generator_row(path): RendererConfig(renderer_of(path), generator=path) for path in config.generator
+    }
     return config.bundled_rows | own
 
 

@@ -120,7 +120,8 @@ class PairEvaluator:
         """The driver's face, tracked like those of the rows. Raises NoFaceError."""
         tracked = track_face(self.frames, self.motion.identity, self.models)
         if tracked is None:
-            raise NoFaceError(f"no face is found in clip {self.pair.driver.key}; prepare the data without it")
+            remedy = "data prepared without it"
+            raise NoFaceError(f"clip {self.pair.driver.key}", remedies=(remedy,))
         return tracked
 
     @cached_property
@@ -154,7 +155,9 @@ class PairEvaluator:
         frames: dict[str, Float[np.ndarray, " T"]] = {}
         clip = {"missing": geometry.missing_keypoint_rate(found, self.driver.found)}
         spectrum = None
-        blinks = geometry.BlinkCounts(missed=len(self._driver_blinks))  # a result without a face has no blinks
+        blinks = geometry.BlinkCounts(
+            missed=len(self._driver_blinks)
+        )  # a result without a face has no blinks
         if tracked is not None:
             frames |= self._geometry(tracked)
             if len(result) >= SHORTEST:

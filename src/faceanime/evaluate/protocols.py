@@ -15,7 +15,7 @@ from faceanime.evaluate.reenactment import measure_pairs, pairs_of
 from faceanime.evaluate.reenactment_pairs import note_of
 from faceanime.evaluate.reenactment_report import reenactment_sections
 from faceanime.evaluate.reenactment_results import Results
-from faceanime.evaluate.report import JSON, Report, Section
+from faceanime.evaluate.report import Report, Section
 from faceanime.evaluate.speed import speed_tables
 from faceanime.morphable.model import load_model
 
@@ -43,8 +43,8 @@ def evaluate(data: Path, out: Path, config: EvaluateConfig, command: str, progre
             sections, settings = _speed(data, out, config, progress)
         case "predict" | "target":
             sections, settings = _imagined_motion(data, out, config, progress)
-    written = _with_text_paths({"config": asdict(config), **settings})
-    return Report(_TITLES[config.protocol], command, written, tuple(sections))
+    settings = {"config": asdict(config), **settings}
+    return Report(_TITLES[config.protocol], command, _with_text_paths(settings), tuple(sections))
 
 
 def _reenactment(data: Path, out: Path, config: EvaluateConfig, progress: Progress) -> _Contents:
@@ -62,7 +62,8 @@ def _speed(data: Path, out: Path, config: EvaluateConfig, progress: Progress) ->
 def _imagined_motion(data: Path, out: Path, config: EvaluateConfig, progress: Progress) -> _Contents:
     import torch  # slow to import
 
-    from faceanime.evaluate.motion_prediction import load_benchmark, prediction_tables, target_tables
+    from faceanime.evaluate.motion_benchmark import load_benchmark
+    from faceanime.evaluate.motion_prediction import prediction_tables, target_tables
     from faceanime.evaluate.realism import realism_sections
 
     weights = config.predictor or bundled("dynamics.safetensors")
@@ -78,7 +79,7 @@ def _imagined_motion(data: Path, out: Path, config: EvaluateConfig, progress: Pr
     return sections, benchmark.settings
 
 
-def _with_text_paths(value: Any) -> JSON:
+def _with_text_paths(value: Any) -> Any:
     """The value with paths as text."""
     if isinstance(value, dict):
         return {key: _with_text_paths(item) for key, item in value.items()}

@@ -18,7 +18,7 @@ from faceanime.evaluate.image_metrics import SMALLEST_MS_SSIM_PX
 from faceanime.evaluate.pair_evaluator import BLINK_TOLERANCE, REGIONS
 from faceanime.evaluate.perceptual_metrics import frechet_distance
 from faceanime.evaluate.reenactment_results import REFERENCE_ROWS, Results, finite
-from faceanime.evaluate.report import Better, Cell, Heading, Plot, Section, Sheet, Table, Video
+from faceanime.evaluate.report import HIGHER, LOWER, Better, Cell, Heading, Plot, Section, Sheet, Table, Video
 from faceanime.evaluate.statistics import Bin, binned, mean_over_clips, paired_difference
 from faceanime.media.image import read_image
 
@@ -34,41 +34,41 @@ class Column:
 
 
 PICTURE_COLUMNS = (
-    Column("l1_crop", "L1", "lower", "mean absolute difference, grey levels of 255"),
-    Column("psnr_crop", "PSNR", "higher", "dB"),
-    Column("ssim_crop", "SSIM", "higher", "Wang et al. 2004"),
-    Column("ms_ssim_crop", "MS-SSIM", "higher", "Wang et al. 2003"),
-    Column("lpips_crop", "LPIPS", "lower", "Zhang et al. 2018"),
+    Column("l1_crop", "L1", LOWER, "mean absolute difference, grey levels of 255"),
+    Column("psnr_crop", "PSNR", HIGHER, "dB"),
+    Column("ssim_crop", "SSIM", HIGHER, "Wang et al. 2004"),
+    Column("ms_ssim_crop", "MS-SSIM", HIGHER, "Wang et al. 2003"),
+    Column("lpips_crop", "LPIPS", LOWER, "Zhang et al. 2018"),
 )
-REGION_COLUMNS = tuple(Column(f"l1_{region}", region, "lower") for region in REGIONS)
+REGION_COLUMNS = tuple(Column(f"l1_{region}", region, LOWER) for region in REGIONS)
 STRUCTURE_COLUMNS = tuple(
-    Column(f"{key}_{region}", f"{title}: {region}", "higher")
+    Column(f"{key}_{region}", f"{title}: {region}", HIGHER)
     for key, title in (("psnr", "PSNR"), ("ssim", "SSIM"), ("ms_ssim", "MS-SSIM"))
     for region in REGIONS
 )
 SHARPNESS_COLUMNS = tuple(Column(f"sharpness_{region}", region, "") for region in REGIONS)
-_CSIM = Column("identity", "CSIM", "higher", "cosine similarity of identity to the source")
+_CSIM = Column("identity", "CSIM", HIGHER, "cosine similarity of identity to the source")
 _AED = Column(
     "expression",
     "AED",
-    "lower",
+    LOWER,
     "mean absolute difference of re-fitted expression coefficients (PIRenderer)",
 )
-_APD = Column("pose_deg", "APD", "lower", "mean absolute difference of yaw, pitch, roll, degrees (PIRenderer)")
+_APD = Column("pose_deg", "APD", LOWER, "mean absolute difference of yaw, pitch, roll, degrees (PIRenderer)")
 FACE_COLUMNS = (
     _CSIM,
-    Column("keypoints_px", "AKD", "lower", "mean distance of 468 mesh points, px of 256"),
-    Column("missing", "MKR", "lower", "fraction of frames without a face where the driver shows one"),
+    Column("keypoints_px", "AKD", LOWER, "mean distance of 468 mesh points, px of 256"),
+    Column("missing", "MKR", LOWER, "fraction of frames without a face where the driver shows one"),
     _AED,
     _APD,
-    Column("gaze_deg", "gaze", "lower", "angle between the gazes, degrees, without blinks"),
+    Column("gaze_deg", "gaze", LOWER, "angle between the gazes, degrees, without blinks"),
 )
 TIME_COLUMNS = (
-    Column("temporal", "temporal error", "lower", "mean absolute difference of frame differences"),
+    Column("temporal", "temporal error", LOWER, "mean absolute difference of frame differences"),
     Column(
         "warping",
         "warping error",
-        "lower",
+        LOWER,
         "difference from the previous frame warped along the true motion (Lai et al.)",
     ),
     Column("jitter", "jitter", "", "landmark motion above 6 Hz relative to the driver's; 1 is best"),
@@ -139,9 +139,7 @@ def _unmeasured_pictures(results: Results, config: EvaluateConfig) -> str:
 def _table(results: Results, title: str, columns: Sequence[Column], note: str = "") -> Table:
     shown = [column for column in columns if results.is_measured(column.metric)]
     meanings = "; ".join(f"{c.title}: {c.meaning}" for c in shown if c.meaning)
-    rows = tuple(
-        (row, tuple(_mean(results.per_clip(row, c.metric)) for c in shown)) for row in results.rows
-    )
+    rows = tuple((row, tuple(_mean(results.per_clip(row, c.metric)) for c in shown)) for row in results.rows)
     notes = [f"{meanings}." if meanings else "", note]
     return Table(
         title,
@@ -167,7 +165,7 @@ def _face_table(results: Results, flattered_rows: Sequence[str]) -> Table:
             "choose another network with --identity-weights FILE."
         )
     columns: tuple[str, ...] = (*table.columns, "blink F1")
-    better: tuple[Better, ...] = (*table.better, "higher")
+    better: tuple[Better, ...] = (*table.better, HIGHER)
     return Table(table.title, columns, rows, note, better, references=REFERENCE_ROWS)
 
 
@@ -192,7 +190,7 @@ def _distribution_table(results: Results, config: EvaluateConfig) -> Table:
     ]
     note = "Distance from the drivers' frames. Small sets have larger distances: compare only sets of equal size."
     titles = tuple(name.upper() for name in paths)
-    better: tuple[Better, ...] = ("lower", "lower")
+    better: tuple[Better, ...] = (LOWER, LOWER)
     return Table(
         "Fréchet distances", titles, rows, " ".join([note, *notes]), better, references=REFERENCE_ROWS
     )
@@ -205,7 +203,7 @@ def _frechet(result: Float[np.ndarray, "N C"], truth: Float[np.ndarray, "M C"]) 
 def _comparison_tables(results: Results) -> list[Table]:
     """Errors relative to the frozen source, and paired differences of rows."""
     tables = []
-    groups = {"faces": FACE_COLUMNS}
+    groups: dict[str, Sequence[Column]] = {"faces": FACE_COLUMNS}
     if results.has_truth:
         relative = tuple(
             (row, tuple(_relative_to_frozen(results, row, c.metric) for c in REGION_COLUMNS))
@@ -319,7 +317,9 @@ def _clip_sections(results: Results) -> list[Section]:
     rows = tuple(
         (results.pairs[i].name, tuple(float(values[i]) for values in columns.values())) for i in order
     )
-    note = f"Worst first, by {criterion}, row {method}. All sheets and videos are in folders beside report.html."
+    note = (
+        f"Worst first, by {criterion}, row {method}. All sheets and videos are in folders beside report.html."
+    )
     return [
         Heading("Clips", note),
         Table(f"Every clip: {method}", tuple(columns), rows, digits=2),

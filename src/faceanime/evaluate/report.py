@@ -18,6 +18,8 @@ from faceanime.structures.frames import Pixels
 JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
 Cell: TypeAlias = float | int | str | Estimate
 Better: TypeAlias = Literal["lower", "higher", ""]
+LOWER: Better = "lower"
+HIGHER: Better = "higher"
 Curves: TypeAlias = Mapping[str, tuple[Real[np.ndarray, " _"], Real[np.ndarray, " _"]]]
 """The x and y values of each curve, by the curve's name."""
 

@@ -149,7 +149,9 @@ def _matplotlib_set_up(theme: _Theme) -> Iterator[None]:
             "ytick.color": theme.axis,
         }
         with warnings.catch_warnings(), matplotlib.style.context(["default", _SETTINGS | colors]):
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a browser has more fonts
+            warnings.filterwarnings(
+                "ignore", message="Glyph .* missing from font"
+            )  # a browser has more fonts
             yield
     finally:
         logger.setLevel(level)
@@ -208,4 +210,3 @@ def _log_locator(axes: Axes) -> Locator:
         if np.count_nonzero((low <= ticks) & (ticks <= high)) >= _FEWEST_TICKS:
             return locator
     return ticker.MaxNLocator(5)
-

@@ -18,7 +18,7 @@ from faceanime.evaluate.evaluation_config import EvaluateConfig
 from faceanime.evaluate.measurement_store import hash_of_files
 from faceanime.evaluate.reenactment import animators_of
 from faceanime.evaluate.reenactment_pairs import Pair
-from faceanime.evaluate.report import Better, Table
+from faceanime.evaluate.report import HIGHER, Table
 from faceanime.generator.renderers import weights_of
 from faceanime.geometry.resize import resized
 from faceanime.morphable.model import load_model
@@ -53,7 +53,7 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
         f"{record['cores']} cores; without decoding, tracking and encoding."
     )
     columns = tuple(f"{size} px" for size in SIZES_PX)
-    better: tuple[Better, ...] = tuple("higher" for _ in SIZES_PX)
+    better = (HIGHER,) * len(SIZES_PX)
     return [Table("Frames per second", columns, rows, note, better, digits=1)]
 
 

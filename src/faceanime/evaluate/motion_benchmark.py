@@ -1,0 +1,160 @@
+"""Filmed motions and predictors that are compared with each other, and the errors that are measured between motions.
+
+A motion is an array of states (T,D), see `dynamics.state`, relative to its own first frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from faceanime.core.errors import ConfigError, WeightsError
+from faceanime.core.progress import Progress, watched
+from faceanime.dataset.shards import read_samples
+from faceanime.dynamics.flow_predictor import FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmPredictor
+from faceanime.dynamics.predictor_file import load_predictor
+from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.evaluate.report import JSON
+from faceanime.geometry.rotation import rotation_from_vector
+from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.structures.coefficients import Dynamics
+
+States: TypeAlias = Float[np.ndarray, "_ D"]
+
+OBSERVED = 10
+"""Frames that a prediction starts from."""
+HORIZONS = (5, 10, 25, 50)
+"""Frames after the observed ones at which predictions are measured."""
+SHORTEST_CLIP = OBSERVED + HORIZONS[-1]
+"""Frames of a clip that predictions can be measured on."""
+DRAWS = 10
+"""Samples that are drawn from a predictor where several are compared."""
+_LEAST_PEOPLE, _LEAST_TRAINING_PEOPLE = 2, 4
+_VERTEX_INTERVAL = 16
+"""Every n-th landmark counts in vertex errors, as in the training loss."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilmedMotion:
+    """The motion of one filmed clip."""
+
+    key: str
+    person: str
+    motion: Dynamics
+
+    @cached_property
+    def states(self) -> States:
+        """The states of the motion, relative to its first frame."""
+        return states_of_motion(self.motion)
+
+
+@dataclass(frozen=True, eq=False)
+class MotionBenchmark:
+    """Filmed motions to predict, filmed motions of the training set, and predictors.
+
+    `weights` holds the SHA-256 hashes of the predictors' files.
+    """
+
+    model: MorphableModel
+    filmed: list[FilmedMotion]
+    train: list[FilmedMotion]
+    flow: FlowPredictor
+    paper: LstmPredictor | None
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def deviation(self) -> Float[np.ndarray, " D"]:
+        """The standard deviation of each number of a state over the training set; 1 for numbers that never change."""
+        deviation = np.concatenate([clip.states for clip in self.train]).std(axis=0)
+        return np.where(deviation > 0.0, deviation, 1.0)
+
+    @property
+    def settings(self) -> dict[str, JSON]:
+        """Everything that the tables depend on."""
+        return {
+            "clips": [clip.key for clip in self.filmed],
+            "train": [clip.key for clip in self.train],
+            "predictors, sha256": dict(self.weights),
+            "seeds of draws": list(range(DRAWS)),
+        }
+
+    def errors(self, result: States, truth: States) -> Float[np.ndarray, "2 T"]:
+        """The errors of coefficients and of vertices in each frame.
+
+        Coefficients: root mean square over a state's numbers, in standard deviations of the training set. Vertices:
+        mean distance in percent of the distance between the outer eye corners, head motion included.
+        """
+        coefficients = np.sqrt((((result - truth) / self.deviation) ** 2).mean(axis=-1))
+        offset = vertices_of(result, self.model) - vertices_of(truth, self.model)
+        return np.stack([coefficients, 100.0 * np.linalg.norm(offset, axis=-1).mean(axis=-1)])
+
+
+def load_benchmark(
+    data: Path, split: str, weights: Path, paper_weights: Path | None, progress: Progress
+) -> MotionBenchmark:
+    """Read clips and predictors. Raises ConfigError for too few people, WeightsError."""
+    model = load_model()
+    flow = load_predictor(weights, model)[0]
+    paper = None if paper_weights is None else load_predictor(paper_weights, model)[0]
+    if not isinstance(flow, FlowPredictor):
+        raise WeightsError(f"{weights} holds no flow predictor, which is the kind that is measured here")
+    if paper is not None and not isinstance(paper, LstmPredictor):
+        raise WeightsError(
+            f"{paper_weights} does not hold the paper's predictor (faceanime train dynamics --preset paper)"
+        )
+    progress.stage("reading clips", None)
+    filmed, train = (
+        [FilmedMotion(s.key, s.person, s.motion()) for s in watched(read_samples(data, part), progress)]
+        for part in (split, "train")
+    )
+    for name, clips, least in (
+        (split, filmed, _LEAST_PEOPLE),
+        ("train", train, _LEAST_TRAINING_PEOPLE),
+    ):
+        if len({clip.person for clip in clips if len(clip.motion) >= SHORTEST_CLIP}) < least:
+            raise ConfigError(
+                f"{data} has less than {least} people with a clip of {SHORTEST_CLIP} frames in split {name}, which "
+                "prediction needs"
+            )
+    files = {"flow": weights} if paper_weights is None else {"flow": weights, "paper": paper_weights}
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return MotionBenchmark(model, filmed, train, flow, paper, hashes)
+
+
+def states_of_motion(motion: Dynamics) -> States:
+    """The states of a motion, relative to its first frame."""
+    return states_of(motion.expression, motion.pose, motion.pose[0]).astype(np.float64)
+
+
+def vertices_of(states: States, model: MorphableModel) -> Float[np.ndarray, "T V 3"]:
+    """Every 16th landmark of the mean identity in its head pose, in distances between the outer eye corners."""
+    landmarks = np.arange(0, model.landmark_count, _VERTEX_INTERVAL)
+    shape = model.mean[landmarks] + np.einsum(
+        "tk,vck->tvc", states[:, :-HEAD_NUMBERS], model.expression_basis[landmarks]
+    )
+    rotated = np.einsum("tij,tvj->tvi", rotation_from_vector(states[:, ROTATION]), shape)
+    rotated *= np.exp(states[:, LOG_SCALE])[:, None, None]
+    place = np.pad(states[:, PLACE], ((0, 0), (0, 1)))
+    return rotated * [1.0, -1.0, 1.0] + place[:, None]
+
+
+def re_anchored(states: States, frame: int = 0) -> States:
+    """The states with scale and place relative to another frame."""
+    moved = states.copy()
+    moved[:, LOG_SCALE] -= states[frame, LOG_SCALE]
+    moved[:, PLACE] = (states[:, PLACE] - states[frame, PLACE]) * np.exp(-states[frame, LOG_SCALE])
+    return moved
+
+
+def windows_of(clip: States, frames: int, stride: int = 25) -> list[States]:
+    """Windows of a clip, each relative to its own first frame."""
+    starts = range(0, len(clip) - frames + 1, stride)
+    return [re_anchored(clip[start : start + frames]) for start in starts]
