@@ -1,4 +1,4 @@
-"""Perceptual metrics, run on tiny networks whose answers can be told by hand."""
+"""Perceptual metrics, run on tiny networks whose outputs are known."""
 
 import sys
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_weights_in_the_file_are_used(tmp_path: Path) -> None:
     np.testing.assert_allclose(FidFeatures(path)(white), [[2.0, 3.0]], atol=1e-5)
 
 
-def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
+def test_a_wrong_file_gives_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(mean_distance(tmp_path / "whole.onnx").read_bytes()[:100])
     one_input = mean_colour(tmp_path / "one.onnx", 299, 299)
@@ -131,7 +131,7 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, pictures: np.ndarray) 
         assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_answer_is_told_in_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
+def test_a_wrong_answer_gives_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
     x: dict[str, Shape] = {"x": ["N", 3, 299, 299]}
     maps = written(tmp_path / "maps.onnx", [helper.make_node("Abs", ["x"], ["y"])], x, {"y": x["x"]})
     logarithm = [
@@ -156,7 +156,7 @@ def test_a_wrong_answer_is_told_in_one_line(tmp_path: Path, pictures: np.ndarray
         Lpips(difference)(pictures[:2], pictures[:2])
 
 
-def test_a_network_that_fails_on_a_picture_is_told_in_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
+def test_a_network_that_fails_on_a_picture_gives_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
     shape: Shape = ["N", 3, "H", "W"]
     nodes = [
         helper.make_node("Sub", ["a", "b"], ["c"]),

@@ -4,17 +4,22 @@ import base64
 import dataclasses
 import io
 import json
+import os
 import re
+import subprocess
+import sys
+import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from faceanime.core.errors import MediaError, OutputError, ShapeError
+from faceanime.core.errors import ConfigError, MediaError, OutputError, ShapeError
 from faceanime.evaluate.report import (
     Better,
     Cell,
@@ -32,7 +37,8 @@ from faceanime.media.video_writer import VideoWriter
 
 NAN = float("nan")
 EVIL = '<script>alert("&")</script>'
-VOID = {"meta", "link", "img"}
+SVG = "{http://www.w3.org/2000/svg}"
+VOID = {"meta", "link", "img", "source"}
 HEADING = re.compile("h[1-6]")
 
 
@@ -128,7 +134,7 @@ def test_text_is_shown_and_never_obeyed(full_page: Page, tmp_path: Path) -> None
     assert full_page.texts("h1") == full_page.texts("h2")[1:2] == [EVIL]
     assert EVIL in full_page.texts("th")
     assert EVIL in full_page.texts("td")
-    assert full_page.attributes("img")[0]["alt"] == full_page.attributes("video")[0]["aria-label"] == EVIL
+    assert full_page.attributes("img")[2]["alt"] == full_page.attributes("video")[0]["aria-label"] == EVIL
     markdown = (tmp_path / "out" / "report.md").read_text("utf-8")
     prose = [line for line in markdown.splitlines() if not line.startswith("    ")]
     assert not any(re.search(r"(?<!\\)<", line) for line in prose)
@@ -142,6 +148,19 @@ def test_the_page_loads_nothing(full_page: Page) -> None:
     policy = full_page.attributes("meta")[2]
     assert policy["http-equiv"] == "Content-Security-Policy"
     assert (policy["content"] or "").startswith("default-src 'none';")
+
+
+def test_plots_load_nothing(full_page: Page) -> None:
+    found = drawings(full_page)
+    assert len(found) == 8
+    for drawing in found:
+        for element in drawing.iter():
+            assert element.tag.removeprefix(SVG) not in {"script", "image", "foreignObject", "metadata"}
+            for name, value in element.attrib.items():
+                assert not name.endswith("href") or value.startswith("#")
+                assert "http" not in value
+                assert all(target.startswith("#") for target in re.findall(r"url\((.*?)\)", value))
+            assert not re.search(r"url\(|@import", element.text or "")
 
 
 def test_the_page_is_in_order(full_page: Page) -> None:
@@ -237,14 +256,16 @@ def test_cells_are_printed(tmp_path: Path, cell: Cell, digits: int, markdown: st
         (("a", "b"), "lower", []),
     ],
 )
-def test_the_best_is_bold(tmp_path: Path, cells: tuple[Cell, ...], better: Better, best: list[str]) -> None:
+def test_the_best_cells_are_bold(
+    tmp_path: Path, cells: tuple[Cell, ...], better: Better, best: list[str]
+) -> None:
     page = page_of(tmp_path, table_of(*cells, better=better))
     assert page.texts("strong") == best
     text = (tmp_path / "report.md").read_text("utf-8")
     assert re.findall(r"\*\*(.+?)\*\*", text) == best
 
 
-def test_references_do_not_compete(tmp_path: Path) -> None:
+def test_references_are_not_compared(tmp_path: Path) -> None:
     rows = (("truth", (0.0,)), ("ours", (2.0,)), ("theirs", (3.0,)))
     table = Table("t", ("error",), rows, better=("lower",), references=("truth",))
     assert page_of(tmp_path, table).texts("strong") == ["2.000"]
@@ -257,15 +278,74 @@ def test_a_column_says_which_way_is_better(tmp_path: Path) -> None:
     assert "↓" not in markdown_of(tmp_path, table_of(1.0))
 
 
+def drawings(page: Page) -> list[ElementTree.Element]:
+    """The SVG roots of a page's plots, each plot narrow and dark, narrow and light, wide and dark, wide and light."""
+    uris = [
+        attributes.get("srcset") or attributes["src"] or ""
+        for tag, attributes, _ in page.elements
+        if tag == "source" or (tag == "img" and attributes.get("class") == "plot")
+    ]
+    for uri in uris:
+        assert uri.startswith("data:image/svg+xml;base64,")
+    return [ElementTree.fromstring(base64.b64decode(uri.partition(",")[2])) for uri in uris]
+
+
+def texts_of(drawing: ElementTree.Element) -> list[str]:
+    return ["".join(text.itertext()) for text in drawing.iter(f"{SVG}text")]
+
+
+def curves_of(drawing: ElementTree.Element) -> list[str]:
+    """The path data of the curves; lines with another name are axes and legends."""
+    groups = [g for g in drawing.iter(f"{SVG}g") if (g.get("id") or "").startswith("curve-")]
+    return [path.get("d") or "" for g in groups if (path := g.find(f"{SVG}path")) is not None]
+
+
+def test_a_plot_is_there_for_light_and_dark_wide_and_narrow_pages(tmp_path: Path) -> None:
+    page = page_of(tmp_path, plot_of([3.0, 1.0, 2.0], [1.0, NAN, 2.0, 3.0]))
+    media = [attributes["media"] for attributes in page.attributes("source")]
+    assert len(set(media)) == 3
+    (image,) = page.attributes("img")
+    assert image["alt"] == "A plot: error over time; curves: curve 0, curve 1"
+    found = drawings(page)
+    assert len(found) == 4
+    for drawing in found:
+        assert {"curve 0", "curve 1", "time", "error"} <= set(texts_of(drawing))
+    widths = [float((drawing.get("width") or "").removesuffix("pt")) for drawing in found]
+    assert widths[:2] == [360.0] * 2
+    assert widths[2:] == [640.0] * 2
+    colors = [set(re.findall("#[0-9a-f]{6}", ElementTree.tostring(d, "unicode"))) for d in found]
+    assert colors[0] == colors[2]
+    assert colors[1] == colors[3]
+    assert not colors[0] & colors[1]
+
+
 def test_a_plot_shows_its_curves(tmp_path: Path) -> None:
     page = page_of(tmp_path, plot_of([3.0, 1.0, 2.0], [1.0, NAN, 2.0, 3.0]))
-    assert page.texts("li") == ["curve 0", "curve 1"]
-    drawn = [a["d"] or "" for a in page.attributes("path") if a.get("class") == "curve"]
-    assert [d.count("M") for d in drawn[-2:]] == [1, 2]  # a gap starts a new line
-    assert [d.count("L") for d in drawn[-2:]] == [2, 1]
-    heights = [float(attributes["cy"] or "") for attributes in page.attributes("circle")]
-    np.testing.assert_array_equal(np.argsort(heights[:3]), [0, 2, 1])  # more is higher up
-    assert all(0.0 <= height <= 320.0 for height in heights)
+    first, second = curves_of(drawings(page)[-1])
+    assert (first.count("M"), first.count("L")) == (1, 2)
+    assert (second.count("M"), second.count("L")) == (1, 1)  # no line to the point that stands alone
+    heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", first)]
+    np.testing.assert_array_equal(np.argsort(heights), [0, 2, 1])  # larger values are higher up
+    assert all(0.0 <= height <= 360.0 for height in heights)
+
+
+@pytest.mark.parametrize("count", [4, 400])
+def test_a_point_between_gaps_is_marked(tmp_path: Path, count: int) -> None:
+    """Where points are few, all are marked; where they are many, only those that no line reaches."""
+    alone = np.full(count, NAN)
+    alone[1] = 1.0
+    (marked,) = [
+        g
+        for g in drawings(page_of(tmp_path, plot_of(alone.tolist())))[-1].iter(f"{SVG}g")
+        if g.get("id") == "curve-0"
+    ]
+    assert len(list(marked.iter(f"{SVG}use"))) == 1
+    (line,) = [
+        g
+        for g in drawings(page_of(tmp_path, plot_of([1.0] * count)))[-1].iter(f"{SVG}g")
+        if g.get("id") == "curve-0"
+    ]
+    assert len(list(line.iter(f"{SVG}use"))) == (count if count == 4 else 0)
 
 
 @pytest.mark.parametrize(
@@ -274,18 +354,77 @@ def test_a_plot_shows_its_curves(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("log_y", [False, True])
 def test_any_numbers_can_be_plotted(tmp_path: Path, values: list[float], log_y: bool) -> None:
-    page = page_of(tmp_path, plot_of(values, log_y=log_y))
-    marks = [attributes for attributes in page.attributes("text") if attributes["text-anchor"] == "end"]
-    heights = [float(attributes["y"] or "") for attributes in marks]
-    assert 3 <= len(heights) <= 10
-    assert all(0.0 <= height <= 320.0 for height in heights)
-    assert len(set(page.texts("text")[: len(marks)])) == len(marks)
-    assert "nan" not in (tmp_path / "report.html").read_text("utf-8")
+    """With at least three different ticks and without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawing = drawings(page_of(tmp_path, plot_of(values, log_y=log_y)))[-1]
+    (axis,) = [g for g in drawing.iter(f"{SVG}g") if g.get("id") == "matplotlib.axis_2"]
+    ticks = texts_of(axis)
+    assert 3 <= len(set(ticks)) == len(ticks) <= 12
+    assert "nan" not in ElementTree.tostring(drawing, "unicode")
 
 
 def test_a_logarithmic_plot_counts_in_powers_of_ten(tmp_path: Path) -> None:
-    page = page_of(tmp_path, plot_of([0.01, 1.0, 100.0], log_y=True))
-    assert page.texts("text")[:5] == ["0.01", "0.1", "1", "10", "100"]
+    drawing = drawings(page_of(tmp_path, plot_of([0.01, 1.0, 100.0], log_y=True)))[-1]
+    texts = texts_of(drawing)
+    assert [text for text in texts if text in {"0.01", "0.1", "1", "10", "100"}][-5:] == [
+        "0.01",
+        "0.1",
+        "1",
+        "10",
+        "100",
+    ]
+
+
+def test_names_of_curves_are_shown_as_they_are(tmp_path: Path) -> None:
+    """Neither formulas nor leading underscores, nor letters that the bundled font lacks, are treated differently."""
+    names = ["_hidden", "$x^2$", "人"]
+    curves = {name: (np.arange(2), np.arange(2.0)) for name in names}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page = page_of(tmp_path, Plot("p", "x", "y", curves))
+    assert set(names) <= set(texts_of(drawings(page)[-1]))
+
+
+def test_plots_leave_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+    import matplotlib
+
+    matplotlib.rcParams["lines.linewidth"] = 7.0
+    try:
+        before = dict(matplotlib.rcParams)
+        write_report(report_of(plot_of([1.0, 2.0])), tmp_path / "thick")
+        assert dict(matplotlib.rcParams) == before
+    finally:
+        matplotlib.rcdefaults()
+    write_report(report_of(plot_of([1.0, 2.0])), tmp_path / "thin")
+    assert (tmp_path / "thick" / "report.html").read_bytes() == (
+        tmp_path / "thin" / "report.html"
+    ).read_bytes()
+
+
+def test_a_report_is_the_same_in_another_process(full: Report, tmp_path: Path) -> None:
+    """Ids in the plots are not random, and the hash seed of Python does not matter."""
+    program = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "from faceanime.evaluate.report import Plot, Report\n"
+        "from faceanime.evaluate.report_writer import write_report\n"
+        "curves = {n: (np.arange(9), np.sin(np.arange(9.0))) for n in 'abcdefgh'}\n"
+        "write_report(Report('t', 'c', {}, (Plot('p', 'x', 'y', curves),)), Path(sys.argv[1]))"
+    )
+    for seed in "12":
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", program, str(tmp_path / seed)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == done.stderr == ""
+    first, second = ((tmp_path / seed / "report.html").read_bytes() for seed in "12")
+    assert first == second
+
+
+def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # what Python itself writes to forbid an import
+    with pytest.raises(ConfigError, match=r'pip install "faceanime\[eval\]"'):
+        write_report(report_of(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_pictures_are_kept_exactly_unless_they_are_large(tmp_path: Path) -> None:
@@ -335,13 +474,13 @@ def test_a_failing_write_leaves_nothing_half_written(
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="choose another folder"):
         write_report(report_of(), tmp_path / "out")
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_cells_and_curves_that_do_not_fit_are_refused() -> None:
     table = table_of(1.0)
     for change in ({"columns": ("a", "b")}, {"better": ("lower", "")}, {"columns": (), "better": ()}):
         with pytest.raises(ShapeError, match="A table"):

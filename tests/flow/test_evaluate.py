@@ -1,9 +1,10 @@
-"""`faceanime evaluate`: filmed people in, one report out; stopped and started again, the same bytes."""
+"""`faceanime evaluate`: from filmed people to a report; a continued evaluation gives the same bytes."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +25,8 @@ from faceanime.dataset.shards import MOTION, NOTE, write_shards
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
 from faceanime.evaluate import realism, speed
-from faceanime.evaluate.run import EvaluateConfig, measure_all
+from faceanime.evaluate.evaluation_config import EvaluateConfig
+from faceanime.evaluate.reenactment import measure_pairs
 from faceanime.face.detect import MediapipeDetector
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
@@ -37,22 +39,22 @@ from faceanime.train.data.preparation import prepare
 from faceanime.train.data.segments import PrepareConfig
 
 SIZE = 192
-SELF_TABLES = ("Pictures", "L1 by region", "Sharpness by region", "Faces", "Time", "Sets of pictures")
+SELF_TABLES = ("Pictures", "L1 by region", "Sharpness by region", "Faces", "Time", "Fréchet distances")
 
 
 class Stopping(SilentProgress):
-    """Stops the work in the second pair."""
+    """Cancels in the second pair."""
 
     def advance(self, steps: int = 1) -> None:
         self.cancel()
 
 
 def network(path: Path, nodes: list[onnx.NodeProto], inputs: dict[str, list[int | str]]) -> Path:
-    """A network file of one output, `y`."""
-    told = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in inputs.items()]
+    """A network file with one output, `y`."""
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in inputs.items()]
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     model = helper.make_model(
-        helper.make_graph(nodes, "tiny", told, [result]),
+        helper.make_graph(nodes, "tiny", values, [result]),
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
     )
@@ -62,16 +64,16 @@ def network(path: Path, nodes: list[onnx.NodeProto], inputs: dict[str, list[int 
 
 @pytest.fixture(scope="session")
 def people(made: Path, model: MorphableModel, astronaut: np.ndarray) -> Path:
-    """Two people, prepared: one nods for 12 frames, too few for spectra and FVD, the other talks for 20."""
+    """Two prepared people: one nods for 12 frames, too few for spectra and FVD, the other talks for 20."""
     return filmed(made, "people", astronaut, model)
 
 
 def filmed(made: Path, called: str, astronaut: np.ndarray, model: MorphableModel) -> Path:
-    """Ann, and Bob, her mirror image; drawn by geometry alone, which has no weights to change with."""
+    """Ann, and Bob, her mirror image; rendered without networks, so that new weights change nothing."""
     animator = Animator(AnimatorConfig(RendererConfig("geometric")), model)
     videos = made / called
     videos.mkdir()
-    # a little aside: where it was, a detector saw a second face in the suit
+    # shifted by 8 px: without that the detector finds a second face in the suit
     other = np.pad(astronaut[:, 8:], ((0, 0), (0, 8), (0, 0)), "edge")[:, ::-1]
     for name, picture, motion, frames in (
         ("ann", astronaut, "nod", 12),
@@ -103,7 +105,7 @@ def names(pairs: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def others(made: Path, pairs: Path, names: list[str]) -> tuple[Path, ...]:
-    """Three other methods: the drivers themselves, the drivers 2 px lower and larger, and no face at all."""
+    """Three other methods: the drivers themselves, the drivers 2 px lower and enlarged, and grey pictures."""
     shifted, grey = made / "shifted", made / "grey"
     for name in names:
         for t, frame in enumerate(pictures(pairs / "drivers" / f"{name}.mp4")):
@@ -118,7 +120,7 @@ def others(made: Path, pairs: Path, names: list[str]) -> tuple[Path, ...]:
 
 @pytest.fixture(scope="session")
 def networks(made: Path) -> dict[str, Path]:
-    """Networks small enough to know what they say: mean difference, and mean colours."""
+    """Networks whose outputs are known: the mean difference, and mean colours."""
     difference = [
         helper.make_node("Sub", ["a", "b"], ["c"]),
         helper.make_node("Abs", ["c"], ["d"]),
@@ -147,7 +149,7 @@ def config(others: tuple[Path, ...], networks: dict[str, Path]) -> EvaluateConfi
 
 @pytest.fixture(scope="session")
 def options(config: EvaluateConfig) -> list[str]:
-    """The configuration as a user types it."""
+    """The configuration as command-line options."""
     words = ["--every", str(config.every), "--predictions", *map(str, config.predictions)]
     for name in ("lpips", "fid", "fvd"):
         words += [f"--{name}-weights", str(getattr(config, f"{name}_weights"))]
@@ -156,14 +158,14 @@ def options(config: EvaluateConfig) -> list[str]:
 
 @pytest.fixture(scope="session")
 def evaluated(made: Path, people: Path, options: list[str]) -> Path:
-    """Protocol self, of everything, never stopped."""
+    """Protocol self with all rows and networks, never stopped."""
     out = made / "evaluated"
     assert cli.main(["evaluate", "--data", str(people), "-o", str(out), *options]) == 0
     return out
 
 
 def table(out: Path, title: str) -> dict[str, dict[str, Any]]:
-    """The rows of a table in report.json; an estimate is its mean."""
+    """The rows of a table in report.json, with the means of estimates."""
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     (found,) = [s for s in report["sections"] if s["kind"] == "table" and s["title"] == title]
     return {
@@ -187,11 +189,11 @@ def refused(outcome: Outcome, *words: str) -> None:
 
 def test_pairs_are_written_for_other_methods(pairs: Path, names: list[str]) -> None:
     assert len(names) == 2
-    for told in json.loads((pairs / "pairs.json").read_text()):
-        driver = pictures(pairs / "drivers" / f"{told['name']}.mp4")
-        assert driver.shape == (told["frames"], SIZE, SIZE, 3)
-        (source,) = pictures(pairs / "sources")[[names.index(told["name"])]]
-        np.testing.assert_array_equal(source, driver[told["source_frame"]])
+    for note in json.loads((pairs / "pairs.json").read_text()):
+        driver = pictures(pairs / "drivers" / f"{note['name']}.mp4")
+        assert driver.shape == (note["frames"], SIZE, SIZE, 3)
+        (source,) = pictures(pairs / "sources")[[names.index(note["name"])]]
+        np.testing.assert_array_equal(source, driver[note["source_frame"]])
 
 
 def test_the_drivers_own_frames_score_as_the_truth_does(evaluated: Path) -> None:
@@ -203,7 +205,7 @@ def test_the_drivers_own_frames_score_as_the_truth_does(evaluated: Path) -> None
     perfect = {"AKD": 0.0, "MKR": 0.0, "AED": 0.0, "APD": 0.0, "gaze": 0.0, "blink F1": 1.0}
     assert perfect.items() <= face.items()
     assert table(evaluated, "Time")["drivers"]["jitter"] == 1.0
-    assert table(evaluated, "Sets of pictures")["drivers"]["FID"] == pytest.approx(0.0, abs=1e-9)
+    assert table(evaluated, "Fréchet distances")["drivers"]["FID"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_shift_scores_worse(evaluated: Path) -> None:
@@ -211,20 +213,20 @@ def test_a_shift_scores_worse(evaluated: Path) -> None:
     assert picture["L1"] > 2.0
     assert picture["PSNR"] < 30.0
     assert picture["SSIM"] < 0.95
-    assert picture["LPIPS"] == pytest.approx(picture["L1"] / 127.5, rel=1e-4)  # what this network measures
+    assert picture["LPIPS"] == pytest.approx(picture["L1"] / 127.5, rel=1e-4)  # which this network measures
     assert face["AKD"] == pytest.approx(2.0 * 256 / SIZE, abs=0.5)
     assert face["AED"] < 0.2  # the expression is the same
 
 
-def test_the_renderer_is_nearer_than_a_source_that_stands_still(evaluated: Path) -> None:
+def test_the_renderer_is_closer_than_the_frozen_source(evaluated: Path) -> None:
     face = table(evaluated, "Faces")
     assert face["geometric"]["AKD"] < 0.7 * face["frozen"]["AKD"]
     assert face["geometric"]["AED"] < 0.7 * face["frozen"]["AED"]
-    assert table(evaluated, "L1 as a share of a frozen source's")["geometric"]["mouth"] < 1.0
+    assert table(evaluated, "L1 relative to the frozen source")["geometric"]["mouth"] < 1.0
     assert table(evaluated, "Differences: L1 by region")["geometric - frozen"]["mouth"] < 0.0
 
 
-def test_where_no_face_is_found_nothing_is_made_up(evaluated: Path) -> None:
+def test_without_a_face_nothing_is_measured(evaluated: Path) -> None:
     face = table(evaluated, "Faces")["grey"]
     assert face["MKR"] == 1.0
     assert face["AKD"] is face["AED"] is face["APD"] is face["gaze"] is None
@@ -234,9 +236,9 @@ def test_where_no_face_is_found_nothing_is_made_up(evaluated: Path) -> None:
 
 
 def test_a_set_of_one_sample_has_no_distance(evaluated: Path) -> None:
-    assert table(evaluated, "Sets of pictures")["geometric"]["FVD"] is None  # one clip has 16 frames
-    assert "FVD of 1 samples" in note(evaluated, "Sets of pictures")
-    assert table(evaluated, "Sets of pictures")["grey"]["FID"] > 0.01
+    assert table(evaluated, "Fréchet distances")["geometric"]["FVD"] is None  # one clip has 16 frames
+    assert "FVD of 1 samples" in note(evaluated, "Fréchet distances")
+    assert table(evaluated, "Fréchet distances")["grey"]["FID"] > 0.01
 
 
 def test_bins_count_every_measured_frame(evaluated: Path) -> None:
@@ -246,7 +248,7 @@ def test_bins_count_every_measured_frame(evaluated: Path) -> None:
 
 def test_the_page_shows_the_clips(evaluated: Path, names: list[str]) -> None:
     page = (evaluated / "report.html").read_text(encoding="utf-8")
-    assert page.count("<video ") == page.count("<img ") == len(names)
+    assert page.count("<video ") == page.count("<img src=") == len(names)
     assert "http://" not in page
     assert "https://" not in page
     text = (evaluated / "report.md").read_text(encoding="utf-8")
@@ -265,14 +267,14 @@ def test_stopped_and_started_again_gives_the_same_report(
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(Cancelled, match="measured pairs are kept"):
-        measure_all(people, out, config, Stopping())
+        measure_pairs(people, out, config, Stopping())
     (first,) = (out / "measured").glob("*.json")
     (out / "videos" / ".faceanime-0.mp4").write_bytes(b"what a kill without warning leaves")
     before = first.stat().st_mtime_ns
     program.makes(out, "evaluate", "--data", people, *options, said=out / "report.html")
     for name in ("report.json", "report.md", "report.html"):
         assert (out / name).read_bytes() == (evaluated / name).read_bytes(), name
-    assert first.stat().st_mtime_ns == before  # what was done was not done again
+    assert first.stat().st_mtime_ns == before  # it was not measured again
 
 
 def test_other_settings_need_another_folder(
@@ -325,10 +327,19 @@ def test_data_that_were_not_prepared_are_one_line(program: Program, protocol: st
     assert not out.exists()
 
 
+def test_a_missing_extra_is_named_before_anything_is_read(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # what Python itself writes to forbid an import
+    outcome = program("evaluate", "--data", tmp_path / "none", "-o", tmp_path / "out")
+    refused(outcome, 'pip install "faceanime[eval]"')
+    assert not (tmp_path / "out").exists()
+
+
 def test_people_animate_each_other(
     program: Program, made: Path, astronaut: np.ndarray, model: MorphableModel, tmp_path: Path
 ) -> None:
-    """With their mouths shut: smiles do not add up, so a smiling source follows no smile."""
+    """With closed mouths: a source that smiles cannot smile further."""
     animator, out = Animator(AnimatorConfig(RendererConfig("geometric")), model), tmp_path / "out"
     shutting = {"smile": [(0.0, 0.0), (1.0, -1.0)], "lips_part": [(0.0, 0.0), (1.0, -1.0)]}
     portrait = animator.portrait(astronaut)
@@ -341,25 +352,25 @@ def test_people_animate_each_other(
     pairs = report["settings"]["pairs"]
     assert [(p["source"][:3], p["driver"][:3]) for p in pairs] == [("bob", "ann"), ("ann", "bob")]
     faces = table(out, "Faces")
-    assert "AKD" not in faces["geometric"]  # other people's points are not where theirs are
+    assert "AKD" not in faces["geometric"]  # landmarks of two people cannot be compared
     for metric in ("AED", "APD"):
         assert faces["filmed"][metric] < faces["geometric"][metric] < faces["frozen"][metric]
-    assert "departures from the driver's frame at rest" in note(out, "Faces")
+    assert "departures from the reference frame of the driver" in note(out, "Faces")
     assert faces["frozen"].get("CSIM", 1.0) == pytest.approx(1.0, abs=0.02)
     assert faces["filmed"].get("CSIM", 0.0) < 0.99
     assert "Pictures" not in [section["title"] for section in report["sections"]]
     for words in ("FID not measured: needs --fid-weights FILE", "FVD not measured: needs --fvd-weights FILE"):
-        assert words in note(out, "Sets of pictures")
+        assert words in note(out, "Fréchet distances")
 
 
-def test_speed_is_told_once(
+def test_speed_is_measured_once(
     program: Program, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed, "ROUNDS", 1)
     out = tmp_path / "out"
     command = ("evaluate", "--protocol", "speed", "--data", people)
     program.makes(out, *command, said=out / "report.html")
-    rates = table(out, "Frames a second")["geometric"]
+    rates = table(out, "Frames per second")["geometric"]
     assert list(rates) == ["256 px", "512 px", "1024 px"]
     assert rates["256 px"] > rates["1024 px"] > 0.2
     before = (out / "report.json").read_bytes()
@@ -369,7 +380,7 @@ def test_speed_is_told_once(
 
 @pytest.fixture(scope="session")
 def motions(made: Path) -> Path:
-    """Shards of motions alone, four in train and two in test: prediction looks at no picture."""
+    """Shards of motions without pictures, which prediction does not need: four in train and two in test."""
     files, data = made / "motion_files", made / "motions"
     files.mkdir()
     data.mkdir()
@@ -407,7 +418,7 @@ def test_imagined_motion_is_measured(
     best: str,
     worse: str,
 ) -> None:
-    monkeypatch.setattr(realism, "_SPLITS", 1)
+    monkeypatch.setattr(realism, "CLASSIFIER_SPLITS", 1)
     out = tmp_path / "out"
     command = ("evaluate", "--protocol", protocol, "--data", motions)
     program.makes(out, *command, said=out / "report.html")
@@ -430,9 +441,7 @@ def test_the_settings_are_written_down(evaluated: Path, config: EvaluateConfig) 
     assert (evaluated / "settings.json").read_text(encoding="utf-8") == to_json(config)
 
 
-def test_networks_of_yours_are_rows_of_their_own(
-    program: Program, people: Path, tmp_path: Path, model: MorphableModel
-) -> None:
+def test_own_networks_are_rows(program: Program, people: Path, tmp_path: Path, model: MorphableModel) -> None:
     run = tmp_path / "run"
     run.mkdir()
     save_generator(run / "generator.safetensors", Pgfg(PgfgConfig(32, 4, 8, 6)), model, {})

@@ -23,7 +23,7 @@ from faceanime.evaluate.geometry_metrics import (
     pose_distance_deg,
 )
 from faceanime.evaluate.image_metrics import l1, laplacian_energy
-from faceanime.evaluate.measure import Judges, region_masks, see
+from faceanime.evaluate.pair_evaluator import MetricModels, region_masks, track_face
 from faceanime.face.identity import DlibIdentity
 from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
@@ -59,12 +59,12 @@ Pictures = Mapping[str, list[np.ndarray]]  # by motion
 
 @dataclass(frozen=True)
 class Protocol:
-    """The portrait, what is to be drawn of it, and who judges that."""
+    """The portrait, the motions to draw, and what measures the drawings."""
 
     portrait: Portrait
     model: MorphableModel
     wanted: Mapping[str, Dynamics]
-    judges: Judges
+    models: MetricModels
 
     def qualities(self, drawn: Pictures) -> dict[str, float]:
         """Means over all frames of all motions."""
@@ -73,7 +73,7 @@ class Protocol:
 
     def _of_motion(self, drawn: list[np.ndarray], wanted: Dynamics) -> dict[str, float]:
         source, face = self.portrait.pixels, self.portrait.face
-        seen = see(drawn, wanted.identity, self.judges)
+        seen = track_face(drawn, wanted.identity, self.models)
         assert seen is not None
         assert seen.found.all()
         shape = self.model.vertices(wanted.identity, wanted.expression) + face.residual
@@ -110,8 +110,8 @@ def protocol(animator: Animator, model: MorphableModel, astronaut: np.ndarray) -
         wanted[name] = replace(
             motion, expression=motion.expression[some], pose=motion.pose[some], valid=motion.valid[some]
         )
-    judges = Judges(model, bundled_tracker(TrackConfig(anchored=False)), None, None, None, None)
-    return Protocol(portrait, model, wanted, judges)
+    models = MetricModels(model, bundled_tracker(TrackConfig(anchored=False)), None, None, None, None)
+    return Protocol(portrait, model, wanted, models)
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +144,7 @@ def test_the_person_stays_the_same(protocol: Protocol, drawn: Pictures) -> None:
         source, cosines = identity(portrait.pixels, portrait.landmarks.points_image), []
         for name, dynamics in protocol.wanted.items():
             frames = of_motion(name)
-            seen = see(frames, dynamics.identity, protocol.judges)
+            seen = track_face(frames, dynamics.identity, protocol.models)
             assert seen is not None
             cosines += [source @ identity(frames[t], seen.points[t]) for t in (2, 5)]
         return float(np.mean(cosines))

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 from faceanime.dynamics.flow_predictor import FlowPredictor
-from faceanime.dynamics.predictor import KnownStates, Predictor
+from faceanime.dynamics.predictor import KnownStates
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import LOG_SCALE, PLACE
 from faceanime.evaluate.motion_baselines import NearestNeighbour, extrapolated, frozen, linear, slerp
@@ -59,11 +59,9 @@ def known_states(observed: States, frames: int, target: Float[np.ndarray, " D"] 
     return KnownStates(states, known)
 
 
-def sampled_future(
-    predictor: Predictor, known: KnownStates, seed: int = 0, temperature: float = 1.0
-) -> States:
-    """One sample of the predictor."""
-    return predictor.future(known, FutureConfig(seed=seed, temperature=temperature))
+def sampled_future(flow: FlowPredictor, known: KnownStates, seed: int, temperature: float = 1.0) -> States:
+    """One sample of the predictor, which does not slow down before a target as those of `faceanime morph` do."""
+    return flow.draw(known, FutureConfig(temperature=temperature), torch.Generator().manual_seed(seed))
 
 
 def prediction_errors(benchmark: MotionBenchmark, method: PredictionMethod) -> list[Errors]:
@@ -147,7 +145,7 @@ def _errors_by_method(benchmark: MotionBenchmark) -> dict[str, list[Errors]]:
     }
     if paper is not None:
         errors["LSTM (paper)"] = prediction_errors(
-            benchmark, lambda observed, n: sampled_future(paper, known_states(observed, n))
+            benchmark, lambda observed, n: paper.future(known_states(observed, n), FutureConfig())
         )
     return errors
 
@@ -242,7 +240,7 @@ def _path_methods(benchmark: MotionBenchmark) -> dict[str, PathMethod]:
         f"flow, {_BEST_AT_LOW_TEMPERATURE}": samples(range(DRAWS), LOW_TEMPERATURE),
     }
     if paper is not None:
-        methods["LSTM with timer (paper)"] = lambda ends, n: [sampled_future(paper, known(ends, n))]
+        methods["LSTM with timer (paper)"] = lambda ends, n: [paper.future(known(ends, n), FutureConfig())]
     return methods
 
 

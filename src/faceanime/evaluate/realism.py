@@ -90,7 +90,7 @@ def _imagined(benchmark: MotionBenchmark) -> dict[str, People]:
     paper = benchmark.paper
     if paper is not None:
         motions["LSTM (paper)"] = [
-            [sampled_future(paper, known_states(clip.states[:1], 249))] for _, clip in clips
+            [paper.future(known_states(clip.states[:1], 249), FutureConfig())] for _, clip in clips
         ]
     return motions
 

@@ -183,6 +183,7 @@ def _draw_curve(
     marked = known[1:-1] if len(y) <= _MOST_MARKED_POINTS else alone
     marker = "o" if marked.any() else ""
     (line,) = axes.plot(x, y, color=hue, linestyle=style, marker=marker, markevery=np.flatnonzero(marked))
+    line.set_gid(f"curve-{index}")
     return line
 
 

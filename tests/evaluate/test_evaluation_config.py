@@ -1,4 +1,4 @@
-"""What an evaluation is of: rows, their networks, and who taught those."""
+"""The rows of an evaluation, and which of them were trained with the network that measures identity."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 import pytest
 
 from faceanime.core.errors import ConfigError
-from faceanime.evaluate.run import EvaluateConfig, flattered_rows
+from faceanime.evaluate.evaluation_config import EvaluateConfig, rows_trained_on_metric_network
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.renderer import RendererConfig
 
 
-def test_rows_that_learned_from_their_judge_are_told(tmp_path: Path, model: MorphableModel) -> None:
-    """Not with another judge, nor of networks that had no such teacher."""
+def test_rows_trained_with_the_identity_network_are_named(tmp_path: Path, model: MorphableModel) -> None:
+    """None is named if another network measures identity."""
     paths = []
-    for name, teacher in (("taught", "dlib"), ("plain", None)):
+    for name, recogniser in (("trained", "dlib"), ("plain", None)):
         network = Pgfg(PgfgConfig(size_px=16, width=2, widest=2, latent=2))
         paths.append(tmp_path / f"{name}.safetensors")
-        save_generator(paths[-1], network, model, {"recogniser": teacher})
+        save_generator(paths[-1], network, model, {"recogniser": recogniser})
     config = EvaluateConfig(renderer=("geometric",), generator=tuple(paths))
-    assert flattered_rows(config) == ["taught"]
+    assert rows_trained_on_metric_network(config) == ["trained"]
     other = EvaluateConfig(generator=tuple(paths), identity_weights=tmp_path / "arcface.onnx")
-    assert flattered_rows(other) == []
+    assert rows_trained_on_metric_network(other) == []
 
 
 def test_each_renderer_is_a_row() -> None:
     config = EvaluateConfig(quality=("fast", "quality"))
-    assert list(config.own_rows) == ["geometric", "flow-fast", "flow-quality"]
-    assert config.own_rows["flow-quality"] == RendererConfig(quality="quality")
+    assert list(config.bundled_rows) == ["geometric", "flow-fast", "flow-quality"]
+    assert config.bundled_rows["flow-quality"] == RendererConfig(quality="quality")
     own = Path("flow-fast.safetensors")
     with pytest.raises(ConfigError, match="two rows would be called flow-fast"):
         EvaluateConfig(generator=(own,))
