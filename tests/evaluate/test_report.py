@@ -31,6 +31,7 @@ from faceanime.evaluate.report import (
     Table,
     Video,
 )
+from faceanime.evaluate.report_plot import LIGHT, WIDE_PX, plot_svg
 from faceanime.evaluate.report_writer import write_report
 from faceanime.evaluate.statistics import Estimate
 from faceanime.media.video_writer import VideoWriter
@@ -100,10 +101,15 @@ def markdown_of(folder: Path, *sections: Section) -> str:
     return (folder / "report.md").read_text("utf-8")
 
 
-@pytest.fixture
-def full(tmp_path: Path) -> Report:
-    """A report of everything there is, with markup in every text."""
-    film = tmp_path / f"{EVIL.replace('/', '')}.mp4"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture(scope="module")
+def full(made: Path) -> Report:
+    """A report with every kind of section, and with markup in every text."""
+    film = made / f"{EVIL.replace('/', '')}.mp4"
     with VideoWriter(film, Fraction(25), 32, 32) as writer:
         writer.write(np.zeros((32, 32, 3), np.uint8))
     table = Table(
@@ -123,19 +129,24 @@ def full(tmp_path: Path) -> Report:
     return Report(EVIL, EVIL, {EVIL: [EVIL, NAN, None, {"a": 1.5}]}, sections)
 
 
-@pytest.fixture
-def full_page(full: Report, tmp_path: Path) -> Page:
-    write_report(full, tmp_path / "out")
-    return Page((tmp_path / "out" / "report.html").read_text("utf-8"))
+@pytest.fixture(scope="module")
+def full_out(full: Report, made: Path) -> Path:
+    write_report(full, made / "out")
+    return made / "out"
 
 
-def test_text_is_shown_and_never_obeyed(full_page: Page, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def full_page(full_out: Path) -> Page:
+    return Page((full_out / "report.html").read_text("utf-8"))
+
+
+def test_text_is_shown_and_never_obeyed(full_page: Page, full_out: Path) -> None:
     assert not full_page.texts("script")
     assert full_page.texts("h1") == full_page.texts("h2")[1:2] == [EVIL]
     assert EVIL in full_page.texts("th")
     assert EVIL in full_page.texts("td")
     assert full_page.attributes("img")[2]["alt"] == full_page.attributes("video")[0]["aria-label"] == EVIL
-    markdown = (tmp_path / "out" / "report.md").read_text("utf-8")
+    markdown = (full_out / "report.md").read_text("utf-8")
     prose = [line for line in markdown.splitlines() if not line.startswith("    ")]
     assert not any(re.search(r"(?<!\\)<", line) for line in prose)
 
@@ -182,20 +193,17 @@ def test_long_reports_have_contents(tmp_path: Path, count: int, expected: int) -
     assert page.texts("a") == [f"{i}" for i in range(count)] * expected
 
 
-def test_same_report_same_bytes(full: Report, tmp_path: Path) -> None:
-    for name in "ab":
-        write_report(full, tmp_path / name)
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+def test_same_report_same_bytes(full: Report, full_out: Path, tmp_path: Path) -> None:
+    write_report(full, tmp_path)
+    for path in full_out.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
-def test_json_holds_the_numbers_as_they_are(full: Report, tmp_path: Path) -> None:
-    write_report(full, tmp_path / "out")
-
+def test_json_holds_the_numbers_as_they_are(full_out: Path) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    read = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"), parse_constant=refuse)
+    read = json.loads((full_out / "report.json").read_text("utf-8"), parse_constant=refuse)
     assert read["title"] == read["command"] == EVIL
     assert read["settings"] == {EVIL: [EVIL, None, None, {"a": 1.5}]}
     kinds = [section["kind"] for section in read["sections"]]
@@ -208,7 +216,7 @@ def test_json_holds_the_numbers_as_they_are(full: Report, tmp_path: Path) -> Non
     ]
     assert plot["series"][EVIL] == {"x": [0, 1, 2], "y": [0.1, None, 0.3]}
     assert (sheet["width_px"], sheet["height_px"]) == (6, 4)
-    assert (tmp_path / video["file"]).is_file()
+    assert (full_out.parent / video["file"]).is_file()
 
 
 def test_numbers_keep_every_digit_in_json(tmp_path: Path) -> None:
@@ -278,6 +286,12 @@ def test_a_column_says_which_way_is_better(tmp_path: Path) -> None:
     assert "↓" not in markdown_of(tmp_path, table_of(1.0))
 
 
+def wide(plot: Plot) -> ElementTree.Element:
+    """The SVG root of a plot."""
+    svg, _, _ = plot_svg(plot, LIGHT, WIDE_PX)
+    return ElementTree.fromstring(svg)
+
+
 def drawings(page: Page) -> list[ElementTree.Element]:
     """The SVG roots of a page's plots, each plot narrow and dark, narrow and light, wide and dark, wide and light."""
     uris = [
@@ -294,10 +308,15 @@ def texts_of(drawing: ElementTree.Element) -> list[str]:
     return ["".join(text.itertext()) for text in drawing.iter(f"{SVG}text")]
 
 
-def curves_of(drawing: ElementTree.Element) -> list[str]:
-    """The path data of the curves; lines with another name are axes and legends."""
-    groups = [g for g in drawing.iter(f"{SVG}g") if (g.get("id") or "").startswith("curve-")]
-    return [path.get("d") or "" for g in groups if (path := g.find(f"{SVG}path")) is not None]
+def group_of(drawing: ElementTree.Element, name: str) -> ElementTree.Element:
+    (group,) = [group for group in drawing.iter(f"{SVG}g") if group.get("id") == name]
+    return group
+
+
+def line_of(drawing: ElementTree.Element, curve: int) -> str:
+    path = group_of(drawing, f"curve-{curve}").find(f"{SVG}path")
+    assert path is not None
+    return path.get("d") or ""
 
 
 def test_a_plot_is_there_for_light_and_dark_wide_and_narrow_pages(tmp_path: Path) -> None:
@@ -310,42 +329,31 @@ def test_a_plot_is_there_for_light_and_dark_wide_and_narrow_pages(tmp_path: Path
     assert len(found) == 4
     for drawing in found:
         assert {"curve 0", "curve 1", "time", "error"} <= set(texts_of(drawing))
-    widths = [float((drawing.get("width") or "").removesuffix("pt")) for drawing in found]
-    assert widths[:2] == [360.0] * 2
-    assert widths[2:] == [640.0] * 2
+    widths = [drawing.get("width") for drawing in found]
+    assert widths == ["360pt", "360pt", "640pt", "640pt"]
     colors = [set(re.findall("#[0-9a-f]{6}", ElementTree.tostring(d, "unicode"))) for d in found]
     assert colors[0] == colors[2]
     assert colors[1] == colors[3]
     assert not colors[0] & colors[1]
 
 
-def test_a_plot_shows_its_curves(tmp_path: Path) -> None:
-    page = page_of(tmp_path, plot_of([3.0, 1.0, 2.0], [1.0, NAN, 2.0, 3.0]))
-    first, second = curves_of(drawings(page)[-1])
+def test_a_plot_shows_its_curves() -> None:
+    drawing = wide(plot_of([3.0, 1.0, 2.0], [1.0, NAN, 2.0, 3.0]))
+    first, second = line_of(drawing, 0), line_of(drawing, 1)
     assert (first.count("M"), first.count("L")) == (1, 2)
-    assert (second.count("M"), second.count("L")) == (1, 1)  # no line to the point that stands alone
+    assert (second.count("M"), second.count("L")) == (2, 1)  # a gap starts a new line
     heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", first)]
     np.testing.assert_array_equal(np.argsort(heights), [0, 2, 1])  # larger values are higher up
     assert all(0.0 <= height <= 360.0 for height in heights)
 
 
-@pytest.mark.parametrize("count", [4, 400])
-def test_a_point_between_gaps_is_marked(tmp_path: Path, count: int) -> None:
-    """Where points are few, all are marked; where they are many, only those that no line reaches."""
+@pytest.mark.parametrize(("count", "marked"), [(4, 4), (400, 0)])
+def test_points_are_marked_where_they_are_few_or_stand_alone(count: int, marked: int) -> None:
     alone = np.full(count, NAN)
     alone[1] = 1.0
-    (marked,) = [
-        g
-        for g in drawings(page_of(tmp_path, plot_of(alone.tolist())))[-1].iter(f"{SVG}g")
-        if g.get("id") == "curve-0"
-    ]
-    assert len(list(marked.iter(f"{SVG}use"))) == 1
-    (line,) = [
-        g
-        for g in drawings(page_of(tmp_path, plot_of([1.0] * count)))[-1].iter(f"{SVG}g")
-        if g.get("id") == "curve-0"
-    ]
-    assert len(list(line.iter(f"{SVG}use"))) == (count if count == 4 else 0)
+    drawing = wide(plot_of([1.0] * count, alone.tolist()))
+    assert len(list(group_of(drawing, "curve-0").iter(f"{SVG}use"))) == marked
+    assert len(list(group_of(drawing, "curve-1").iter(f"{SVG}use"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -353,56 +361,45 @@ def test_a_point_between_gaps_is_marked(tmp_path: Path, count: int) -> None:
     [[], [NAN, NAN], [0.0], [5.0, 5.0], [1e-9, 2e-9], [-3e7, 4e7], [0.912, 0.9151], [1e-12, 1e9], [0.0, 1.0]],
 )
 @pytest.mark.parametrize("log_y", [False, True])
-def test_any_numbers_can_be_plotted(tmp_path: Path, values: list[float], log_y: bool) -> None:
+def test_any_numbers_can_be_plotted(values: list[float], log_y: bool) -> None:
     """With at least three different ticks and without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawing = drawings(page_of(tmp_path, plot_of(values, log_y=log_y)))[-1]
-    (axis,) = [g for g in drawing.iter(f"{SVG}g") if g.get("id") == "matplotlib.axis_2"]
-    ticks = texts_of(axis)
+        drawing = wide(plot_of(values, log_y=log_y))
+    ticks = texts_of(group_of(drawing, "matplotlib.axis_2"))
     assert 3 <= len(set(ticks)) == len(ticks) <= 12
     assert "nan" not in ElementTree.tostring(drawing, "unicode")
 
 
-def test_a_logarithmic_plot_counts_in_powers_of_ten(tmp_path: Path) -> None:
-    drawing = drawings(page_of(tmp_path, plot_of([0.01, 1.0, 100.0], log_y=True)))[-1]
-    texts = texts_of(drawing)
-    assert [text for text in texts if text in {"0.01", "0.1", "1", "10", "100"}][-5:] == [
-        "0.01",
-        "0.1",
-        "1",
-        "10",
-        "100",
-    ]
+def test_a_logarithmic_plot_counts_in_powers_of_ten() -> None:
+    drawing = wide(plot_of([0.01, 1.0, 100.0], log_y=True))
+    assert texts_of(group_of(drawing, "matplotlib.axis_2")) == ["0.01", "0.1", "1", "10", "100"]
 
 
-def test_names_of_curves_are_shown_as_they_are(tmp_path: Path) -> None:
-    """Neither formulas nor leading underscores, nor letters that the bundled font lacks, are treated differently."""
+def test_names_of_curves_are_shown_as_they_are() -> None:
+    """Formulas, leading underscores and letters that the bundled font lacks are plain text, without a warning."""
     names = ["_hidden", "$x^2$", "人"]
     curves = {name: (np.arange(2), np.arange(2.0)) for name in names}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        page = page_of(tmp_path, Plot("p", "x", "y", curves))
-    assert set(names) <= set(texts_of(drawings(page)[-1]))
+        drawing = wide(Plot("p", "x", "y", curves))
+    assert set(names) <= set(texts_of(drawing))
 
 
-def test_plots_leave_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+def test_plots_neither_use_nor_change_the_users_settings_of_matplotlib() -> None:
     import matplotlib
 
+    before = wide(plot_of([1.0, 2.0]))
     matplotlib.rcParams["lines.linewidth"] = 7.0
     try:
-        before = dict(matplotlib.rcParams)
-        write_report(report_of(plot_of([1.0, 2.0])), tmp_path / "thick")
-        assert dict(matplotlib.rcParams) == before
+        settings = dict(matplotlib.rcParams)
+        assert ElementTree.tostring(wide(plot_of([1.0, 2.0]))) == ElementTree.tostring(before)
+        assert dict(matplotlib.rcParams) == settings
     finally:
         matplotlib.rcdefaults()
-    write_report(report_of(plot_of([1.0, 2.0])), tmp_path / "thin")
-    assert (tmp_path / "thick" / "report.html").read_bytes() == (
-        tmp_path / "thin" / "report.html"
-    ).read_bytes()
 
 
-def test_a_report_is_the_same_in_another_process(full: Report, tmp_path: Path) -> None:
+def test_a_report_is_the_same_in_another_process(tmp_path: Path) -> None:
     """Ids in the plots are not random, and the hash seed of Python does not matter."""
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"

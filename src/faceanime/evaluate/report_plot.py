@@ -65,7 +65,7 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
 @dataclass(frozen=True)
-class _Theme:
+class Theme:
     """Colours of a plot; the page's own colours are in `templates/report.css`."""
 
     text: str
@@ -74,13 +74,13 @@ class _Theme:
     hues: tuple[str, ...]
 
 
-_LIGHT = _Theme(
+LIGHT = Theme(
     "#5b6671", "#5b6671", "#d8dde2", ("#1f6fb2", "#c8501a", "#25855a", "#8c4aa5", "#a67c00", "#66707a")
 )
-_DARK = _Theme(
+DARK = Theme(
     "#98a3ad", "#98a3ad", "#343c43", ("#6cb2ea", "#f0935f", "#63c596", "#c792dc", "#dcb950", "#a3adb6")
 )
-_WIDE_PX, _NARROW_PX = (640.0, 320.0), (360.0, 300.0)
+WIDE_PX, NARROW_PX = (640.0, 320.0), (360.0, 300.0)
 """Width, and height without legend, on a desktop and on a phone."""
 
 
@@ -97,18 +97,18 @@ def plot_variants(plot: Plot) -> list[PlotVariant]:
     """The plot for narrow and wide pages, dark and light; the last one, wide and light, is the default."""
     return [
         _variant(plot, f"{width_query} and (prefers-color-scheme: {scheme})", theme, size_px)
-        for width_query, size_px in (("(max-width: 36rem)", _NARROW_PX), ("(min-width: 0)", _WIDE_PX))
-        for scheme, theme in (("dark", _DARK), ("light", _LIGHT))
+        for width_query, size_px in (("(max-width: 36rem)", NARROW_PX), ("(min-width: 0)", WIDE_PX))
+        for scheme, theme in (("dark", DARK), ("light", LIGHT))
     ]
 
 
-def _variant(plot: Plot, media: str, theme: _Theme, size_px: tuple[float, float]) -> PlotVariant:
-    svg, width_px, height_px = _svg(plot, theme, size_px)
+def _variant(plot: Plot, media: str, theme: Theme, size_px: tuple[float, float]) -> PlotVariant:
+    svg, width_px, height_px = plot_svg(plot, theme, size_px)
     uri = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
     return PlotVariant(media, uri, width_px, height_px)
 
 
-def _svg(plot: Plot, theme: _Theme, size_px: tuple[float, float]) -> tuple[bytes, int, int]:
+def plot_svg(plot: Plot, theme: Theme, size_px: tuple[float, float]) -> tuple[bytes, int, int]:
     """The plot as an SVG file, with its width and height; the same plot gives the same bytes."""
     names = list(plot.series)
     columns = _legend_columns(names, size_px[0])
@@ -131,7 +131,7 @@ def _svg(plot: Plot, theme: _Theme, size_px: tuple[float, float]) -> tuple[bytes
 
 
 @contextmanager
-def _matplotlib_set_up(theme: _Theme) -> Iterator[None]:
+def _matplotlib_set_up(theme: Theme) -> Iterator[None]:
     """Load matplotlib and apply our settings and nobody else's until the block ends."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
@@ -173,7 +173,7 @@ def _drawable_curves(plot: Plot) -> list[tuple[Float64[np.ndarray, " N"], Float6
 
 
 def _draw_curve(
-    axes: Axes, x: Float64[np.ndarray, " N"], y: Float64[np.ndarray, " N"], index: int, theme: _Theme
+    axes: Axes, x: Float64[np.ndarray, " N"], y: Float64[np.ndarray, " N"], index: int, theme: Theme
 ) -> Line2D:
     """Draw a curve with gaps where y is NaN; markers on its points if they are few, else between two gaps only."""
     hue = theme.hues[index % len(theme.hues)]
