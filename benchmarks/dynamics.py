@@ -1,11 +1,12 @@
-"""How well and how fast motion is imagined.
+"""Quality and speed of imagined motion.
 
     python benchmarks/dynamics.py --data DIR [--paper FILE] [--weights FILE] [--split test]
     python benchmarks/dynamics.py --data DIR --ablations FOLDER...
 
-DIR is what `faceanime prepare` wrote; FILE are weights of `faceanime train dynamics`, --paper those of the preset
-`paper`. Prints what `faceanime evaluate --protocol predict` and `--protocol target` tell, and the time of 1,000 frames;
-or one row for each FOLDER, a run of the paper's predictor, and for fewer frames that the first of them observes.
+DIR is what `faceanime prepare` wrote; FILE are weights of `faceanime train dynamics`, for --paper those of the preset
+`paper`. Prints the tables of `faceanime evaluate --protocol predict` and `--protocol target`, and the time for 1,000
+frames; or, with --ablations, one row for each FOLDER, a training run of the paper's predictor, and rows for the first
+of them with fewer observed frames.
 """
 
 from __future__ import annotations
@@ -26,19 +27,17 @@ from faceanime.dynamics.lstm_predictor import LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.evaluate.futures import (
-    AHEAD,
-    ALONG,
-    Judge,
-    States,
-    errors_ahead,
-    errors_along,
-    given,
-    load_judge,
+from faceanime.evaluate.motion_benchmark import MotionBenchmark, States, load_benchmark
+from faceanime.evaluate.motion_prediction import (
+    HORIZON_COLUMNS,
+    PATH_COLUMNS,
+    known_states,
+    path_errors,
+    prediction_errors,
     prediction_tables,
     rows_of,
-    seeing,
     target_tables,
+    with_fewer_observed,
 )
 from faceanime.evaluate.realism import realism_sections
 from faceanime.evaluate.report import Report, Section, Table
@@ -56,13 +55,13 @@ def main() -> None:
     parser.add_argument("--ablations", type=Path, nargs="+", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)
-    judge = load_judge(args.data, args.split, args.weights, args.paper, SilentProgress())
+    benchmark = load_benchmark(args.data, args.split, args.weights, args.paper, SilentProgress())
     if args.ablations:
-        show(ablations(judge, args.ablations))
+        show(ablations(benchmark, args.ablations))
         return
-    speed(judge)
+    speed(benchmark)
     for sections in (prediction_tables, target_tables, realism_sections):
-        show(sections(judge))
+        show(sections(benchmark))
 
 
 def show(sections: Sequence[Section]) -> None:
@@ -71,41 +70,43 @@ def show(sections: Sequence[Section]) -> None:
         print((Path(folder) / "report.md").read_text(encoding="utf-8"), flush=True)
 
 
-def ablations(judge: Judge, runs: Sequence[Path]) -> list[Table]:
-    """Each of these runs of the paper's predictor, and the first of them with fewer frames observed."""
-    ahead, along, ends = {}, {}, {}
+def ablations(benchmark: MotionBenchmark, runs: Sequence[Path]) -> list[Table]:
+    """Tables with a row for each training run of the paper's predictor, and the first with fewer observed frames."""
+    predictions, paths, ends = {}, {}, {}
     for run in runs:
-        paper = load_predictor(run / "dynamics.safetensors", judge.model)[0]
+        paper = load_predictor(run / "dynamics.safetensors", benchmark.model)[0]
         if not isinstance(paper, LstmPredictor):
             raise SystemExit(f"{run} is not a run of the paper's predictor")
         future = partial(future_of, paper)
-        ahead[run.name] = errors_ahead(judge, future)
-        along[run.name], ends[run.name] = errors_along(judge, partial(way_of, paper))
+        predictions[run.name] = prediction_errors(benchmark, future)
+        paths[run.name], ends[run.name] = path_errors(benchmark, partial(path_of, paper))
         if run == runs[0]:
             for count in (1, 2, 5):
-                ahead[f"{run.name}, {count} observed"] = errors_ahead(judge, seeing(count, future))
-    rows = tuple((name, (*cells, ends[name])) for name, cells in rows_of(along))
+                predictions[f"{run.name}, {count} observed"] = prediction_errors(
+                    benchmark, with_fewer_observed(count, future)
+                )
+    rows = tuple((name, (*cells, ends[name])) for name, cells in rows_of(paths))
     return [
-        Table("Prediction", AHEAD, rows_of(ahead)),
-        Table("Toward a target", (*ALONG, "at the end %"), rows),
+        Table("Prediction", HORIZON_COLUMNS, rows_of(predictions)),
+        Table("Toward a target", (*PATH_COLUMNS, "at the end %"), rows),
     ]
 
 
 def future_of(paper: LstmPredictor, observed: States, frames: int) -> States:
-    return paper.future(given(observed, frames), FutureConfig())
+    return paper.future(known_states(observed, frames), FutureConfig())
 
 
-def way_of(paper: LstmPredictor, ends: States, frames: int) -> list[States]:
-    return [paper.future(given(ends[:1], frames, ends[1]), FutureConfig())]
+def path_of(paper: LstmPredictor, ends: States, frames: int) -> list[States]:
+    return [paper.future(known_states(ends[:1], frames, ends[1]), FutureConfig())]
 
 
-def speed(judge: Judge) -> None:
-    """All that `faceanime predict` does for a motion, but for drawing it."""
-    face, side_px = judge.filmed[0].motion[0], judge.filmed[0].motion.picture_side_px
+def speed(benchmark: MotionBenchmark) -> None:
+    """Print the time that `faceanime predict` needs for a motion, without drawing it."""
+    face, side_px = benchmark.filmed[0].motion[0], benchmark.filmed[0].motion.picture_side_px
     took = []
     for seed in range(6):
         started = time.perf_counter()
-        imagine(judge.flow, face, side_px, FutureConfig(seconds=40.0, seed=seed), judge.model)
+        imagine(benchmark.flow, face, side_px, FutureConfig(seconds=40.0, seed=seed), benchmark.model)
         took.append(time.perf_counter() - started)
     print(
         f"1000 frames in {np.median(took[1:]):.2f} s, one core, median of 5, {FutureConfig().steps} steps\n"

@@ -1,15 +1,15 @@
-"""How closely the morphable model fits people it has never seen, and how still it keeps a still head.
+"""How closely the morphable model fits unseen people, and how still it keeps a still head.
 
-Over the clips of the split: mean distance of the 478 projected to the tracked landmarks at 256 px crops, and the
-correlation of the lids' gap. *Fit* is the fit itself: one identity of all frames, before smoothing, with the
-detector's apparent motion in it where they are its own. *Rendered* is what ships: `fit_sequence`, the vertices as
-they are drawn, without the apparent motion; before smoothing and after it. Then jitter of calm stretches before and
-after smoothing, and how far the head seems to move with jaw and lids (least squares over changes within 5 frames, of
-clips whose head is held still).
+For the clips of a split: the mean distance of the 478 projected landmarks from the tracked ones in crops of 256 px, and
+the correlation of the lid openings. *Fit* is the fit itself: one identity for all frames, before smoothing, including
+the detector's apparent motion of landmarks that are not pinned. *Rendered* is `fit_sequence`: the vertices as they are
+drawn, without the apparent motion, before and after smoothing. Then the jitter of the calmest frames before and after
+smoothing, and how far the head seems to move with jaw and lids (least squares over changes within 5 frames, in clips
+whose head is held still).
 
     python benchmarks/fit.py --data DIR [--split test] [--no-anchored]
 
-With --no-anchored the landmarks are the detector's own, not pinned to a calm frame's skin.
+With --no-anchored the landmarks are the detector's own, not pinned to the skin of an anchor frame.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.landmarks import Landmarks
 
 STILL_HEADED = "grid"
+"""Part of the names of clips whose head is held still."""
 JAW, BLINK = 0.2, -0.0875
-"""An opening of the mouth (model units; the outer eye corners are 1 apart) and a full blink."""
-CAUSES = ("the jaw over its own range", f"the mouth opened by {JAW}", "a blink")
+"""An opening of the mouth and the change of the lid opening in a full blink, model units."""
+CAUSES = ("jaw over its own range", f"mouth opened by {JAW}", "blink")
 EFFECTS = ("yaw, deg", "pitch, deg", "roll, deg", "scale, %")
 COLUMNS = (
     "fit, px at 256", "rendered, unsmoothed", "rendered, smoothed",
-    "lids' gap correlation, fit", "rendered, smoothed",
+    "lid opening correlation, fit", "rendered, smoothed",
     "jitter unsmoothed, px", "smoothed",
 )  # fmt: skip
 
@@ -69,7 +70,7 @@ def main() -> None:
             wobbles.append((Path(clip).stem, wobble(seen, model)))
     means = np.mean(rows, axis=0)
     print("| **mean** | " + " | ".join(f"{v:.3f}" for v in means) + " |")
-    print("\n| the head seems to move | " + " | ".join(EFFECTS) + " |")
+    print("\n| apparent head motion | " + " | ".join(EFFECTS) + " |")
     print("|---|" + "---|" * len(EFFECTS))
     for name, found in wobbles:
         for cause, moved in zip(CAUSES, found, strict=True):
@@ -92,7 +93,7 @@ def measured(seen: list[Landmarks | None], model: MorphableModel) -> tuple[float
 
 
 def tracked(seen: list[Landmarks | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Where the landmarks are, and whether they are pinned, of the frames that show the face."""
+    """The landmarks, and whether they are pinned, of the frames that show the face."""
     found = [s for s in seen if s is not None]
     return np.stack([s.points_image for s in found]).astype(np.float64), np.array([s.pinned for s in found])
 
@@ -113,16 +114,18 @@ def rendered(motion: Dynamics, model: MorphableModel) -> np.ndarray:
     return project(vertices, motion.pose)[:, : model.landmark_count]
 
 
-def distance(landed: np.ndarray, points: np.ndarray) -> float:
-    return float(np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean())
+def distance(projected: np.ndarray, points: np.ndarray) -> float:
+    return float(np.linalg.norm(projected[..., :2] - points[..., :2], axis=-1).mean())
 
 
-def lids(landed: np.ndarray, points: np.ndarray) -> float:
+def lids(projected: np.ndarray, points: np.ndarray) -> float:
     pairs = (RIGHT_LIDS, LEFT_LIDS)
-    return float(np.mean([np.corrcoef(gap(landed, pair), gap(points, pair))[0, 1] for pair in pairs]))
+    return float(
+        np.mean([np.corrcoef(opening(projected, pair), opening(points, pair))[0, 1] for pair in pairs])
+    )
 
 
-def gap(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
+def opening(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
     return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=-1) for a, b in pairs], axis=0)
 
 
@@ -133,15 +136,15 @@ def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str) -
 
 def jitter(motion: Dynamics, raw: Dynamics, model: MorphableModel) -> float:
     """RMS second difference of the landmarks / sqrt(6), over the calmest quarter of the frames, px at 256."""
-    landed, calm = (rendered(m, model)[..., :2] for m in (motion, raw))
+    projected, calm = (rendered(m, model)[..., :2] for m in (motion, raw))
     speed = np.linalg.norm(calm[2:] - calm[:-2], axis=-1).mean(axis=1)
     still = speed <= np.percentile(speed, 25)
-    second = landed[2:] - 2 * landed[1:-1] + landed[:-2]
+    second = projected[2:] - 2 * projected[1:-1] + projected[:-2]
     return float(np.sqrt((second[still] ** 2).sum(-1).mean() / 2 / 6))
 
 
 def wobble(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
-    """Rows as `CAUSES`, columns as `EFFECTS`."""
+    """Apparent head motion, rows as `CAUSES`, columns as `EFFECTS`."""
     points, pinned = tracked(seen)
     face: FaceCoefficients = fit_coefficients(points, model, FitConfig(), pinned=pinned)
     shape = model.vertices(face.identity, face.expression)

@@ -1,10 +1,10 @@
-"""Contact sheets to look at: portraits of unseen people, each moved by the hardest moments of several films.
+"""Contact sheets of portraits of unseen people, each moved by the hardest moments of several videos.
 
     python benchmarks/look.py --data DIR --out DIR [--quality quality | --generator FILE] [--portraits 20] [--drivers 5]
 
-`DIR` holds clips.csv and portraits.csv (columns file, split, person); people are taken evenly over the tables. A sheet
-for each driver, the film itself in its first row: the mouth widest, its corners furthest out, lids closest, the gaze
-lowest, and the head turned furthest to either side.
+`DIR` holds clips.csv and portraits.csv (columns file, split, person); people are chosen evenly over the tables. Each
+driver gets a sheet with its own frames in the first row: mouth widest open, mouth corners furthest out, lids most
+closed, gaze lowest, and head turned furthest to either side.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--drivers", type=int, default=5)
     parser.add_argument("--quality", choices=("fast", "quality"), default="fast")
     parser.add_argument("--generator", type=Path)
-    parser.add_argument("--rows", type=int, default=10, help="portraits on a sheet")
+    parser.add_argument("--rows", type=int, default=10, help="Portraits on a sheet.")
     args = parser.parse_args()
     animator = Animator(AnimatorConfig(draw=RendererConfig(quality=args.quality, generator=args.generator)))
     pictures = people(args.data, PORTRAITS, args.split, args.portraits)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def people(data: Path, table: str, split: str, count: int) -> list[Path]:
-    """The first file of so many people, evenly over the table."""
+    """The first file of `count` people, evenly over the table."""
     first = {row["person"]: data / row["file"] for row in reversed(read_table(data / table, split))}
     paths = list(first.values())[::-1]
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).astype(int))
@@ -71,7 +71,7 @@ def people(data: Path, table: str, split: str, count: int) -> list[Path]:
 
 
 def hardest(motion: Dynamics, model: MorphableModel) -> dict[str, int]:
-    """The frames in which most is to be drawn, by name."""
+    """The frames that are hardest to draw, by name."""
 
     def of(name: str) -> np.ndarray:
         return measured(name, model, motion.identity, motion.expression)

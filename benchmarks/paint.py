@@ -1,12 +1,13 @@
-"""How near the paper's generators come to true frames, at their own resolution: one table, the same pairs for all.
+"""Errors of the paper's generators against true frames, at their own resolution: one table, the same pairs for all.
 
-Run: python benchmarks/paint.py RENDERED/test GENERATOR... (what benchmarks/repair.py keeps with --rendered; of people
-that no generator has seen)
+    python benchmarks/paint.py RENDERED/test GENERATOR...
 
-Mean |I - I'| in levels of 255 within the true frame's face, its mouth, its eyes, and over the whole window: for each
-clip the mean over its pixels, then the mean over clips, and behind it the 95 % interval of its difference to the first
-generator's. Sharpness of the face: mean |Laplacian| over all pixels, in shares of the truth's. Errors of whole
-pictures: docs/results.md, by `faceanime evaluate`.
+RENDERED is what benchmarks/repair.py keeps with --rendered, of people that no generator has seen.
+
+Mean |I - I'| in grey levels of 255 within the true frame's face, mouth and eyes, and over the whole window: the mean
+over the pixels of each clip, then over clips, followed by the 95 % interval of the difference from the first generator.
+Sharpness of the face: mean |Laplacian| over all pixels, relative to the truth. For errors of whole pictures see
+docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse
@@ -69,11 +70,11 @@ def pictures(
 
 
 Sums: TypeAlias = dict[str, dict[int, np.ndarray]]
-"""Of a column, for each clip: a sum, and of how many pixels."""
+"""For each column and clip: the sum of errors, and the number of pixels."""
 
 
 def measure(pairs: RenderedPairs, network: Pgfg, every: int) -> tuple[dict[str, Sums], dict[str, float]]:
-    """Errors of the source ("frozen") and of what is "made", and the edges of both and of the "true" face."""
+    """Errors of the source ("frozen") and the result ("made"), and edge strengths of both and of the "true" face."""
     errors: dict[str, Sums] = {
         name: defaultdict(lambda: defaultdict(lambda: np.zeros(2))) for name in ("frozen", "made")
     }
@@ -90,7 +91,7 @@ def measure(pairs: RenderedPairs, network: Pgfg, every: int) -> tuple[dict[str, 
 
 
 def row(title: str, sums: Sums, first: Sums | None, sharp: float) -> None:
-    """Print a row; `first`, that of the first generator, to be compared with."""
+    """Print a row, with differences from `first`, the row of the first generator, if it is given."""
     cells = []
     for column in COLUMNS:
         clips = [clip for clip, (_, pixels) in sums[column].items() if pixels]
@@ -99,8 +100,8 @@ def row(title: str, sums: Sums, first: Sums | None, sharp: float) -> None:
         )
         cell = f"{mean_over_clips(values).mean:.2f}"
         if first is not None:
-            apart = paired_difference(values, others)
-            cell += f" ({apart.low:+.2f} to {apart.high:+.2f})"
+            difference = paired_difference(values, others)
+            cell += f" ({difference.low:+.2f} to {difference.high:+.2f})"
         cells.append(cell)
     print(f"| {title} | " + " | ".join([*cells, f"{sharp:.2f}"]) + " |", flush=True)
 
@@ -109,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rendered", type=Path)
     parser.add_argument("generators", type=Path, nargs="+")
-    parser.add_argument("--every", type=int, default=10, help="one of so many pairs is measured")
+    parser.add_argument("--every", type=int, default=10, help="Measure every n-th pair.")
     given = parser.parse_args()
     model = load_model()
     paths = [p for p in sorted(given.rendered.glob("*.pairs.safetensors")) if "portraits-" not in p.name]

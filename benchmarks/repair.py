@@ -1,18 +1,20 @@
-"""What flow-guided generators mend, region by region: the same windows for every row.
+"""Errors of flow-guided generators by region, in the same windows for every row.
 
-Run: python benchmarks/repair.py --data PREPARED [--portraits PICTURES] --rendered DIR GENERATOR...
-(as `faceanime train generator`; what the renderer draws of the split's people is kept in DIR)
+    python benchmarks/repair.py --data PREPARED [--portraits PICTURES] --rendered DIR GENERATOR...
 
-Each network looks through windows of its own size; what it changes is pasted into the picture, as the pipeline does,
-and all are measured through the windows of `QUALITY`. Errors are mean |I - I'| in levels of 255 within a region of
-`train.window_errors.REGIONS`: for each clip (or person, of portraits) the mean over its pixels, then the mean over
-clips, and behind it the 95 % interval of its difference to the geometric renderer's (or to --against). "frozen" is the
-source picture itself at the same place; "frozen, moved along" what its own window shows, a still face on a moving head.
-Openings are lips apart, in eye distances. Sharpness: mean |Laplacian| of what the gates let through, over all pixels,
-in shares of the truth's. Flicker: mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: landmarks of
-mouth and lids, read in the whole picture and in the true frame, mean distance in px of a picture of 256; identity: 100
-times the cosine to the true frame, by dlib's recogniser (which a loss of identity learns to please). Not the pictures'
-own errors: those are in docs/results.md, by `faceanime evaluate`.
+PREPARED and PICTURES are as for `faceanime train generator`; the renderer's pictures of the split's people are kept in
+DIR. Each network sees windows of its own size; its changes are pasted into the picture, as the pipeline does, and all
+rows are measured in the windows of `QUALITY`.
+
+Errors: mean |I - I'| in grey levels of 255 within a region of `train.generator.window_errors.REGIONS`, the mean over
+the pixels of each clip (or person, for portraits), then over clips, followed by the 95 % interval of the difference
+from the geometric renderer (or from --against). "frozen" is the source picture at the same place, "frozen, moved along"
+the source's own window: a still face on a moving head. Openings: distance between the lips in eye distances. Sharpness:
+mean |Laplacian| inside the gates over all pixels, relative to the truth. Flicker: mean |(I_t+1 - I_t) -
+(I'_t+1 - I'_t)| where either gate is open. Faces: mean distance of the landmarks of mouth and lids from those of the
+true frame, both read in the whole picture, in px of a picture of 256 px; identity: 100 times the cosine similarity to
+the true frame by dlib's network, which flatters networks trained with it. For errors of whole pictures see
+docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse
@@ -47,6 +49,7 @@ from faceanime.morphable.topology import (
     RIGHT_EYE_UPPER,
 )
 from faceanime.pipeline import Animator
+from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.train.generator.albums import albums_with_drivers
@@ -58,12 +61,12 @@ from faceanime.train.generator.window_samples import WindowSample, batched, open
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
 FEWEST_PX = 200
-"""Clips that show less of a region do not count."""
+"""Clips with fewer pixels of a region are left out."""
 
 Networks: TypeAlias = dict[str, tuple[FlowGuided, RenderedPairs]]
-"""Networks by name, each with the pairs as it sees them."""
+"""Networks by row, each with the pairs seen through windows of its size."""
 Sums: TypeAlias = dict[tuple[str, str], dict[int, np.ndarray]]
-"""Of a row and a column, for each clip: a sum, and of how many pixels (or pictures)."""
+"""For each row and column, and each clip: a sum, and the number of its pixels or pictures."""
 
 READ = {
     "mouth": (*OUTER_LIPS, *INNER_LIPS_LOWER, *INNER_LIPS_UPPER),
@@ -72,31 +75,32 @@ READ = {
 COLUMNS = (*(f"{part} px" for part in READ), "identity")
 
 
-class Judge:
-    """What is found in a whole picture: landmarks, and who it is."""
+class FaceMetrics:
+    """Distances of landmarks and of identity between whole pictures."""
 
     def __init__(self) -> None:
         self._detector, self._identity = MediapipeDetector(), DlibIdentity()
 
     def distances(self, pictures: dict[str, Pixels], truth: Pixels) -> dict[tuple[str, str], float]:
-        """For each picture its columns' numbers; none at all where one of them, or the true frame, shows no face."""
+        """The numbers of each row and column; empty if any picture, or the true frame, shows no face."""
         found = self._detector.detect(truth)
         if not found:
             return {}
         place, scale = place_of(found[0].points_image), 256.0 / max(truth.shape[:2])
-        real = self._looked_at(truth, place)
-        seen = {key: self._looked_at(picture, place) for key, picture in pictures.items()}
-        told: dict[tuple[str, str], float] = {}
-        for key, made in seen.items():
-            if real is None or made is None:
+        true_face = self._face(truth, place)
+        faces = {key: self._face(picture, place) for key, picture in pictures.items()}
+        numbers: dict[tuple[str, str], float] = {}
+        for key, face in faces.items():
+            if true_face is None or face is None:
                 return {}
-            apart = scale * np.linalg.norm(made[0][:, :2] - real[0][:, :2], axis=1)
-            told |= {(key, f"{part} px"): float(apart[list(points)].mean()) for part, points in READ.items()}
-            told[key, "identity"] = 100.0 * float(cosine_similarity(made[1], real[1])[0])
-        return told
+            distance = scale * np.linalg.norm(face[0][:, :2] - true_face[0][:, :2], axis=1)
+            for part, points in READ.items():
+                numbers[key, f"{part} px"] = float(distance[list(points)].mean())
+            numbers[key, "identity"] = 100.0 * float(cosine_similarity(face[1], true_face[1])[0])
+        return numbers
 
-    def _looked_at(self, picture: Pixels, place: Place) -> tuple[np.ndarray, np.ndarray] | None:
-        """Landmarks (478,3) px, and the face as a vector (1,128)."""
+    def _face(self, picture: Pixels, place: Place) -> tuple[np.ndarray, np.ndarray] | None:
+        """The landmarks (478,3) in px and the identity vector (1,128); None without a face."""
         reading = self._detector.read(picture, place)
         if reading is None:
             return None
@@ -105,10 +109,10 @@ class Judge:
 
 
 def picture_of(network: FlowGuided, pairs: RenderedPairs, pair: PairIndex) -> Pixels:
-    """The renderer's picture of a pair, repaired."""
+    """The renderer's picture of a pair, repaired by a network."""
     picture = pairs.canvas(pair).copy()
     for name, sample in open_windows(pairs, pair):
-        cut = sample.window.cut(picture) / np.float32(127.5) - 1.0  # what others have mended is seen
+        cut = sample.window.cut(picture) / np.float32(127.5) - 1.0  # with the repairs of the windows before
         batch = tensors_of(batched([sample])) | {"canvas": torch.from_numpy(cut).permute(2, 0, 1)[None]}
         with torch.inference_mode():
             if name == "light":
@@ -120,16 +124,16 @@ def picture_of(network: FlowGuided, pairs: RenderedPairs, pair: PairIndex) -> Pi
 
 
 def pictures_of(pairs: RenderedPairs, pair: PairIndex, networks: Networks) -> dict[str, Pixels]:
-    """Whole pictures of a pair: the source, the renderer's, and what each network makes of that."""
+    """Whole pictures of a pair: the source, the renderer's, and the repaired one of each network."""
     frames = pairs.frames(pair)
-    made = {key: picture_of(network, seen, pair) for key, (network, seen) in networks.items()}
-    return {"frozen": frames.source, "geometric": frames.canvas, **made}
+    repaired_pictures = {name: picture_of(network, seen, pair) for name, (network, seen) in networks.items()}
+    return {"frozen": frames.source, "geometric": frames.canvas, **repaired_pictures}
 
 
 def rows(
     pairs: RenderedPairs, pair: PairIndex, pictures: dict[str, Pixels], maker: WindowMaker
 ) -> Iterator[tuple[WindowName, WindowSample, dict[str, np.ndarray]]]:
-    """The open windows of a pair, and every row's picture of them, in [-1, 1]."""
+    """The open windows of a pair, and each row's picture of them, in [-1, 1]."""
     frames = pairs.frames(pair)
     still = maker.windows(frames.source_points, frames.source_pose)
     for name, sample in open_windows(pairs, pair):
@@ -138,60 +142,97 @@ def rows(
         yield name, sample, {key: cut / np.float32(127.5) - 1.0 for key, cut in cuts.items()}
 
 
+def sums() -> Sums:
+    return defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
+
+
+class Measurement:
+    """The sums of all tables over the pairs that were added."""
+
+    def __init__(self) -> None:
+        self.errors, self.flicker, self.faces = sums(), sums(), sums()
+        self.edges: dict[tuple[str, str], float] = defaultdict(float)
+
+    def add_window(
+        self, clip: int, opening: float, part: str, sample: WindowSample, pictures: dict[str, np.ndarray]
+    ) -> None:
+        """Add the errors and edges of all rows in one window."""
+        is_open = sample.gate > 0.5
+        for key, picture in {**pictures, "filmed": sample.truth}.items():
+            error = 127.5 * np.abs(picture - sample.truth).mean(axis=-1)
+            for region, (region_part, channel) in REGIONS.items():
+                if region_part == part:
+                    mask = is_open & (sample.maps[..., channel] > 0.5)
+                    columns = (region, f"lips {opening:g} apart") if region == "inside" else (region,)
+                    for column in columns:
+                        self.errors[key, column][clip] += error[mask].sum(), mask.sum()
+            self.edges[key, part] += float(sharpness(picture)[is_open].sum())
+
+    def add_change(
+        self,
+        clip: int,
+        part: str,
+        now: tuple[WindowSample, dict[str, np.ndarray]],
+        then: tuple[WindowSample, dict[str, np.ndarray]],
+    ) -> None:
+        """Add the flicker of all rows between a window and the same window in the next frame."""
+        (sample, pictures), (next_sample, next_pictures) = now, then
+        either = (sample.gate > 0.5) | (next_sample.gate > 0.5)  # a gate that opens may pop
+        true_change = next_sample.truth - sample.truth
+        for key, picture in {**pictures, "filmed": sample.truth}.items():
+            change = next_pictures.get(key, next_sample.truth) - picture
+            error = 127.5 * np.abs(change - true_change).mean(axis=-1)
+            self.flicker[key, part][clip] += error[either].sum(), either.sum()
+
+
 def measure(
-    paths: list[Path], networks: dict[str, FlowGuided], model: MorphableModel, every: int, against: str
-) -> None:
-    """Print the tables of some files of pairs."""
-    errors: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
-    flicker: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
-    faces: Sums = defaultdict(lambda: defaultdict(lambda: np.zeros(2)))
-    edges: dict[tuple[str, str], float] = defaultdict(float)
-    maker, judge = WindowMaker(model, QUALITY.windows), Judge()
+    paths: list[Path], networks: dict[str, FlowGuided], model: MorphableModel, every: int
+) -> Measurement:
+    """Measure every n-th pair of some files of pairs."""
+    measurement, maker, metrics = Measurement(), WindowMaker(model, QUALITY.windows), FaceMetrics()
     with ExitStack() as files:
         pairs = files.enter_context(RenderedPairs.open(paths, model, PairOptions(QUALITY.windows)))
-        seen_by: Networks = {}
-        for key, network in networks.items():
+        with_pairs: Networks = {}
+        for name, network in networks.items():
             options = PairOptions(network.config.windows, network.config.texture)
-            seen_by[key] = network, files.enter_context(RenderedPairs.open(paths, model, options))
+            with_pairs[name] = network, files.enter_context(RenderedPairs.open(paths, model, options))
         for pair in pairs.all(every):
-            face, clip = pairs.target_face(pair), pair.clip
-            apart = float(measured("lips_apart", model, face.identity, face.expression[None])[0])
-            opening = OPENINGS[np.searchsorted(OPENINGS, max(apart / EYE_DISTANCE, 0.0), "right") - 1]
-            whole = pictures_of(pairs, pair, seen_by)
-            for told, number in judge.distances(whole, pairs.truth(pair)).items():
-                faces[told][clip] += number, 1.0
-            beside = pairs.neighbour(pair)
+            clip, whole = pair.clip, pictures_of(pairs, pair, with_pairs)
+            for key, number in metrics.distances(whole, pairs.truth(pair)).items():
+                measurement.faces[key][clip] += number, 1.0
+            neighbour = pairs.neighbour(pair)
             after = {}
-            if beside is not None:
-                seen_next = rows(pairs, beside, pictures_of(pairs, beside, seen_by), maker)
-                after = {name: (sample, pictures) for name, sample, pictures in seen_next}
+            if neighbour is not None:
+                next_rows = rows(pairs, neighbour, pictures_of(pairs, neighbour, with_pairs), maker)
+                after = {name: (sample, pictures) for name, sample, pictures in next_rows}
             for name, sample, pictures in rows(pairs, pair, whole, maker):
-                is_open = sample.gate > 0.5
-                for key, picture in {**pictures, "filmed": sample.truth}.items():
-                    wrong = 127.5 * np.abs(picture - sample.truth).mean(axis=-1)
-                    for region, (part, channel) in REGIONS.items():
-                        if part == PART_OF[name]:
-                            mask = is_open & (sample.maps[..., channel] > 0.5)
-                            columns = (region, f"lips {opening:g} apart") if region == "inside" else (region,)
-                            for column in columns:
-                                errors[key, column][clip] += wrong[mask].sum(), mask.sum()
-                    edges[key, PART_OF[name]] += float(sharpness(picture)[is_open].sum())
-                    if name in after:
-                        next_sample, next_pictures = after[name]
-                        either = is_open | (next_sample.gate > 0.5)  # a gate that opens may pop
-                        moved = next_pictures.get(key, next_sample.truth) - picture
-                        changes = 127.5 * np.abs(moved - (next_sample.truth - sample.truth)).mean(axis=-1)
-                        flicker[key, PART_OF[name]][clip] += changes[either].sum(), either.sum()
+                measurement.add_window(
+                    clip, opening_bin(pairs.target_face(pair), model), PART_OF[name], sample, pictures
+                )
+                if name in after:
+                    measurement.add_change(clip, PART_OF[name], (sample, pictures), after[name])
+    return measurement
+
+
+def opening_bin(face: FaceCoefficients, model: MorphableModel) -> float:
+    """The lower edge of the bin of `OPENINGS` that the opening of the mouth is in."""
+    opening = float(measured("lips_apart", model, face.identity, face.expression[None])[0]) / EYE_DISTANCE
+    return OPENINGS[np.searchsorted(OPENINGS, max(opening, 0.0), "right") - 1]
+
+
+def show(measurement: Measurement, networks: list[str], against: str) -> None:
+    """Print the tables."""
     names = ["frozen", "frozen, moved along", "geometric", *networks]
-    bins = sorted({column for _, column in errors if column.startswith("lips ")})
-    table("error", errors, names, [*REGIONS, *bins], against)
-    parts = ("mouth", "eye", "face", "light")
+    bins = sorted({column for _, column in measurement.errors if column.startswith("lips ")})
+    table("error", measurement.errors, names, [*REGIONS, *bins], against)
+    parts, edges = ("mouth", "eye", "face", "light"), measurement.edges
     seen = [part for part in parts if edges["filmed", part] > 0.0]
     head("sharpness", seen)
     for name in names:
         print(f"| {name} | " + " | ".join(f"{edges[name, p] / edges['filmed', p]:.2f}" for p in seen) + " |")
-    if flicker:
-        table("flicker", flicker, names, parts, against)
+    if measurement.flicker:
+        table("flicker", measurement.flicker, names, parts, against)
+    faces = measurement.faces
     table("faces", faces, [name for name in names if (name, "identity") in faces], COLUMNS, against, 1)
 
 
@@ -203,7 +244,7 @@ def table(
     against: str,
     fewest: int = FEWEST_PX,
 ) -> None:
-    """Means over clips, each by its pixels, and how far they are from those of the row `against`."""
+    """Print means over clips, and the intervals of their differences from the row `against`."""
     head(title, columns)
     clips = {c: [k for k, (_, n) in sums["geometric", c].items() if n >= fewest] for c in columns}
     print("| clips | " + " | ".join(str(len(clips[column])) for column in columns) + " |")
@@ -219,8 +260,8 @@ def table(
                 continue
             cell = f"{mean_over_clips(values(name, column)).mean:.3g}"
             if name not in (against, "frozen") and len(clips[column]) > 1:
-                apart = paired_difference(values(name, column), values(against, column))
-                cell += f" ({apart.low:+.1f} to {apart.high:+.1f})"
+                difference = paired_difference(values(name, column), values(against, column))
+                cell += f" ({difference.low:+.1f} to {difference.high:+.1f})"
             cells.append(cell)
         print(f"| {name} | " + " | ".join(cells) + " |")
 
@@ -232,12 +273,14 @@ def head(title: str, columns: "list[str] | tuple[str, ...]") -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("generators", type=Path, nargs="*")
-    parser.add_argument("--data", type=Path, required=True, help="shards of `faceanime prepare`")
-    parser.add_argument("--portraits", type=Path, help="a folder with portraits.csv")
-    parser.add_argument("--rendered", type=Path, required=True, help="where the renderer's pictures are kept")
+    parser.add_argument("--data", type=Path, required=True, help="Shards of `faceanime prepare`.")
+    parser.add_argument("--portraits", type=Path, help="A folder with portraits.csv.")
+    parser.add_argument(
+        "--rendered", type=Path, required=True, help="The folder that keeps the renderer's pictures."
+    )
     parser.add_argument("--split", default="test")
-    parser.add_argument("--against", default="geometric", help="the row that the others are compared with")
-    parser.add_argument("--every", type=int, default=12, help="one of so many pairs of clips is measured")
+    parser.add_argument("--against", default="geometric", help="The row that the others are compared with.")
+    parser.add_argument("--every", type=int, default=12, help="Measure every n-th pair of clips.")
     given = parser.parse_args()
     animator, folder = Animator(), given.rendered / given.split
     model, networks = animator.model, {}
@@ -254,7 +297,7 @@ def main() -> None:
             albums = albums_with_drivers(given.portraits, given.data, given.split, animator)
             paths.append(render_pairs(albums, folder, animator, PairsConfig(shut=False), progress))
     for some, every in zip(paths, (given.every, 1), strict=False):
-        measure(some, networks, model, every, given.against)
+        show(measure(some, networks, model, every), list(networks), given.against)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How far faces are from where they should be: landmarks, expression, head, gaze and blinks.
+"""Metrics of geometry: landmarks, expression, head pose, gaze and blinks.
 
-Result and truth are measured by the same detector and fit, so that a metric sees what it gets wrong, too: the
-truth against itself encoded once more tells the floor.
+Result and truth are measured with the same detector and fit, whose noise is part of every metric: the truth, encoded
+again and compared with itself, shows how much.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable import topology
 
 MESH_POINTS = 468
-"""Points of the mesh without the irises."""
+"""Number of landmarks of the mesh, without the irises."""
 _RIGHT_OUTER, _RIGHT_INNER, _LEFT_INNER, _LEFT_OUTER = 33, 133, 362, 263
 
 _EYE_RADIUS = 0.35
-"""From the eyeball's centre to the iris, in distances of the eye's corners: the mean face has it at 1.7 radii of the
-iris (10 mm and 5.85 mm in adults, see `faceanime.dynamics.gaze`)."""
-_FARTHEST_RAD = np.radians(60.0)
+"""Distance from the eyeball's centre to the iris, in distances between the eye's corners.
+
+1.7 iris radii on the mean face (10 mm and 5.85 mm in adults, see `faceanime.dynamics.gaze`).
+"""
+_LARGEST_GAZE_RAD = np.radians(60.0)
+"""Gaze angles are clipped here; chosen by eye."""
 
 
 def keypoint_distance_px(
@@ -31,10 +34,10 @@ def keypoint_distance_px(
 ) -> Float64[np.ndarray, "*T"]:
     """Average keypoint distance (AKD) of each frame: mean Euclidean distance of the 468 mesh points in the picture, px.
 
-    Lower is better, 0 best; the points' first two coordinates count, irises do not. In the literature pictures are
-    256 px wide: scale points of others to that.
-    Source: FOMM, arXiv 2003.00196, sec. 4. That paper takes 68 points, and its authors' script the mean absolute
-    difference of coordinates, half to seven tenths of this: the two do not compare.
+    Lower is better, 0 is best. Depth and irises are not compared. Pictures in the literature are 256 px wide: scale
+    the points of others to that width.
+    Source: FOMM, arXiv 2003.00196, sec. 4. Deviation: the paper uses 68 points, and its authors' script the mean
+    absolute difference of coordinates, 0.5 to 0.7 of this distance, so numbers are not comparable.
 
     >>> points = np.zeros((478, 2))
     >>> float(keypoint_distance_px(points, points + [3.0, 4.0]))
@@ -42,15 +45,15 @@ def keypoint_distance_px(
     """
     check_shape("result", result, *truth.shape)
     check_shape("truth", truth, "*", topology.LANDMARK_COUNT, None)
-    apart = np.asarray(result, np.float64)[..., :MESH_POINTS, :2] - truth[..., :MESH_POINTS, :2]
-    return np.asarray(np.linalg.norm(apart, axis=-1).mean(axis=-1))
+    offset = np.asarray(result, np.float64)[..., :MESH_POINTS, :2] - truth[..., :MESH_POINTS, :2]
+    return np.asarray(np.linalg.norm(offset, axis=-1).mean(axis=-1))
 
 
 def missing_keypoint_rate(found: Bool[np.ndarray, " T"], in_truth: Bool[np.ndarray, " T"]) -> float:
-    """Missing keypoint rate (MKR) in [0, 1]: share of the truth's faces that are not found in the result.
+    """Missing keypoint rate (MKR) in [0, 1]: fraction of the truth's faces that are not found in the result.
 
-    Lower is better, 0 best; NaN where the truth shows no face. The mesh is found as a whole or not at all, so points
-    are counted as faces. Source: FOMM, arXiv 2003.00196, sec. 4.
+    Lower is better, 0 is best; NaN if the truth shows no face. Faces are counted instead of points, because the mesh
+    is found as a whole or not at all. Source: FOMM, arXiv 2003.00196, sec. 4.
 
     >>> missing_keypoint_rate(np.array([True, False, False]), np.array([True, True, False]))
     0.5
@@ -64,9 +67,9 @@ def expression_distance(
 ) -> Float64[np.ndarray, "*T"]:
     """Average expression distance (AED) of each frame: mean absolute difference of the fitted coefficients.
 
-    In standard deviations of our model's training set; lower is better, 0 best.
-    Source: PIRenderer, arXiv 2109.08379, sec. 4, there with the coefficients of another model: numbers of two models
-    do not compare. FOMM's AED (arXiv 2003.00196) is something else, a distance of identities.
+    In standard deviations of our model's training set; lower is better, 0 is best.
+    Source: PIRenderer, arXiv 2109.08379, sec. 4. Deviation: the paper uses another model's coefficients, so numbers are
+    not comparable. FOMM's AED (arXiv 2003.00196) is a distance of identities.
 
     >>> float(expression_distance(np.array([1.0, 0.0]), np.array([0.0, 2.0])))
     1.5
@@ -80,9 +83,9 @@ def pose_distance_deg(
 ) -> Float64[np.ndarray, "*T"]:
     """Average pose distance (APD) of each frame: mean absolute difference of yaw, pitch and roll, degrees.
 
-    Lower is better, 0 best. Others tell it in radians: 1 degree is 0.01745.
-    Source: PIRenderer, arXiv 2109.08379, sec. 4. For the angle of the turn between the two heads itself, see
-    `faceanime.geometry.rotation.angle_between`.
+    Lower is better, 0 is best. Other papers give radians: 1 degree is 0.01745.
+    Source: PIRenderer, arXiv 2109.08379, sec. 4. See `faceanime.geometry.rotation.angle_between` for the angle of the
+    rotation between two heads.
 
     >>> quarter_roll = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     >>> float(pose_distance_deg(quarter_roll, np.eye(3)).round(6))
@@ -90,17 +93,17 @@ def pose_distance_deg(
     """
     check_shape("result", result, *truth.shape)
     check_shape("truth", truth, "*", 3, 3)
-    apart = angles_from_rotation(result) - angles_from_rotation(truth)
-    nearest = (apart + np.pi) % (2.0 * np.pi) - np.pi
-    return np.asarray(np.degrees(np.abs(nearest)).mean(axis=-1))
+    difference = angles_from_rotation(result) - angles_from_rotation(truth)
+    wrapped = (difference + np.pi) % (2.0 * np.pi) - np.pi
+    return np.asarray(np.degrees(np.abs(wrapped)).mean(axis=-1))
 
 
 def gaze_deg(points_image: Float[np.ndarray, "*T 478 D"]) -> Float64[np.ndarray, "*T 2 2"]:
-    """Where the right and the left eye look, degrees toward the subject's left and up, against the head.
+    """Gaze of the right and the left eye relative to the head, degrees toward the subject's left and up.
 
-    Read from the place of an iris between the corners of its eye, in the picture, as on a ball seen from the front:
-    0 is in the middle. A turned head shifts it by the same amount in result and truth, so differences mean more than
-    the values. Under closed lids it means nothing.
+    Computed from the position of each iris between the corners of its eye in the picture, as if the eyeball were seen
+    from the front; 0 is the middle. A rotated head shifts the gaze of result and truth alike, so differences are more
+    reliable than values. Undefined under closed lids.
 
     >>> points = np.zeros((478, 2))
     >>> points[[133, 263]] = 30.0, 0.0  # corners at 0 and 30 px
@@ -126,7 +129,7 @@ def _gaze_deg(
     width_squared = np.maximum(np.square(across).sum(axis=-1), 1e-12)
     sideways = (off * across).sum(axis=-1) / width_squared
     up = (across[..., 1] * off[..., 0] - across[..., 0] * off[..., 1]) / width_squared  # y grows downward
-    bound = np.sin(_FARTHEST_RAD)
+    bound = np.sin(_LARGEST_GAZE_RAD)
     sines = np.clip(np.stack([sideways, up], axis=-1) / _EYE_RADIUS, -bound, bound)
     return np.asarray(np.degrees(np.arcsin(sines)))
 
@@ -136,9 +139,9 @@ def gaze_error_deg(
 ) -> Float64[np.ndarray, "*T"]:
     """Angle between the gaze of result and truth (see `gaze_deg`) in each frame, mean of both eyes, degrees.
 
-    Lower is better, 0 best; 60 degrees is as far as an eye is read, to each side. Leave out frames in which the
-    truth blinks. JPEG compression alone (quality 80) makes about 1 degree.
-    Deviation: gaze metrics of the field (e.g. Zhang et al., arXiv 1611.08860) compare the output of a gaze network.
+    Lower is better, 0 is best; each gaze is clipped at 60 degrees. Leave out frames in which the truth blinks. JPEG
+    compression alone (quality 80) causes about 1 degree.
+    Deviation: usual gaze metrics (e.g. Zhang et al., arXiv 1611.08860) compare the output of a gaze network.
 
     >>> points = np.zeros((478, 2))
     >>> points[[133, 263]], points[[468, 473]] = (30.0, 0.0), (15.0, 0.0)
@@ -159,7 +162,7 @@ def _direction(angles_rad: Float64[np.ndarray, "*T 2"]) -> Float64[np.ndarray, "
 
 @dataclass(frozen=True)
 class BlinkCounts:
-    """How many blinks were right, came unasked for (`spurious`), and stayed away (`missed`); clips add up with +."""
+    """Numbers of matched (`right`), `spurious` and `missed` blinks; the counts of several clips are added with +."""
 
     right: int = 0
     spurious: int = 0
@@ -172,9 +175,9 @@ class BlinkCounts:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall in [0, 1]; higher is better, 1 where nobody blinks.
+        """Harmonic mean of precision and recall in [0, 1]; higher is better, 1 without any blinks.
 
-        Clips hold few blinks: add up the counts of all and take this of the sum.
+        Clips hold few blinks: compute it of the sum of the counts of all clips.
 
         >>> BlinkCounts(right=2, spurious=1, missed=1).f1
         0.6666666666666666
@@ -184,9 +187,9 @@ class BlinkCounts:
 
 
 def count_blinks(result: list[Blink], truth: list[Blink], tolerance_frames: int) -> BlinkCounts:
-    """Match the blinks of result and truth one to one: two match whose frames overlap or lie this much apart at most.
+    """Match the blinks of result and truth one to one; two match if their distance is at most the tolerance.
 
-    Both are ordered in time, see `dynamics.blinks.blinks_of`, and so is the matching: the first that can be matched is.
+    Both are ordered in time, see `dynamics.blinks.blinks_of`. Each blink is matched with the first one possible.
 
     >>> count_blinks([(2, 5), (30, 33)], [(5, 8)], tolerance_frames=1)
     BlinkCounts(right=1, spurious=1, missed=0)

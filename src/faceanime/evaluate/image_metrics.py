@@ -1,6 +1,6 @@
-"""How much two pictures differ, pixel by pixel and in structure.
+"""Metrics of pictures: differences of pixels and of structure, and sharpness.
 
-Pictures are (H,W,3) uint8 RGB of the same size; a mask (H,W) says which pixels count.
+Pictures are (H,W,3) uint8 RGB of the same size; only the pixels in a mask (H,W), if one is given, are compared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SMALLEST_MS_SSIM_PX = _WINDOW_PX * 2 ** (len(_SCALE_WEIGHTS) - 1)
 def l1(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
     """Mean absolute difference in grey levels, 0..255; lower is better.
 
-    FOMM (arXiv 2003.00196, sec. 4) tells it of pictures in [0, 1]: this divided by 255.
+    FOMM (arXiv 2003.00196, sec. 4) gives it for pictures in [0, 1]: this number divided by 255.
 
     >>> l1(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 51, np.uint8))
     51.0
@@ -51,10 +51,10 @@ def psnr(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
 def ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
     """Structural similarity in [-1, 1], mean of the three colours; higher is better, 1 for equal pictures.
 
-    Gaussian window of sigma 1.5 px cut to 11x11, K1 = 0.01, K2 = 0.03. Without a mask it is the mean over windows
-    that lie in the picture; with one, that of the windows around the mask's pixels, the picture mirrored at its edge.
+    Gaussian window of sigma 1.5 px, 11x11 px, K1 = 0.01, K2 = 0.03. Without a mask it is the mean over all windows
+    inside the picture; with a mask, over the windows around its pixels, with the picture mirrored at its edge.
     Raises ShapeError for pictures under 11 px.
-    Source: Wang et al., IEEE TIP 13(4), 2004, eq. 13, there of the luminance.
+    Source: Wang et al., IEEE TIP 13(4), 2004, eq. 13. Deviation: the paper compares the luminance.
 
     >>> ramp = np.arange(16, dtype=np.uint8)[:, None, None] * np.full((1, 16, 3), 8, np.uint8)
     >>> ssim(ramp, ramp), round(ssim(ramp, 255 - ramp), 2)
@@ -64,7 +64,7 @@ def ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
 
 
 def ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[float]:
-    """`ssim` of several masks, the windows compared once. NaN for a mask without pixels."""
+    """`ssim` of several masks, whose windows are compared only once. NaN for a mask without pixels."""
     _check_size("SSIM", a, b, _WINDOW_PX)
     similarity = _similarity(_centred(a), _centred(b), with_luminance=True)
     return [_mean_of_windows(similarity, mask) for mask in masks]
@@ -73,9 +73,10 @@ def ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[f
 def ms_ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
     """Multi-scale structural similarity in [0, 1]; higher is better, 1 for equal pictures.
 
-    Five scales, halved by means of 2x2 px; a negative mean of a scale counts as 0. A mask as in `ssim`; a pixel of a
-    coarser scale counts where the mask touches it. Raises ShapeError for pictures under 176 px.
-    Source: Wang, Simoncelli and Bovik, Asilomar 2003, eq. 7, with the exponents found there.
+    Five scales, each the mean of 2x2 px of the one before; a negative mean of a scale counts as 0. The mask is used as
+    in `ssim`; a pixel of a coarser scale belongs to it if any of its pixels does. Raises ShapeError for pictures under
+    176 px.
+    Source: Wang, Simoncelli and Bovik, Asilomar 2003, eq. 7, with the paper's exponents.
 
     >>> grey = np.full((176, 176, 3), 128, np.uint8)
     >>> ms_ssim(grey, grey)
@@ -85,7 +86,7 @@ def ms_ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
 
 
 def ms_ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[float]:
-    """`ms_ssim` of several masks, the windows compared once. NaN for a mask without pixels."""
+    """`ms_ssim` of several masks, whose windows are compared only once. NaN for a mask without pixels."""
     _check_size("MS-SSIM", a, b, SMALLEST_MS_SSIM_PX)
     x, y = _centred(a), _centred(b)
     last = len(_SCALE_WEIGHTS) - 1
@@ -101,11 +102,10 @@ def ms_ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> lis
 
 
 def laplacian_energy(picture: Pixels, mask: Mask | None = None) -> float:
-    """Mean absolute Laplacian of the luminance, grey levels per px^2: the more, the sharper.
+    """Mean absolute Laplacian of the luminance, grey levels per px^2; larger is sharper.
 
-    Good is what the truth has: tell it as a ratio to the true picture's, 1 being best (under 1 blurred, over 1
-    too crisp or noisy).
-    Source: the modified Laplacian of Nayar and Nakagawa, IEEE TPAMI 16(8), 1994; here the plain 4-neighbour one.
+    Divide it by that of the truth: 1 is best, below 1 is blurred, above 1 is too crisp or noisy.
+    Source: Nayar and Nakagawa, IEEE TPAMI 16(8), 1994. Deviation: the plain 4-neighbour Laplacian, not the modified.
 
     >>> laplacian_energy(np.full((4, 4, 3), 200, np.uint8))
     0.0
@@ -119,9 +119,10 @@ def laplacian_energy(picture: Pixels, mask: Mask | None = None) -> float:
 def _similarity(
     a: Float32[np.ndarray, "H W 3"], b: Float32[np.ndarray, "H W 3"], with_luminance: bool
 ) -> Float32[np.ndarray, "H W 3"]:
-    """Likeness of contrast and structure around each pixel, times that of luminance if wanted; values less 127.5.
+    """Similarity of contrast and structure around each pixel, times that of luminance if asked for.
 
-    About that middle grey single precision does: about 0 it would lose the variance of bright, flat parts.
+    Values are relative to middle grey (127.5): relative to 0, single precision would lose the variance of bright, flat
+    parts.
     """
     mean_a, mean_b = _blurred(a), _blurred(b)
     product, squares = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
@@ -129,7 +130,7 @@ def _similarity(
     covariance -= product
     variances -= squares
     similarity = _ratio(covariance, variances, _C2)
-    if with_luminance:  # of the grey levels themselves: (x + g) (y + g) = x y + g (x + y + g)
+    if with_luminance:  # needs absolute grey levels: (x + g) (y + g) = x y + g (x + y + g)
         mean_a += mean_b
         mean_a *= 2 * _GREY
         mean_a += 2 * _GREY**2 + _C1
@@ -160,13 +161,13 @@ def _blurred(values: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "H W 3
 
 
 def _halved(values: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "h w 3"]:
-    """Means of blocks of 2x2; an odd last row or column is left out."""
+    """Means of blocks of 2x2 px; an odd last row or column is left out."""
     even = values[: len(values) // 2 * 2, : values.shape[1] // 2 * 2]
     return np.asarray(cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
 def _touched(mask: Mask) -> Bool[np.ndarray, "h w"]:
-    """Which blocks of 2x2 have a pixel that counts; an odd last row or column is left out."""
+    """The blocks of 2x2 px with a pixel in the mask; an odd last row or column is left out."""
     height, width = len(mask) // 2, mask.shape[1] // 2
     return np.asarray(mask[: 2 * height, : 2 * width].reshape(height, 2, width, 2).any(axis=(1, 3)))
 
@@ -176,12 +177,12 @@ def _mean_of_windows(similarity: Float32[np.ndarray, "H W 3"], mask: Mask | None
 
 
 def _inside(values: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "h w 3"]:
-    """Where the whole window lies in the picture."""
+    """The pixels whose whole window is inside the picture."""
     return values[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX]
 
 
 def _mean(values: np.ndarray, mask: Mask | None) -> float:
-    """Of all colours of the pixels that count; NaN where none does."""
+    """The mean over all colours of the pixels in the mask; NaN for a mask without pixels."""
     if mask is None:
         return float(values.mean(dtype=np.float64))
     check_shape("mask", mask, *values.shape[:2])

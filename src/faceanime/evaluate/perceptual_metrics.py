@@ -1,7 +1,7 @@
 """Distances in the feature spaces of networks: LPIPS, FID and FVD.
 
-The networks are not ours to give: the user names an ONNX file (see `faceanime.runtime.onnx_network`), exported from the
-metric's own release. Numbers compare only between runs with the same file.
+The networks are not bundled: the user names an ONNX file (see `faceanime.runtime.onnx_network`) exported from the
+release of the metric's authors. Numbers are comparable only between runs with the same file.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ FVD_SIZE_PX, FVD_FRAMES = 224, 16
 class Lpips:
     """Learned perceptual image patch similarity, a distance >= 0; lower is better, 0 for equal pictures.
 
-    The network takes two batches of pictures (N,3,H,W), RGB in [-1, 1], and gives N numbers.
-    Raises WeightsError for a file that is missing, damaged or of another shape.
+    The network takes two batches of pictures (N,3,H,W), RGB in [-1, 1], and returns N numbers.
+    Raises WeightsError for a file that is missing or damaged, or whose inputs have another shape.
     Source: Zhang et al., arXiv 1801.03924, eq. 1.
     """
 
@@ -34,7 +34,7 @@ class Lpips:
     def __call__(
         self, a: UInt8[np.ndarray, "N H W 3"], b: UInt8[np.ndarray, "N H W 3"]
     ) -> Float32[np.ndarray, " N"]:
-        """The distance of each picture of `a` from its fellow in `b`."""
+        """The distance between each picture of `a` and the picture of `b` with the same index."""
         check_shape("a", a, None, None, None, 3)
         check_shape("b", b, *a.shape)
         distance = self._network(_signed(a), _signed(b))
@@ -48,10 +48,11 @@ class Lpips:
 class FidFeatures:
     """Features for the Fréchet inception distance.
 
-    The network takes pictures (N,3,299,299), RGB in [-1, 1], and gives (N,C), in the original the 2048 numbers
-    of Inception-v3's last pooling. Raises WeightsError for a file that is missing, damaged or of another shape.
-    Source: Heusel et al., arXiv 1706.08500; pictures are resized as in Parmar et al., arXiv 2104.11222 (bicubic,
-    smoothed where they shrink).
+    The network takes pictures (N,3,299,299), RGB in [-1, 1], and returns (N,C), in the original the 2048 features of
+    Inception-v3's last pooling. Raises WeightsError for a file that is missing or damaged, or whose inputs have
+    another shape.
+    Source: Heusel et al., arXiv 1706.08500; pictures are resized as in Parmar et al., arXiv 2104.11222 (bicubic with
+    antialiasing).
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,8 +68,8 @@ class FidFeatures:
 class FvdFeatures:
     """Features for the Fréchet video distance.
 
-    The network takes clips (N,3,16,224,224), RGB in [-1, 1], and gives (N,C), in the original the 400 numbers of an
-    I3D before its softmax. Raises WeightsError for a file that is missing, damaged or of another shape.
+    The network takes clips (N,3,16,224,224), RGB in [-1, 1], and returns (N,C), in the original the 400 logits of an
+    I3D. Raises WeightsError for a file that is missing or damaged, or whose inputs have another shape.
     Source: Unterthiner et al., arXiv 1812.01717.
     """
 
@@ -84,11 +85,11 @@ class FvdFeatures:
 
 
 def frechet_distance(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> float:
-    """Squared Fréchet distance of the Gaussians with the mean and covariance of two sets, >= 0; lower is better.
+    """Squared Fréchet distance between Gaussians with the mean and covariance of two sets, >= 0; lower is better.
 
-    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), symmetric, 0 for equal sets. With few samples it is biased
-    upward, by much until there are several times C of them (Chong and Forsyth, arXiv 1911.07023): compare only
-    numbers of equally many samples. Raises ShapeError for less than two samples.
+    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), symmetric, 0 for equal sets. Sets of fewer than several times C
+    samples bias it strongly upward (Chong and Forsyth, arXiv 1911.07023): compare only sets of equal size. Raises
+    ShapeError for fewer than two samples.
     Source: Heusel et al., arXiv 1706.08500, eq. 6.
 
     >>> frechet_distance(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))  # a shift by 3
@@ -100,20 +101,20 @@ def frechet_distance(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -
         raise ShapeError(f"a Fréchet distance of {len(a)} and {len(b)} samples, expected 2 or more")
     mean_a, mean_b = a.mean(axis=0, dtype=np.float64), b.mean(axis=0, dtype=np.float64)
     root_a, root_b = _covariance_root(a - mean_a), _covariance_root(b - mean_b)
-    # With S = R^T R, the eigenvalues of S_a S_b are the squared singular values of R_a R_b^T: no root of a matrix
-    # that is singular when samples are few (Mathiasen and Hvilshøj, arXiv 2009.14075, use the same identity).
+    # With S = R^T R, the eigenvalues of S_a S_b are the squared singular values of R_a R_b^T, which avoids the root of
+    # a matrix that is singular if samples are few (same identity as in Mathiasen and Hvilshøj, arXiv 2009.14075).
     overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
     spread = np.square(root_a).sum() + np.square(root_b).sum() - 2.0 * overlap
     return float(np.square(mean_a - mean_b).sum() + max(spread, 0.0))
 
 
 def _covariance_root(centred: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "R C"]:
-    """R with R^T R the covariance, of no more rows than needed."""
+    """R with R^T R the covariance, and R at most C."""
     return np.asarray(np.linalg.qr(centred, mode="r") / np.sqrt(len(centred) - 1))
 
 
 def _signed(pictures: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N 3 H W"]:
-    """To [-1, 1], channels first."""
+    """The pictures in [-1, 1], channels first."""
     return np.moveaxis(pictures, -1, 1).astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
@@ -123,7 +124,7 @@ def _resized(pictures: UInt8[np.ndarray, "N H W 3"], size_px: int) -> UInt8[np.n
 
 
 def _vectors(path: Path, features: Float32[np.ndarray, "N ..."]) -> Float32[np.ndarray, "N C"]:
-    """Pooled features may keep axes of length 1."""
+    """The features as one vector per sample; axes of length 1 are dropped. Raises WeightsError."""
     flat = features.reshape(len(features), -1)
     if flat.shape[1] != max(features.shape[1:], default=0):
         raise WeightsError(f"{path} gave shape {features.shape}, expected one vector for each sample")

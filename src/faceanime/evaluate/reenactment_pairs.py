@@ -1,4 +1,4 @@
-"""Who is animated by whom: the pairs of a protocol, the same for everybody who measures on the same data."""
+"""The pairs of source and driver of a protocol, the same for every method measured on the same data."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from faceanime.structures.coefficients import Dynamics
 
 PAIRS_FILE = "pairs.json"
 EYE_DISTANCE = 0.7
-"""Between the eyes' centres, model units: mouth openings are told in this unit."""
+"""Distance between the eyes' centres in model units, the unit of mouth openings."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A frame of the source clip is animated by the driver clip; `reference` is the driver's frame at rest."""
+    """A frame of the source clip, animated by the driver clip; `reference` is the driver's reference frame."""
 
     name: str
     source: Sample
@@ -38,13 +38,13 @@ class Pair:
 
     @property
     def has_truth(self) -> bool:
-        """Whether the driver's frames are what should come out."""
+        """Whether the driver's frames are the true result."""
         return self.source.key == self.driver.key
 
 
 @dataclass(frozen=True)
 class PairNote:
-    """What is written of a pair."""
+    """A pair as it is written to files."""
 
     name: str
     source: str
@@ -55,7 +55,7 @@ class PairNote:
 
 
 def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
-    """Every clip animates its own first calm frame: what comes out can be compared with the clip."""
+    """Pairs of every clip with its own first calm frame, so that results can be compared with the clip."""
     pairs = []
     for sample in samples:
         calm = first_calm_frame(sample.motion(), model)
@@ -64,9 +64,9 @@ def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
 
 
 def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0) -> list[Pair]:
-    """Every clip animates the first calm frame of another person's clip, drawn with `seed`.
+    """Pairs of every clip with the first calm frame of another person's clip, drawn with `seed`.
 
-    Raises ConfigError where there are not two people.
+    Raises ConfigError if there are fewer than two people.
     """
     rng = np.random.default_rng(seed)
     calm = {sample.key: first_calm_frame(sample.motion(), model) for sample in samples}
@@ -89,24 +89,24 @@ def first_calm_frame(motion: Dynamics, model: MorphableModel) -> int:
 
 
 def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, " T"]:
-    """How far the head is turned from where it is in a frame, rad."""
+    """The angle of the rotation from the head pose of a frame to that of each frame, rad."""
     rotation = motion.pose.rotation
     return angle_between(rotation, np.broadcast_to(rotation[frame], rotation.shape))
 
 
 def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, " T"]:
-    """Between the inner lips, in eye distances."""
+    """The distance between the inner lips, in eye distances."""
     return measured("lips_apart", model, motion.identity, motion.expression) / EYE_DISTANCE
 
 
 def note_of(pair: Pair) -> PairNote:
-    """The pair as it is written."""
+    """The pair as it is written to files."""
     frames = int(pair.driver.note["frames"])
     return PairNote(pair.name, pair.source.key, pair.source_frame, pair.driver.key, pair.reference, frames)
 
 
 def export_pairs(pairs: Sequence[Pair], out: Path, progress: Progress) -> None:
-    """Write what another method needs: OUT/sources/NAME.png, OUT/drivers/NAME.mp4 and OUT/pairs.json."""
+    """Write the input of other methods: OUT/sources/NAME.png, OUT/drivers/NAME.mp4 and OUT/pairs.json."""
     for folder in (out, out / "sources", out / "drivers"):
         make_folder(folder)
     progress.stage("writing pairs", len(pairs))

@@ -66,20 +66,15 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a plot; the page's own colours are in `templates/report.css`."""
+    """Colours of a plot, chosen by eye; `axis` and `grid` are those of `templates/report.css`."""
 
-    text: str
     axis: str
     grid: str
     hues: tuple[str, ...]
 
 
-LIGHT = Theme(
-    "#5b6671", "#5b6671", "#d8dde2", ("#1f6fb2", "#c8501a", "#25855a", "#8c4aa5", "#a67c00", "#66707a")
-)
-DARK = Theme(
-    "#98a3ad", "#98a3ad", "#343c43", ("#6cb2ea", "#f0935f", "#63c596", "#c792dc", "#dcb950", "#a3adb6")
-)
+LIGHT = Theme("#5b6671", "#d8dde2", ("#1f6fb2", "#c8501a", "#25855a", "#8c4aa5", "#a67c00", "#66707a"))
+DARK = Theme("#98a3ad", "#343c43", ("#6cb2ea", "#f0935f", "#63c596", "#c792dc", "#dcb950", "#a3adb6"))
 WIDE_PX, NARROW_PX = (640.0, 320.0), (360.0, 300.0)
 """Width, and height without legend, on a desktop and on a phone."""
 
@@ -141,10 +136,10 @@ def _matplotlib_set_up(theme: Theme) -> Iterator[None]:
 
         colors = {
             "axes.edgecolor": theme.axis,
-            "axes.labelcolor": theme.text,
-            "axes.titlecolor": theme.text,
+            "axes.labelcolor": theme.axis,
+            "axes.titlecolor": theme.axis,
             "grid.color": theme.grid,
-            "legend.labelcolor": theme.text,
+            "legend.labelcolor": theme.axis,
             "xtick.color": theme.axis,
             "ytick.color": theme.axis,
         }

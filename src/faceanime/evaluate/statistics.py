@@ -1,6 +1,6 @@
-"""What a mean over clips is worth: intervals, differences of two methods, tables by bins.
+"""Means over clips with confidence intervals, paired differences, and means by bins.
 
-The frames of a clip resemble each other, so clips are drawn, not frames. Same input, same output.
+The bootstrap draws clips, not frames, because the frames of a clip resemble each other. Same input, same output.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from jaxtyping import Float, Float64
 
 from faceanime.core.errors import ShapeError, check_shape
 
-_DRAWS = 10_000
-_SEED = 0
+_BOOTSTRAP_DRAWS, _SEED = 10_000, 0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its confidence interval; `low` and `high` are NaN where a single clip tells nothing of others."""
+    """A mean and its confidence interval; `low` and `high` are NaN for a single clip, which has no interval."""
 
     mean: float
     low: float
@@ -27,9 +26,9 @@ class Estimate:
 
 
 def mean_over_clips(values: Float[np.ndarray, " C"], confidence: float = 0.95) -> Estimate:
-    """The mean of one number for each clip, with its bootstrap percentile interval.
+    """The mean of one number per clip, with its bootstrap percentile interval.
 
-    With few clips such intervals are a little too narrow (with 20 about 92 % for 95 %). Raises ShapeError
+    Intervals of few clips are slightly too narrow (of 20 clips about 92 % instead of 95 %). Raises ShapeError
     without clips or for values that are not finite.
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sec. 13.3.
 
@@ -39,12 +38,12 @@ def mean_over_clips(values: Float[np.ndarray, " C"], confidence: float = 0.95) -
     check_shape("values", values, None)
     if not len(values) or not np.isfinite(values).all():
         raise ShapeError(
-            f"a mean over {len(values)} clips, expected one finite number each, and one at least"
+            f"a mean over {len(values)} clips, expected at least one clip and one finite number each"
         )
     mean = float(values.mean(dtype=np.float64))
     if len(values) == 1:
         return Estimate(mean, np.nan, np.nan)
-    drawn = np.random.default_rng(_SEED).integers(0, len(values), (_DRAWS, len(values)))
+    drawn = np.random.default_rng(_SEED).integers(0, len(values), (_BOOTSTRAP_DRAWS, len(values)))
     means = values.astype(np.float64)[drawn].mean(axis=1)
     low, high = np.quantile(means, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
     return Estimate(mean, float(low), float(high))
@@ -53,9 +52,9 @@ def mean_over_clips(values: Float[np.ndarray, " C"], confidence: float = 0.95) -
 def paired_difference(
     ours: Float[np.ndarray, " C"], theirs: Float[np.ndarray, " C"], confidence: float = 0.95
 ) -> Estimate:
-    """The mean of ours - theirs over the same clips; the methods differ where 0 lies outside the interval.
+    """The mean of ours - theirs over the same clips; the methods differ if 0 is outside the interval.
 
-    Clips that are hard for both do not widen it, as they do the intervals of the two means.
+    Clips that are hard for both methods do not widen it, as they do the intervals of the two means.
 
     >>> paired_difference(np.array([1.0, 5.0]), np.array([2.0, 6.0]))
     Estimate(mean=-1.0, low=-1.0, high=-1.0)
@@ -66,7 +65,7 @@ def paired_difference(
 
 @dataclass(frozen=True)
 class Bin:
-    """The frames whose key lies in [low, high), how many they are, and the mean of their values (NaN of none)."""
+    """The number of frames whose key is in [low, high), and the mean of their values (NaN without frames)."""
 
     low: float
     high: float
@@ -77,9 +76,9 @@ class Bin:
 def binned(
     values: Float[np.ndarray, " N"], keys: Float[np.ndarray, " N"], edges: Sequence[float]
 ) -> list[Bin]:
-    """The mean of values in each bin of their keys, bins between neighbouring edges; the last holds its upper edge.
+    """The mean of the values in each bin of their keys; the last bin includes its upper edge.
 
-    Values that are not finite, and keys beyond the edges, are left out. Raises ShapeError unless edges grow.
+    Values that are not finite, and keys outside the edges, are left out. Raises ShapeError unless edges grow.
 
     >>> binned(np.array([1.0, 3.0, 8.0]), np.array([0.0, 4.0, 5.0]), [0.0, 5.0, 10.0])
     [Bin(low=0.0, high=5.0, count=2, mean=2.0), Bin(low=5.0, high=10.0, count=1, mean=8.0)]

@@ -1,6 +1,6 @@
-"""How steady a video is: change from frame to frame, along the true motion, and the trembling of landmarks.
+"""Metrics of temporal stability: changes between frames, errors along the true motion, and jitter of landmarks.
 
-Videos are sequences of T pictures (H,W,3) uint8 of the same size; errors are grey levels, 0..255.
+Videos are sequences of T pictures (H,W,3) uint8 of the same size; errors are in grey levels, 0..255.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from faceanime.geometry.flow import identity_flow, sample
 from faceanime.structures.frames import Pixels
 
 JITTER_ABOVE_HZ = 6.0
-"""Heads and lips hardly move faster; what trembles does."""
+"""Heads and lips rarely move at higher frequencies; chosen by eye."""
 SHORTEST = 16
-"""Frames: of fewer there is no spectrum to speak of."""
+"""Frames that a spectrum needs."""
 
 
 def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64[np.ndarray, " N"]:
-    """How far the change from each frame to the next is from the true one, mean absolute grey levels; N = T - 1.
+    """Mean absolute difference between the changes from frame to frame of result and truth, grey levels; N = T - 1.
 
-    Lower is better, 0 best. Constant errors do not count, flicker and wrong motion do.
-    Source: dtSSD of Erofeev et al., BMVC 2015 (video matting), here of absolute values and colours.
+    Lower is better, 0 is best. Flicker and wrong motion increase it, constant errors do not.
+    Source: dtSSD of Erofeev et al., BMVC 2015 (video matting). Deviation: absolute values, and colours.
 
     >>> black, grey = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 8, np.uint8)
     >>> temporal_error([black, grey, grey], [black, black, black]).tolist()
     [8.0, 0.0]
     """
     _check_lengths(result, truth)
-    apart = (a.astype(np.int16) - b for a, b in zip(result, truth, strict=True))
-    before = next(apart)
+    differences = (a.astype(np.int16) - b for a, b in zip(result, truth, strict=True))
+    before = next(differences)
     errors = []
-    for now in apart:
+    for now in differences:
         errors.append(np.abs(now - before).mean())
         before = now
     return np.array(errors, np.float64)
@@ -46,9 +46,10 @@ def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64
 
 @dataclass(frozen=True, eq=False)
 class TrueMotion:
-    """From a frame to the one before it: where each pixel was, and whether it was seen there.
+    """The motion from the previous frame into a frame.
 
-    `before_from_now` (H,W,2) px, a backward flow (docs/reference/conventions.md); `visible` (H,W).
+    `before_from_now` (H,W,2) px is a backward flow (docs/reference/conventions.md) into the previous frame; `visible` (H,W) tells
+    which pixels are visible in both frames.
     """
 
     before_from_now: Float32[np.ndarray, "H W 2"]
@@ -58,8 +59,8 @@ class TrueMotion:
 def true_motions(truth: Iterable[Pixels]) -> Iterator[TrueMotion]:
     """The motion into each frame but the first, by optical flow.
 
-    A pixel is visible in both frames if the flow there and back returns to it:
-    |there + back|^2 <= 0.01 (|there|^2 + |back|^2) + 0.5, and it was inside the picture.
+    A pixel is visible in both frames if it was inside the picture and the flow there and back returns to it:
+    |there + back|^2 <= 0.01 (|there|^2 + |back|^2) + 0.5.
     Sources: Kroeger et al., arXiv 1603.03590 (DIS flow); Sundaram et al., ECCV 2010 (the check), as in
     Lai et al., arXiv 1808.00449.
     """
@@ -85,11 +86,11 @@ def _motion(there: Float32[np.ndarray, "H W 2"], back: Float32[np.ndarray, "H W 
 
 
 def warping_error(result: Sequence[Pixels], motions: Iterable[TrueMotion]) -> Float64[np.ndarray, " N"]:
-    """How far each frame is from the one before it carried along the true motion, grey levels; N = T - 1.
+    """Mean absolute difference of each frame from the previous one, warped along the true motion; N = T - 1.
 
-    Mean absolute difference over the pixels that are visible in both; NaN where there are none. Lower is steadier, 0
-    the least; but blur lowers it, too, and noise, light and wrinkles change in the truth: tell it beside the truth's
-    own warping error. Source: Lai et al., arXiv 1808.00449, sec. 4, there of squares in [0, 1].
+    In grey levels, over the pixels that are visible in both frames; NaN without any. Lower is steadier, but blur
+    lowers it too, and noise, light and wrinkles change in the truth: compare it with the truth's own warping error.
+    Source: Lai et al., arXiv 1808.00449, sec. 4. Deviation: absolute differences, not squares in [0, 1].
 
     >>> truth = [np.zeros((32, 32, 3), np.uint8)] * 2
     >>> warping_error([truth[0], truth[1] + np.uint8(9)], true_motions(truth)).tolist()
@@ -106,10 +107,10 @@ def warping_error(result: Sequence[Pixels], motions: Iterable[TrueMotion]) -> Fl
 def motion_spectrum(
     points_px: Float[np.ndarray, "T V D"], frame_rate: Fraction
 ) -> tuple[Float64[np.ndarray, " F"], Float64[np.ndarray, " F"]]:
-    """Frequencies in Hz from 0 to half the frame rate, and the power density of the points' motion there, px^2 / Hz.
+    """Frequencies in Hz from 0 to half the frame rate, and the power density of the points' motion in px^2 / Hz.
 
-    Mean over points of the sum over coordinates, linear drift taken out, Hann window; its integral is about the mean
-    squared distance of a point from its drift. Raises ShapeError for less than 16 frames.
+    Mean over points of the sum over coordinates, without linear drift, Hann window; its integral is about the mean
+    squared distance of a point from its drift. Raises ShapeError for fewer than 16 frames.
     Source: Welch, IEEE Trans. Audio Electroacoustics 15(2), 1967, with a single segment.
     """
     check_shape("points_px", points_px, None, None, None)
@@ -121,10 +122,10 @@ def motion_spectrum(
 
 
 def jitter_px(points_px: Float[np.ndarray, "T V D"], frame_rate: Fraction) -> float:
-    """How far points tremble above 6 Hz, root mean square in px.
+    """Motion of points above 6 Hz, root mean square in px.
 
-    Lower is steadier, but blinks and consonants are fast, too: good is what the truth has. Tell it as a ratio to the
-    truth's, 1 being best. Raises ShapeError for less than 16 frames.
+    Lower is steadier, but blinks and consonants are fast too: divide it by that of the truth, then 1 is best. Raises
+    ShapeError for fewer than 16 frames.
 
     >>> times_s = np.arange(100) / 25
     >>> trembling = np.sin(2 * np.pi * 8 * times_s)[:, None, None]
@@ -139,5 +140,5 @@ def jitter_px(points_px: Float[np.ndarray, "T V D"], frame_rate: Fraction) -> fl
 def _check_lengths(result: Sequence[Pixels], truth: Sequence[Pixels]) -> None:
     if len(result) != len(truth) or not len(truth):
         raise ShapeError(
-            f"the result has {len(result)} frames, the truth {len(truth)}, expected as many, and some"
+            f"the result has {len(result)} frames, the truth {len(truth)}, expected the same number and at least one"
         )
