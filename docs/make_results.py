@@ -1,8 +1,10 @@
-"""Put the reports of `faceanime evaluate` into docs/results.md, whole but for pictures of people.
+"""Write the reports of `faceanime evaluate` into docs/results.md, without pictures of people.
 
-`python docs/make_results.py REPORTS`, a folder with one report for each protocol, REPORTS/self and so on:
-`faceanime evaluate --data PREPARED --protocol self -o REPORTS/self`; each report tells its own command. Of a protocol
-without a report there, what stands in the page stays.
+    python docs/make_results.py REPORTS
+
+REPORTS is a folder with one report for each protocol, REPORTS/self and so on, written by
+`faceanime evaluate --data PREPARED --protocol self -o REPORTS/self`; each report contains its command. Sections of
+protocols without a report there are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ BEGIN, END = "<!-- made by docs/make_results.py -->\n", "<!-- end -->\n"
 
 
 def main(reports: Path) -> None:
-    """Replace what stands between the marks; SystemExit where neither page nor folder has a report of a protocol."""
+    """Replace the text between the marks. Raises SystemExit if a protocol has a report in neither page nor folder."""
     before, rest = RESULTS.read_text(encoding="utf-8").split(BEGIN)
     standing, after = rest.split(END)
     kept = dict(zip(PROTOCOLS, re.split(r"\n(?=## )", standing.strip()), strict=False))
@@ -25,13 +27,13 @@ def main(reports: Path) -> None:
     for protocol in PROTOCOLS:
         path = reports / protocol / "report.md"
         if not path.exists() and not kept.get(protocol, "").startswith("## "):
-            sys.exit(f"{path} is not there, and {RESULTS} has nothing of {protocol} to keep")
+            sys.exit(f"{path} does not exist, and {RESULTS} has nothing of {protocol} to keep")
         parts.append(section(path) if path.exists() else kept[protocol].strip() + "\n")
     RESULTS.write_text(before + BEGIN + "\n".join(parts) + END + after, encoding="utf-8")
 
 
 def section(report: Path) -> str:
-    """The report one level down, without what its page alone can show."""
+    """The report as a section, without the pictures and videos that only its page can show."""
     blocks = re.split(r"\n(?=#+ )", report.read_text(encoding="utf-8"))
     shown = [block.strip() for block in blocks if ", in report.html" not in block]
     return re.sub(r"^#", "##", "\n\n".join(shown), flags=re.MULTILINE) + "\n"
