@@ -48,8 +48,8 @@ def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64
 class TrueMotion:
     """The motion from the previous frame into a frame.
 
-    `before_from_now` (H,W,2) px is a backward flow (docs/reference/conventions.md) into the previous frame; `visible` (H,W) tells
-    which pixels are visible in both frames.
+    `before_from_now` (H,W,2) px is a backward flow (docs/reference/conventions.md) into the previous frame; `visible`
+    (H,W) are the pixels that are visible in both frames.
     """
 
     before_from_now: Float32[np.ndarray, "H W 2"]
