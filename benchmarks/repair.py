@@ -126,8 +126,8 @@ def picture_of(network: FlowGuided, pairs: RenderedPairs, pair: PairIndex) -> Pi
 def pictures_of(pairs: RenderedPairs, pair: PairIndex, networks: Networks) -> dict[str, Pixels]:
     """Whole pictures of a pair: the source, the renderer's, and the repaired one of each network."""
     frames = pairs.frames(pair)
-    made = {key: picture_of(network, seen, pair) for key, (network, seen) in networks.items()}
-    return {"frozen": frames.source, "geometric": frames.canvas, **made}
+    repaired_pictures = {name: picture_of(network, seen, pair) for name, (network, seen) in networks.items()}
+    return {"frozen": frames.source, "geometric": frames.canvas, **repaired_pictures}
 
 
 def rows(
@@ -192,18 +192,18 @@ def measure(
     measurement, maker, metrics = Measurement(), WindowMaker(model, QUALITY.windows), FaceMetrics()
     with ExitStack() as files:
         pairs = files.enter_context(RenderedPairs.open(paths, model, PairOptions(QUALITY.windows)))
-        seen_by: Networks = {}
-        for key, network in networks.items():
+        with_pairs: Networks = {}
+        for name, network in networks.items():
             options = PairOptions(network.config.windows, network.config.texture)
-            seen_by[key] = network, files.enter_context(RenderedPairs.open(paths, model, options))
+            with_pairs[name] = network, files.enter_context(RenderedPairs.open(paths, model, options))
         for pair in pairs.all(every):
-            clip, whole = pair.clip, pictures_of(pairs, pair, seen_by)
+            clip, whole = pair.clip, pictures_of(pairs, pair, with_pairs)
             for column, number in metrics.distances(whole, pairs.truth(pair)).items():
                 measurement.faces[column][clip] += number, 1.0
             neighbour = pairs.neighbour(pair)
             after = {}
             if neighbour is not None:
-                next_rows = rows(pairs, neighbour, pictures_of(pairs, neighbour, seen_by), maker)
+                next_rows = rows(pairs, neighbour, pictures_of(pairs, neighbour, with_pairs), maker)
                 after = {name: (sample, pictures) for name, sample, pictures in next_rows}
             for name, sample, pictures in rows(pairs, pair, whole, maker):
                 measurement.add_window(

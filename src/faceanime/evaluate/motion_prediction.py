@@ -256,6 +256,6 @@ def _differences(errors: Sequence[Errors], rival_errors: Sequence[Errors]) -> tu
     return tuple(paired_difference(values, rival_values) for values, rival_values in pairs)
 
 
-def _columns(clips: Sequence[Errors]) -> Float[np.ndarray, "2H C"]:
-    """One row per error, one number per clip."""
+def _columns(clips: Sequence[Errors]) -> Float[np.ndarray, "E C"]:
+    """The errors as rows, with one number per clip."""
     return np.stack(clips).reshape(len(clips), -1).T
