@@ -32,6 +32,7 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.media.image import read_image, write_image
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel, Region, load_model
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
@@ -93,6 +94,7 @@ class KnownFaces:
 
     def __init__(self, known: dict[bytes, Landmarks]) -> None:
         self._known = known
+        self.schema = MEDIAPIPE
 
     def detect(
         self, pixels: Picture, threshold: float | None = None, small_faces: bool = True

@@ -48,7 +48,7 @@ class Sample:
         with self._on_disk(MOTION) as path:
             return load_motion(path)
 
-    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T L 3"], Bool[np.ndarray, " T"]]:
         """The landmarks in px of the clip, as tracked, and in which frames they were. Raises WeightsError.
 
         Frames in which the face was not found repeat the one before.
