@@ -23,7 +23,7 @@ from faceanime.evaluate.reenactment_pairs import self_pairs
 from faceanime.evaluate.video_metrics import true_motions
 from faceanime.face.segment import PersonSegmenter
 from faceanime.geometry.flow import sample
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.renderer import RendererConfig
 from faceanime.structures.frames import Pixels
@@ -70,9 +70,9 @@ def main() -> None:
 
 def parts_of(frame: Pixels, points: np.ndarray, segmenter: PersonSegmenter) -> np.ndarray:
     """The masks (4,H,W) of `PARTS`."""
-    face = hull(points, topology.OVAL, frame.shape) > 0
+    face = hull(points, MEDIAPIPE.oval, frame.shape) > 0
     person = segmenter.segment(frame) > 0.5
-    below = np.arange(len(frame))[:, None] > points[list(topology.OVAL), 1].max()
+    below = np.arange(len(frame))[:, None] > points[MEDIAPIPE.oval, 1].max()
     return np.stack([face, person & ~face & ~below, person & ~face & below, ~person & ~face])
 
 

@@ -1,6 +1,6 @@
 """How closely the morphable model fits unseen people, and how still it keeps a still head.
 
-For the clips of a split: the mean distance of the 478 projected landmarks from the tracked ones in crops of 256 px, and
+For the clips of a split: the mean distance of the projected landmarks from the tracked ones in crops of 256 px, and
 the correlation of the lid openings. *Fit* is the fit itself: one identity for all frames, before smoothing, including
 the detector's apparent motion of landmarks that are not pinned. *Rendered* is `fit_sequence`: the vertices as they are
 drawn, without the apparent motion, before and after smoothing. Then the jitter of the calmest frames before and after
@@ -29,7 +29,9 @@ from faceanime.face.track import LandmarkTracker, TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.video import read_frames
-from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
+from faceanime.morphable.axes import measure
+from faceanime.morphable.landmark_schema import EyeLandmarks
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.landmarks import Landmarks
@@ -101,8 +103,8 @@ def tracked(seen: list[Landmarks | None]) -> tuple[np.ndarray, np.ndarray]:
 def fitted_as_seen(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
     points, pinned = tracked(seen)
     fitted = fit_coefficients(points, model, FitConfig(), pinned=pinned)
-    count = model.landmark_count
-    shape = model.vertices(fitted.identity, np.zeros_like(fitted.expression))[:, :count].astype(np.float64)
+    neutral = model.vertices(fitted.identity, np.zeros_like(fitted.expression))
+    shape = model.landmarks_of(neutral).astype(np.float64)
     shape += np.stack(
         [seen_basis(model, not on_skin) @ e for on_skin, e in zip(pinned, fitted.expression, strict=True)]
     )
@@ -111,7 +113,7 @@ def fitted_as_seen(seen: list[Landmarks | None], model: MorphableModel) -> np.nd
 
 def rendered(motion: Dynamics, model: MorphableModel) -> np.ndarray:
     vertices = model.vertices(motion.identity, motion.expression).astype(float)
-    return project(vertices, motion.pose)[:, : model.landmark_count]
+    return project(model.landmarks_of(vertices), motion.pose)
 
 
 def distance(projected: np.ndarray, points: np.ndarray) -> float:
@@ -119,14 +121,14 @@ def distance(projected: np.ndarray, points: np.ndarray) -> float:
 
 
 def lids(projected: np.ndarray, points: np.ndarray) -> float:
-    pairs = (RIGHT_LIDS, LEFT_LIDS)
     return float(
-        np.mean([np.corrcoef(opening(projected, pair), opening(points, pair))[0, 1] for pair in pairs])
+        np.mean([np.corrcoef(opening(projected, eye), opening(points, eye))[0, 1] for eye in MEDIAPIPE.eyes])
     )
 
 
-def opening(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
-    return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=-1) for a, b in pairs], axis=0)
+def opening(points: np.ndarray, eye: EyeLandmarks) -> np.ndarray:
+    apart = points[:, eye.upper_middle, :2] - points[:, eye.lower_middle, :2]
+    return np.asarray(np.linalg.norm(apart, axis=-1).mean(axis=1))
 
 
 def sequence(seen: list[Landmarks | None], model: MorphableModel, method: str) -> Dynamics:
@@ -147,8 +149,9 @@ def wobble(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
     """Apparent head motion, rows as `CAUSES`, columns as `EFFECTS`."""
     points, pinned = tracked(seen)
     face: FaceCoefficients = fit_coefficients(points, model, FitConfig(), pinned=pinned)
-    shape = model.vertices(face.identity, face.expression)
-    causes = np.stack([measure("lips_apart", shape), measure("lids_apart_right", shape)], axis=1)
+    shape = model.landmarks_of(model.vertices(face.identity, face.expression))
+    names = ("lips_apart", "lids_apart_right")
+    causes = np.stack([measure(name, shape, model.schema) for name in names], axis=1)
     effects = np.column_stack(
         [np.degrees(angles_from_rotation(face.pose.rotation)), 100 * np.log(face.pose.scale)]
     )

@@ -21,19 +21,19 @@ from faceanime.evaluate.statistics import mean_over_clips
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import load_generator
 from faceanime.geometry.flow import identity_flow, sample
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import load_model
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.pairs import PairOptions, RenderedPairs
 from repair import Networks, pictures_of
 
-OUTLINES = {"face": topology.OVAL, "mouth": topology.OUTER_LIPS}
+OUTLINES = {"face": MEDIAPIPE.oval, "mouth": MEDIAPIPE.outer_lips}
 LIGHT_PX, SMOOTH_PX = (8.0, 16.0, 32.0), 6.0
 
 
-def hull(points: np.ndarray, outline: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+def hull(points: np.ndarray, outline: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(points[list(outline), :2] - 0.5).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.rint(points[outline, :2] - 0.5).astype(np.int32)], 1)
     return mask.astype(np.float32)
 
 

@@ -24,7 +24,7 @@ from faceanime.evaluate.statistics import mean_over_clips, paired_difference
 from faceanime.generator.face_window import face_window
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.pgfg import Pgfg
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import load_model
 from faceanime.prior.sparse_texture import TextureConfig
 from faceanime.train.generator.face_batches import FaceSample, batched_faces, face_sample
@@ -32,11 +32,11 @@ from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPair
 from faceanime.train.generator.window_errors import sharpness, tensors_of
 
 OUTLINES = {
-    "face": (topology.OVAL,),
-    "mouth": (topology.OUTER_LIPS,),
+    "face": (MEDIAPIPE.oval,),
+    "mouth": (MEDIAPIPE.outer_lips,),
     "eyes": (
-        topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[-2:0:-1],
-        topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[-2:0:-1],
+        MEDIAPIPE.right_eye.opening,
+        MEDIAPIPE.left_eye.opening,
     ),
 }
 COLUMNS = (*OUTLINES, "whole")
@@ -51,7 +51,7 @@ def painted(network: Pgfg, sample: FaceSample) -> np.ndarray:
 
 def regions(pairs: RenderedPairs, pair: PairIndex, size_px: int) -> dict[str, np.ndarray]:
     frames = pairs.frames(pair)
-    window = face_window(frames.source_points, frames.source_pose, size_px)
+    window = face_window(frames.source_points, frames.source_pose, size_px, pairs.model)
     points = window.placed(frames.target_points)[:, :2]
     masks = {"whole": np.ones((size_px, size_px), bool)}
     for name, outlines in OUTLINES.items():

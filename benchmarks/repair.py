@@ -38,16 +38,8 @@ from faceanime.generator.flow_guided import QUALITY, FlowGuided
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, WindowName
 from faceanime.morphable.axes import measured
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
-from faceanime.morphable.topology import (
-    INNER_LIPS_LOWER,
-    INNER_LIPS_UPPER,
-    LEFT_EYE_LOWER,
-    LEFT_EYE_UPPER,
-    OUTER_LIPS,
-    RIGHT_EYE_LOWER,
-    RIGHT_EYE_UPPER,
-)
 from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.frames import Pixels
@@ -69,8 +61,8 @@ Sums: TypeAlias = dict[tuple[str, str], dict[int, np.ndarray]]
 """For each row and column, and each clip: a sum, and the number of its pixels or pictures."""
 
 READ = {
-    "mouth": (*OUTER_LIPS, *INNER_LIPS_LOWER, *INNER_LIPS_UPPER),
-    "lids": (*RIGHT_EYE_LOWER, *RIGHT_EYE_UPPER, *LEFT_EYE_LOWER, *LEFT_EYE_UPPER),
+    "mouth": np.concatenate([MEDIAPIPE.outer_lips, MEDIAPIPE.inner_lips_lower, MEDIAPIPE.inner_lips_upper]),
+    "lids": np.concatenate([lid for eye in MEDIAPIPE.eyes for lid in (eye.lower, eye.upper)]),
 }
 COLUMNS = (*(f"{part} px" for part in READ), "identity")
 
@@ -86,7 +78,7 @@ class FaceMetrics:
         found = self._detector.detect(truth)
         if not found:
             return {}
-        place, scale = place_of(found[0].points_image), 256.0 / max(truth.shape[:2])
+        place, scale = place_of(found[0].points_image, MEDIAPIPE), 256.0 / max(truth.shape[:2])
         true_face = self._face(truth, place)
         faces = {key: self._face(picture, place) for key, picture in pictures.items()}
         numbers: dict[tuple[str, str], float] = {}
@@ -95,12 +87,12 @@ class FaceMetrics:
                 return {}
             distance = scale * np.linalg.norm(face[0][:, :2] - true_face[0][:, :2], axis=1)
             for part, points in READ.items():
-                numbers[key, f"{part} px"] = float(distance[list(points)].mean())
+                numbers[key, f"{part} px"] = float(distance[points].mean())
             numbers[key, "identity"] = 100.0 * float(cosine_similarity(face[1], true_face[1])[0])
         return numbers
 
     def _face(self, picture: Pixels, place: Place) -> tuple[np.ndarray, np.ndarray] | None:
-        """The landmarks (478,3) in px and the identity vector (1,128); None without a face."""
+        """The landmarks (L,3) in px and the identity vector (1,128); None without a face."""
         reading = self._detector.read(picture, place)
         if reading is None:
             return None

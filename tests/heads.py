@@ -63,11 +63,10 @@ def axes_of(model: MorphableModel, **strengths: float) -> np.ndarray:
 
 
 def landmarks_of(face: FaceCoefficients, model: MorphableModel) -> np.ndarray:
-    """The landmarks as a detector sees them (`MorphableModel.apparent_basis`), (*B,478,3) px."""
-    count = model.landmark_count
+    """The landmarks as a detector sees them (`MorphableModel.apparent_basis`), (*B,L,3) px."""
     shape = (
-        model.mean[:count]
-        + np.einsum("vck,...k->...vc", model.identity_basis[:count], face.identity)
+        model.landmark_mean
+        + np.einsum("vck,...k->...vc", model.landmark_identity_basis, face.identity)
         + np.einsum("vck,...k->...vc", model.apparent_basis, face.expression)
     )
     return project(shape.astype(np.float64), face.pose)

@@ -3,17 +3,13 @@
 import cv2
 import numpy as np
 
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients
 from heads import face_of, landmarks_of, pose_of
 
 HEIGHT, WIDTH = 360, 400
-EYES = (
-    (topology.RIGHT_EYE_LOWER, topology.RIGHT_EYE_UPPER, topology.RIGHT_IRIS),
-    (topology.LEFT_EYE_LOWER, topology.LEFT_EYE_UPPER, topology.LEFT_IRIS),
-)
 SKIN, WHITE, IRIS = (205, 160, 140), (240, 240, 240), (30, 25, 20)
 
 
@@ -23,14 +19,13 @@ def drawn_face(model: MorphableModel) -> FaceCoefficients:
 
 
 def eye_outline(points: np.ndarray, eye: int) -> np.ndarray:
-    lower, upper, _ = EYES[eye]
-    return points[list(lower + upper[-2:0:-1]), :2]
+    return np.asarray(points[MEDIAPIPE.eyes[eye].opening, :2])
 
 
 def head_matte(model: MorphableModel) -> np.ndarray:
     """The drawn head: its oval, a little larger, and the neck."""
     points = landmarks_of(drawn_face(model), model)[:, :2]
-    oval = points[list(topology.OVAL)]
+    oval = points[MEDIAPIPE.oval]
     centre = oval.mean(axis=0)
     head = soft_polygon((centre + 1.25 * (oval - centre)).astype(np.float32), HEIGHT, WIDTH, 1.0)
     head[int(oval[:, 1].max()) :, 150:250] = 1.0
@@ -43,9 +38,9 @@ def draw_portrait(model: MorphableModel) -> np.ndarray:
     wall = 110 + 60 * np.sin(x / 9.0) + 30 * np.cos(y / 13.0)
     picture = np.stack([wall, wall, 0.7 * wall + 40], axis=-1)
     layers = [(head_matte(model), SKIN)]
-    for eye, (_, _, iris) in enumerate(EYES):
+    for eye, iris in enumerate(eye.iris for eye in MEDIAPIPE.eyes):
         opening = soft_polygon(eye_outline(points, eye).astype(np.float32), HEIGHT, WIDTH, 0.0)
-        centre, rim = points[iris[0]], points[list(iris[1:])]
+        centre, rim = points[iris[0]], points[iris[1:]]
         radius = np.linalg.norm(rim - centre, axis=1).mean()
         disc = np.clip(radius + 0.5 - np.hypot(x + 0.5 - centre[0], y + 0.5 - centre[1]), 0, 1)
         layers += [(opening, WHITE), (opening * disc, IRIS)]

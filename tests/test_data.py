@@ -13,7 +13,7 @@ from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import vector_from_rotation
 from faceanime.media.video import read_frames
-from faceanime.morphable.axes import RIGHT_LIDS, measure
+from faceanime.morphable.axes import measure
 from faceanime.morphable.model import MorphableModel
 from trackers import bundled_tracker
 
@@ -35,17 +35,18 @@ def test_people_never_seen_are_fitted(data_dir: Path, model: MorphableModel) -> 
     for clip in clips(data_dir, "talkvid_4"):
         points = seen(clip)
         face = fit_coefficients(points, model, FitConfig())
-        count = model.landmark_count
-        shape = model.vertices(face.identity, np.zeros_like(face.expression))[:, :count].astype(np.float64)
+        shape = model.landmarks_of(model.vertices(face.identity, np.zeros_like(face.expression))).astype(
+            np.float64
+        )
         shape += np.einsum("vck,tk->tvc", model.apparent_basis, face.expression)
         landed = project(shape, face.pose)
         # 0.25 px measured (docs/reference/face-model.md): the fit before smoothing, with the apparent motion
         assert np.linalg.norm(landed[..., :2] - points[..., :2], axis=-1).mean() <= 0.45
 
         def gap(at: np.ndarray) -> np.ndarray:
-            return np.mean(
-                [np.linalg.norm(at[:, a, :2] - at[:, b, :2], axis=-1) for a, b in RIGHT_LIDS], axis=0
-            )
+            eye = model.schema.right_eye
+            apart = at[:, eye.upper_middle, :2] - at[:, eye.lower_middle, :2]
+            return np.asarray(np.linalg.norm(apart, axis=-1).mean(axis=1))
 
         assert np.corrcoef(gap(landed), gap(points))[0, 1] >= 0.99
 
@@ -62,7 +63,7 @@ def test_a_talking_jaw_and_a_blink_hardly_move_a_still_head(data_dir: Path, mode
     for clip in clips(data_dir, "grid_"):
         face = fit_coefficients(seen(clip), model, FitConfig())
         shape = model.vertices(face.identity, face.expression)
-        lips, lids = measure("lips_apart", shape), measure("lids_apart_right", shape)
+        lips, lids = (measure(name, shape, model.schema) for name in ("lips_apart", "lids_apart_right"))
         turn = np.degrees(vector_from_rotation(face.pose.rotation @ face.pose.rotation[0].T))
         moved = np.column_stack([turn, 100 * np.log(face.pose.scale)])
         causes = np.stack([lips, lids], axis=1)

@@ -74,11 +74,11 @@ def test_a_detector_of_another_kind_is_asked_for_every_landmark(
     from faceanime.face.landmark_view import place_of
 
     exact, plain = made["exact"].reader, made["animator"].reader
-    place = place_of(plain.find(astronaut, "it")[0].points_image)
+    place = place_of(plain.find(astronaut, "it")[0].points_image, plain.model.schema)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     width, (x, y) = astronaut.shape[1], place.center_px
     twin_place = made["Place"]((width - x, y), place.side_px, -place.roll_rad)
-    twin = exact.model.mirror[: exact.model.landmark_count]
+    twin = exact.model.landmark_mirror
 
     def disagreement(detector: Any) -> float:
         one = detector.read(astronaut, place).points_image[:, :2]

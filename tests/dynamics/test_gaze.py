@@ -9,17 +9,17 @@ from faceanime.dynamics.blinks import SIDES, lids_apart
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.gaze import hold_gaze
 from faceanime.dynamics.motions import bundled_motion
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import EYES, MorphableModel
-from faceanime.morphable.topology import LEFT_IRIS, RIGHT_IRIS
 from faceanime.structures.coefficients import Dynamics
 
 REACH = 1.7  # from the eyeball's centre to its iris, in radii of the iris
 
 
-def off_camera_deg(motion: Dynamics, model: MorphableModel, iris: tuple[int, ...]) -> np.ndarray:
+def off_camera_deg(motion: Dynamics, model: MorphableModel, iris: np.ndarray) -> np.ndarray:
     """The angle between where an eye looks and the camera, in the picture's world; 0 in the first frame."""
     shape = model.vertices(motion.identity, motion.expression).astype(np.float64)
-    radius = REACH * np.linalg.norm(shape[0, list(iris[1:])] - shape[0, iris[0]], axis=1).mean()
+    radius = REACH * np.linalg.norm(shape[0, iris[1:]] - shape[0, iris[0]], axis=1).mean()
     centre = shape[0, iris[0]] - radius * motion.pose.rotation[0, 2]
     offset = shape[:, iris[0], :2] - centre[:2]
     depth = np.sqrt(np.maximum(radius**2 - (offset**2).sum(axis=1), 0.0))
@@ -28,8 +28,8 @@ def off_camera_deg(motion: Dynamics, model: MorphableModel, iris: tuple[int, ...
     return np.degrees(np.arccos(np.clip(seen[:, 2], -1.0, 1.0)))
 
 
-@pytest.mark.parametrize("iris", [RIGHT_IRIS, LEFT_IRIS])
-def test_the_eyes_stay_on_the_camera(model: MorphableModel, iris: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("iris", [eye.iris for eye in MEDIAPIPE.eyes])
+def test_the_eyes_stay_on_the_camera(model: MorphableModel, iris: np.ndarray) -> None:
     tracks = {
         "yaw_deg": [(0, 0), (1, 20), (2, -20), (3, 10), (4, 0)],
         "pitch_deg": [(0, 0), (1, -8), (2, 10), (3, 14), (4, 0)],
@@ -55,14 +55,14 @@ def test_lids_mouth_and_head_are_left_alone(model: MorphableModel) -> None:
     moved = np.abs(
         model.vertices(held.identity, held.expression) - model.vertices(before.identity, before.expression)
     )
-    assert moved[:, 468:].max() < 0.1
-    assert moved[:, :468].max() < 0.04  # model units; lids follow an eye that looks up or down
+    assert moved[:, MEDIAPIPE.irises].max() < 0.1
+    assert moved[:, ~MEDIAPIPE.irises].max() < 0.04  # model units; lids follow an eye that looks up or down
 
 
 def test_eyes_turn_no_further_than_eyes_do(model: MorphableModel) -> None:
     far = motion_from_keyframes({"yaw_deg": [(0, 0), (2, 80)]}, 2.0, Fraction(25), model)
     held = hold_gaze(far, model)
-    shift = model.vertices(held.identity, held.expression)[:, 468, 0]
+    shift = model.vertices(held.identity, held.expression)[:, MEDIAPIPE.right_eye.iris[0], 0]
     reach = np.abs(shift - shift[0])
     assert (np.diff(reach) > -1e-6).all()
     assert reach[-1] < 0.065  # the white beside the iris ends there
@@ -88,5 +88,5 @@ def test_shut_eyes_are_left_alone(model: MorphableModel) -> None:
 def test_a_glance_of_open_eyes_is_taken_back(model: MorphableModel) -> None:
     tracks = {"gaze_down": [(0.0, 0.0), (0.8, 0.0), (1.0, 0.6), (1.2, 0.6), (1.4, 0.0), (3.0, 0.0)]}
     held = hold_gaze(motion_from_keyframes(tracks, 3.0, Fraction(25), model), model)
-    iris = model.vertices(held.identity, held.expression)[:, RIGHT_IRIS[0], 1]
+    iris = model.vertices(held.identity, held.expression)[:, MEDIAPIPE.right_eye.iris[0], 1]
     np.testing.assert_allclose(iris, iris[0], atol=1e-4)

@@ -9,7 +9,7 @@ import pytest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.retarget import RetargetConfig, Room, retarget, room_in_picture
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.morphable.axes import LEFT_LIDS, RIGHT_LIDS, measure
+from faceanime.morphable.axes import measure
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, driver_of, face_of, pose_of, poses_of
@@ -55,7 +55,7 @@ def assert_pose_is(dynamics: Dynamics, frame: int, face: FaceCoefficients) -> No
 
 
 def lids(model: MorphableModel, side: str, dynamics: Dynamics) -> np.ndarray:
-    return measure(f"lids_apart_{side}", model.vertices(dynamics.identity, dynamics.expression))
+    return measure(f"lids_apart_{side}", model.vertices(dynamics.identity, dynamics.expression), model.schema)
 
 
 # --- what the reference shows
@@ -185,7 +185,7 @@ def test_strengths_scale_the_motion(
     np.testing.assert_allclose(part.expression[:, lips] - source.expression[lips], strength * full, atol=1e-9)
     shift = whole.pose.translation_px - source.pose.translation_px
     np.testing.assert_allclose(part.pose.translation_px - source.pose.translation_px, strength * shift)
-    rest = measure("lids_apart_left", model.vertices(source.identity, source.expression))
+    rest = measure("lids_apart_left", model.vertices(source.identity, source.expression), model.schema)
     closed = (lids(model, "left", part) - rest) / np.minimum(lids(model, "left", whole) - rest, -1e-3)
     not_beyond = np.minimum(lids(model, "left", part), lids(model, "left", whole)) > 0.01 * rest
     np.testing.assert_allclose(closed[not_beyond & (np.arange(FRAMES) != AT)], strength, atol=0.02)
@@ -197,9 +197,9 @@ def test_openings_of_mouths_do_not_add_up(
     """A shouting source that is driven by a talker goes on shouting; a closed mouth opens as the driver's does."""
     shouting = replace(source, expression=axes_of(model, jaw_open=1.2))
     rest = shouting.expression[None]
-    own = measure("lips_apart", model.vertices(source.identity, rest))[0]
+    own = measure("lips_apart", model.vertices(source.identity, rest), model.schema)[0]
     made = retarget(shouting, driver, model, config())
-    apart = measure("lips_apart", model.vertices(made.identity, made.expression))
+    apart = measure("lips_apart", model.vertices(made.identity, made.expression), model.schema)
     assert own < apart.max() < own + 0.06
     np.testing.assert_allclose(made.expression[AT], shouting.expression, atol=1e-9)
     closed = retarget(source, driver, model, config(parts="lips"))
@@ -218,7 +218,7 @@ def test_smiles_do_not_add_up(source: FaceCoefficients, driver: Dynamics, model:
 
     def width(expression: np.ndarray) -> np.ndarray:
         shape = model.vertices(source.identity, expression)
-        return measure("corner_out_left", shape) + measure("corner_out_right", shape)
+        return sum(measure(f"corner_out_{side}", shape, model.schema) for side in ("left", "right"))
 
     rest, own, broadest = (width(share * smile[None])[0] for share in (0.0, 1.0, 1.2))
     assert own < width(made.expression).max() < broadest + 0.06
@@ -235,8 +235,14 @@ def test_a_broad_mouth_does_not_frown_when_it_is_held_back(
     made = retarget(replace(source, expression=broad), theirs, model, RetargetConfig(reference=0))
     shape, own = (model.vertices(source.identity, e) for e in (made.expression, broad[None]))
     for side in ("right", "left"):
-        assert (measure(f"corner_up_{side}", shape) > measure(f"corner_up_{side}", own) - 0.005).all()
-        assert measure(f"corner_out_{side}", shape).max() < measure(f"corner_out_{side}", own)[0] + 0.07
+        assert (
+            measure(f"corner_up_{side}", shape, model.schema)
+            > measure(f"corner_up_{side}", own, model.schema) - 0.005
+        ).all()
+        assert (
+            measure(f"corner_out_{side}", shape, model.schema).max()
+            < measure(f"corner_out_{side}", own, model.schema)[0] + 0.07
+        )
 
 
 # --- lids
@@ -248,25 +254,27 @@ def test_a_closing_driver_closes_eyes_of_any_size(model: MorphableModel, size: f
     source = face_of(model, pose_of(), expression=axes_of(model, wide_left=size, wide_right=size))
     closing = np.linspace(0.0, 1.0, 9)
     resting = axes_of(model, wide_left=theirs, wide_right=theirs)
-    gap = measure("lids_apart_left", model.vertices(source.identity, resting))
-    full = float(gap) / -float(measure("lids_apart_left", model.expression_basis @ model.axis("blink_left")))
+    gap = measure("lids_apart_left", model.vertices(source.identity, resting), model.schema)
+    by_blink = measure("lids_apart_left", model.expression_basis @ model.axis("blink_left"), model.schema)
+    full = float(gap) / -float(by_blink)
     blink = axes_of(model, blink_left=full, blink_right=full)
     driver = driver_of(model, poses_of([pose_of()] * 9), resting + closing[:, None] * blink)
     moved = retarget(source, driver, model, RetargetConfig(reference=0))
     shapes = model.vertices(moved.identity, moved.expression)
-    for side, pairs in (("left", LEFT_LIDS), ("right", RIGHT_LIDS)):
+    for side, eye in zip(("right", "left"), model.schema.eyes, strict=True):
         gap = lids(model, side, moved)
         np.testing.assert_allclose(gap / gap[0], 1.0 - closing, atol=0.085)
-        for upper, lower in pairs:
-            assert (shapes[:, upper, 1] - shapes[:, lower, 1]).min() > -0.012
+        assert (shapes[:, eye.upper_middle, 1] - shapes[:, eye.lower_middle, 1]).min() > -0.012
 
 
 def test_eyes_that_a_detector_left_ajar_are_shut(source: FaceCoefficients, model: MorphableModel) -> None:
     """Landmarks of a shut eye leave 8 % of its opening; without the allowance no driver would ever shut an eye."""
     left_open = np.array([1.0, 0.5, 0.08])
     axis = axes_of(model, blink_left=1.0, blink_right=1.0)
-    rest = float(measure("lids_apart_left", model.mean))
-    full = rest / -float(measure("lids_apart_left", model.expression_basis @ model.axis("blink_left")))
+    rest = float(measure("lids_apart_left", model.mean, model.schema))
+    full = rest / -float(
+        measure("lids_apart_left", model.expression_basis @ model.axis("blink_left"), model.schema)
+    )
     driver = driver_of(model, poses_of([pose_of()] * 3), np.outer(1.0 - left_open, full * axis))
     opening = lids(model, "left", retarget(source, driver, model, RetargetConfig(reference=0)))
     np.testing.assert_allclose(opening / opening[0], [1.0, 0.5, 0.0], atol=0.005)

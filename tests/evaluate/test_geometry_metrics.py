@@ -15,7 +15,7 @@ from faceanime.evaluate.geometry_metrics import (
 )
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import HeadPose
 
@@ -31,20 +31,20 @@ def seen(
 def looking(shape: np.ndarray, left_deg: float, up_deg: float) -> np.ndarray:
     """The face with its irises turned on their balls, as wide as `gaze_deg` takes them to be."""
     shape = shape.astype(np.float64)
-    for iris, corners in ((topology.RIGHT_IRIS, [33, 133]), (topology.LEFT_IRIS, [362, 263])):
+    for iris, corners in ((eye.iris, eye.lower[[0, -1]]) for eye in MEDIAPIPE.eyes):
         right, left = shape[corners]
         radius = 0.35 * np.linalg.norm((left - right)[:2])
         across = (left - right)[:2] / np.linalg.norm((left - right)[:2])
         upward = np.array([-across[1], across[0]])
         sines = radius * np.sin(np.radians([left_deg, up_deg]))
         middle = (right + left)[:2] / 2
-        shape[list(iris), :2] += middle + sines[0] * across + sines[1] * upward - shape[iris[0], :2]
+        shape[iris, :2] += middle + sines[0] * across + sines[1] * upward - shape[iris[0], :2]
     return shape
 
 
 @pytest.fixture(scope="module")
 def face(model: MorphableModel) -> np.ndarray:
-    return np.asarray(model.mean[: topology.LANDMARK_COUNT], np.float64)
+    return np.asarray(model.landmark_mean, np.float64)
 
 
 def test_the_same_face_scores_perfect(face: np.ndarray, model: MorphableModel) -> None:
@@ -52,7 +52,7 @@ def test_the_same_face_scores_perfect(face: np.ndarray, model: MorphableModel) -
     heads = rotation_from_angles(np.array([0.0, 0.4]), np.array([0.1, 0.0]), np.array([0.0, 3.0]))
     numbers = np.random.default_rng(0).normal(size=(2, model.expression_count))
     for distance in (keypoint_distance_px, gaze_error_deg):
-        assert (distance(points, points) == 0).all()
+        assert (distance(points, points, MEDIAPIPE) == 0).all()
     assert (pose_distance_deg(heads, heads) == 0).all()
     assert (expression_distance(numbers, numbers) == 0).all()
 
@@ -62,10 +62,10 @@ def test_keypoint_distance_of_a_shift(face: np.ndarray) -> None:
     result = truth.copy()
     result[1, :, :2] += [3.0, -4.0]
     result[1, :, 2] += 100.0  # depth does not count
-    np.testing.assert_allclose(keypoint_distance_px(result, truth), [0.0, 5.0], atol=1e-9)
+    np.testing.assert_allclose(keypoint_distance_px(result, truth, MEDIAPIPE), [0.0, 5.0], atol=1e-9)
     irises = truth.copy()
-    irises[:, 468:] += 9.0
-    assert (keypoint_distance_px(irises, truth) == 0).all()
+    irises[:, MEDIAPIPE.irises] += 9.0
+    assert (keypoint_distance_px(irises, truth, MEDIAPIPE) == 0).all()
 
 
 def test_missing_faces_count_where_the_truth_has_one() -> None:
@@ -96,23 +96,23 @@ def test_gaze_is_read_off_the_turned_eyes(
     face: np.ndarray, left_deg: float, up_deg: float, roll_deg: float
 ) -> None:
     points = seen(looking(face, left_deg, up_deg), roll_deg=roll_deg)
-    np.testing.assert_allclose(gaze_deg(points), [[left_deg, up_deg]] * 2, atol=1e-6)
+    np.testing.assert_allclose(gaze_deg(points, MEDIAPIPE), [[left_deg, up_deg]] * 2, atol=1e-6)
 
 
 def test_gaze_error_is_the_angle_between(face: np.ndarray) -> None:
     straight = seen(looking(face, 0.0, 0.0))
-    assert float(gaze_error_deg(seen(looking(face, 12.0, 0.0)), straight)) == pytest.approx(12.0)
-    assert float(gaze_error_deg(seen(looking(face, 0.0, -7.0)), straight)) == pytest.approx(7.0)
+    assert float(gaze_error_deg(seen(looking(face, 12.0, 0.0)), straight, MEDIAPIPE)) == pytest.approx(12.0)
+    assert float(gaze_error_deg(seen(looking(face, 0.0, -7.0)), straight, MEDIAPIPE)) == pytest.approx(7.0)
     turned = [seen(looking(face, left, 0.0), yaw_deg=25.0) for left in (0.0, 12.0)]
-    assert float(gaze_error_deg(*turned)) == pytest.approx(12.0, abs=1.5)
+    assert float(gaze_error_deg(*turned, MEDIAPIPE)) == pytest.approx(12.0, abs=1.5)
 
 
 def test_the_model_looks_where_its_axis_says(model: MorphableModel) -> None:
     """The irises of the named expression shift to the left by 0.06; the corners of the eyes follow a little."""
     rest = model.vertices(np.zeros(model.identity_count), np.zeros(model.expression_count))
     left = model.vertices(np.zeros(model.identity_count), model.axis("gaze_left").astype(np.float64))
-    points = [seen(shape[: topology.LANDMARK_COUNT]) for shape in (rest, left)]
-    ways = gaze_deg(points[1]) - gaze_deg(points[0])
+    points = [seen(model.landmarks_of(shape)) for shape in (rest, left)]
+    ways = gaze_deg(points[1], MEDIAPIPE) - gaze_deg(points[0], MEDIAPIPE)
     expected = np.degrees(np.arcsin(0.06 / (0.35 * 0.313)))
     assert 0.7 * expected < ways[:, 0].mean() < expected
     assert abs(ways[:, 1].mean()) < 5.0

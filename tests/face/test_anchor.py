@@ -8,11 +8,10 @@ import pytest
 from faces import as_frames, astronaut
 
 from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, calmest
-from faceanime.face.landmark_view import EYE_CORNERS
 from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
@@ -22,13 +21,13 @@ from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, landmarks_of, pose_of
 from trackers import bundled_tracker
 
-CORNERS = topology.point_mask(EYE_CORNERS)
-NOT_PINNED = (topology.LIDS & ~CORNERS) | topology.IRISES
+CORNERS = MEDIAPIPE.mask(MEDIAPIPE.eye_corners)
+NOT_PINNED = (MEDIAPIPE.lids & ~CORNERS) | MEDIAPIPE.irises
 
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A picture and where each landmark truly is in it, (478,3) px."""
+    """A picture and where each landmark truly is in it, (L,3) px."""
 
     pixels: np.ndarray
     points: np.ndarray
@@ -36,7 +35,7 @@ class Shot:
     def view(self, off_px: np.ndarray | float = 0.0) -> FaceView:
         points = self.points.copy()
         points[:, :2] += off_px
-        return FaceView.of(self.pixels, Landmarks(points.astype(np.float32), 1.0))
+        return FaceView.of(self.pixels, Landmarks(points.astype(np.float32), 1.0), MEDIAPIPE)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def shots(model: MorphableModel) -> list[Shot]:
         pose = replace(rest.pose, rotation=turn @ rest.pose.rotation)
         face = FaceCoefficients(rest.identity, rest.expression + axes_of(model, smile=smile), pose)
         shape = model.vertices(face.identity, face.expression) + portrait.face.residual
-        points = project(shape.astype(np.float64), pose)[: model.landmark_count]
+        points = project(model.landmarks_of(shape).astype(np.float64), pose)
         made.append(Shot(paster.paste(renderer.render(face)), points))
     return made
 
@@ -65,7 +64,7 @@ def test_what_a_detector_reads_elsewhere_is_put_back_on_the_skin(
     shots: list[Shot], model: MorphableModel
 ) -> None:
     anchor = Anchor(shots[0].view(), model)
-    inner = ~(NOT_PINNED | topology.point_mask(topology.OVAL))
+    inner = ~(NOT_PINNED | MEDIAPIPE.mask(MEDIAPIPE.oval))
     for shot in shots[1:]:
         assert away(anchor.pinned(shot.view()), shot)[inner].mean() < 0.3
         for off_px in ([1.5, 0.0], [0.0, -1.5]):
@@ -125,7 +124,8 @@ def test_the_anchor_is_calm(model: MorphableModel) -> None:
         face = FaceCoefficients(
             np.zeros(model.identity_count), axes_of(model, **axes), pose_of(yaw_deg, at=(256, 256))
         )
-        return FaceView.of(astronaut(), Landmarks(landmarks_of(face, model).astype(np.float32), 1.0))
+        landmarks = Landmarks(landmarks_of(face, model).astype(np.float32), 1.0)
+        return FaceView.of(astronaut(), landmarks, MEDIAPIPE)
 
     calm = view(2.0)
     others = [view(jaw_open=0.7), view(30.0), view(blink_right=1.0, blink_left=1.0)]

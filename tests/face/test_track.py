@@ -7,6 +7,7 @@ from faces import FACE_WIDTH_PX, as_frames, astronaut, moved
 from faceanime.core.errors import ConfigError
 from faceanime.face.landmark_view import place_of
 from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.landmarks import Landmarks
 from trackers import bundled_tracker
 
@@ -88,7 +89,7 @@ def test_the_view_does_not_pump_with_the_jaw(tracker: LandmarkTracker) -> None:
     jaw = points[:, 1] > points[2, 1]
     opened = points.copy()
     opened[jaw, 1] += 30 * (points[jaw, 1] - points[2, 1]) / (points[152, 1] - points[2, 1])
-    assert place_of(opened) == place_of(points)
+    assert place_of(opened, MEDIAPIPE) == place_of(points, MEDIAPIPE)
 
 
 def test_a_setting_out_of_range_is_refused() -> None:

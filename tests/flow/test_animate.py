@@ -27,7 +27,7 @@ from faceanime.media.animation import webp_timing
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video
 from faceanime.media.video_writer import VideoWriter
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
@@ -462,7 +462,7 @@ def test_the_portrait_driven_by_its_own_motion_is_itself_at_the_reference(
 ) -> None:
     config = AnimatorConfig(retarget=RetargetConfig(reference=3))
     frames = list(Animator(config, model).animate(portrait, motion))
-    oval = portrait.landmarks.points_image[list(topology.OVAL), :2]
+    oval = portrait.landmarks.points_image[MEDIAPIPE.oval, :2]
     inside = (oval.mean(axis=0) + 0.9 * (oval - oval.mean(axis=0))).astype(np.float32)
     face = soft_polygon(inside, *portrait.pixels.shape[:2], 0.0) == 1.0
     np.testing.assert_array_equal(frames[3][face], portrait.pixels[face])

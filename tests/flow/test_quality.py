@@ -77,22 +77,22 @@ class Protocol:
         assert seen is not None
         assert seen.found.all()
         shape = self.model.vertices(wanted.identity, wanted.expression) + face.residual
-        points = project(shape[:, : self.model.landmark_count], wanted.pose)
+        points = project(self.model.landmarks_of(shape), wanted.pose)
         lids = [
             measured(f"lids_apart_{side}", self.model, wanted.identity, e).astype(float)
             for side in ("right", "left")
             for e in (seen.fitted.expression, wanted.expression)
         ]
-        still = region_masks(self.portrait.landmarks.points_image, SIZE, SIZE)["face"]
-        masks = [region_masks(p, SIZE, SIZE)["face"] for p in points]
+        still = region_masks(self.portrait.landmarks.points_image, SIZE, SIZE, self.model.schema)["face"]
+        masks = [region_masks(p, SIZE, SIZE, self.model.schema)["face"] for p in points]
         away = [
             ~cv2.dilate((still | mask).astype(np.uint8), np.ones((61, 61))).astype(bool) for mask in masks
         ]
         return {
-            "AKD, px": keypoint_distance_px(seen.points, points.astype(np.float32)).mean(),
+            "AKD, px": keypoint_distance_px(seen.points, points.astype(np.float32), self.model.schema).mean(),
             "AED": expression_distance(seen.fitted.expression, wanted.expression).mean(),
             "APD, degrees": pose_distance_deg(seen.fitted.pose.rotation, wanted.pose.rotation).mean(),
-            "gaze, degrees": gaze_error_deg(seen.points, points.astype(np.float32)).mean(),
+            "gaze, degrees": gaze_error_deg(seen.points, points.astype(np.float32), self.model.schema).mean(),
             "lids": np.mean(np.abs([lids[0] - lids[1], lids[2] - lids[3]])),
             "softness": laplacian_energy(source, still)
             / np.mean([laplacian_energy(p, m) for p, m in zip(drawn, masks, strict=True)]),

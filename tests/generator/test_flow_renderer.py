@@ -17,7 +17,7 @@ from faceanime.generator.flow_renderer import Repairer, WindowNetworks
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.generator.windows import WindowSizes
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
@@ -134,7 +134,7 @@ def test_skin_of_a_turned_head_is_lit(
         assert seen(landmark) == [100, 100, 100]
     inside = points[[13, 14]].mean(axis=0).astype(int)
     assert lit[inside[1], inside[0]].tolist() == [100, 100, 100]
-    beyond = np.linalg.norm(points[list(topology.OVAL)] - points[4], axis=1).max() + 10
+    beyond = np.linalg.norm(points[MEDIAPIPE.oval] - points[4], axis=1).max() + 10
     y, x = np.mgrid[: lit.shape[0], : lit.shape[1]]
     assert (lit[np.hypot(x - points[4, 0], y - points[4, 1]) > beyond] == 100).all()
     np.testing.assert_array_equal(repairer.repair(canvas, face), canvas)

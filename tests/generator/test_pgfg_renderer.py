@@ -43,9 +43,9 @@ def inside(portrait: Portrait, model: MorphableModel) -> np.ndarray:
     """What of the portrait the window shows: (H,W)."""
     face = portrait.face
     points = model_points(face.coefficients, face.residual, model)
-    window = face_window(points, face.coefficients.pose, SMALL.size_px)
+    window = face_window(points, face.coefficients.pose, SMALL.size_px, model)
     places = apply_affine(window.window_from_picture, identity_flow(*portrait.pixels.shape[:2]))
-    return ((places > 0) & (places < SMALL.size_px)).all(axis=-1)
+    return ((places > 0) & (places < SMALL.size_px, model)).all(axis=-1)
 
 
 def test_outside_the_window_the_portrait_stays_bit_for_bit(

@@ -32,7 +32,8 @@ from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.media.image import read_image, write_image
-from faceanime.morphable.model import MorphableModel, Region, load_model
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
+from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, render_texture, sample_texture, sparse_skin
@@ -93,6 +94,7 @@ class KnownFaces:
 
     def __init__(self, known: dict[bytes, Landmarks]) -> None:
         self._known = known
+        self.schema = MEDIAPIPE
 
     def detect(
         self, pixels: Picture, threshold: float | None = None, small_faces: bool = True
@@ -195,9 +197,8 @@ class Studio:
         shape = self.model.vertices(face.identity, face.expression)
         points = project(shape.astype(np.float64), face.pose)
         picture = shade_face(points, self.model, CLAY_PX, CLAY_PX)
-        skin = self.model.triangles[self.model.region != Region.RING]
         matte = np.zeros((CLAY_PX, CLAY_PX), np.float32)
-        for corners in np.rint(points[skin][..., :2] * 16).astype(np.int32):
+        for corners in np.rint(points[self.model.triangles][..., :2] * 16).astype(np.int32):
             cv2.fillConvexPoly(matte, corners, 1.0, cv2.LINE_8, 4)
         wall = np.array([150, 170, 190]) + 20 * np.sin(np.arange(CLAY_PX) / 7.0)[:, None]
         soft = cv2.GaussianBlur(matte, (0, 0), 0.7)[..., None]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.morphable.axes import AXES, LEFT_LIDS, MEASURES, RIGHT_LIDS, measure, named_axes
+from faceanime.morphable.axes import AXES, measure, measures_of, named_axes
 from faceanime.morphable.model import MorphableModel, Part
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
@@ -24,13 +24,13 @@ def moved_by(model: MorphableModel, name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", AXES)
 def test_an_axis_moves_its_first_measure_by_the_stated_amount(model: MorphableModel, name: str) -> None:
     first, amount = next(iter(AXES[name].items()))
-    assert measure(first, moved_by(model, name)) == pytest.approx(amount, rel=1e-3)
+    assert measure(first, moved_by(model, name), model.schema) == pytest.approx(amount, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", AXES)
 def test_an_axis_moves_each_of_its_measures_its_way(model: MorphableModel, name: str) -> None:
     for other, amount in AXES[name].items():
-        share = float(measure(other, moved_by(model, name))) / amount
+        share = float(measure(other, moved_by(model, name), model.schema)) / amount
         assert 0.5 < share < 1.5, other
 
 
@@ -38,9 +38,9 @@ def test_an_axis_moves_each_of_its_measures_its_way(model: MorphableModel, name:
 def test_an_axis_leaves_the_other_parts_of_the_face_alone(model: MorphableModel, name: str) -> None:
     parts = {part_of(own) for own in AXES[name]}
     most = max(abs(amount) for amount in AXES[name].values())
-    for other in MEASURES:
+    for other in measures_of(model.schema):
         if part_of(other) not in parts:
-            assert abs(measure(other, moved_by(model, name))) < 0.15 * most, other
+            assert abs(measure(other, moved_by(model, name), model.schema)) < 0.15 * most, other
 
 
 @pytest.mark.parametrize("name", SIDED)
@@ -52,7 +52,7 @@ def test_left_axes_mirror_right_ones(model: MorphableModel, name: str) -> None:
 @pytest.mark.parametrize("name", SIDED)
 def test_one_sided_axes_use_one_eye_alone(model: MorphableModel, name: str) -> None:
     assert not model.axis(f"{name}_right")[model.part != Part.RIGHT_EYE].any()
-    assert abs(measure("lids_apart_left", moved_by(model, f"{name}_right"))) < 1e-4
+    assert abs(measure("lids_apart_left", moved_by(model, f"{name}_right"), model.schema)) < 1e-4
 
 
 def test_symmetric_axes_are_symmetric(model: MorphableModel) -> None:
@@ -62,14 +62,14 @@ def test_symmetric_axes_are_symmetric(model: MorphableModel) -> None:
 
 
 def test_a_blink_closes_the_mean_faces_lids(model: MorphableModel) -> None:
-    for side, pairs in (("right", RIGHT_LIDS), ("left", LEFT_LIDS)):
+    for side, eye in zip(("right", "left"), model.schema.eyes, strict=True):
         shut = model.mean + moved_by(model, f"blink_{side}")
-        for upper, lower in pairs:
+        for upper, lower in zip(eye.upper_middle, eye.lower_middle, strict=True):
             gap, opened = (float(shape[upper, 1] - shape[lower, 1]) for shape in (shut, model.mean))
             assert abs(gap) < 0.15 * opened
 
 
 def test_the_stored_axes_are_those_of_the_basis(model: MorphableModel) -> None:
-    basis = model.expression_basis[: model.landmark_count].astype(np.float64)
-    np.testing.assert_allclose(named_axes(basis, model.part), model.axes, atol=1e-3)
+    basis = model.landmark_expression_basis.astype(np.float64)
+    np.testing.assert_allclose(named_axes(basis, model.part, model.schema), model.axes, atol=1e-3)
     assert model.axis_names == tuple(AXES)

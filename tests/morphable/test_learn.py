@@ -6,7 +6,7 @@ import pytest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.geometry.rotation import rotation_from_angles
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.train.morphable.learn import LearnConfig, Person, learn_model
@@ -136,6 +136,6 @@ def _shrunk(points: np.ndarray) -> np.ndarray:
 
 
 def test_the_forehead_says_less_about_the_pose(learned: MorphableModel) -> None:
-    forehead = list(topology.FOREHEAD)
-    rest = [point for point in topology.RIGID if point not in topology.FOREHEAD]
+    forehead = MEDIAPIPE.forehead
+    rest = [point for point in MEDIAPIPE.rigid if point not in forehead]
     assert learned.rigid_weight[forehead].max() < 0.5 * learned.rigid_weight[rest].min()

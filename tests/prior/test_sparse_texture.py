@@ -8,10 +8,10 @@ from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel, Region, load_model
 from faceanime.prior.sparse_texture import (
-    ANCHORS,
     BACKGROUND,
     LARGEST_INTERVAL,
     TextureConfig,
+    anchor_landmarks,
     model_points,
     render_texture,
     sample_texture,
@@ -67,7 +67,7 @@ def test_subset_is_mirrored_anchored_and_faces_outward(model: MorphableModel, in
     count = len(sparse_skin(model, 1).vertex)
     assert len(vertex) - -(-count // interval) in (0, 1)
     assert set(model.mirror[vertex]) == set(vertex)
-    assert set(ANCHORS) <= set(vertex)
+    assert set(anchor_landmarks(model.schema)) <= set(vertex)
     assert set(triangles.ravel()) == set(range(len(vertex)))
     a, b, c = model.mean[vertex][triangles].swapaxes(0, 1)
     assert (np.cross(b - a, c - a)[:, 2] > 0).mean() > 0.97

@@ -28,7 +28,7 @@ class Stage:
         face = fitted(self.source, model)
         height, width = self.picture.shape[:2]
         self.sheet = WarpSheet(face, model, width, height, None, WarpConfig())
-        self.layer = EyeLayer(self.picture, face, model, self.sheet.source_points)
+        self.layer = EyeLayer(self.picture, face, model, self.sheet.source_landmarks)
 
     def target(self, pose: HeadPose | None = None, **axes: float) -> FaceCoefficients:
         return FaceCoefficients(self.source.identity, axes_of(self.model, **axes), pose or self.source.pose)
@@ -50,7 +50,7 @@ def stage(model: MorphableModel) -> Stage:
 
 
 def box_of(field: WarpField, eye: int, margin: int) -> tuple[slice, slice]:
-    outline = eye_outline(field.target_points, eye) - [field.region.left, field.region.top]
+    outline = eye_outline(field.landmarks, eye) - [field.region.left, field.region.top]
     low, high = (
         np.floor(outline.min(axis=0)).astype(int) - margin,
         np.ceil(outline.max(axis=0)).astype(int) + margin,
@@ -84,7 +84,7 @@ def test_the_iris_goes_where_the_gaze_goes(stage: Stage, eye: int, strength: flo
     rest, rest_field = stage.painted(stage.source)
     seen = dark_centroid(canvas, field, eye) - dark_centroid(rest, rest_field, eye)
     iris = (468, 473)[eye]
-    asked = field.target_points[iris, :2] - rest_field.target_points[iris, :2]
+    asked = field.landmarks[iris, :2] - rest_field.landmarks[iris, :2]
     assert abs(asked[0]) > 2.0
     assert seen[0] == pytest.approx(asked[0], rel=0.15)
 
@@ -137,7 +137,7 @@ def test_an_eye_cut_by_the_pictures_edge_is_left_out_and_the_other_moves(
     stage: Stage, model: MorphableModel, lost: int, where: str
 ) -> None:
     """The picture's left edge cuts the right eye, its right edge the left eye."""
-    x = np.sort(eye_outline(stage.sheet.source_points, lost)[:, 0])
+    x = np.sort(eye_outline(stage.sheet.source_landmarks, lost)[:, 0])
     inner, outer = (x[-1], x[0]) if lost == 0 else (x[0], x[-1])
     share = {"through the iris": 0.5, "through the corner": 0.9, "beyond the eye": -0.1}[where]
     edge = round(float(inner + share * (outer - inner)))

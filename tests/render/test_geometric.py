@@ -9,7 +9,7 @@ import pytest
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.geometric import GeometricConfig, PortraitLayers
 from faceanime.render.head.matte import PersonMattes, trusted_mattes
@@ -31,7 +31,7 @@ def renderer(picture: np.ndarray, model: MorphableModel) -> PortraitLayers:
 
 
 def trusted(matte: np.ndarray, points: np.ndarray) -> PersonMattes:
-    mattes = trusted_mattes(matte, points[list(topology.OVAL), :2])
+    mattes = trusted_mattes(matte, points[MEDIAPIPE.oval, :2])
     assert mattes is not None
     return mattes
 
@@ -100,7 +100,7 @@ def test_a_collar_that_was_taken_for_background_is_the_persons(
 ) -> None:
     """A narrow gap in the matte beside the neck is the person's, a wide one is what is behind."""
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
-    oval = points[list(topology.OVAL)]
+    oval = points[MEDIAPIPE.oval]
     size, chin = np.ptp(oval[:, 1]), int(oval[:, 1].max())
     wide = max(round(gap_share * size), 3)
     matte = head_matte(model)
@@ -116,7 +116,7 @@ def test_a_solid_body_does_not_grow(model: MorphableModel) -> None:
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
     matte = head_matte(model)
     person = trusted(matte, points).visible
-    below = slice(int(points[list(topology.OVAL), 1].max()) + 60, None)
+    below = slice(int(points[MEDIAPIPE.oval, 1].max()) + 60, None)
     np.testing.assert_allclose(person[below], matte[below], atol=0.02)
 
 
@@ -155,7 +155,7 @@ def test_the_source_is_left_as_it_is(picture: np.ndarray, model: MorphableModel)
 def test_a_cheek_beyond_the_persons_edge_shows_skin(picture: np.ndarray, model: MorphableModel) -> None:
     """Landmarks of a cheek seen edge-on reach into the background, here green: that must not come to view."""
     outline = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
-    outline = outline[list(topology.OVAL), :2]
+    outline = outline[MEDIAPIPE.oval, :2]
     centre = outline.mean(axis=0)
     inner = centre + 0.94 * (outline - centre)
     rim = soft_polygon(outline.astype(np.float32), HEIGHT, WIDTH, 0.0) > 0.5
@@ -196,9 +196,9 @@ def test_a_strand_before_a_plain_wall_goes_with_the_head(model: MorphableModel) 
 def test_somebody_close_behind_is_not_the_person(model: MorphableModel) -> None:
     """A network half takes them for the person: what is doubtful and further away than hair's edge is behind."""
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
-    size = np.ptp(points[list(topology.OVAL), 1])
+    size = np.ptp(points[MEDIAPIPE.oval, 1])
     matte = head_matte(model)
-    row = int(points[list(topology.OVAL), 1].mean())
+    row = int(points[MEDIAPIPE.oval, 1].mean())
     edge = int(np.flatnonzero(matte[row] > 0.5).max())
     blob = slice(edge + 1, edge + round(0.4 * size))
     matte[row - 20 : row + 20, blob] = np.maximum(matte[row - 20 : row + 20, blob], 0.5)
@@ -210,7 +210,7 @@ def test_somebody_close_behind_is_not_the_person(model: MorphableModel) -> None:
 def cut_close(model: MorphableModel) -> tuple[np.ndarray, np.ndarray, FaceCoefficients]:
     """A portrait cut off 30 px beside the face's left, all of it the person's, and where its head is."""
     source = drawn_face(model)
-    oval = project(source_shape(fitted(source, model), model), source.pose)[list(topology.OVAL), :2]
+    oval = project(source_shape(fitted(source, model), model), source.pose)[MEDIAPIPE.oval, :2]
     cut = int(oval[:, 0].min()) - 30
     pose = HeadPose(
         source.pose.rotation, source.pose.scale, source.pose.translation_px - np.array([cut, 0.0])
@@ -292,7 +292,7 @@ def test_shoulders_that_reach_a_lower_corner_go_on_beyond_it(model: MorphableMod
 def test_a_corner_of_the_picture_leaves_no_dent_in_a_head(model: MorphableModel) -> None:
     """A head that holds the corner, moved right and down: what was beyond the side and above is head too."""
     picture, matte, face = cut_close(model)
-    oval = project(source_shape(fitted(face, model), model), face.pose)[list(topology.OVAL), :2]
+    oval = project(source_shape(fitted(face, model), model), face.pose)[MEDIAPIPE.oval, :2]
     top = int(oval[:, 1].min()) - 30
     picture, matte = np.ascontiguousarray(picture[top:]), np.ascontiguousarray(matte[top:])
     pose = face.pose
@@ -313,7 +313,7 @@ def test_the_outline_of_a_head_that_a_side_cuts_off_falls_without_teeth(
 ) -> None:
     """An outline that slants to the edge would be a saw if it were mirrored there."""
     picture, matte, face = cut_close(model)
-    oval = project(source_shape(fitted(face, model), model), face.pose)[list(topology.OVAL), :2]
+    oval = project(source_shape(fitted(face, model), model), face.pose)[MEDIAPIPE.oval, :2]
     if right:
         cut = int(oval[:, 0].max()) + 30
         picture, matte = np.ascontiguousarray(picture[:, :cut]), np.ascontiguousarray(matte[:, :cut])

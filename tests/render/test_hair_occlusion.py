@@ -8,7 +8,7 @@ import pytest
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.render.head.sheet import source_shape
@@ -37,7 +37,7 @@ def hair_from(model: MorphableModel, share: float, width: float) -> tuple[np.nda
     """
     picture, matte = draw_portrait(model), head_matte(model)
     picture[matte < 0.5] = 230
-    oval = points_of(fitted(drawn_face(model), model), model)[list(topology.OVAL), :2]
+    oval = points_of(fitted(drawn_face(model), model), model)[MEDIAPIPE.oval, :2]
     middle, right = (oval[:, 0].min() + oval[:, 0].max()) / 2, oval[:, 0].max()
     left = int(middle + share * (right - middle))
     hair = (
@@ -54,10 +54,10 @@ def test_hair_lies_before_the_cheek_on_its_side_alone(
 ) -> None:
     face, (picture, matte) = fitted(drawn_face(model), model), hair_from(model, share, width)
     before, lift = points_of(face, model), lift_of(face, picture, matte, model)
-    oval = before[list(topology.OVAL)]
+    oval = before[MEDIAPIPE.oval]
     middle = oval[:, 0].mean()
     on_side = [
-        v for v, (x, y, _) in zip(topology.OVAL, oval, strict=True) if x > middle and abs(y - 215) < 30
+        v for v, (x, y, _) in zip(MEDIAPIPE.oval, oval, strict=True) if x > middle and abs(y - 215) < 30
     ]
     assert len(on_side) >= 3
     assert min(lift[on_side]) > 10.0
@@ -73,7 +73,7 @@ def test_hair_lies_before_the_cheek_on_its_side_alone(
 def test_a_wall_is_no_hair(model: MorphableModel, wall: tuple[int, int, int], reaches: float) -> None:
     """A bald head whose skin ends with the outline, or a little beyond."""
     face, picture = fitted(drawn_face(model), model), draw_portrait(model)
-    oval = points_of(face, model)[list(topology.OVAL), :2]
+    oval = points_of(face, model)[MEDIAPIPE.oval, :2]
     centre = oval.mean(axis=0)
     matte = soft_polygon((centre + reaches * (oval - centre)).astype(np.float32), HEIGHT, WIDTH, 1.0)
     picture = (matte[..., None] * picture + (1.0 - matte[..., None]) * np.array(wall)).astype(np.uint8)
@@ -107,7 +107,7 @@ def test_hair_is_not_stretched_as_the_cheek_turns_to_the_viewer(model: Morphable
 
 def test_a_face_that_the_picture_cuts_off_has_hair_too(model: MorphableModel) -> None:
     face, (picture, matte) = fitted(drawn_face(model), model), hair_from(model, 0.7, 0.4)
-    cut = int(points_of(face, model)[list(topology.OVAL), 0].max()) - 4  # the outline lies beyond the edge
+    cut = int(points_of(face, model)[MEDIAPIPE.oval, 0].max()) - 4  # the outline lies beyond the edge
     lift = lift_of(face, np.ascontiguousarray(picture[:, :cut]), np.ascontiguousarray(matte[:, :cut]), model)
     assert lift.max() > 10.0
     assert lift.min() > -1e-9

@@ -16,7 +16,7 @@ from heads_drawn import draw_portrait, drawn_face, eye_outline
 def picture(model: MorphableModel) -> np.ndarray:
     """The drawn portrait with lashes: dark strokes above each eye."""
     drawn = draw_portrait(model)
-    points = sheet_of(drawn, model).source_points
+    points = sheet_of(drawn, model).source_landmarks
     for eye in (0, 1):
         left, top = np.floor(eye_outline(points, eye).min(axis=0)).astype(int)
         right = int(np.ceil(eye_outline(points, eye)[:, 0].max()))
@@ -38,8 +38,8 @@ def painted(
     field = sheet.field(FaceCoefficients(source.identity, blink, source.pose))
     before = sample(np.ascontiguousarray(picture[field.region.slices]), field.flow, "cubic")
     after = before.copy()
-    LidLayer(picture, sheet.source_points).paint(after, field)
-    return before, after, field.target_points[:, :2] - [field.region.left, field.region.top]
+    LidLayer(picture, sheet.source_landmarks, model.schema).paint(after, field)
+    return before, after, field.landmarks[:, :2] - [field.region.left, field.region.top]
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.1, -0.3])
@@ -74,7 +74,9 @@ def test_closing_is_continuous(picture: np.ndarray, model: MorphableModel) -> No
 
 def test_an_eye_beyond_the_picture_is_skipped(picture: np.ndarray, model: MorphableModel) -> None:
     sheet = sheet_of(picture, model)
-    layer = LidLayer(picture[:, :200], sheet.source_points)  # the head's own left eye is cut off
+    layer = LidLayer(
+        picture[:, :200], sheet.source_landmarks, model.schema
+    )  # the head's own left eye is cut off
     field = sheet.field(
         FaceCoefficients(
             drawn_face(model).identity,

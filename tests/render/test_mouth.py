@@ -11,8 +11,8 @@ from faceanime.face.detect import MediapipeDetector
 from faceanime.face.fit import FitConfig, fit_face
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.rotation import rotation_from_angles
-from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import Region, load_model
 from faceanime.render.head.sheet import WarpConfig, WarpSheet
 from faceanime.render.mouth import teeth
@@ -25,7 +25,7 @@ SCALE_PX, SIDE_PX = 110.0, 400
 SKIN = np.array([205, 160, 140])
 TEETH = np.array([228, 218, 200])
 NEUTRAL = np.zeros(MODEL.expression_count)
-REST_GAP = float(measure("lips_apart", MODEL.vertices(np.zeros(MODEL.identity_count), NEUTRAL)))
+REST_GAP = float(measure("lips_apart", MODEL.vertices(np.zeros(MODEL.identity_count), NEUTRAL), MODEL.schema))
 CLOSED = -REST_GAP / 0.08 * MODEL.axis("lips_part")
 GREY = 77
 
@@ -48,9 +48,9 @@ class Portrait:
         fitted = FittedFace(face(expression), np.zeros_like(MODEL.mean, dtype=np.float64))
         self.face = fitted.coefficients
         self.sheet = WarpSheet(fitted, MODEL, SIDE_PX, SIDE_PX, None, WarpConfig())
-        points = self.sheet.source_points
+        points = self.sheet.source_landmarks
         self.picture = np.tile(skin.astype(np.uint8), (SIDE_PX, SIDE_PX, 1))
-        outline = points[list(topology.INNER_LIPS_UPPER + topology.INNER_LIPS_LOWER[-2:0:-1])]
+        outline = points[MEDIAPIPE.mouth_opening]
         cv2.fillPoly(self.picture, [np.round(outline - 0.5).astype(np.int32)], inside.tolist())
         self.layer = MouthLayer(self.picture, fitted, MODEL, points)
 
@@ -84,7 +84,7 @@ def astronaut():
     landmarks = MediapipeDetector().detect(picture)[0]
     fitted = fit_face(landmarks.points_image.astype(np.float64), MODEL, FitConfig())
     sheet = WarpSheet(fitted, MODEL, *picture.shape[1::-1], None, WarpConfig())
-    return picture, fitted.coefficients, sheet, MouthLayer(picture, fitted, MODEL, sheet.source_points)
+    return picture, fitted.coefficients, sheet, MouthLayer(picture, fitted, MODEL, sheet.source_landmarks)
 
 
 @pytest.mark.parametrize("expression", [CLOSED, NEUTRAL, axis("lips_part", 1.2), axis("jaw_open", 0.9)])
@@ -267,7 +267,7 @@ def test_the_astronauts_teeth_stay_when_the_jaw_drops(astronaut):
     field = sheet.field(target)
     canvas = np.zeros((*field.part.shape, 3), np.uint8)
     layer.paint(canvas, field, target)
-    middle = sheet.source_points[[13, 14]].mean(axis=0).astype(int)
+    middle = sheet.source_landmarks[[13, 14]].mean(axis=0).astype(int)
     box = np.s_[middle[1] - 1 : middle[1] + 2, middle[0] - 6 : middle[0] + 6]
     shown = canvas[sheet_box(sheet, box)].astype(float)
     assert np.abs(shown - picture[box]).mean() < 12

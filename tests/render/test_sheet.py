@@ -9,10 +9,18 @@ import pytest
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import flow_from_mesh, identity_flow
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
-from faceanime.morphable import topology
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.render.eyes.lashes import LashBand
-from faceanime.render.head.sheet import WarpConfig, WarpSheet, affine_between, face_region, hair_pose
+from faceanime.render.head.rings import rigid_rings
+from faceanime.render.head.sheet import (
+    RING,
+    WarpConfig,
+    WarpSheet,
+    affine_between,
+    face_region,
+    hair_pose,
+)
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.raster import Box, WarpField
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of
@@ -20,7 +28,7 @@ from heads_drawn import HEIGHT, WIDTH, head_matte
 
 AT = (200.0, 170.0)
 SCALE = 60.0  # a head of 60 px leaves room between the region and the picture's edge
-LASH_LINES = topology.RIGHT_EYE_UPPER[1:-1] + topology.LEFT_EYE_UPPER[1:-1]
+LASH_LINES = np.concatenate([eye.upper[1:-1] for eye in MEDIAPIPE.eyes])
 TURNS = [(25, 0), (-25, 0), (0, 15), (0, -15), (20, 12), (-20, -12)]
 
 
@@ -65,17 +73,18 @@ def test_at_rest_nothing_moves_with_a_matte_and_a_residual(
     source: FaceCoefficients, model: MorphableModel
 ) -> None:
     face = fitted(source, model)
-    face.residual[:478] = np.random.default_rng(0).normal(0, 0.01, (478, 3))
+    face.residual[:] = np.random.default_rng(0).normal(0, 0.01, face.residual.shape)
     sheet = WarpSheet(face, model, WIDTH, HEIGHT, head_matte(model), WarpConfig())
     assert moved_px(sheet.field(source)).max() <= 1e-3
 
 
-def test_the_vertices_are_the_landmarks_first(
+def test_the_landmarks_lie_where_they_are_projected(
     sheet: WarpSheet, source: FaceCoefficients, model: MorphableModel
 ) -> None:
     shape = model.vertices(source.identity, source.expression).astype(np.float64)
-    expected = project(shape, source.pose)[: model.landmark_count, :2]
-    np.testing.assert_allclose(sheet.source_points[: model.landmark_count], expected, atol=1e-3)
+    expected = project(model.landmarks_of(shape), source.pose)
+    np.testing.assert_allclose(sheet.source_landmarks, expected[:, :2], atol=1e-3)
+    np.testing.assert_allclose(sheet.field(source).landmarks, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -129,7 +138,7 @@ def test_holes_of_the_face_are_named(
     sheet: WarpSheet, source: FaceCoefficients, model: MorphableModel
 ) -> None:
     part = sheet.field(turned(source, expression=axes_of(model, jaw_open=0.8))).part
-    assert {Region.SKIN, Region.RIGHT_EYE, Region.LEFT_EYE, Region.MOUTH, Region.RING} == set(
+    assert {Region.SKIN, Region.RIGHT_EYE, Region.LEFT_EYE, Region.MOUTH, RING} == set(
         np.unique(part).tolist()
     )
 
@@ -137,7 +146,7 @@ def test_holes_of_the_face_are_named(
 def test_hair_moves_with_the_head_where_the_person_ends(
     source: FaceCoefficients, model: MorphableModel
 ) -> None:
-    oval = landmarks_of(source, model)[list(topology.OVAL), :2]
+    oval = landmarks_of(source, model)[MEDIAPIPE.oval, :2]
     centre, size = oval.mean(axis=0), np.ptp(oval, axis=0)
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     away = np.hypot((x - centre[0]) / (0.5 * size[0]), (y - centre[1]) / (0.5 * size[1]))
@@ -201,12 +210,40 @@ def test_hair_trembles_less_than_the_head_and_goes_as_far(source: FaceCoefficien
     assert away(hair_pose(wanted, Fraction(25))) < 0.1 * away(moving)
 
 
+def test_rigid_rings_lie_behind_the_eyes_and_around_the_oval(model: MorphableModel) -> None:
+    rings, oval = rigid_rings(model, np.zeros(model.identity_count)), model.mean[MEDIAPIPE.oval]
+    assert rings[..., 2].max() < model.mean[MEDIAPIPE.eye_corners, 2].min()
+    centre = (oval.max(axis=0) + oval.min(axis=0))[:2] / 2
+    away = [np.linalg.norm(loop[:, :2] - centre, axis=1) for loop in (oval, *rings)]
+    assert (np.diff(away, axis=0) > 0).all()
+    assert (np.diff([oval[:, 2], *rings[..., 2]], axis=0) < 0).all()
+
+
+def test_rigid_rings_move_with_the_ovals_identity(model: MorphableModel, source: FaceCoefficients) -> None:
+    nobody = np.zeros(model.identity_count)
+    moved = rigid_rings(model, source.identity) - rigid_rings(model, nobody)
+    neutral = np.zeros(model.expression_count)
+    oval = (model.vertices(source.identity, neutral) - model.vertices(nobody, neutral))[MEDIAPIPE.oval]
+    np.testing.assert_allclose(moved, np.broadcast_to(oval, moved.shape), atol=1e-6)
+
+
+def test_no_expression_moves_what_is_not_face(
+    sheet: WarpSheet, source: FaceCoefficients, model: MorphableModel
+) -> None:
+    lashes = len(sheet._lashes.source_points)
+    wild = turned(source, expression=axes_of(model, jaw_open=1.0, blink_left=1.0, brow_raise=1.0))
+    rings = slice(len(model.mean), -lashes)
+    np.testing.assert_allclose(
+        sheet.target_points(wild)[rings], sheet.target_points(source)[rings], atol=1e-9
+    )
+
+
 def test_only_what_is_not_face_follows_the_hair(
     sheet: WarpSheet, source: FaceCoefficients, model: MorphableModel
 ) -> None:
     other = turned(source, 3.0).pose
     as_face, as_hair = sheet.target_points(source), sheet.target_points(source, other)
-    count = model.landmark_count
+    count = len(model.mean)
     np.testing.assert_array_equal(as_hair[:count], as_face[:count])
     assert np.abs(as_hair[count:] - as_face[count:]).max() > 1.0
 
@@ -234,8 +271,17 @@ def test_affine_between_maps_a_plane_of_the_head(source: FaceCoefficients) -> No
 @pytest.fixture(scope="module")
 def band(source: FaceCoefficients, model: MorphableModel) -> tuple[LashBand, np.ndarray]:
     points = landmarks_of(source, model)
-    skin = model.region != Region.RING
-    return LashBand(points, model.triangles[skin], model.region[skin]), points
+    width = np.mean(
+        [np.linalg.norm(np.diff(points[eye.upper[[0, -1]], :2], axis=0)) for eye in MEDIAPIPE.eyes]
+    )
+    lashes = LashBand(
+        points,
+        model.triangles,
+        model.region,
+        lash_line=LASH_LINES.astype(np.int32),
+        eye_width_px=float(width),
+    )
+    return lashes, points
 
 
 def signed_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -247,14 +293,13 @@ def test_the_split_triangles_cover_what_the_whole_ones_did(
     band: tuple[LashBand, np.ndarray], model: MorphableModel
 ) -> None:
     lashes, points = band
-    skin = model.region != Region.RING
     everything = np.concatenate([points, lashes.source_points])
-    before = signed_areas(points, model.triangles[skin])
+    before = signed_areas(points, model.triangles)
     after = signed_areas(everything, lashes.triangles)
     assert after.sum() == pytest.approx(before.sum(), rel=1e-9)
     assert np.abs(after).sum() == pytest.approx(np.abs(before).sum(), rel=1e-9)
     for region in Region:
-        own, split = before[model.region[skin] == region], after[lashes.triangle_region == region]
+        own, split = before[model.region == region], after[lashes.triangle_region == region]
         assert split.sum() == pytest.approx(own.sum(), rel=1e-9)
 
 
@@ -280,8 +325,6 @@ def test_the_band_keeps_its_thickness_when_the_lid_closes(
 
 def thickness(lashes: LashBand, at_rest: np.ndarray, points: np.ndarray, extra: np.ndarray) -> np.ndarray:
     """From each of the band's vertices to the point of the lash line beside which it rests."""
-    lash = points[list(LASH_LINES)]
-    nearest = np.linalg.norm(lashes.source_points[:, None] - at_rest[list(LASH_LINES)], axis=-1).argmin(
-        axis=1
-    )
+    lash = points[LASH_LINES]
+    nearest = np.linalg.norm(lashes.source_points[:, None] - at_rest[LASH_LINES], axis=-1).argmin(axis=1)
     return np.asarray(np.linalg.norm(extra - lash[nearest], axis=-1))

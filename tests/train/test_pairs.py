@@ -16,7 +16,7 @@ from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import load_weights, save_weights
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.conditions import INSIDE, MAPS, SKIN
-from faceanime.generator.face_window import HEAT_LANDMARKS, PriorConfig, face_window, mirrored_prior
+from faceanime.generator.face_window import PriorConfig, face_window, heat_landmarks, mirrored_prior
 from faceanime.generator.windows import WINDOWS
 from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.axes import measured
@@ -235,7 +235,7 @@ def test_the_recogniser_is_shown_the_targets_face(rendered: Path, model: Morphab
         frames = pairs.frames(PairIndex(0, 0, 1))
         for mirrored in (False, True):
             sample = face_sample(pairs, PairIndex(0, 0, 1), config, replace(PLAIN, mirrored=mirrored))
-            window = face_window(frames.source_points, frames.source_pose, 64)
+            window = face_window(frames.source_points, frames.source_pose, 64, model)
             nose, chin = window.placed(frames.target_points)[[2, 152], :2]
             if mirrored:
                 nose, chin = (np.array([64.0 - point[0], point[1]]) for point in (nose, chin))
@@ -257,7 +257,8 @@ def test_a_mirrored_face_has_a_mirrored_prior(rendered: Path, model: MorphableMo
     if (
         kind == "heat-maps"
     ):  # the map of the right eye's corner peaks where that of the left one did, in the mirror
-        right, left = HEAT_LANDMARKS.index(33), HEAT_LANDMARKS.index(263)
+        drawn = heat_landmarks(model.schema).tolist()
+        right, left = (drawn.index(eye.outer_corner) for eye in model.schema.eyes)
         np.testing.assert_array_equal(turned.target_prior[..., right], plain.target_prior[:, ::-1, left])
 
 
@@ -266,10 +267,12 @@ def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel
     with pairs_of(rendered, "train", model) as pairs:
         frames = pairs.frames(PairIndex(0, 0, 0))
         sample = face_sample(pairs, PairIndex(0, 0, 0), config)
-    places = face_window(frames.source_points, frames.source_pose, 64).placed(frames.source_points)[
-        list(HEAT_LANDMARKS), :2
-    ]
-    peaks = sample.source_prior.reshape(-1, len(HEAT_LANDMARKS)).argmax(axis=0)
+    window, drawn = (
+        face_window(frames.source_points, frames.source_pose, 64, model),
+        heat_landmarks(model.schema),
+    )
+    places = window.placed(frames.source_points)[drawn, :2]
+    peaks = sample.source_prior.reshape(-1, len(drawn)).argmax(axis=0)
     found = np.stack(np.unravel_index(peaks, (64, 64))[::-1], axis=1)
     assert np.abs(found + 0.5 - places).max() <= 0.5 + 1e-6
     assert sample.source_prior.max() <= 1.0

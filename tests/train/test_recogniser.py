@@ -13,6 +13,7 @@ from faceanime.core.errors import ShapeError, WeightsError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, dlib_alignment, dlib_weights_path
 from faceanime.geometry.similarity import invert_affine, warp_image
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.train.generator.recogniser import DlibRecogniser, aligned, warped
 from faceanime.train.losses import identity_loss
 
@@ -49,7 +50,7 @@ def test_it_tells_what_dlib_tells(recogniser: DlibRecogniser) -> None:
 
 def test_aligned_is_what_dlib_is_shown(recogniser: DlibRecogniser) -> None:
     picture, landmarks = astronaut(), MediapipeDetector().detect(astronaut())[0]
-    to_aligned = dlib_alignment(landmarks.points_image[:, :2].astype(np.float64))
+    to_aligned = dlib_alignment(landmarks.points_image[:, :2].astype(np.float64), MEDIAPIPE)
     seen = aligned(planes([picture]), torch.from_numpy(to_aligned)[None], 150)
     wanted = DlibIdentity().embed([DlibIdentity().align(picture, landmarks)])
     assert (unit(recogniser(seen)) * wanted).sum() > 0.999

@@ -129,7 +129,7 @@ def check_shape(name: str, array: HasShape, *expected: int | None | str) -> None
     `None` matches any length; a leading `"*"` allows any batch dimensions before the rest.
 
     >>> import numpy as np
-    >>> check_shape("points", np.zeros((5, 478, 3)), "*", None, 3)
+    >>> check_shape("points", np.zeros((5, 20, 3)), "*", None, 3)
     """
     shape = tuple(array.shape)
     batched = bool(expected) and expected[0] == "*"

@@ -52,7 +52,7 @@ class Sample:
         with self._on_disk(MOTION) as path:
             return load_motion(path)
 
-    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T L 3"], Bool[np.ndarray, " T"]]:
         """The tracked landmarks in px of the clip, and whether the face was found in each frame.
 
         A frame in which it was not found repeats the landmarks of the previous one. Raises WeightsError.

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from faceanime.dynamics.blinks import Side, lids_apart, open_eye_opening
 from faceanime.geometry.interpolation import linear_step
 from faceanime.geometry.soft_limit import soft_limit
-from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
+from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.model import MorphableModel, Part
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics
@@ -36,14 +36,12 @@ class _Eyeball:
 
 
 _EYEBALL = _Eyeball()
-_EYES: dict[Side, tuple[Part, tuple[int, ...], tuple[int, ...]]] = {
-    "right": (
-        Part.RIGHT_EYE, topology.RIGHT_IRIS, (*topology.RIGHT_EYE_LOWER, *topology.RIGHT_EYE_UPPER[1:-1]),
-    ),
-    "left": (
-        Part.LEFT_EYE, topology.LEFT_IRIS, (*topology.LEFT_EYE_LOWER, *topology.LEFT_EYE_UPPER[1:-1]),
-    ),
-}  # fmt: skip
+
+
+def _eyes(model: MorphableModel) -> dict[Side, tuple[Part, EyeLandmarks]]:
+    """The expressions and the landmarks of each eye."""
+    right, left = model.schema.eyes
+    return {"right": (Part.RIGHT_EYE, right), "left": (Part.LEFT_EYE, left)}
 
 
 def hold_gaze(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
@@ -56,13 +54,13 @@ def hold_gaze(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
     model.require(dynamics.model_id, "the motion")
     reference = reference_frame(dynamics, model)
     direction = _directions_to_camera(dynamics.pose.rotation)
-    person = model.vertices(dynamics.identity, np.zeros(model.expression_count))
+    person = model.landmarks_of(model.vertices(dynamics.identity, np.zeros(model.expression_count)))
     expression = dynamics.expression.astype(np.float64)
     departure = expression - expression[reference]
-    for side, (_, iris, _) in _EYES.items():
-        radius = _EYEBALL.radius * np.linalg.norm(person[list(iris[1:])] - person[iris[0]], axis=1).mean()
+    for side, (_, eye) in _eyes(model).items():
+        radius = _EYEBALL.radius * eye.iris_radius(person)
         wanted = radius * (direction - direction[reference])
-        own = departure @ model.expression_basis[iris[0], :2].T
+        own = departure @ model.landmark_expression_basis[eye.iris[0], :2].T
         visibility = _iris_visibility(lids_apart(dynamics, side, model))
         expression = expression + (wanted - visibility[:, None] * own) @ _iris_shifts(side, model)
     return dynamics.replaced(expression=expression)
@@ -88,13 +86,12 @@ def _iris_shifts(side: Side, model: MorphableModel) -> Float[np.ndarray, "2 K_ex
     Each is the most probable one among those that move the lids least:
     a = H^-1 C^T (C H^-1 C^T)^-1 f with C a the iris and the opening, H = 1 + L^T L / s^2 and L a the lids.
     """
-    part, iris, lids = _EYES[side]
+    part, eye = _eyes(model)[side]
     own = model.part == part
-    basis = model.expression_basis[..., own].astype(np.float64)
-    held = np.stack(
-        [basis[iris[0], 0], basis[iris[0], 1], measure(f"lids_apart_{side}", np.moveaxis(basis, -1, 0))]
-    )
-    lid_rows = basis[list(lids)].reshape(-1, basis.shape[2])
+    basis = model.landmark_expression_basis[..., own].astype(np.float64)
+    opening = measure(f"lids_apart_{side}", np.moveaxis(basis, -1, 0), model.schema)
+    held = np.stack([*basis[eye.iris[0], :2], opening])
+    lid_rows = basis[eye.lids].reshape(-1, basis.shape[2])
     loose = np.linalg.inv(np.eye(basis.shape[2]) + lid_rows.T @ lid_rows / _EYEBALL.lid_deviation**2)
     shifts = np.zeros((2, model.expression_count))
     shifts[:, own] = (loose @ held.T @ np.linalg.inv(held @ loose @ held.T))[:, :2].T

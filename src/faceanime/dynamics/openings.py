@@ -26,7 +26,7 @@ def with_opening(
     Frames that have this opening already stay as they are.
     """
     direction = model.axis(axis).astype(np.float64)
-    per_unit = measure(name, model.expression_basis @ direction)
+    per_unit = measure(name, model.landmark_expression_basis @ direction, model.schema)
     strength = (opening - opening_of(dynamics, name, model)) / per_unit
     return dynamics.replaced(expression=dynamics.expression + strength[:, None] * direction)
 

@@ -260,7 +260,7 @@ def _transfer_lids(
         change = _lid_change(opening, opening[reference], strength)
         wanted = source_opening + change * np.maximum(source_opening, 0.0)
         axis = model.axis(f"blink_{side}")
-        per_unit = measure(name, model.expression_basis @ axis)
+        per_unit = measure(name, model.landmark_expression_basis @ axis, model.schema)
         missing = wanted - measured(name, model, source.identity, expression)
         result = result + (missing / per_unit)[:, None] * axis
     return np.asarray(result)

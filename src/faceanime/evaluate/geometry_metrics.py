@@ -14,11 +14,7 @@ from jaxtyping import Bool, Float, Float64
 from faceanime.core.errors import check_shape
 from faceanime.dynamics.blinks import Blink
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.morphable import topology
-
-MESH_POINTS = 468
-"""Number of landmarks of the mesh, without the irises."""
-_RIGHT_OUTER, _RIGHT_INNER, _LEFT_INNER, _LEFT_OUTER = 33, 133, 362, 263
+from faceanime.morphable.landmark_schema import LandmarkSchema
 
 _EYE_RADIUS = 0.35
 """Distance from the eyeball's centre to the iris, in distances between the eye's corners.
@@ -30,22 +26,24 @@ _LARGEST_GAZE_RAD = np.radians(60.0)
 
 
 def keypoint_distance_px(
-    result: Float[np.ndarray, "*T 478 D"], truth: Float[np.ndarray, "*T 478 D"]
+    result: Float[np.ndarray, "*T L D"], truth: Float[np.ndarray, "*T L D"], schema: LandmarkSchema
 ) -> Float64[np.ndarray, "*T"]:
-    """Average keypoint distance (AKD) of each frame: mean Euclidean distance of the 468 mesh points in the picture, px.
+    """Average keypoint distance (AKD) of each frame: mean Euclidean distance of the landmarks in the picture, px.
 
     Lower is better, 0 is best. Depth and irises are not compared. Pictures in the literature are 256 px wide: scale
     the points of others to that width.
     Source: FOMM, arXiv 2003.00196, sec. 4. Deviation: the paper uses 68 points, and its authors' script the mean
     absolute difference of coordinates, 0.5 to 0.7 of this distance, so numbers are not comparable.
 
-    >>> points = np.zeros((478, 2))
-    >>> float(keypoint_distance_px(points, points + [3.0, 4.0]))
+    >>> from faceanime.morphable.mediapipe_schema import MEDIAPIPE
+    >>> points = np.zeros((MEDIAPIPE.count, 2))
+    >>> float(keypoint_distance_px(points, points + [3.0, 4.0], MEDIAPIPE))
     5.0
     """
     check_shape("result", result, *truth.shape)
-    check_shape("truth", truth, "*", topology.LANDMARK_COUNT, None)
-    offset = np.asarray(result, np.float64)[..., :MESH_POINTS, :2] - truth[..., :MESH_POINTS, :2]
+    check_shape("truth", truth, "*", schema.count, None)
+    compared = ~schema.irises
+    offset = np.asarray(result, np.float64)[..., compared, :2] - truth[..., compared, :2]
     return np.asarray(np.linalg.norm(offset, axis=-1).mean(axis=-1))
 
 
@@ -98,25 +96,25 @@ def pose_distance_deg(
     return np.asarray(np.degrees(np.abs(wrapped)).mean(axis=-1))
 
 
-def gaze_deg(points_image: Float[np.ndarray, "*T 478 D"]) -> Float64[np.ndarray, "*T 2 2"]:
+def gaze_deg(
+    points_image: Float[np.ndarray, "*T L D"], schema: LandmarkSchema
+) -> Float64[np.ndarray, "*T 2 2"]:
     """Gaze of the right and the left eye relative to the head, degrees toward the subject's left and up.
 
     Computed from the position of each iris between the corners of its eye in the picture, as if the eyeball were seen
     from the front; 0 is the middle. A rotated head shifts the gaze of result and truth alike, so differences are more
     reliable than values. Undefined under closed lids.
 
-    >>> points = np.zeros((478, 2))
-    >>> points[[133, 263]] = 30.0, 0.0  # corners at 0 and 30 px
-    >>> points[[468, 473]] = 15.0, -5.0  # irises in the middle between, 5 px higher
-    >>> gaze_deg(points).round().tolist()
+    >>> from faceanime.morphable.mediapipe_schema import MEDIAPIPE
+    >>> points, (right, left) = np.zeros((MEDIAPIPE.count, 2)), MEDIAPIPE.eyes
+    >>> points[[right.inner_corner, left.outer_corner]] = 30.0, 0.0  # the other corners lie at 0 px
+    >>> points[[right.iris[0], left.iris[0]]] = 15.0, -5.0  # in the middle between, 5 px higher
+    >>> gaze_deg(points, MEDIAPIPE).round().tolist()
     [[0.0, 28.0], [0.0, 28.0]]
     """
-    check_shape("points_image", points_image, "*", topology.LANDMARK_COUNT, None)
+    check_shape("points_image", points_image, "*", schema.count, None)
     xy = np.asarray(points_image, np.float64)[..., :2]
-    eyes = (
-        (topology.RIGHT_IRIS[0], _RIGHT_OUTER, _RIGHT_INNER),
-        (topology.LEFT_IRIS[0], _LEFT_INNER, _LEFT_OUTER),
-    )
+    eyes = ((eye.iris[0], *eye.corners) for eye in schema.eyes)
     return np.stack(
         [_gaze_deg(xy[..., iris, :], xy[..., a, :], xy[..., b, :]) for iris, a, b in eyes], axis=-2
     )
@@ -135,7 +133,7 @@ def _gaze_deg(
 
 
 def gaze_error_deg(
-    result: Float[np.ndarray, "*T 478 D"], truth: Float[np.ndarray, "*T 478 D"]
+    result: Float[np.ndarray, "*T L D"], truth: Float[np.ndarray, "*T L D"], schema: LandmarkSchema
 ) -> Float64[np.ndarray, "*T"]:
     """Angle between the gaze of result and truth (see `gaze_deg`) in each frame, mean of both eyes, degrees.
 
@@ -143,14 +141,16 @@ def gaze_error_deg(
     compression alone (quality 80) causes about 1 degree.
     Deviation: usual gaze metrics (e.g. Zhang et al., arXiv 1611.08860) compare the output of a gaze network.
 
-    >>> points = np.zeros((478, 2))
-    >>> points[[133, 263]], points[[468, 473]] = (30.0, 0.0), (15.0, 0.0)
-    >>> moved = points + np.isin(np.arange(478), [468, 473])[:, None] * [0.0, -5.0]
-    >>> float(gaze_error_deg(moved, points).round())
+    >>> from faceanime.morphable.mediapipe_schema import MEDIAPIPE
+    >>> points, (right, left) = np.zeros((MEDIAPIPE.count, 2)), MEDIAPIPE.eyes
+    >>> points[[right.inner_corner, left.outer_corner]] = 30.0, 0.0
+    >>> points[MEDIAPIPE.irises] = 15.0, 0.0
+    >>> moved = points + MEDIAPIPE.irises[:, None] * [0.0, -5.0]
+    >>> float(gaze_error_deg(moved, points, MEDIAPIPE).round())
     28.0
     """
     check_shape("result", result, *truth.shape)
-    a, b = (_direction(np.radians(gaze_deg(points))) for points in (result, truth))
+    a, b = (_direction(np.radians(gaze_deg(points, schema))) for points in (result, truth))
     cosine, sine = (a * b).sum(axis=-1), np.linalg.norm(np.cross(a, b), axis=-1)
     return np.asarray(np.degrees(np.arctan2(sine, cosine)).mean(axis=-1))
 

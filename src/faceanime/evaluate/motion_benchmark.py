@@ -137,8 +137,8 @@ def states_of_motion(motion: Dynamics) -> States:
 def vertices_of(states: States, model: MorphableModel) -> Float[np.ndarray, "T V 3"]:
     """Every 16th landmark of the mean identity in its head pose, in distances between the outer eye corners."""
     landmarks = np.arange(0, model.landmark_count, _VERTEX_INTERVAL)
-    shape = model.mean[landmarks] + np.einsum(
-        "tk,vck->tvc", states[:, :-HEAD_NUMBERS], model.expression_basis[landmarks]
+    shape = model.landmark_mean[landmarks] + np.einsum(
+        "tk,vck->tvc", states[:, :-HEAD_NUMBERS], model.landmark_expression_basis[landmarks]
     )
     rotated = np.einsum("tij,tvj->tvi", rotation_from_vector(states[:, ROTATION]), shape)
     rotated *= np.exp(states[:, LOG_SCALE])[:, None, None]

@@ -37,8 +37,8 @@ from faceanime.evaluate.video_metrics import (
 from faceanime.face.fit import FitConfig, fit_coefficients
 from faceanime.face.identity import IdentityNetwork, cosine_similarity
 from faceanime.face.track import LandmarkTracker
-from faceanime.morphable import topology
 from faceanime.morphable.axes import measured
+from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.frames import Frame, Pixels
@@ -77,7 +77,7 @@ class TrackedFace:
     model units.
     """
 
-    points: Float[np.ndarray, "T 478 3"]
+    points: Float[np.ndarray, "T L 3"]
     found: Bool[np.ndarray, " T"]
     fitted: FaceCoefficients
     lid_opening: Float[np.ndarray, " T"]
@@ -127,7 +127,12 @@ class PairEvaluator:
     @cached_property
     def _masks(self) -> list[dict[str, Bool[np.ndarray, "S S"]]]:
         """The regions of each frame of the driver."""
-        return [region_masks(points, *self.source.shape[:2]) for points in self.driver.points]
+        height, width = self.source.shape[:2]
+        return [region_masks(points, height, width, self._schema) for points in self.driver.points]
+
+    @property
+    def _schema(self) -> LandmarkSchema:
+        return self.models.morphable.schema
 
     @cached_property
     def _driver_blinks(self) -> list[Blink]:
@@ -183,12 +188,14 @@ class PairEvaluator:
         }
         if self.pair.has_truth:
             scale = _AKD_WIDTH_PX / self.source.shape[1]
-            distances["keypoints_px"] = scale * geometry.keypoint_distance_px(face.points, driver.points)
+            distances["keypoints_px"] = scale * geometry.keypoint_distance_px(
+                face.points, driver.points, self._schema
+            )
         distances = {name: np.where(usable, values, np.nan) for name, values in distances.items()}
         closed = np.zeros(len(usable), bool)
         for start, end in self._driver_blinks:
             closed[start:end] = True
-        gaze = geometry.gaze_error_deg(face.points, driver.points)
+        gaze = geometry.gaze_error_deg(face.points, driver.points, self._schema)
         return distances | {"gaze_deg": np.where(usable & ~closed, gaze, np.nan)}
 
     def _comparable(self, face: TrackedFace) -> tuple[Float[np.ndarray, "T K"], Float[np.ndarray, "T 3 3"]]:
@@ -251,7 +258,7 @@ class PairEvaluator:
         return similarity
 
     def _identity_vectors(
-        self, faces: Iterable[tuple[Pixels, Float[np.ndarray, "478 3"]]]
+        self, faces: Iterable[tuple[Pixels, Float[np.ndarray, "L 3"]]]
     ) -> Float[np.ndarray, "N D"]:
         network = self.models.identity
         assert network is not None
@@ -276,23 +283,17 @@ def _relative_sharpness(picture: Pixels, truth: Pixels, mask: Bool[np.ndarray, "
     return laplacian_energy(picture, mask) / max(laplacian_energy(truth, mask), _SMALLEST_SHARPNESS)
 
 
-_CONTOURS = {
-    "face": [np.arange(geometry.MESH_POINTS)],
-    "mouth": [np.array(topology.OUTER_LIPS)],
-    "eyes": [
-        np.array(topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER),
-        np.array(topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER),
-    ],
-}
-"""Landmarks whose convex hulls are the regions."""
-
-
 def region_masks(
-    points: Float[np.ndarray, "478 3"], height: int, width: int
+    points: Float[np.ndarray, "L 3"], height: int, width: int, schema: LandmarkSchema
 ) -> dict[str, Bool[np.ndarray, "H W"]]:
     """The convex hulls of the face, of the lips' outer contour and of the eyes' contours, and all outside the face."""
+    groups = {
+        "face": [np.flatnonzero(~schema.irises)],
+        "mouth": [schema.outer_lips],
+        "eyes": [eye.opening for eye in schema.eyes],
+    }
     masks = {}
-    for name, contours in _CONTOURS.items():
+    for name, contours in groups.items():
         mask = np.zeros((height, width), np.uint8)
         for contour in contours:
             hull = cv2.convexHull(points[contour, :2].astype(np.float32))
@@ -301,11 +302,7 @@ def region_masks(
     return masks | {"outside": ~masks["face"]}
 
 
-_CHEEKS = ([117, 118, 50, 205, 187, 123], [346, 347, 280, 425, 411, 352])
-"""Landmarks around the right and the left cheek."""
-
-
-def skin_tone_deg(picture: Pixels, points: Float[np.ndarray, "478 3"]) -> float:
+def skin_tone_deg(picture: Pixels, points: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> float:
     """The individual typology angle of the cheeks in degrees: above 55 very light, below -30 dark.
 
     atan((L - 50) / b) in CIE Lab, median over both cheeks; NaN if the cheeks are outside the picture. Light and camera
@@ -314,7 +311,7 @@ def skin_tone_deg(picture: Pixels, points: Float[np.ndarray, "478 3"]) -> float:
     """
     lab = cv2.cvtColor(picture.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     mask = np.zeros(picture.shape[:2], np.uint8)
-    for cheek in _CHEEKS:
+    for cheek in (schema.right_cheek, schema.left_cheek):
         cv2.fillConvexPoly(mask, np.rint(points[cheek, :2] - 0.5).astype(np.int32), (1,))
     if not mask.any():
         return float("nan")

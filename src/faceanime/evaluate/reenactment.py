@@ -42,6 +42,7 @@ from faceanime.generator.renderers import weights_of
 from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
+from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.structures.frames import Pixels
@@ -163,18 +164,18 @@ def _metric_models(config: EvaluateConfig, model: MorphableModel) -> MetricModel
     return MetricModels(
         morphable=model,
         tracker=LandmarkTracker(TrackConfig(anchored=False), MediapipeDetector(), model),
-        identity=_identity_network(config),
+        identity=_identity_network(config, model.schema),
         lpips=None if config.lpips_weights is None else Lpips(config.lpips_weights),
         fid=None if config.fid_weights is None else FidFeatures(config.fid_weights),
         fvd=None if config.fvd_weights is None else FvdFeatures(config.fvd_weights),
     )
 
 
-def _identity_network(config: EvaluateConfig) -> IdentityNetwork | None:
+def _identity_network(config: EvaluateConfig, schema: LandmarkSchema) -> IdentityNetwork | None:
     if config.identity_weights is not None:
-        return OnnxIdentity(config.identity_weights)
+        return OnnxIdentity(config.identity_weights, schema=schema)
     try:
-        return DlibIdentity()
+        return DlibIdentity(schema)
     except WeightsError:
         return None  # the report says that identity was not measured, and what it needs
 
@@ -203,7 +204,8 @@ def _keys(evaluator: PairEvaluator) -> dict[str, Any]:
     Rotation from the source and mouth opening of each frame; skin tone and size of the face of the clip.
     """
     pair, motion = evaluator.pair, evaluator.motion
-    tone = skin_tone_deg(evaluator.source, pair.source.landmarks()[0][pair.source_frame])
+    landmarks = pair.source.landmarks()[0][pair.source_frame]
+    tone = skin_tone_deg(evaluator.source, landmarks, evaluator.models.morphable.schema)
     return {
         "rotation_deg": np.degrees(turned_from(motion, pair.reference)).tolist(),
         "opening": mouth_opening(motion, evaluator.models.morphable).tolist(),

@@ -57,7 +57,7 @@ _AED = Column(
 _APD = Column("pose_deg", "APD", LOWER, "mean absolute difference of yaw, pitch, roll, degrees (PIRenderer)")
 FACE_COLUMNS = (
     _CSIM,
-    Column("keypoints_px", "AKD", LOWER, "mean distance of 468 mesh points, px of 256"),
+    Column("keypoints_px", "AKD", LOWER, "mean distance of mesh points, px of 256"),
     Column("missing", "MKR", LOWER, "fraction of frames without a face where the driver shows one"),
     _AED,
     _APD,

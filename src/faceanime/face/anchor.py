@@ -18,12 +18,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from faceanime.core.concurrency import map_ordered
-from faceanime.face.fit import initial_pose
-from faceanime.face.landmark_view import EYE_CORNERS, look, place_of, points_through
+from faceanime.face.fit import initial_pose, mesh_at
+from faceanime.face.landmark_view import look, place_of, points_through
 from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
-from faceanime.morphable import topology
 from faceanime.morphable.axes import measure
+from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
@@ -51,26 +51,25 @@ _RIM_PX = 25
 """So far beyond the mesh its motion goes on, that flow near its edge sees no seam."""
 _UNSURE, _SURE = 0.2, 0.6
 """Of the skin around a landmark, how much must be believed for it to move at all, and as far as is told."""
-_NOT_PINNED = (topology.LIDS & ~topology.point_mask(EYE_CORNERS)) | topology.IRISES
 
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
     """A face as the anchor sees it.
 
-    `grey` (S,S) uint8, the head upright and of one size; `points` (478,3), the landmarks in its px; `transform` leads
+    `grey` (S,S) uint8, the head upright and of one size; `points` (L,3), the landmarks in its px; `transform` leads
     from the frame to it; `landmarks` are those of the frame.
     """
 
     grey: UInt8[np.ndarray, "S S"]
-    points: Float32[np.ndarray, "478 3"]
+    points: Float32[np.ndarray, "L 3"]
     transform: CropTransform
     landmarks: Landmarks
 
     @classmethod
-    def of(cls, pixels: Pixels, landmarks: Landmarks) -> FaceView:
-        """The view of the face of a frame (H,W,3) uint8."""
-        place = place_of(landmarks.points_image)
+    def of(cls, pixels: Pixels, landmarks: Landmarks, schema: LandmarkSchema) -> FaceView:
+        """The view of the face of a frame (H,W,3) uint8; `schema` is that of its landmarks."""
+        place = place_of(landmarks.points_image, schema)
         transform = replace(place, side_px=_VIEW_SHARE * place.side_px).view(_VIEW_PX)
         grey = cv2.cvtColor(look(pixels, transform), cv2.COLOR_RGB2GRAY)
         points = points_through(transform.crop_from_image, landmarks.points_image)
@@ -118,13 +117,13 @@ def calmest(views: Sequence[FaceView], model: MorphableModel) -> FaceView:
     sharpness = np.array([view.sharpness for view in views])
     sharp = [views[i] for i in np.flatnonzero(sharpness >= _SHARP * np.median(sharpness))]
     points = np.stack([view.points for view in sharp]).astype(np.float64)
-    shape = np.broadcast_to(model.mean[: points.shape[1]].astype(np.float64), points.shape)
+    shape = np.broadcast_to(model.landmark_mean.astype(np.float64), points.shape)
     pose = initial_pose(points, shape, model)
     faces = unproject(points, pose)
-    lids = np.minimum(measure("lids_apart_right", faces), measure("lids_apart_left", faces))
+    lids = np.minimum(*(measure(f"lids_apart_{side}", faces, model.schema) for side in ("right", "left")))
     turned = np.arccos(np.clip(pose.rotation[:, 2, 2], -1.0, 1.0))
     shut = np.maximum(0.8 * np.median(lids) - lids, 0.0)
-    return sharp[int(np.argmin(measure("lips_apart", faces) + 0.3 * turned + 2.0 * shut))]
+    return sharp[int(np.argmin(measure("lips_apart", faces, model.schema) + 0.3 * turned + 2.0 * shut))]
 
 
 class Anchor:
@@ -132,10 +131,12 @@ class Anchor:
 
     def __init__(self, view: FaceView, model: MorphableModel) -> None:
         self._view = view
-        inside = (model.triangles < model.landmark_count).all(axis=1)
-        self._triangles = model.triangles[inside]
-        self._is_skin = np.append(model.region[inside] == Region.SKIN, False)  # the last for triangle -1
+        self._model = model
+        self._mesh = mesh_at(view.points.astype(np.float64), model)
+        self._is_skin = np.append(model.region == Region.SKIN, False)  # the last for triangle -1
         self._rigid = model.rigid_weight > 0
+        schema = model.schema
+        self._follows_skin = ~((schema.lids & ~schema.mask(schema.eye_corners)) | schema.irises)
 
     def pinned(self, view: FaceView) -> Landmarks:
         """The landmarks of the view's frame, where it shows the anchor's skin; as they were, where it does not.
@@ -152,8 +153,8 @@ class Anchor:
         return Landmarks(places, view.landmarks.score, bool(believed[self._rigid].mean() > _HELD))
 
     def _off(
-        self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "478 3"]
-    ) -> tuple[Float32[np.ndarray, "478 2"], Float32[np.ndarray, " 478"]]:
+        self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]
+    ) -> tuple[Float32[np.ndarray, "L 2"], Float32[np.ndarray, " L"]]:
         """How far from the points the view shows the anchor's skin, px, 0 where nobody knows; and how surely."""
         drawn, skin = self._drawn(grey, points)
         there, back = _flow(drawn, grey), _flow(grey, drawn)
@@ -169,15 +170,15 @@ class Anchor:
         )[0]
         moves = around[:, :2] / np.maximum(around[:, 2:], 1e-3)
         believed = np.clip((around[:, 2] - _UNSURE) / (_SURE - _UNSURE), 0.0, 1.0)
-        return moves * (believed * ~_NOT_PINNED)[:, None], believed
+        return moves * (believed * self._follows_skin)[:, None], believed
 
     def _drawn(
-        self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "478 3"]
+        self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]
     ) -> tuple[UInt8[np.ndarray, "S S"], Bool[np.ndarray, "S S"]]:
         """The anchor's face drawn at the points, the view itself far from it; and where its skin is."""
         side = len(grey)
         flow, triangle = flow_from_mesh(
-            self._view.points[:, :2].astype(np.float64), points, self._triangles, side, side
+            self._mesh[:, :2], mesh_at(points, self._model), self._model.triangles, side, side
         )
         here, mesh = identity_flow(side, side), triangle >= 0
         near, share = (cv2.blur(each, (_RIM_PX, _RIM_PX)) for each in (flow - here, mesh.astype(np.float32)))

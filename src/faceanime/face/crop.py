@@ -48,5 +48,5 @@ def moved_landmarks(landmarks: Landmarks, b_from_a: Float64[np.ndarray, "2 3"]) 
     """The landmarks where an affine map of the picture takes them; depth keeps the scale of x and y."""
     scale = np.sqrt(abs(np.linalg.det(b_from_a[:, :2])))
     places = apply_affine(b_from_a, landmarks.points_image[:, :2])
-    points = np.column_stack([places, scale * landmarks.points_image[:, 2]])
+    points = np.column_stack([places, scale * landmarks.points_image[:, 2:]])
     return replace(landmarks, points_image=points.astype(np.float32))

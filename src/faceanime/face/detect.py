@@ -1,4 +1,4 @@
-"""Finding faces in still pictures, and their 478 landmarks as exactly as the network can tell them."""
+"""Finding faces in still pictures, and their landmarks as exactly as the network can tell them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from faceanime.face.landmark_view import (
     read_mesh,
 )
 from faceanime.face.mediapipe_models import BoxModel, FoundFace, MeshModel
+from faceanime.morphable.landmark_schema import LandmarkSchema
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 
@@ -36,6 +38,10 @@ Face = TypeVar("Face", FoundFace, Landmarks)
 @runtime_checkable
 class LandmarkDetector(Protocol):
     """The seam for landmark detectors: pixels in, landmarks out; no state from one call to the next."""
+
+    @property
+    def schema(self) -> LandmarkSchema:
+        """The schema of its landmarks."""
 
     def detect(
         self, pixels: Pixels, threshold: float | None = None, small_faces: bool = True
@@ -87,6 +93,8 @@ class MediapipeDetector:
     A picture in which no face is found is searched again with a margin around it (a face may fill it) and
     then in overlapping tiles (a face may be tiny).
     """
+
+    schema = MEDIAPIPE
 
     def __init__(self, config: DetectConfig = DetectConfig()) -> None:
         self._config = config
@@ -144,7 +152,7 @@ class MediapipeDetector:
             reading = read_mesh(self._mesh, part, place)
             if reading is None:
                 return None
-            place = place_of(reading.points_image)
+            place = place_of(reading.points_image, self.schema)
         readings = [r for sway in _SWAY if (r := read_mesh(self._mesh, part, _swayed(place, *sway)))]
         if not readings:
             return None

@@ -95,9 +95,9 @@ def _fitted(
 ) -> FaceCoefficients:
     """As `fit_coefficients`; all frames alike."""
     solver = _CoefficientSolver(model, config, seen_basis(model, apparent))
-    shape = np.broadcast_to(model.mean[: model.landmark_count].astype(np.float64), points.shape)
+    shape = np.broadcast_to(model.landmark_mean.astype(np.float64), points.shape)
     if identity is not None:
-        shape = shape + model.identity_basis[: model.landmark_count] @ identity
+        shape = shape + model.landmark_identity_basis @ identity
     pose = initial_pose(points, shape, model)
     for _ in range(config.iterations):
         pose = _refine_pose(points, shape, pose, model, config)
@@ -109,15 +109,31 @@ def _fitted(
 
 
 def fit_face(points: Float[np.ndarray, "L 3"], model: MorphableModel, config: FitConfig) -> FittedFace:
-    """One face with its leftover: the mesh of the result lies exactly on the landmarks' x and y."""
+    """One face with its residual: the landmarks of the resulting mesh lie exactly on the points' x and y."""
     batch = fit_coefficients(points[None], model, config)
-    coefficients = FaceCoefficients(batch.identity[0], batch.expression[0], batch.pose[0])
-    vertices = model.vertices(coefficients.identity, coefficients.expression).astype(np.float64)
-    landed = project(vertices, coefficients.pose)
-    wanted = landed.copy()
-    wanted[: model.landmark_count, :2] = points[:, :2]
-    residual = unproject(wanted, coefficients.pose) - vertices
-    return FittedFace(coefficients, residual)
+    return with_residual(
+        FaceCoefficients(batch.identity[0], batch.expression[0], batch.pose[0]), points, model
+    )
+
+
+def with_residual(
+    face: FaceCoefficients, points: Float[np.ndarray, "L D"], model: MorphableModel
+) -> FittedFace:
+    """The face with the residual that puts the landmarks of its mesh on the x and y of `points` (L,2 or 3), px."""
+    vertices = model.vertices(face.identity, face.expression).astype(np.float64)
+    landmarks = model.landmarks_of(vertices)
+    wanted = project(landmarks, face.pose)
+    wanted[:, :2] = points[:, :2]
+    return FittedFace(face, model.spread(unproject(wanted, face.pose) - landmarks))
+
+
+def mesh_at(points: Float[np.ndarray, "L 3"], model: MorphableModel) -> Float[np.ndarray, "V 3"]:
+    """The model's mesh in the picture, its landmarks at `points` (px) and the rest where these let it lie."""
+    if model.embedding.is_identity(len(model.mean)):
+        return points
+    pose = initial_pose(points[None], model.landmark_mean.astype(np.float64)[None], model)[0]
+    mean = project(model.mean.astype(np.float64), pose)
+    return mean + model.spread(points - model.landmarks_of(mean))
 
 
 def initial_pose(points: Points, shape: Points, model: MorphableModel) -> HeadPose:
@@ -165,7 +181,7 @@ def _refine_pose(
 
 def seen_basis(model: MorphableModel, apparent: bool) -> Float[np.ndarray, "L 3 K_exp"]:
     """The expression basis as landmarks show it, with or without the head's apparent motion."""
-    return model.apparent_basis if apparent else model.expression_basis[: model.landmark_count]
+    return model.apparent_basis if apparent else model.landmark_expression_basis
 
 
 class _CoefficientSolver:
@@ -180,8 +196,8 @@ class _CoefficientSolver:
         self, model: MorphableModel, config: FitConfig, expression_basis: Float[np.ndarray, "L 3 K_exp"]
     ) -> None:
         count = model.landmark_count
-        self._mean = model.mean[:count].astype(np.float64)
-        self._basis = np.concatenate([model.identity_basis[:count], expression_basis], axis=2).astype(
+        self._mean = model.landmark_mean.astype(np.float64)
+        self._basis = np.concatenate([model.landmark_identity_basis, expression_basis], axis=2).astype(
             np.float64
         )
         self._weight = model.fit_weight.astype(np.float64)

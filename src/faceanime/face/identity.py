@@ -15,6 +15,8 @@ from jaxtyping import Float, Float32, Float64, UInt8
 
 from faceanime.core.errors import WeightsError, check_shape
 from faceanime.geometry.similarity import similarity_from_points, warp_image
+from faceanime.morphable.landmark_schema import LandmarkSchema
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.runtime.onnx_network import OnnxNetwork
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
@@ -22,7 +24,6 @@ from faceanime.structures.landmarks import Landmarks
 Points = Float64[np.ndarray, "5 2"]
 
 # dlib's mean face in the unit square: corners of the left eye (outer, inner) and of the right, end of the nose.
-_DLIB_POINTS = [263, 362, 33, 133, 2]
 _DLIB_MEAN_FACE = np.array(
     [
         [0.8595674595992, 0.2134981538014],
@@ -35,7 +36,6 @@ _DLIB_MEAN_FACE = np.array(
 DLIB_SIZE_PX, _DLIB_PADDING = 150, 0.25
 
 # Where ArcFace wants both eyes, the tip of the nose and the corners of the mouth, right ones first; OpenCV's px.
-_ARCFACE_POINTS = [[33, 133], [362, 263], [4], [61], [291]]
 _ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
@@ -62,7 +62,9 @@ class DlibIdentity:
     Source: King, High Quality Face Recognition with Deep Metric Learning, dlib's blog, 2017.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schema: LandmarkSchema = MEDIAPIPE) -> None:
+        """`schema`: that of the landmarks it is given, by default the bundled detector's."""
+        self._schema = schema
         path = dlib_weights_path()
         try:
             import dlib
@@ -76,7 +78,7 @@ class DlibIdentity:
             ) from error
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "150 150 3"]:
-        to_aligned = dlib_alignment(landmarks.points_image[:, :2])
+        to_aligned = dlib_alignment(landmarks.points_image[:, :2], self._schema)
         return warp_image(pixels, to_aligned, DLIB_SIZE_PX, DLIB_SIZE_PX, border=(0, 0, 0))
 
     def embed(self, aligned: Sequence[UInt8[np.ndarray, "150 150 3"]]) -> Float32[np.ndarray, "N 128"]:
@@ -94,10 +96,12 @@ def dlib_weights_path() -> Path:
     return Path(folder.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
 
 
-def dlib_alignment(points: Float[np.ndarray, "L 2"]) -> Float64[np.ndarray, "2 3"]:
+def dlib_alignment(points: Float[np.ndarray, "L 2"], schema: LandmarkSchema) -> Float64[np.ndarray, "2 3"]:
     """The similarity that brings a face's landmarks (px) to where dlib's recogniser wants them, px of its 150."""
     padded = (_DLIB_MEAN_FACE + _DLIB_PADDING) / (1.0 + 2.0 * _DLIB_PADDING)
-    return similarity_from_points(points[_DLIB_POINTS], padded * DLIB_SIZE_PX)
+    right, left, nose = schema.right_eye, schema.left_eye, schema.nose_base[len(schema.nose_base) // 2]
+    five = [left.outer_corner, left.inner_corner, right.outer_corner, right.inner_corner, nose]
+    return similarity_from_points(points[five], padded * DLIB_SIZE_PX)
 
 
 _MISSING = 'no face recogniser is installed; pip install "faceanime[identity]"'
@@ -113,13 +117,22 @@ class OnnxIdentity:
     (AdaFace).
     """
 
-    def __init__(self, path: Path, channels: Literal["rgb", "bgr"] = "rgb") -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        channels: Literal["rgb", "bgr"] = "rgb",
+        schema: LandmarkSchema = MEDIAPIPE,
+    ) -> None:
+        """`schema`: that of the landmarks it is given, by default the bundled detector's."""
+        self._path, self._schema = path, schema
         self._network = OnnxNetwork(path, (3, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX))
         self._channels = channels
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "112 112 3"]:
-        points = np.stack([landmarks.points_image[group, :2].mean(axis=0) for group in _ARCFACE_POINTS])
+        schema, places = self._schema, landmarks.points_image[:, :2]
+        eyes = (places[[eye.outer_corner, eye.inner_corner]].mean(axis=0) for eye in schema.eyes)
+        nose_and_mouth = [schema.nose_tip, schema.right_mouth_corner[0], schema.left_mouth_corner[0]]
+        points = np.concatenate([np.stack([*eyes]), places[nose_and_mouth]])
         to_aligned = similarity_from_points(points, _ARCFACE_TEMPLATE + 0.5)
         return warp_image(pixels, to_aligned, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX, border=(0, 0, 0))
 

@@ -15,16 +15,11 @@ from jaxtyping import Float, Float32, Float64, UInt8
 
 from faceanime.face.mediapipe_models import MESH_VIEW_PX, FoundFace, MeshModel
 from faceanime.geometry.similarity import apply_affine, compose_affine, warp_image
+from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform
 
 Box = tuple[float, float, float, float]
-
-EYE_CORNERS = (33, 133, 362, 263)
-_NOSE_BASE = [98, 2, 327]
-_TEMPLES = [21, 127, 251, 356]
-_BRIDGE = [6, 168]
-_RIGID = [*EYE_CORNERS, *_NOSE_BASE, *_TEMPLES, *_BRIDGE]
 
 # Least squares over 198 faces (|yaw| to 60 degrees): where the centre and the side of the points' box lie,
 # told by the rigid points. The network was trained on views 1.5 times that box.
@@ -56,22 +51,25 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """`points_image` (478,3) as in `Landmarks`, and how surely the view held a face, in [0, 1]."""
+    """`points_image` (L,3) as in `Landmarks`, and how surely the view held a face, in [0, 1]."""
 
-    points_image: Float32[np.ndarray, "478 3"]
+    points_image: Float32[np.ndarray, "L 3"]
     presence: float
 
 
-def place_of(points_image: Float[np.ndarray, "478 3"]) -> Place:
+def place_of(points_image: Float[np.ndarray, "L D"], schema: LandmarkSchema) -> Place:
     """Where the landmark network should look for this face; the mouth and the jaw have no say in it."""
-    eyes, nose, temples = (points_image[i].mean(axis=0) for i in ([*EYE_CORNERS], _NOSE_BASE, _TEMPLES))
+    corners = schema.eye_corners
+    eyes, nose, temples = (points_image[i].mean(axis=0) for i in (corners, schema.nose_base, schema.temples))
     center = eyes + _NOSE_WEIGHT * (nose - eyes) + _TEMPLE_WEIGHT * (temples - eyes)
-    rigid = points_image[_RIGID]
+    rigid = points_image[np.concatenate([corners, schema.nose_base, schema.temples, schema.nose_bridge])]
     spread = np.sqrt(np.square(rigid - rigid.mean(axis=0)).sum(axis=1).mean())
     return Place(
         (float(center[0]), float(center[1])),
         float(max(_VIEW_SIDE_PER_SPREAD * spread, 1.0)),
-        _roll(points_image[33, :2], points_image[263, :2]),
+        _roll(
+            points_image[schema.right_eye.outer_corner, :2], points_image[schema.left_eye.outer_corner, :2]
+        ),
     )
 
 
@@ -116,12 +114,12 @@ def look(pixels: Pixels, view: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
 
 
 def points_through(
-    target_from_source: Float64[np.ndarray, "2 3"], points: Float[np.ndarray, "478 3"]
-) -> Float32[np.ndarray, "478 3"]:
-    """Map x, y by a similarity and scale z with them."""
+    target_from_source: Float64[np.ndarray, "2 3"], points: Float[np.ndarray, "L D"]
+) -> Float32[np.ndarray, "L D"]:
+    """Map x, y by a similarity and scale z, where there is one, with them."""
     scale = np.sqrt(abs(np.linalg.det(target_from_source[:, :2])))
     xy = apply_affine(target_from_source, np.asarray(points[:, :2], np.float64))
-    return np.column_stack([xy, scale * points[:, 2]]).astype(np.float32)
+    return np.column_stack([xy, scale * points[:, 2:]]).astype(np.float32)
 
 
 def moved(found: FoundFace, target_from_source: Float64[np.ndarray, "2 3"]) -> FoundFace:

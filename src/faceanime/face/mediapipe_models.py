@@ -17,8 +17,9 @@ from weakref import finalize  # a graph holds threads and 20 MiB, and is not fre
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from faceanime.core.errors import check_shape
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.frames import Pixels
-from faceanime.structures.landmarks import LANDMARK_COUNT
 
 MESH_VIEW_PX = 192
 """The side of the picture that the landmark network reads."""
@@ -68,7 +69,7 @@ def _blank(size_px: int) -> Pixels:
 
 
 class MeshModel:
-    """The 478-point landmark network, attentive to lips and eyes (Grishchenko et al., arXiv 2006.10962)."""
+    """The landmark network (schema `MEDIAPIPE`), attentive to lips and eyes (Grishchenko et al., arXiv 2006.10962)."""
 
     def __init__(self) -> None:
         with _quiet_stderr():
@@ -80,7 +81,7 @@ class MeshModel:
             self.read(_blank(MESH_VIEW_PX))
         finalize(self, self._graph.close)
 
-    def read(self, view: Pixels) -> tuple[Float64[np.ndarray, "478 3"] | None, float]:
+    def read(self, view: Pixels) -> tuple[Float64[np.ndarray, "L 3"] | None, float]:
         """Points in px of a 192 px `view` as the network counts them (z away from the viewer), and presence.
 
         None where presence, in [0, 1], is below 0.5.
@@ -90,7 +91,8 @@ class MeshModel:
         if answer.landmarks is None:
             return None, presence
         flat = (value for point in answer.landmarks.landmark for value in (point.x, point.y, point.z))
-        points = np.fromiter(flat, np.float64, LANDMARK_COUNT * 3).reshape(LANDMARK_COUNT, 3)
+        points = np.fromiter(flat, np.float64).reshape(-1, 3)
+        check_shape("landmarks of MediaPipe", points, MEDIAPIPE.count, 3)
         return points * MESH_VIEW_PX, presence
 
 

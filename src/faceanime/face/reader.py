@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from faceanime.core.errors import NoSuchFaceError
+from faceanime.core.errors import MorphableModelError, NoSuchFaceError
 from faceanime.face.detect import (
     DetectConfig,
     FaceChoice,
@@ -64,7 +64,14 @@ class FaceReader:
         config: ReadConfig,
         matte_reach: float,
     ) -> None:
-        """`matte_reach`: side of the part of an image that is segmented, in sizes of the face."""
+        """`matte_reach`: side of the part of an image that is segmented, in sizes of the face.
+
+        Raises MorphableModelError if detector and model have different landmarks.
+        """
+        if detector.schema.name != model.schema.name:
+            raise MorphableModelError(
+                f"the detector finds landmarks {detector.schema.name}, model {model.id} has {model.schema.name}"
+            )
         self.model, self.config = model, config
         self.matte_reach = matte_reach
         self._detector, self._segmenter = detector, segmenter

@@ -72,7 +72,10 @@ class LandmarkTracker:
         read = self.read(frames, found)
         if not self._config.anchored:
             return (landmarks for _, landmarks in read)
-        views = (None if face is None else FaceView.of(frame.pixels, face) for frame, face in read)
+        views = (
+            None if face is None else FaceView.of(frame.pixels, face, self._detector.schema)
+            for frame, face in read
+        )
         return self.pinned(prefetch(views, CHUNK_FRAMES))
 
     def pinned(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
@@ -98,13 +101,13 @@ class LandmarkTracker:
                 yield frame, None
                 continue
             assert place is not None
-            place, lost = _follow(place, place_of(reading.points_image)), 0
+            place, lost = _follow(place, place_of(reading.points_image, self._detector.schema)), 0
             yield frame, Landmarks(reading.points_image, reading.presence)
 
     def _read_near(self, pixels: Pixels, place: Place) -> Reading | None:
         """The landmarks in the view, unless they belong to a face elsewhere."""
         reading = self._detector.read(pixels, place)
-        if reading is None or _distance(place, place_of(reading.points_image)) > _JUMP:
+        if reading is None or _distance(place, place_of(reading.points_image, self._detector.schema)) > _JUMP:
             return None
         return reading
 
@@ -112,7 +115,8 @@ class LandmarkTracker:
         self, pixels: Pixels, last: Place | None, lost: int, found: Callable[[int], None] | None
     ) -> Place | None:
         """Where the followed face is now, or the chosen one if there is none yet."""
-        places = [place_of(face.points_image) for face in self._detector.detect(pixels, small_faces=False)]
+        found_faces = self._detector.detect(pixels, small_faces=False)
+        places = [place_of(face.points_image, self._detector.schema) for face in found_faces]
         if last is None:
             if found is not None:
                 found(len(places))

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 from faceanime.generator.windows import PART_OF, WINDOWS, Points, Window, WindowName, WindowPart, WindowSizes
 from faceanime.geometry.flow import area_ratio
 from faceanime.geometry.rasterize import rasterize_attributes
-from faceanime.morphable import topology
+from faceanime.morphable.landmark_schema import EyeLandmarks, Group, LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.structures.coefficients import HeadPose
 
@@ -31,26 +31,6 @@ STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
 
 _SIDE: dict[WindowPart, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
 """Sides of the windows in model units: the mouth's is 0.66 of the mean face's width, an eye's twice the eye's width."""
-_RIGHT_EYE = topology.RIGHT_EYE_LOWER + topology.RIGHT_EYE_UPPER[1:-1]
-_LEFT_EYE = topology.LEFT_EYE_LOWER + topology.LEFT_EYE_UPPER[1:-1]
-_LIPS = topology.OUTER_LIPS + topology.INNER_LIPS_LOWER + topology.INNER_LIPS_UPPER[1:-1]
-_SKULL = (10, 109, 338, 67, 297, 54, 284, 21, 251, 162, 389)
-"""Landmarks on the outline of forehead and temples; no expression of the model moves them by more than 0.6 % of the
-side of a face's window."""
-_LANDMARKS: dict[WindowName, tuple[int, ...]] = {
-    "light": _SKULL,
-    "face": topology.OVAL,
-    "mouth": _LIPS,
-    "right_eye": _RIGHT_EYE + topology.RIGHT_IRIS,
-    "left_eye": _LEFT_EYE + topology.LEFT_IRIS,
-}
-_CENTRE: dict[WindowName, tuple[int, ...]] = {
-    "light": topology.OVAL,
-    "face": topology.OVAL,
-    "mouth": topology.OUTER_LIPS,
-    "right_eye": _RIGHT_EYE,
-    "left_eye": _LEFT_EYE,
-}
 
 _GROW: dict[WindowPart, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128, "light": 1 / 64}
 """By how much a gate is dilated beyond the changed region, as a fraction of the window's side; chosen by eye."""
@@ -76,7 +56,6 @@ eye. The networks were trained on few eyes that turn away, and darken them; geom
 _CLOSED_OPEN = (0.0, 1.0)
 _LEAST_WIDTH_PX = 1e-6
 """Keeps ratios of widths finite."""
-_CORNERS: dict[WindowName, list[int]] = {"right_eye": [33, 133], "left_eye": [263, 362]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,25 +76,25 @@ class WindowMaker:
 
     def __init__(self, model: MorphableModel, sizes: WindowSizes) -> None:
         self.sizes = sizes
-        face = model.region != Region.RING
-        self._triangles = model.triangles[face]
-        self._label = _labels(model)[face]
-        self._attributes = np.zeros_like(model.mean)
-        landmarks = model.mean[: model.landmark_count]
+        self._landmarks_of, schema = model.landmarks_of, model.schema
+        self._traced, self._centred, self._eyes = _traced(schema), _centred(schema), _eyes(schema)
+        self._triangles, self._label = model.triangles, _labels(model)
+        landmarks = model.landmark_mean
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
-        self._attributes[:] = (2.0 * model.mean - low - high) / (high - low)
+        self._attributes = (2.0 * model.mean - low - high) / (high - low)
 
     def windows(self, points: Points, pose: HeadPose) -> dict[WindowName, Window]:
         """The windows of a face: `points` (V,3) are the model's vertices in px, `pose` is their pose."""
         up = np.array([pose.rotation[0, 1], -pose.rotation[1, 1]])  # the head's up direction in the picture
         up = up / max(float(np.linalg.norm(up)), 1e-6)
         turn = np.array([[-up[1], up[0]], [-up[0], -up[1]]])  # rotates `up` to (0, -1)
+        landmarks = self._landmarks_of(points)[:, :2]
         found: dict[WindowName, Window] = {}
         for name in WINDOWS:
             part = PART_OF[name]
             size_px = self.sizes.of(part)
             linear = size_px / (_SIDE[part] * float(pose.scale)) * turn
-            outline = points[list(_CENTRE[name]), :2] @ linear.T
+            outline = landmarks[self._centred[name]] @ linear.T
             offset = size_px / 2 - (outline.min(axis=0) + outline.max(axis=0)) / 2
             found[name] = Window(np.column_stack([linear, offset]), size_px, name == "left_eye")
         return found
@@ -144,13 +123,32 @@ class WindowMaker:
         facts[:-1, 1] = ratio > 0.0
         facts[np.arange(len(self._label)), self._label - 3] = 1.0
         maps = np.concatenate([drawn, facts[triangle]], axis=-1)
-        gate = _gate(part, maps, triangle >= 0, _opening(name, before, after, size_px))
+        gate = _gate(part, maps, triangle >= 0, self._opening(name, before, after, size_px))
         if own is not None:
             gate *= 1.0 - own * maps[..., INSIDE]
         if window.mirrored:
             maps, gate = np.ascontiguousarray(maps[:, ::-1]), np.ascontiguousarray(gate[:, ::-1])
             maps[..., 0] *= -1.0
         return Conditions(maps, gate)
+
+    def _opening(self, name: WindowName, before: Points, after: Points, size_px: int) -> float:
+        """How far a gate opens, in [0, 1], by the motion of the face from `before` to `after` (V,3), window px.
+
+        A face's gate is always open here: it follows the stretch of the skin, which vanishes without motion.
+        """
+        part = PART_OF[name]
+        if part == "face":
+            return 1.0
+        before, after = (self._landmarks_of(mesh)[:, :2] for mesh in (before, after))
+        shift = (after - before)[self._traced[name]]
+        if part == "light":  # its window moves with the chin, but the light changes with the head's rotation
+            shift = shift - shift.mean(axis=0)
+        opening = float(np.interp(np.linalg.norm(shift, axis=1).max() / size_px, _REST[part], _CLOSED_OPEN))
+        if part == "eye":
+            corners = [self._eyes[name].outer_corner, self._eyes[name].inner_corner]
+            was, now = (float(np.linalg.norm(np.diff(mesh[corners], axis=0))) for mesh in (before, after))
+            opening *= float(np.interp(now / max(was, _LEAST_WIDTH_PX), _EYE_WIDTH_RATIO, _CLOSED_OPEN))
+        return opening
 
 
 def mirrored_maps(maps: Float32[np.ndarray, "*B S S C"]) -> Float32[np.ndarray, "*B S S C"]:
@@ -160,38 +158,40 @@ def mirrored_maps(maps: Float32[np.ndarray, "*B S S C"]) -> Float32[np.ndarray, 
     return turned
 
 
+def _eyes(schema: LandmarkSchema) -> dict[WindowName, EyeLandmarks]:
+    """The eye that each window of an eye shows."""
+    return {"right_eye": schema.right_eye, "left_eye": schema.left_eye}
+
+
+def _traced(schema: LandmarkSchema) -> dict[WindowName, Group]:
+    """The landmarks whose moves open each window's gate.
+
+    Those of light are the outline of forehead and temples: no expression of the bundled model moves it by more than
+    0.6 % of a face's window.
+    """
+    eyes = {name: eye.whole for name, eye in _eyes(schema).items()}
+    return {"light": schema.skull_outline, "face": schema.oval, "mouth": schema.mouth, **eyes}
+
+
+def _centred(schema: LandmarkSchema) -> dict[WindowName, Group]:
+    """The landmarks in whose middle each window stands."""
+    eyes = {name: eye.lids for name, eye in _eyes(schema).items()}
+    return {"light": schema.oval, "face": schema.oval, "mouth": schema.outer_lips, **eyes}
+
+
 def _labels(model: MorphableModel) -> Int32[np.ndarray, " F"]:
     """The channel of `MAPS` that marks the part of the face to which each triangle belongs."""
     label = np.full(len(model.triangles), SKIN, np.int32)
     skin = model.region == Region.SKIN
-    outline = np.ascontiguousarray(model.mean[list(topology.OUTER_LIPS), :2], np.float32)
+    outline = np.ascontiguousarray(model.landmark_mean[model.schema.outer_lips, :2], np.float32)
     middles = model.mean[model.triangles].mean(axis=1)
     lips = [cv2.pointPolygonTest(outline, (float(x), float(y)), False) > 0 for x, y, _ in middles]
     label[skin & np.array(lips)] = LIPS
-    label[skin & np.isin(model.triangles, _RIGHT_EYE + _LEFT_EYE).any(axis=1)] = LIDS
+    lids = model.embedding.nearest_vertex[model.schema.lids]
+    label[skin & np.isin(model.triangles, lids).any(axis=1)] = LIDS
     label[model.region == Region.MOUTH] = INSIDE
     label[np.isin(model.region, (Region.RIGHT_EYE, Region.LEFT_EYE))] = EYE
     return label
-
-
-def _opening(name: WindowName, before: Points, after: Points, size_px: int) -> float:
-    """How far a gate opens, in [0, 1], by the motion of the face from `before` to `after`, points (V,3) in window px.
-
-    A face's gate is always open here: it follows the stretch of the skin, which vanishes without motion.
-    """
-    part = PART_OF[name]
-    if part == "face":
-        return 1.0
-    shift = (after - before)[list(_LANDMARKS[name]), :2]
-    if part == "light":  # its window moves with the chin, but the light changes with the head's rotation
-        shift = shift - shift.mean(axis=0)
-    opening = float(np.interp(np.linalg.norm(shift, axis=1).max() / size_px, _REST[part], _CLOSED_OPEN))
-    if part == "eye":
-        was, now = (
-            float(np.linalg.norm(np.diff(mesh[_CORNERS[name], :2], axis=0))) for mesh in (before, after)
-        )
-        opening *= float(np.interp(now / max(was, _LEAST_WIDTH_PX), _EYE_WIDTH_RATIO, _CLOSED_OPEN))
-    return opening
 
 
 _CHANGEABLE: Mapping[WindowPart, tuple[int, ...]] = {

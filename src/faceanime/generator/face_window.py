@@ -7,6 +7,7 @@ which shows the geometry but not the appearance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -14,26 +15,26 @@ from jaxtyping import Float32
 
 from faceanime.core.errors import ConfigError
 from faceanime.generator.windows import Points, Window
-from faceanime.morphable import topology
+from faceanime.morphable.landmark_schema import Group, LandmarkSchema
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import LARGEST_INTERVAL
 from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.raster import SparseTexture
 
-HEAT_LANDMARKS = (
-    *topology.OVAL[::2],
-    *topology.RIGHT_BROW[:5],
-    *topology.LEFT_BROW[:5],
-    *(168, 197, 5, 1, 98, 327),  # the nose
-    *topology.RIGHT_EYE_LOWER[::2],
-    *topology.RIGHT_EYE_UPPER[2:-1:2],
-    *topology.LEFT_EYE_LOWER[::2],
-    *topology.LEFT_EYE_UPPER[2:-1:2],
-    *topology.OUTER_LIPS[::2],
-    *topology.INNER_LIPS_LOWER[::2],
-    *topology.INNER_LIPS_UPPER[2:-1:2],
-)
-"""Landmarks on the contours that landmark-guided generators draw."""
+
+@lru_cache(maxsize=8)
+def heat_landmarks(schema: LandmarkSchema) -> Group:
+    """Landmarks on the contours that landmark-guided generators draw: one heat map each."""
+    right, left = schema.eyes
+    groups = (
+        *(schema.oval[::2], right.brow_upper, left.brow_upper, schema.nose_ridge, schema.nose_base[[0, -1]]),
+        *(right.lower[::2], right.upper[2:-1:2], left.lower[::2], left.upper[2:-1:2]),
+        *(schema.outer_lips[::2], schema.inner_lips_lower[::2], schema.inner_lips_upper[2:-1:2]),
+    )
+    return np.concatenate(groups)
+
+
 _HEAT_SIGMA = 2.0 / 128
 """Standard deviation of a heat map's Gaussian, as a fraction of the window's side; chosen by eye."""
 _SIDE = 3.2
@@ -55,25 +56,25 @@ class PriorConfig:
 
     @property
     def channels(self) -> int:
-        """Number of channels of one prior."""
-        return 3 if self.kind == "texture" else len(HEAT_LANDMARKS)
+        """Number of channels of one prior; heat maps are those of the bundled detector's landmarks."""
+        return 3 if self.kind == "texture" else len(heat_landmarks(MEDIAPIPE))
 
 
-def face_window(points: Points, pose: HeadPose, size_px: int) -> Window:
+def face_window(points: Points, pose: HeadPose, size_px: int, model: MorphableModel) -> Window:
     """An upright square around a face: `points` (V,3) are the model's vertices in px, `pose` is their pose."""
     scale = size_px / (_SIDE * float(pose.scale))
-    outline = points[list(topology.OVAL), :2]
+    outline = model.landmarks_of(points)[model.schema.oval, :2]
     offset = size_px / 2 - scale * (outline.min(axis=0) + outline.max(axis=0)) / 2
     return Window(np.column_stack([scale * np.eye(2), offset]), size_px)
 
 
 def draw_prior(
-    config: PriorConfig, window: Window, texture: SparseTexture, points: Points
+    config: PriorConfig, window: Window, texture: SparseTexture, points: Points, model: MorphableModel
 ) -> Float32[np.ndarray, "S S P"]:
     """The prior of a geometry, in [-1, 1]; `points` (V,3) in px of the picture."""
     if config.kind == "texture":
         return window.texture(texture, points)
-    places = window.placed(points)[list(HEAT_LANDMARKS), :2]
+    places = window.placed(model.landmarks_of(points))[heat_landmarks(model.schema), :2]
     line = np.arange(window.size_px) + 0.5
     apart = (line[:, None, None] - places.T) / (_HEAT_SIGMA * window.size_px)  # (S,2,P)
     across, down = np.moveaxis(np.exp(-0.5 * apart**2), 1, 0)
@@ -86,5 +87,8 @@ def mirrored_prior(
     """The prior of the mirrored face."""
     turned = prior[:, ::-1]
     if config.kind == "heat-maps":
-        turned = turned[..., [HEAT_LANDMARKS.index(model.mirror[v]) for v in HEAT_LANDMARKS]]
+        drawn = heat_landmarks(model.schema)
+        channel = np.empty(model.landmark_count, np.int64)
+        channel[drawn] = np.arange(len(drawn))
+        turned = turned[..., channel[model.landmark_mirror[drawn]]]
     return np.ascontiguousarray(turned)

@@ -53,7 +53,7 @@ class PgfgDrawer:
         self._network, self._prior = network, prior
         self._texture = sample_texture(portrait.pixels, self._face, model, skin)
         points = model_points(self._face.coefficients, self._face.residual, model)
-        self._window = face_window(points, self._face.coefficients.pose, size_px)
+        self._window = face_window(points, self._face.coefficients.pose, size_px, model)
         self._source = _batch(self._window.cut(portrait.pixels) / np.float32(127.5) - 1.0)
         self._source_prior = self._prior_at(points)
         line = np.arange(size_px, dtype=np.float32)
@@ -74,7 +74,7 @@ class PgfgDrawer:
         return canvas
 
     def _prior_at(self, points: Float[np.ndarray, "V 3"]) -> Float32[np.ndarray, "1 P S S"]:
-        return _batch(draw_prior(self._prior, self._window, self._texture, points))
+        return _batch(draw_prior(self._prior, self._window, self._texture, points, self._model))
 
 
 def _batch(picture: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "1 C S S"]:

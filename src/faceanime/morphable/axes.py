@@ -7,52 +7,55 @@ coefficients of unit variance and measures F a, that is a = F^T (F F^T)^-1 f.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Float, Int32
 
+from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Part
 
 Measure = dict[tuple[int, int], float]
 """Weights of (landmark, coordinate): the measure is the weighted sum of the face's coordinates."""
 
 
-def _gap(pairs: tuple[tuple[int, int], ...]) -> Measure:
+def _gap(upper: Group, lower: Group) -> Measure:
     """Mean height of the first points over the second."""
-    measure: Measure = {}
-    for upper, lower in pairs:
-        measure[upper, 1] = measure.get((upper, 1), 0.0) + 1 / len(pairs)
-        measure[lower, 1] = measure.get((lower, 1), 0.0) - 1 / len(pairs)
-    return measure
+    share = 1 / len(upper)
+    pairs = zip(upper, lower, strict=True)
+    return {(int(p), 1): weight for pair in pairs for p, weight in zip(pair, (share, -share), strict=True)}
 
 
-def _mean(points: tuple[int, ...], coordinate: int, sign: float = 1.0) -> Measure:
-    return {(p, coordinate): sign / len(points) for p in points}
+def _mean(points: Group, coordinate: int, sign: float = 1.0) -> Measure:
+    return {(int(p), coordinate): sign / len(points) for p in points}
 
 
-RIGHT_LIDS = ((160, 144), (159, 145), (158, 153))
-LEFT_LIDS = ((387, 373), (386, 374), (385, 380))
-LIPS_GAP = ((82, 87), (13, 14), (312, 317))
+@lru_cache(maxsize=8)
+def measures_of(schema: LandmarkSchema) -> dict[str, Measure]:
+    """What is measured of a face, by name."""
+    right, left = schema.eyes
+    irises = np.array([eye.iris[0] for eye in schema.eyes])
+    return {
+        "lips_apart": _gap(schema.upper_lip_middle, schema.lower_lip_middle),
+        "chin_down": _mean(schema.chin, 1, -1.0),
+        "corner_up_right": _mean(schema.right_mouth_corner, 1),
+        "corner_up_left": _mean(schema.left_mouth_corner, 1),
+        "corner_out_right": _mean(schema.right_mouth_corner, 0, -1.0),
+        "corner_out_left": _mean(schema.left_mouth_corner, 0),
+        "lips_forward": _mean(schema.lip_midline, 2),
+        "lids_apart_right": _gap(right.upper_middle, right.lower_middle),
+        "lids_apart_left": _gap(left.upper_middle, left.lower_middle),
+        "lower_lid_up_right": _mean(right.lower_middle, 1),
+        "lower_lid_up_left": _mean(left.lower_middle, 1),
+        "brow_up_right": _mean(right.brow_upper[1:-1], 1),
+        "brow_up_left": _mean(left.brow_upper[1:-1], 1),
+        "inner_brow_up": _mean(np.concatenate([eye.brow_inner for eye in schema.eyes]), 1),
+        "gaze_left": _mean(irises, 0),
+        "gaze_up": _mean(irises, 1),
+        "nose_wings_up": _mean(schema.nose_wings, 1),
+        "upper_lip_up": _mean(schema.upper_lip_edge, 1),
+    }
 
-MEASURES: dict[str, Measure] = {
-    "lips_apart": _gap(LIPS_GAP),
-    "chin_down": _mean((152, 148, 377), 1, -1.0),
-    "corner_up_right": _mean((61, 78), 1),
-    "corner_up_left": _mean((291, 308), 1),
-    "corner_out_right": _mean((61, 78), 0, -1.0),
-    "corner_out_left": _mean((291, 308), 0),
-    "lips_forward": _mean((0, 17, 13, 14), 2),
-    "lids_apart_right": _gap(RIGHT_LIDS),
-    "lids_apart_left": _gap(LEFT_LIDS),
-    "lower_lid_up_right": _mean((144, 145, 153), 1),
-    "lower_lid_up_left": _mean((373, 374, 380), 1),
-    "brow_up_right": _mean((105, 66, 63), 1),
-    "brow_up_left": _mean((334, 296, 293), 1),
-    "inner_brow_up": _mean((107, 336, 55, 285), 1),
-    "gaze_left": _mean((468, 473), 0),
-    "gaze_up": _mean((468, 473), 1),
-    "nose_wings_up": _mean((64, 294, 98, 327), 1),
-    "upper_lip_up": _mean((0, 37, 267), 1),
-}
 
 _EYE = 0.0875
 """Height of the mean face's open eye, model units: a full blink closes it."""
@@ -85,15 +88,18 @@ AXES: dict[str, dict[str, float]] = {
 """At full strength 1, in model units (1 = distance of the outer eye corners)."""
 
 
-def measure_matrix(basis: Float[np.ndarray, "V 3 K"]) -> Float[np.ndarray, "M K"]:
-    """F: how each measure changes with each coefficient, in the order of `MEASURES`."""
-    rows = [sum(w * basis[p, c] for (p, c), w in measure.items()) for measure in MEASURES.values()]
+def measure_matrix(basis: Float[np.ndarray, "L 3 K"], schema: LandmarkSchema) -> Float[np.ndarray, "M K"]:
+    """F: how each measure changes with each coefficient of a basis of landmarks, in the order of `measures_of`."""
+    rows = [sum(w * basis[p, c] for (p, c), w in each.items()) for each in measures_of(schema).values()]
     return np.stack(rows).astype(np.float64)
 
 
-def measure(name: str, shape: Float[np.ndarray, "*B V 3"]) -> Float[np.ndarray, "*B"]:
-    """The value of one measure on a shape, model units."""
-    return np.asarray(sum(w * shape[..., p, c] for (p, c), w in MEASURES[name].items()))
+def measure(
+    name: str, landmarks: Float[np.ndarray, "*B L 3"], schema: LandmarkSchema
+) -> Float[np.ndarray, "*B"]:
+    """The value of one measure on the landmarks of a face in model space, model units."""
+    weights = measures_of(schema)[name]
+    return np.asarray(sum(w * landmarks[..., p, c] for (p, c), w in weights.items()))
 
 
 _ONE_SIDED = {
@@ -114,17 +120,21 @@ def measured(
     expression: Float[np.ndarray, "*B K_exp"],
 ) -> Float[np.ndarray, "*B"]:
     """One measure of many expressions of a person, model units, without making their shapes."""
-    rest = measure(name, model.vertices(identity, np.zeros(model.expression_count)))
-    change = measure(name, np.moveaxis(model.expression_basis, -1, 0))
+    shape = model.landmarks_of(model.vertices(identity, np.zeros(model.expression_count)))
+    rest = measure(name, shape, model.schema)
+    change = measure(name, np.moveaxis(model.landmark_expression_basis, -1, 0), model.schema)
     return np.asarray(rest + expression @ change)
 
 
 def named_axes(
-    expression_basis: Float[np.ndarray, "V 3 K"], part: Int32[np.ndarray, " K"]
+    expression_basis: Float[np.ndarray, "L 3 K"], part: Int32[np.ndarray, " K"], schema: LandmarkSchema
 ) -> Float[np.ndarray, "N K"]:
-    """The most probable expression of each of `AXES`, in standard deviations; its first measure is exact."""
-    response = measure_matrix(expression_basis)
-    names = list(MEASURES)
+    """The most probable expression of each of `AXES`, in standard deviations; its first measure is exact.
+
+    `expression_basis` is that of the landmarks.
+    """
+    response = measure_matrix(expression_basis, schema)
+    names = list(measures_of(schema))
     axes = np.zeros((len(AXES), response.shape[1]))
     for axis, (title, changes) in zip(axes, AXES.items(), strict=True):
         usable = np.isin(part, _ONE_SIDED.get(title, tuple(Part)))

@@ -40,7 +40,7 @@ class ReferenceWeights:
     roll: float = 0.0
     """Cost of the roll from the frames' median, per radian."""
     expression: float = 0.0
-    """Cost of the expression, per model unit of the norm over all vertices' displacements."""
+    """Cost of the expression, per model unit of the norm over all landmarks' displacements."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def openings_of(
 def reference_frame(motion: Dynamics, model: MorphableModel) -> int:
     """The valid frame of a motion that is nearest to a neutral face, of whomever the motion is."""
     lips, lids = openings_of(model, np.zeros_like(motion.identity), motion.expression)
-    basis = model.expression_basis.reshape(-1, model.expression_count)
+    basis = model.landmark_expression_basis.reshape(-1, model.expression_count)
     squared = np.einsum("tk,kl,tl->t", motion.expression, basis.T @ basis, motion.expression, optimize=True)
     displaced = np.sqrt(np.maximum(squared, 0.0))
     cost = reference_costs(lips, lids, motion.pose.rotation, MOTION_WEIGHTS, displaced)

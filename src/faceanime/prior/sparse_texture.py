@@ -20,7 +20,7 @@ from faceanime.core.errors import ConfigError, check_shape
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.geometry.rasterize import rasterize
-from faceanime.morphable import topology
+from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.frames import Pixels
@@ -30,14 +30,6 @@ LARGEST_INTERVAL = 16
 """The coarsest subset: with fewer vertices the anchors are most of it. Chosen by eye."""
 BACKGROUND = -1.0
 """The prior's value outside of the skin, and where the portrait hides it: black."""
-
-ANCHORS = (
-    *topology.OVAL[::3],                      # the outline, chin and forehead among them
-    33, 133, 159, 145, 263, 362, 386, 374,    # the eyes: corners and the middles of the lids
-    61, 291, 13, 14,                          # the mouth: corners and the middles of the lips' edges
-    1,                                        # the tip of the nose
-)  # fmt: skip
-"""Landmarks that every subset keeps, since they show a face's motion."""
 
 _DEPTH_BUFFER_PX = 512
 """Side of the depth buffer, which the face fills whatever its size in the picture. Chosen by eye."""
@@ -69,11 +61,24 @@ class SparseSkin:
     triangles: Int32[np.ndarray, "M 3"]
 
 
+def anchor_landmarks(schema: LandmarkSchema) -> Group:
+    """Landmarks that every subset keeps, since they show a face's motion.
+
+    They are some of the outline, chin and forehead among them; the corners of the eyes and the middles of the lids; the
+    corners of the mouth and the middles of the lips' edges; the tip of the nose.
+    """
+    corners = [*schema.eye_corners, schema.right_mouth_corner[0], schema.left_mouth_corner[0]]
+    edges = [schema.upper_lip_middle, schema.lower_lip_middle]
+    edges += [edge for eye in schema.eyes for edge in (eye.upper_middle, eye.lower_middle)]
+    middles = [edge[len(edge) // 2] for edge in edges]
+    return np.concatenate([schema.oval[::3], corners, middles, schema.nose_ridge[-1:]])
+
+
 def sparse_skin(model: MorphableModel, interval: int) -> SparseSkin:
     """Every `interval`-th vertex of a model's skin, in mirrored pairs, spread evenly over the mesh.
 
-    A larger interval keeps a subset of what a smaller one keeps; 1 gives the model's own skin. Irises and the ring
-    are no skin; the openings of eyes and mouth stay open, so that the prior shows blinks and speech. Takes some
+    A larger interval keeps a subset of what a smaller one keeps; 1 gives the model's own skin. Irises are no
+    skin; the openings of eyes and mouth stay open, so that the prior shows blinks and speech. Takes some
     tens of milliseconds: compute it once per model.
 
     Source: arXiv 2105.14678, sec. III-B, where the interval counts vertex indices; a face mesh of 468 points
@@ -83,7 +88,8 @@ def sparse_skin(model: MorphableModel, interval: int) -> SparseSkin:
     skin = np.unique(triangles)
     triangles = np.searchsorted(skin, triangles)
     twin = np.searchsorted(skin, model.mirror[skin])
-    anchors = np.searchsorted(skin, ANCHORS).tolist()
+    anchors = model.embedding.nearest_vertex[anchor_landmarks(model.schema)]
+    anchors = np.searchsorted(skin, anchors).tolist()
     edges = _surface_edges(model.mean[skin], triangles)
     kept, owner = _farthest_points(edges, twin, anchors, -(-len(skin) // interval))
     # each kept vertex owns those nearest to it: a triangle where three such cells meet joins them

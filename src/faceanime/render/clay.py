@@ -19,7 +19,6 @@ from numba import njit
 from faceanime.core.errors import check_shape
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.render.landmark_groups import LEFT_EYE, RIGHT_EYE
 from faceanime.structures.frames import Pixels
 
 Rgb = tuple[float, float, float]
@@ -67,6 +66,8 @@ class ClayLook:
 
 
 _LOOK = ClayLook()
+_NOTHING = -1
+"""The part that a pixel shows which no triangle covers."""
 
 
 def shade_face(
@@ -78,18 +79,18 @@ def shade_face(
     Raises ShapeError.
     """
     check_shape("points", points, len(model.mean), 3)
-    face = model.region != Region.RING
-    triangles, region = model.triangles[face], model.region[face]
+    triangles, region = model.triangles, model.region
     # the strips in the openings turn as lids and lips do, and must not bend the light on their edges
     normals = _vertex_normals(points, triangles[region == Region.SKIN])
     normal, triangle = _rasterize_normals(points, triangles, normals, height_px, width_px)
-    part_of = np.append(region, np.int32(Region.RING))[triangle]
+    part_of = np.append(region, np.int32(_NOTHING))[triangle]
     eyes = []
-    for part, eye in ((Region.RIGHT_EYE, RIGHT_EYE), (Region.LEFT_EYE, LEFT_EYE)):
+    landmarks = model.landmarks_of(points)[:, :2]
+    for part, eye in zip((Region.RIGHT_EYE, Region.LEFT_EYE), model.schema.eyes, strict=True):
         opening = np.nonzero(part_of == part)
         places = (np.stack(opening[::-1], axis=-1) + 0.5) / _LOOK.oversampling
         normal[opening] = _eyeball_normals(places, points[np.unique(triangles[region == part]), :2])
-        eyes.append((opening, _eyeball_brightness(places, points[list(eye.iris), :2])))
+        eyes.append((opening, _eyeball_brightness(places, landmarks[eye.iris])))
     picture = _backdrop(*triangle.shape).copy()
     _shade(picture, normal, triangle, _lit_sphere())
     for opening, brightness in eyes:

@@ -19,7 +19,6 @@ from faceanime.core.weights import bundled
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
-from faceanime.render import landmark_groups as groups
 from faceanime.render.eyes.eyeball import EyeLayer
 from faceanime.render.eyes.lids import LidLayer
 from faceanime.render.head.background import BackgroundLayer
@@ -76,14 +75,16 @@ class PortraitLayers:
         Without a matte all moves with the sheet.
         """
         height, width = source.shape[:2]
-        oval = project(source_shape(face, model), face.coefficients.pose)[groups.OVAL, :2]
+        oval = project(model.landmarks_of(source_shape(face, model)), face.coefficients.pose)[
+            model.schema.oval, :2
+        ]
         mattes = None
         if matte is not None and config.still_background:
             mattes = person_mattes(source, matte, oval)
         moving = None if mattes is None else mattes.moving
         self._sheet = WarpSheet(face, model, width, height, moving, config.warp)
         self._fold_px = FOLD * float(face.coefficients.pose.scale)
-        region, points = self.region, self._sheet.source_points
+        region, points = self.region, self._sheet.source_landmarks
         self._pixels = np.ascontiguousarray(source[region.slices])
         person, self._background, self._cheek = None, None, None
         if mattes is not None and matte is not None:
@@ -92,7 +93,7 @@ class PortraitLayers:
             self._background = BackgroundLayer.separate(self._pixels, person, face_px, at_top=at_top)
             self._cheek = CheekLayer(self._pixels, matte[region.slices], oval - (region.left, region.top))
         self._outpainter = Outpainter(self._pixels, person, oval, region)
-        self._lids = LidLayer(source, points)
+        self._lids = LidLayer(source, points, model.schema)
         self._eyes = EyeLayer(source, face, model, points)
         self.mouth = MouthLayer(source, face, model, points)
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int32
 
 from faceanime.geometry.camera import project
-from faceanime.morphable.model import MorphableModel, Region
+from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.sheet import source_shape
 from faceanime.structures.portrait import Portrait
 
@@ -21,11 +21,10 @@ def neutral_mesh(
     face = portrait.face
     seen = project(source_shape(face, model), face.coefficients.pose)[:, :2]
     neutral = model.vertices(face.coefficients.identity, np.zeros(model.expression_count))
-    skin = model.triangles[model.region != Region.RING]
     height, width = portrait.pixels.shape[:2]
     uv = np.clip(seen / (width, height), 0.0, 1.0)
     uv[:, 1] = 1.0 - uv[:, 1]
-    used = np.unique(skin)
+    used = np.unique(model.triangles)
     index = np.zeros(len(neutral), np.int32)
     index[used] = np.arange(len(used), dtype=np.int32)
-    return neutral[used], index[skin], uv[used]
+    return neutral[used], index[model.triangles], uv[used]

@@ -9,25 +9,27 @@ from jaxtyping import Float32, Float64
 
 from faceanime.core.errors import ShapeError, check_shape
 
-LANDMARK_COUNT = 478
-
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """The 478 points of one face.
+    """The points of one face; how many, and which lies where, says the schema of the detector that found them.
 
-    `points_image` (478,3) float32: x right and y down in px, pixel centres at +0.5; z in px of the same
-    scale, toward the viewer, relative to the head's centre (the detector's guess, much less exact).
+    `points_image` (L,2 or 3) float32: x right and y down in px, pixel centres at +0.5; z, where the detector tells it,
+    in px of the same scale, toward the viewer, relative to the head's centre (a guess, much less exact).
     `score` in [0, 1]. `pinned`: whether they lie on the skin of an anchor (`face.anchor`), not where a detector reads
     them.
     """
 
-    points_image: Float32[np.ndarray, "478 3"]
+    points_image: Float32[np.ndarray, "L D"]
     score: float
     pinned: bool = False
 
     def __post_init__(self) -> None:
-        check_shape("Landmarks.points_image", self.points_image, LANDMARK_COUNT, 3)
+        check_shape("Landmarks.points_image", self.points_image, None, None)
+        if self.points_image.shape[1] not in (2, 3):
+            raise ShapeError(
+                f"Landmarks.points_image has {self.points_image.shape[1]} coordinates, expected 2 or 3"
+            )
         if not np.isfinite(self.points_image).all():
             raise ShapeError("Landmarks.points_image holds values that are not finite")
 

@@ -82,13 +82,13 @@ class Box:
 class WarpField:
     """The backward flow of a region: where each of its pixels reads the portrait, and which part of the face it shows.
 
-    `flow` (h,w,2) float32 px in the region's own coordinates; `part` (h,w) int32 of `morphable.model.Region`;
-    `target_points` (N,3) float32 px of the picture, the warp sheet's vertices; `region` in the picture.
+    `flow` (h,w,2) float32 px in the region's own coordinates; `part` (h,w) int32 of `morphable.model.Region`, or
+    `render.head.sheet.RING`; `landmarks` (L,3) float32, the target's in px of the picture; `region` in the picture.
     """
 
     flow: Float32[np.ndarray, "h w 2"]
     part: Int32[np.ndarray, "h w"]
-    target_points: Float32[np.ndarray, "N 3"]
+    landmarks: Float32[np.ndarray, "L 3"]
     region: Box
 
     def __post_init__(self) -> None:

@@ -40,8 +40,8 @@ class VertexDistance:
 
     def __init__(self, model: MorphableModel) -> None:
         some = np.arange(0, model.landmark_count, VERTEX_INTERVAL)
-        self._mean = torch.tensor(model.mean[some])
-        self._basis = torch.tensor(model.expression_basis[some])
+        self._mean = torch.tensor(model.landmark_mean[some])
+        self._basis = torch.tensor(model.landmark_expression_basis[some])
 
     def __call__(self, a: Float[Tensor, "*B D"], b: Float[Tensor, "*B D"]) -> Float[Tensor, "*B"]:
         """Distance between the states of two batches; states are plain, not normalised."""

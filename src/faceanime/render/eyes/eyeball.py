@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float, Float32
 
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.interpolation import linear_step
+from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.head.sheet import affine_between
+from faceanime.render.head.sheet import affine_between, source_shape
 from faceanime.render.inpaint import fill_holes
-from faceanime.render.landmark_groups import EYES, EyeGroup
 from faceanime.render.masks import disc, soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
@@ -64,26 +64,26 @@ class EyeLayer:
     """The eyes of one portrait that lie wholly in it."""
 
     def __init__(
-        self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
+        self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "L 2"]
     ) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
-        shape = model.vertices(face.coefficients.identity, face.coefficients.expression) + face.residual
+        """`source` (H,W,3); `points` (L,2) px, its landmarks."""
+        shape = model.landmarks_of(source_shape(face, model))
         self._pose = face.coefficients.pose
-        eyes = (_Eye.read(source, points, shape, group) for group in EYES)
+        eyes = (_Eye.read(source, points, shape, group) for group in model.schema.eyes)
         self._eyes = [eye for eye in eyes if eye is not None]
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
         """Draw the eyes of `target` into `canvas` (h,w,3), the picture of the field's region, in place."""
         origin = np.array([field.region.left, field.region.top], np.float32)
         for eye in self._eyes:
-            eye.paint(canvas, field.target_points[:, :2], origin, self._pose, target.pose)
+            eye.paint(canvas, field.landmarks[:, :2], origin, self._pose, target.pose)
 
 
 @dataclass(frozen=True, eq=False)
 class _Eye:
     """One eye of a portrait; lengths and places in px of the portrait."""
 
-    group: EyeGroup
+    group: EyeLandmarks
     anchor: Float[np.ndarray, "3"]  # the eye's middle in model space
     opening: Float[np.ndarray, "n 2"]
     iris: Float[np.ndarray, "2"]  # its centre
@@ -97,9 +97,9 @@ class _Eye:
     def read(
         cls,
         source: Pixels,
-        points: Float[np.ndarray, "N 2"],
-        shape: Float[np.ndarray, "V 3"],
-        group: EyeGroup,
+        points: Float[np.ndarray, "L 2"],
+        shape: Float[np.ndarray, "L 3"],
+        group: EyeLandmarks,
     ) -> _Eye | None:
         """An eye as the portrait shows it; None where the picture's edge cuts its opening."""
         opening, size_px = points[group.opening], np.array(source.shape[1::-1])
@@ -117,7 +117,7 @@ class _Eye:
     def paint(
         self,
         canvas: Pixels,
-        points: Float[np.ndarray, "N 2"],
+        points: Float[np.ndarray, "L 2"],
         origin: Float[np.ndarray, "2"],
         source_pose: HeadPose,
         target_pose: HeadPose,

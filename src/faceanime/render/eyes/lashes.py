@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float, Int32
 
 from faceanime.morphable.model import Region
-from faceanime.render.landmark_groups import EYES
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,6 @@ class LashLook:
 
 
 _LOOK = LashLook()
-_LASH_LINE = frozenset(v for eye in EYES for v in eye.upper[1:-1])
 
 
 class LashBand:
@@ -39,18 +37,26 @@ class LashBand:
         points: Float[np.ndarray, "N 3"],
         triangles: Int32[np.ndarray, "F 3"],
         region: Int32[np.ndarray, " F"],
+        *,
+        lash_line: Int32[np.ndarray, " U"],
+        eye_width_px: float,
     ) -> None:
-        """`points` are the sheet's vertices in the portrait, px; `region` is that of each triangle."""
-        touched = np.isin(triangles, list(_LASH_LINE)).any(axis=1) & (region == Region.SKIN)
+        """`points` are the sheet's vertices in the portrait, px; `region` is that of each triangle.
+
+        `lash_line` are the vertices of both upper lids' edges, without the corners.
+        """
+        touched = np.isin(triangles, lash_line).any(axis=1) & (region == Region.SKIN)
         edges: dict[tuple[int, int], int] = {}
+        line = frozenset(lash_line.tolist())
         split = [
-            face for triangle in triangles[touched] for face in _split(triangle.tolist(), edges, len(points))
+            face
+            for triangle in triangles[touched]
+            for face in _split(triangle.tolist(), line, edges, len(points))
         ]
         self._lash, self._other = np.array(list(edges), dtype=np.int32).T
         self._along = points[self._other] - points[self._lash]
-        eye_px = sum(eye.width(points[:, :2]) for eye in EYES) / len(EYES)
         length = np.linalg.norm(self._along[:, :2], axis=1)
-        fraction = np.minimum(_LOOK.thickness * eye_px / np.maximum(length, 1e-6), _LOOK.most_of_lid)
+        fraction = np.minimum(_LOOK.thickness * eye_width_px / np.maximum(length, 1e-6), _LOOK.most_of_lid)
         self._fraction = fraction[:, None]
         self.source_points = points[self._lash] + self._fraction * self._along
         self.triangles = np.concatenate([triangles[~touched], np.array(split, dtype=np.int32)])
@@ -73,9 +79,11 @@ class LashBand:
         return points[self._lash] + room[:, None] * rigid
 
 
-def _split(triangle: list[int], edges: dict[tuple[int, int], int], first: int) -> list[tuple[int, int, int]]:
+def _split(
+    triangle: list[int], line: frozenset[int], edges: dict[tuple[int, int], int], first: int
+) -> list[tuple[int, int, int]]:
     """The triangle with its corners on the lash line cut off; `edges` numbers the cuts, from `first` on."""
-    on_line = [v in _LASH_LINE for v in triangle]
+    on_line = [v in line for v in triangle]
     turn = on_line.index(True) if sum(on_line) == 1 else (on_line.index(False) + 1) % 3
     a, b, c = triangle[turn:] + triangle[:turn]
 

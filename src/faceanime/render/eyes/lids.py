@@ -16,8 +16,8 @@ from jaxtyping import Float, Float32
 
 from faceanime.geometry.flow import sample
 from faceanime.geometry.interpolation import linear_step
+from faceanime.morphable.landmark_schema import EyeLandmarks, LandmarkSchema
 from faceanime.render.inpaint import fill_holes
-from faceanime.render.landmark_groups import EYES, EyeGroup
 from faceanime.render.masks import disc, soft_polygon
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import WarpField
@@ -42,16 +42,14 @@ class LidLook:
 
 
 _LOOK = LidLook()
-_MIDDLE = slice(3, 6)
-"""The three middle points of a lid's contour of nine."""
 
 
 class LidLayer:
     """Both upper lids of one portrait."""
 
-    def __init__(self, source: Pixels, points: Float[np.ndarray, "N 2"]) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
-        lids = [_Lid.read(source, points, group) for group in EYES]
+    def __init__(self, source: Pixels, points: Float[np.ndarray, "L 2"], schema: LandmarkSchema) -> None:
+        """`source` (H,W,3); `points` (L,2) px, its landmarks."""
+        lids = [_Lid.read(source, points, group) for group in schema.eyes]
         self._lids = [lid for lid in lids if lid is not None]
 
     def paint(self, canvas: Pixels, field: WarpField) -> None:
@@ -64,22 +62,22 @@ class LidLayer:
 class _Lid:
     """One upper lid of a portrait."""
 
-    group: EyeGroup
+    group: EyeLandmarks
     opening: float  # between the portrait's lids
     skin: Pixels  # the eye's surroundings without eye, lid and lashes
     origin: Float[np.ndarray, "2"]  # upper left corner of `skin` in the portrait, px
 
     @classmethod
-    def read(cls, source: Pixels, points: Float[np.ndarray, "N 2"], group: EyeGroup) -> _Lid | None:
+    def read(cls, source: Pixels, points: Float[np.ndarray, "L 2"], group: EyeLandmarks) -> _Lid | None:
         """The lid of one eye; None where the picture does not show all of the eye's surroundings."""
         width = group.width(points)
-        around = points[list(group.upper + group.lower + group.fold)]
+        around = points[np.concatenate([group.upper, group.lower, group.fold])]
         low = np.floor(around.min(axis=0) - _LOOK.margin * width).astype(int)
         high = np.ceil(around.max(axis=0) + _LOOK.margin * width).astype(int)
         if (low < 0).any() or high[0] > source.shape[1] or high[1] > source.shape[0]:
             return None
         patch = source[low[1] : high[1], low[0] : high[0]]
-        eye_and_lid = (points[list(group.lower + group.fold[::-1])] - low).astype(np.float32)
+        eye_and_lid = (points[np.concatenate([group.lower, group.fold[::-1]])] - low).astype(np.float32)
         hole = soft_polygon(eye_and_lid, patch.shape[0], patch.shape[1], 0.0)
         hole = cv2.dilate(hole, disc(max(round(_LOOK.lash_reach * width), 1)))
         known = 1.0 - cv2.GaussianBlur(hole, (0, 0), _LOOK.hole_blur * width + 0.3)
@@ -89,7 +87,7 @@ class _Lid:
     def paint(self, canvas: Pixels, field: WarpField) -> None:
         """Draw the lid's skin into `canvas` (h,w,3), as far as the eye has closed."""
         corner = np.array([field.region.left, field.region.top], np.float32)
-        points = np.asarray(field.target_points[:, :2] - corner, np.float32)
+        points = np.asarray(field.landmarks[:, :2] - corner, np.float32)
         closed = 1.0 - _opening(points, self.group) / max(self.opening, 1e-3)
         opacity = linear_step(closed, *_LOOK.fade_in)
         outline = self._outline(points)
@@ -105,16 +103,16 @@ class _Lid:
         weight = (opacity * mask)[..., None]
         canvas[box] = np.rint(weight * skin + (1.0 - weight) * canvas[box]).astype(np.uint8)
 
-    def _outline(self, points: Float32[np.ndarray, "N 2"]) -> Float[np.ndarray, "n 2"]:
+    def _outline(self, points: Float32[np.ndarray, "L 2"]) -> Float[np.ndarray, "n 2"]:
         """The outline of the stretched skin, px: from just above the lash line to just below the fold."""
-        lash_line, fold = points[list(self.group.upper)], points[list(self.group.fold)]
+        lash_line, fold = points[self.group.upper], points[self.group.fold]
         up = fold - lash_line[1:-1]
         height = np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
         above = lash_line[1:-1] + up * np.minimum(_LOOK.lash_band * self.group.width(points) / height, 0.5)
         return np.concatenate([lash_line[:1], above, lash_line[-1:], fold[::-1]])
 
 
-def _opening(points: Float[np.ndarray, "N 2"], group: EyeGroup) -> float:
+def _opening(points: Float[np.ndarray, "L 2"], group: EyeLandmarks) -> float:
     """The gap between the middles of the lids, in widths of the eye."""
-    upper, lower = points[list(group.upper[_MIDDLE])], points[list(group.lower[_MIDDLE])]
+    upper, lower = points[group.upper_middle], points[group.lower_middle]
     return float(np.linalg.norm(upper - lower, axis=1).mean() / group.width(points))

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from faceanime.geometry.interpolation import linear_step
-from faceanime.morphable.model import Region
 from faceanime.render.head.blending import blend_cheek
+from faceanime.render.head.sheet import RING
 from faceanime.render.inpaint import fill_holes
 from faceanime.render.masks import soft_polygon
 from faceanime.structures.frames import Pixels
@@ -60,6 +60,6 @@ class CheekLayer:
     def paint(self, canvas: Pixels, field: WarpField) -> Float32[np.ndarray, "h w"]:
         """Blend skin into `canvas` (h,w,3), in place; returns its weight in each pixel (h,w), in [0,1]."""
         weight = np.zeros(field.part.shape, np.float32)
-        if blend_cheek(canvas, weight, self._face, self._skin, field.flow, field.part, int(Region.RING)):
+        if blend_cheek(canvas, weight, self._face, self._skin, field.flow, field.part, RING):
             return np.asarray(cv2.GaussianBlur(weight, (0, 0), _LOOK.edge_blur_px), np.float32)
         return weight

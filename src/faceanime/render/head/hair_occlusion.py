@@ -18,8 +18,8 @@ from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.flow import sample
 from faceanime.geometry.rasterize import rasterize_attributes
-from faceanime.morphable.model import MorphableModel, Region
-from faceanime.render import landmark_groups as groups
+from faceanime.morphable.landmark_schema import LandmarkSchema
+from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.sheet import face_region, source_shape
 from faceanime.structures.coefficients import FittedFace
 from faceanime.structures.frames import Pixels
@@ -81,23 +81,23 @@ def pull_outline_to_hair(
 
     Their places in the picture stay. `matte` (H,W) is the probability that a pixel is the person's.
     """
-    pose, count = face.coefficients.pose, model.landmark_count
-    shape = source_shape(face, model)
-    points = project(shape, pose)
-    rays = _Rays.to(points[groups.OVAL, :2])
-    hair = _HairFinder.of(picture, matte, points[:count], rays.height_px)
+    pose, shape = face.coefficients.pose, source_shape(face, model)
+    own = model.landmarks_of(shape)
+    landmarks = project(own, pose)
+    rays = _Rays.to(landmarks[model.schema.oval, :2])
+    hair = _HairFinder.of(picture, matte, landmarks[model.schema.plain_skin, :2], landmarks, rays.height_px)
     covered = hair.covered_fraction(rays)
     occlusion = np.maximum(
         np.interp(covered, _LOOK.covered, (0.0, 1.0)),
         np.interp(hair.beside_fraction(rays), _LOOK.touching, (0.0, 1.0)),
     )
-    occlusion = _smooth(occlusion * _between_eyes_and_mouth(rays, points))
+    occlusion = _smooth(occlusion * _between_eyes_and_mouth(rays, landmarks, model.schema))
     if not occlusion.any():
         return face
     start = _smooth(1.0 - covered - _LOOK.rim)
-    depth = _depth_at(points, model, rays.places(start))
-    points[:count, 2] += _pull(points[:count], rays, start, depth, occlusion)
-    return replace(face, residual=face.residual + unproject(points, pose) - shape)
+    depth = _depth_at(project(shape, pose), model, rays.places(start))
+    landmarks[:, 2] += _pull(landmarks, rays, start, depth, occlusion)
+    return replace(face, residual=face.residual + model.spread(unproject(landmarks, pose) - own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +136,7 @@ class _HairFinder:
         cls,
         picture: Pixels,
         matte: Float32[np.ndarray, "H W"],
+        skin_places: Float[np.ndarray, "K 2"],
         landmarks: Float[np.ndarray, "L 3"],
         face_px: float,
     ) -> _HairFinder:
@@ -143,9 +144,8 @@ class _HairFinder:
         corner = np.array([box.left, box.top], np.float64)
         blurred = cv2.GaussianBlur(picture[box.slices], (0, 0), max(_LOOK.blur * face_px, 0.5))
         lab = cv2.cvtColor(blurred.astype(np.float32) / np.float32(255.0), cv2.COLOR_RGB2LAB)
-        places = landmarks[groups.SKIN, :2]
-        skin = sample(lab, (places - corner)[None].astype(np.float32))[0]
-        return cls(lab, corner, matte, places, skin, _LOOK.skin_reach * face_px)
+        skin = sample(lab, (skin_places - corner)[None].astype(np.float32))[0]
+        return cls(lab, corner, matte, skin_places, skin, _LOOK.skin_reach * face_px)
 
     def covered_fraction(self, rays: _Rays) -> PerRay:
         """The fraction of each ray that hair covers without a gap, from the outline inward."""
@@ -178,9 +178,13 @@ class _HairFinder:
         return np.asarray(np.linalg.norm(color - skin, axis=-1))
 
 
-def _between_eyes_and_mouth(rays: _Rays, points: Float[np.ndarray, "V 3"]) -> PerRay:
+def _between_eyes_and_mouth(
+    rays: _Rays, landmarks: Float[np.ndarray, "L 3"], schema: LandmarkSchema
+) -> PerRay:
     """1 for rays that end between the heights of eyes and mouth, 0 well above and below."""
-    top, bottom = (float(points[ends, 1].mean()) for ends in (groups.LOWER_LIDS, groups.MOUTH_CORNERS))
+    lids = [eye.lower_middle[len(eye.lower_middle) // 2] for eye in schema.eyes]
+    corners = [schema.right_mouth_corner[0], schema.left_mouth_corner[0]]
+    top, bottom = (float(landmarks[ends, 1].mean()) for ends in (lids, corners))
     above, below = _LOOK.fade_above * rays.height_px, _LOOK.fade_below * rays.height_px
     rows = rays.centre[1] + rays.outward[:, 1]
     return np.interp(rows, (top - above, top, bottom, bottom + below), (0.0, 1.0, 1.0, 0.0))
@@ -216,13 +220,11 @@ def _depth_at(
     points: Float[np.ndarray, "V 3"], model: MorphableModel, places: Float[np.ndarray, "R 2"]
 ) -> PerRay:
     """The depth of the face at places (px) of its picture, px toward the viewer."""
-    landmarks = points[: model.landmark_count]
-    low = landmarks.min(axis=0)
-    scale = _LOOK.depth_map_px / float((landmarks[:, :2].max(axis=0) - low[:2]).max())
+    low = points.min(axis=0)
+    scale = _LOOK.depth_map_px / float((points[:, :2].max(axis=0) - low[:2]).max())
     side = int(_LOOK.depth_map_px) + 1
-    triangles = model.triangles[model.region != Region.RING]
     depth, _ = rasterize_attributes(
-        scale * (points - low), triangles, points[:, 2:].copy(), side, side, background=low[2]
+        scale * (points - low), model.triangles, points[:, 2:].copy(), side, side, background=low[2]
     )
     at = (scale * (places - low[:2]))[None].astype(np.float32)
     return np.asarray(sample(depth, at)[0, :, 0], np.float64)

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Float32
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from faceanime.geometry.interpolation import smoothstep
+from faceanime.morphable.model import MorphableModel
 from faceanime.structures.raster import Box
 
 PerRay = Float[np.ndarray, " R"]
@@ -43,8 +44,13 @@ class RingLook:
     """The sheet is rigid over at least this fraction of the way to the border."""
     smoothing: float = 1.5
     """Standard deviation of the smoothing of the rigid fraction over neighbouring rays, in rays."""
+    rigid_rings: tuple[tuple[float, float], ...] = ((1.12, 0.35), (1.28, 0.75), (1.5, 1.0))
+    """Of each rigid ring: its distance from the middle of the face as a factor of the outline's, and the fraction of
+    the way from the outline's depth to the skull's that it lies back."""
+    skull_depth: float = -1.05
+    """z of the head's widest outline (about the plane of the ears), model units."""
     first_ring: float = 0.02
-    """The model's rings lie at least this fraction of the way from outline to border."""
+    """The rigid rings lie at least this fraction of the way from outline to border."""
     bend_from: float = 0.4
     """From this fraction on rings are bent back, to stay this side of the border."""
     bend_over: float = 0.5
@@ -90,9 +96,24 @@ class _Rays:
         return np.asarray(self.centre + distance[..., None] * self.direction)
 
 
+def rigid_rings(model: MorphableModel, identity: Float[np.ndarray, " K_id"]) -> Float[np.ndarray, "M R 3"]:
+    """Rings over forehead, temples, jaw and neck of a person, in model space: what hair and neck hang on.
+
+    They lie around the mean face's outline; with the identity each of their vertices moves as that of the outline does.
+    """
+    oval = model.landmark_mean[model.schema.oval].astype(np.float64)
+    centre = (oval.max(axis=0) + oval.min(axis=0)) / 2
+    rings = []
+    for factor, back in _LOOK.rigid_rings:
+        ring = centre + (oval - centre) * factor
+        ring[:, 2] = oval[:, 2] + (_LOOK.skull_depth - oval[:, 2]) * back
+        rings.append(ring)
+    return np.stack(rings) + model.landmark_identity_basis[model.schema.oval] @ identity
+
+
 def make_rings(
     oval: Float[np.ndarray, "R 3"],
-    model_rings: Float[np.ndarray, "M R 3"],
+    rigid_rings: Float[np.ndarray, "M R 3"],
     region: Box,
     picture_size: tuple[int, int],
     moving: Float32[np.ndarray, "H W"] | None,
@@ -101,19 +122,19 @@ def make_rings(
     fade: float,
     depth: float,
 ) -> Rings:
-    """The rings around a face: those of the model, then `further_rings` to the border.
+    """The rings around a face: the rigid ones, then `further_rings` to the border.
 
-    `oval` and `model_rings` in px of the picture; `picture_size` is its width and height; `moving` the matte of
+    `oval` and `rigid_rings` in px of the picture; `picture_size` is its width and height; `moving` the matte of
     what moves with the head, None if unknown; `fade` and `depth` as in `WarpConfig`.
     """
     rays = _Rays.through(oval, region)
     rigid = rays.outline
     if moving is not None:
         rays, rigid = _extended(rays, moving, picture_size)
-    fractions = [_fraction(ring, rays) for ring in model_rings]
-    depths = [oval[:, 2] + depth * (ring[:, 2] - oval[:, 2]) for ring in model_rings]
+    fractions = [_fraction(ring, rays) for ring in rigid_rings]
+    depths = [oval[:, 2] + depth * (ring[:, 2] - oval[:, 2]) for ring in rigid_rings]
     for step in np.linspace(0.0, 1.0, further_rings + 1)[1:]:
-        fractions.append(fractions[len(model_rings) - 1] * (1 - step) + step)
+        fractions.append(fractions[len(rigid_rings) - 1] * (1 - step) + step)
         depths.append(depths[-1] - _LOOK.depth_step * rays.outline)
     distance = rays.outline + np.stack(fractions) * (rays.border - rays.outline)
     points = np.concatenate([rays.places(distance), np.stack(depths)[..., None]], axis=-1)
@@ -170,7 +191,7 @@ def _distance_to_border(
 
 
 def _fraction(ring: Float[np.ndarray, "R 3"], rays: _Rays) -> PerRay:
-    """Where a ring of the model lies on each ray: 0 at the outline, 1 at the border, bent to stay below 1."""
+    """Where a rigid ring lies on each ray: 0 at the outline, 1 at the border, bent to stay below 1."""
     along = ((ring[:, :2] - rays.centre) * rays.direction).sum(axis=1)
     fraction = np.maximum((along - rays.outline) / (rays.border - rays.outline), _LOOK.first_ring)
     bent = _LOOK.bend_from + _LOOK.bend_over * np.tanh((fraction - _LOOK.bend_from) / _LOOK.bend_over)

@@ -20,13 +20,15 @@ from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.flow import flow_from_mesh
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.render import landmark_groups as groups
 from faceanime.render.eyes.lashes import LashBand
-from faceanime.render.head.rings import make_rings
+from faceanime.render.head.rings import make_rings, rigid_rings
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.raster import Box, WarpField
 
 Vertices = Float[np.ndarray, "V 3"]
+
+RING = len(Region)
+"""What a triangle of the sheet shows that is none of the model's: hair, neck, background."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,12 @@ class WarpConfig:
     reach: float = 2.8
     """Side of the moving region, in sizes of the face; cut at the picture's edge. Chosen by eye."""
     rings: int = 6
-    """Rings of vertices between the model's last ring and the still border. Chosen by eye."""
+    """Rings of vertices between the last rigid ring and the still border. Chosen by eye."""
     fade: float = 0.5
     """Fraction of the way from the rigid part to the border over which the motion fades to nothing. Less warps films
     less, but below 0.25 necks shear when a head rolls (docs/log/training.md, "The background")."""
     depth: float = 0.75
-    """How far back hair and neck lie behind the face's outline, as a fraction of the model's rings: hair's error on
+    """How far back hair and neck lie behind the face's outline, as a fraction of the rigid rings: hair's error on
     validation clips is near its least, and foreheads do not fold under hair (docs/log/training.md, "The
     background")."""
 
@@ -62,13 +64,12 @@ class WarpSheet:
         self._model = model
         self._face = face
         self._pose = face.coefficients.pose
-        count = model.landmark_count
         placed = project(source_shape(face, model), self._pose)
-        oval = placed[groups.OVAL]
-        self.region = face_region(placed[:count], width_px, height_px, config.reach)
+        landmarks = model.landmarks_of(placed)
+        self.region = face_region(landmarks, width_px, height_px, config.reach)
         rings = make_rings(
-            oval,
-            placed[count:].reshape(-1, len(oval), 3),
+            landmarks[model.schema.oval],
+            project(rigid_rings(model, face.coefficients.identity), self._pose),
             self.region,
             (width_px, height_px),
             moving,
@@ -78,25 +79,41 @@ class WarpSheet:
         )
         self._rings_model = unproject(rings.points, self._pose)
         self._ring_motion = rings.motion
-        points = np.concatenate([placed[:count], rings.points])
+        points = np.concatenate([placed, rings.points])
         triangles, region = _sheet_triangles(model, rings.count)
-        self._lashes = LashBand(points, triangles, region)
+        lash_line = np.concatenate([eye.upper[1:-1] for eye in model.schema.eyes])
+        self._lashes = LashBand(
+            points,
+            triangles,
+            region,
+            lash_line=model.embedding.nearest_vertex[lash_line],
+            eye_width_px=float(np.mean([eye.width(landmarks[:, :2]) for eye in model.schema.eyes])),
+        )
         self._source_points = np.concatenate([points, self._lashes.source_points])
         self.triangles, self.triangle_region = self._lashes.triangles, self._lashes.triangle_region
-        self._part_of = np.append(self.triangle_region, np.int32(Region.RING))  # the last for triangle -1
+        self._part_of = np.append(self.triangle_region, np.int32(RING))  # the last for triangle -1
 
     @property
     def source_points(self) -> Float[np.ndarray, "N 2"]:
-        """The sheet's vertices in the portrait, px; the landmarks come first."""
+        """The sheet's vertices in the portrait, px; the model's come first."""
         return self._source_points[:, :2]
+
+    @property
+    def source_landmarks(self) -> Float[np.ndarray, "L 2"]:
+        """The landmarks in the portrait, px."""
+        return self._landmarks_of(self._source_points)[:, :2]
+
+    def _landmarks_of(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "L 3"]:
+        """The landmarks when the sheet's vertices are at `points`."""
+        return self._model.landmarks_of(points[: len(self._model.mean)])
 
     def target_points(
         self, target: FaceCoefficients, hair: HeadPose | None = None
     ) -> Float[np.ndarray, "N 3"]:
         """The sheet's vertices at the target's geometry, px; the rings have the pose `hair` (see `hair_pose`)."""
-        count = self._model.landmark_count
+        count = len(self._model.mean)
         shape = self._model.vertices(target.identity, target.expression) + self._face.residual
-        face = project(shape[:count], target.pose)
+        face = project(shape, target.pose)
         rigid = project(self._rings_model, target.pose if hair is None else hair)
         still = self._source_points[count : count + len(rigid)]
         rings = still + self._ring_motion[:, None] * (rigid - still)
@@ -118,21 +135,21 @@ class WarpSheet:
             self.region.width,
         )
         parts = self._part_of.take(triangle, mode="wrap")
-        return WarpField(flow, parts, points.astype(np.float32), self.region)
+        return WarpField(flow, parts, self._landmarks_of(points).astype(np.float32), self.region)
 
 
 def _sheet_triangles(
     model: MorphableModel, ring_count: int
 ) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, " F"]]:
-    """The model's triangles without its own ring, then those between outline and rings; and each one's region."""
-    face = model.region != Region.RING
-    first, n = model.landmark_count, len(groups.OVAL)
-    grid = np.concatenate([[groups.OVAL], first + np.arange(ring_count * n).reshape(ring_count, n)])
+    """The model's triangles, then those between outline and rings; and each one's region."""
+    oval = model.embedding.nearest_vertex[model.schema.oval]
+    first, n = len(model.mean), len(oval)
+    grid = np.concatenate([oval[None], first + np.arange(ring_count * n).reshape(ring_count, n)])
     a, b = grid[:-1], np.roll(grid[:-1], -1, axis=1)
     c, d = np.roll(grid[1:], -1, axis=1), grid[1:]
     rings = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
-    triangles = np.concatenate([model.triangles[face], rings]).astype(np.int32)
-    region = np.concatenate([model.region[face], np.full(len(rings), Region.RING)]).astype(np.int32)
+    triangles = np.concatenate([model.triangles, rings]).astype(np.int32)
+    region = np.concatenate([model.region, np.full(len(rings), RING)]).astype(np.int32)
     return triangles, region
 
 

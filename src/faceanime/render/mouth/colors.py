@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from faceanime.geometry.interpolation import linear_step
-from faceanime.render.landmark_groups import CHEEKS, EYES, LIPS, EyeGroup
+from faceanime.morphable.landmark_schema import EyeLandmarks, Group, LandmarkSchema
 from faceanime.render.masks import soft_polygon
 from faceanime.render.mouth.compositor import InsideColors
 from faceanime.structures.frames import Pixels
@@ -82,20 +82,24 @@ class MouthColors:
 
     @classmethod
     def estimate(
-        cls, source: Pixels, points: Float[np.ndarray, "N 2"], inside: UInt8[np.ndarray, "n 3"]
+        cls,
+        source: Pixels,
+        points: Float[np.ndarray, "L 2"],
+        inside: UInt8[np.ndarray, "n 3"],
+        schema: LandmarkSchema,
     ) -> MouthColors:
-        """From a portrait (H,W,3), its landmarks (N,2) px and the pixels (n,3) between its lips."""
+        """From a portrait (H,W,3), its landmarks (L,2) px and the pixels (n,3) between its lips."""
         height, width = source.shape[:2]
 
-        def median(places: list[int]) -> Color:
+        def median(places: Group) -> Color:
             x, y = points[places].astype(int).T
             return np.asarray(np.median(source[y.clip(0, height - 1), x.clip(0, width - 1)], axis=0))
 
-        skin = median(CHEEKS)
-        saturation = max(float(np.ptp(c)) / max(float(c.max()), 1.0) for c in (skin, median(LIPS)))
+        skin = median(schema.cheek_skin)
+        saturation = max(float(np.ptp(c)) / max(float(c.max()), 1.0) for c in (skin, median(schema.lip_red)))
         teeth = _own_teeth(inside, skin)
         if teeth is None:
-            teeth = _expected_teeth(skin, _eye_white(source, points))
+            teeth = _expected_teeth(skin, _eye_white(source, points, schema))
         return cls(skin, teeth, float(linear_step(saturation, *_LOOK.saturation)))
 
     def inside(self, cavity: float | None) -> InsideColors:
@@ -131,10 +135,10 @@ def _expected_teeth(skin: Color, white: float | None) -> Color:
     return np.asarray(hue * (min(brightness, _LOOK.brightest_teeth) / hue.mean()))
 
 
-def _eye_white(source: Pixels, points: Float[np.ndarray, "N 2"]) -> float | None:
+def _eye_white(source: Pixels, points: Float[np.ndarray, "L 2"], schema: LandmarkSchema) -> float | None:
     """The brightness of the eye white, 0 to 255; None where too little of it is visible."""
     values = []
-    for group in EYES:
+    for group in schema.eyes:
         outline = points[group.opening]
         low = np.maximum(np.floor(outline.min(axis=0)), 0).astype(int)
         high = np.minimum(np.ceil(outline.max(axis=0)), source.shape[1::-1]).astype(int)
@@ -147,7 +151,7 @@ def _eye_white(source: Pixels, points: Float[np.ndarray, "N 2"]) -> float | None
 
 
 def _white_mask(
-    points: Float[np.ndarray, "N 2"], corner: np.ndarray, height: int, width: int, group: EyeGroup
+    points: Float[np.ndarray, "L 2"], corner: np.ndarray, height: int, width: int, group: EyeLandmarks
 ) -> Bool[np.ndarray, "h w"]:
     """The pixels of the eye white in a patch whose upper left corner lies at `corner`, px."""
     opening = soft_polygon((points[group.opening] - corner).astype(np.float32), height, width, 0.0)

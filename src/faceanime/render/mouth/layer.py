@@ -18,7 +18,6 @@ from jaxtyping import Bool, Float, Float32
 from faceanime.geometry.flow import sample
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.morphable.model import MorphableModel, Region
-from faceanime.render.landmark_groups import CHIN, LOWER_LIP, MOUTH_OPENING, UPPER_LIP
 from faceanime.render.masks import soft_polygon
 from faceanime.render.mouth import teeth
 from faceanime.render.mouth.arch import arch_from_image_grid, arch_view, lip_heights
@@ -77,14 +76,14 @@ class _Jaw:
     A shape (P,3) holds the upper lip, the lower lip and the chin, model units.
     """
 
-    _vertices = UPPER_LIP + LOWER_LIP + CHIN
-    _upper, _lower = slice(0, len(UPPER_LIP)), slice(len(UPPER_LIP), len(UPPER_LIP) + len(LOWER_LIP))
-    _chin = slice(-len(CHIN), None)
-
     def __init__(self, face: FittedFace, model: MorphableModel) -> None:
-        self._mean = model.mean[self._vertices] + face.residual[self._vertices]
-        self._identity = model.identity_basis[self._vertices]
-        self._expression = model.expression_basis[self._vertices]
+        parts = (model.schema.inner_lips_upper, model.schema.inner_lips_lower, model.schema.chin)
+        landmarks, (upper, lower, _) = np.concatenate(parts), map(len, parts)
+        self._upper, self._lower = slice(0, upper), slice(upper, upper + lower)
+        self._chin = slice(upper + lower, None)
+        self._mean = model.landmark_mean[landmarks] + model.landmarks_of(face.residual)[landmarks]
+        self._identity = model.landmark_identity_basis[landmarks]
+        self._expression = model.landmark_expression_basis[landmarks]
         coefficients = face.coefficients
         self._rest = self.shape(replace(coefficients, expression=0.0 * coefficients.expression))
 
@@ -94,7 +93,7 @@ class _Jaw:
 
     def upper_lip_middle(self) -> Float[np.ndarray, "3"]:
         """The middle of the upper lip's inner edge in the neutral face."""
-        return np.asarray(self._rest[self._upper][len(UPPER_LIP) // 2])
+        return np.asarray(_middle(self._rest[self._upper]))
 
     def relative_width(self, shape: Float[np.ndarray, "P 3"]) -> float:
         """The width of the mouth, a fraction of the neutral face's."""
@@ -104,7 +103,7 @@ class _Jaw:
     def displacement(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
         """How far the jaw has moved from its place in the neutral face."""
         moved = shape - self._rest
-        chin, lip = moved[self._chin].mean(axis=0), moved[self._lower][len(LOWER_LIP) // 2]
+        chin, lip = moved[self._chin].mean(axis=0), _middle(moved[self._lower])
         return np.asarray(chin + _LOOK.jaw_from_lip * (lip - chin))
 
     def lip_departure(self, shape: Float[np.ndarray, "P 3"], other: Float[np.ndarray, "P 3"]) -> float:
@@ -115,6 +114,11 @@ class _Jaw:
     def parting(self, shape: Float[np.ndarray, "P 3"]) -> float:
         """The height of the gap between the lips at its widest."""
         return float((shape[self._upper, 1] - shape[self._lower, 1]).max())
+
+
+def _middle(contour: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
+    """The point half way along a contour."""
+    return contour[len(contour) // 2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +156,12 @@ class MouthLayer:
     """
 
     def __init__(
-        self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
+        self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "L 2"]
     ) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
+        """`source` (H,W,3); `points` (L,2) px, its landmarks."""
         pose = face.coefficients.pose
-        self._jaw = _Jaw(face, model)
+        self._schema, self._jaw = model.schema, _Jaw(face, model)
+        lips = points[model.schema.inner_lips_upper], points[model.schema.inner_lips_lower]
         self._source_shape = self._jaw.shape(face.coefficients)
         edge = self._jaw.upper_lip_middle() - np.array([0.0, _LOOK.upper_edge, 0.0])
         self._upper_origin = edge - np.array([0.0, 0.0, _LOOK.upper_depth])
@@ -164,10 +169,10 @@ class MouthLayer:
         density = min(_LOOK.oversampling * float(pose.scale), _LOOK.most_density)
         jaw = self._jaw.displacement(self._source_shape)
         upper, lower = (
-            SourceInside.unroll(source, pose, points, origin, density)
+            SourceInside.unroll(source, pose, lips, origin, density)
             for origin in (self._upper_origin, self._lower_origin + jaw)
         )
-        colors = MouthColors.estimate(source, points, upper.pixels())
+        colors = MouthColors.estimate(source, points, upper.pixels(), model.schema)
         self.chroma = colors.chroma
         self._colors = colors.inside(upper.cavity_brightness())
         self._plates = _make_plates(upper, lower, colors)
@@ -178,7 +183,9 @@ class MouthLayer:
         """Draw the inside of the target's mouth into `canvas` (h,w,3), the picture of the field's region, in place."""
         shape, scale = self._jaw.shape(target), float(target.pose.scale)
         opacity = self._opacity(shape, scale)
-        outline = field.target_points[MOUTH_OPENING, :2] - np.array([field.region.left, field.region.top])
+        outline = field.landmarks[self._schema.mouth_opening, :2] - np.array(
+            [field.region.left, field.region.top]
+        )
         left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, canvas.shape[1::-1])
         if opacity == 0.0 or right <= left or bottom <= top:
@@ -197,7 +204,9 @@ class MouthLayer:
         jaw = self._jaw.displacement(shape)
         upper_view = arch_view(target.pose, self._upper_origin)
         lower_view = arch_view(target.pose, self._lower_origin + jaw)
-        lips = lip_heights(field.target_points[UPPER_LIP, :2], field.target_points[LOWER_LIP, :2], upper_view)
+        upper_lip = field.landmarks[self._schema.inner_lips_upper, :2]
+        lower_lip = field.landmarks[self._schema.inner_lips_lower, :2]
+        lips = lip_heights(upper_lip, lower_lip, upper_view)
         stretched = float(smoothstep(self._jaw.relative_width(shape), *_LOOK.stretched))
         return MouthGeometry(upper_view, lower_view, lips, jaw, _LOOK.stretch_light * stretched)
 

@@ -19,7 +19,6 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.render.inpaint import fill_holes
-from faceanime.render.landmark_groups import LOWER_LIP, UPPER_LIP
 from faceanime.render.mouth import teeth
 from faceanime.render.mouth.arch import arch_surface, arch_view, height_at, lip_heights
 from faceanime.structures.coefficients import HeadPose
@@ -86,15 +85,15 @@ class SourceInside:
         cls,
         source: Pixels,
         pose: HeadPose,
-        points: Float[np.ndarray, "N 2"],
+        lips_px: tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]],
         origin: Float[np.ndarray, "3"],
         density: float,
     ) -> SourceInside:
-        """From a portrait (H,W,3) and its landmarks (px), on an arch at `origin` (model space)."""
+        """From a portrait (H,W,3) and the inner edges of its upper and lower lip, on an arch at `origin`."""
         xy = teeth.window(density)
         surface = arch_surface(xy, origin)
         places = project(surface.reshape(-1, 3), pose)[:, :2].reshape(xy.shape).astype(np.float32)
-        lips = lip_heights(points[UPPER_LIP], points[LOWER_LIP], arch_view(pose, origin))
+        lips = lip_heights(*lips_px, arch_view(pose, origin))
         upper, lower = (np.array([height_at(lip, x) for x in xy[0, :, 0]], np.float32) for lip in lips)
         return cls(sample(source, places, "cubic"), upper - xy[..., 1], xy[..., 1] - lower, density)
 

@@ -276,7 +276,7 @@ def _row(
 
 
 def _held(landmarks: Sequence[Landmarks | None]) -> np.ndarray:
-    """Points (T,478,3) float32; frames without a face, which the first is not, repeat the previous ones."""
+    """Points (T,L,3) float32; frames without a face, which the first is not, repeat the previous ones."""
     points: list[np.ndarray] = []
     for face in landmarks:
         points.append(points[-1] if face is None else face.points_image)

@@ -95,7 +95,7 @@ def _misfit_px(face: FittedSegment, dynamics: Dynamics, model: MorphableModel) -
     tracked = np.array([found is not None for found in face.landmarks])
     found = [landmarks for landmarks in face.landmarks if landmarks is not None]
     points = np.array([landmarks.points_image[:, :2] for landmarks in found])
-    neutral = model.vertices(dynamics.identity, np.zeros(model.expression_count))[: model.landmark_count]
+    neutral = model.landmarks_of(model.vertices(dynamics.identity, np.zeros(model.expression_count)))
     shape = np.stack(
         [
             neutral + seen_basis(model, not landmarks.pinned) @ expression

@@ -190,7 +190,7 @@ def _read(
         if landmarks is not None and index % (_OTHER_FACES.every_s * config.frame_rate) == 0:
             faces = [face.box_px for face in detector.detect(frame.pixels, small_faces=False)]
             others = tuple(box for box in faces if overlap(box, landmarks.box_px) < _OTHER_FACES.same_overlap)
-        view = None if landmarks is None else FaceView.of(frame.pixels, landmarks)
+        view = None if landmarks is None else FaceView.of(frame.pixels, landmarks, detector.schema)
         height, width = frame.pixels.shape[:2]
         yield FrameFaces(index, landmarks, None, sharpness, others), view, (height, width)
 

@@ -59,7 +59,7 @@ class Album:
         )
         return replace(fitted, pose=fitted.pose.resized(side / fitted.picture_side_px), picture_side_px=side)
 
-    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T L 3"], Bool[np.ndarray, " T"]]:
         """The landmarks in px of the crops; all of them were found."""
         points = np.stack([found.points_image for found in self._crops[1]])
         return points, np.ones(len(points), bool)

@@ -12,7 +12,6 @@ from jaxtyping import Float32, UInt8
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.face_window import draw_prior, face_window, mirrored_prior
 from faceanime.generator.pgfg import PgfgConfig
-from faceanime.morphable import topology
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.augment import PLAIN, Appearance
 from faceanime.train.generator.pairs import PairIndex, RenderedPairs
@@ -47,30 +46,32 @@ def face_sample(
 ) -> FaceSample:
     """Source and target of a pair in one light and by one camera, both before the same background if one is given."""
     frames = pairs.frames(pair)
-    window = appearance.place(face_window(frames.source_points, frames.source_pose, config.size_px))
+    window = appearance.place(
+        face_window(frames.source_points, frames.source_pose, config.size_px, pairs.model)
+    )
     cuts = (
         _before(window.cut(picture), window.cut(np.repeat(matte[..., None], 3, axis=-1)), background)
         for picture, matte in ((frames.source, frames.source_matte), (frames.truth, frames.truth_matte))
     )
     source, truth = (appearance.photograph(cut) / np.float32(127.5) - 1.0 for cut in cuts)
     source_prior, target_prior = (
-        draw_prior(config.prior, window, frames.texture, points)
+        draw_prior(config.prior, window, frames.texture, points, pairs.model)
         for points in (frames.source_points, frames.target_points)
     )
     if config.prior.kind == "texture":
         source_prior, target_prior = (
             2.0 * appearance.relight((prior + 1.0) / 2.0) - 1.0 for prior in (source_prior, target_prior)
         )
-    landmarks = window.placed(frames.target_points)[: pairs.model.landmark_count, :2]
+    landmarks = window.placed(pairs.model.landmarks_of(frames.target_points))[:, :2]
     if appearance.mirrored:
         source, truth = (np.ascontiguousarray(picture[:, ::-1]) for picture in (source, truth))
         source_prior, target_prior = (
             mirrored_prior(config.prior, prior, pairs.model) for prior in (source_prior, target_prior)
         )
-        landmarks = landmarks[pairs.model.mirror[: len(landmarks)]] * (-1.0, 1.0) + (config.size_px, 0.0)
+        landmarks = landmarks[pairs.model.landmark_mirror] * (-1.0, 1.0) + (config.size_px, 0.0)
     face = np.zeros((config.size_px, config.size_px, 1), np.float32)
-    cv2.fillPoly(face, [np.rint(landmarks[list(topology.OVAL)] - 0.5).astype(np.int32)], (1.0,))
-    to_aligned = dlib_alignment(landmarks).astype(np.float32)
+    cv2.fillPoly(face, [np.rint(landmarks[pairs.model.schema.oval] - 0.5).astype(np.int32)], (1.0,))
+    to_aligned = dlib_alignment(landmarks, pairs.model.schema).astype(np.float32)
     return FaceSample(source, truth, source_prior, target_prior, face, to_aligned)
 
 

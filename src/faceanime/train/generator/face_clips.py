@@ -36,7 +36,7 @@ class FaceClip(Protocol):
     def motion(self) -> Dynamics:
         """The faces, in px of the pictures."""
 
-    def landmarks(self) -> tuple[Float32[np.ndarray, "T 478 3"], Bool[np.ndarray, " T"]]:
+    def landmarks(self) -> tuple[Float32[np.ndarray, "T L 3"], Bool[np.ndarray, " T"]]:
         """The landmarks in px of the pictures, and whether they were found."""
 
     def pinned(self) -> Bool[np.ndarray, " T"]:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from faceanime.core.errors import NoFaceError
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.axes import measure
+from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_costs
 from faceanime.structures.coefficients import Dynamics
@@ -59,9 +60,9 @@ def choose_sources(
     frames = np.flatnonzero(good)
     if len(frames) == 0:
         raise NoFaceError("any frame of the clip", remedies=("preparing it again",))
-    shape = model.vertices(motion.identity, motion.expression[frames])
-    lips, lids = measure("lips_apart", shape), _lids_apart(shape)
-    smile = np.sum([measure(name, shape) for name in _SMILE], axis=0)
+    shape = model.landmarks_of(model.vertices(motion.identity, motion.expression[frames]))
+    lips, lids = measure("lips_apart", shape, model.schema), _lids_apart(shape, model.schema)
+    smile = np.sum([measure(name, shape, model.schema) for name in _SMILE], axis=0)
     costs = reference_costs(lips, lids, motion.pose.rotation[frames], PORTRAIT_WEIGHTS)
     neutral = int(np.argmin(costs))
     away = _turn_from(motion, int(frames[neutral]), frames)
@@ -90,10 +91,10 @@ def choose_targets(
     step = 1
     if len(frames) == 0:
         frames, step = np.flatnonzero(good), 0
-    shape = model.vertices(motion.identity, motion.expression[frames])
-    lids = _lids_apart(shape)
+    shape = model.landmarks_of(model.vertices(motion.identity, motion.expression[frames]))
+    lids = _lids_apart(shape, model.schema)
     like = _LIKELIHOOD
-    opened = np.clip(measure("lips_apart", shape) / like.opened_lips, 0.0, 1.0)
+    opened = np.clip(measure("lips_apart", shape, model.schema) / like.opened_lips, 0.0, 1.0)
     closed = np.clip(like.closed_gain * (1.0 - lids / np.median(lids)), 0.0, 1.0)
     turned = np.clip(_turn_from(motion, neutral, frames) / like.turned_rad, 0.0, 1.0)
     weight = 1.0 + like.opened * opened + like.closed * closed + like.turned * turned
@@ -107,6 +108,6 @@ def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, " N"]) -> F
     return np.asarray(angle_between(rotation[frames], np.broadcast_to(rotation[frame], (len(frames), 3, 3))))
 
 
-def _lids_apart(shape: Float[np.ndarray, "T V 3"]) -> Float[np.ndarray, " T"]:
+def _lids_apart(shape: Float[np.ndarray, "T L 3"], schema: LandmarkSchema) -> Float[np.ndarray, " T"]:
     """The opening of the more closed eye, eye distances."""
-    return np.minimum(measure("lids_apart_right", shape), measure("lids_apart_left", shape))
+    return np.minimum(*(measure(f"lids_apart_{side}", shape, schema) for side in ("right", "left")))

@@ -117,7 +117,8 @@ class PairFile:
         tensors = {name: file.get_tensor(name) for name in set(file.keys()).difference(_PICTURES)}
         self.name, self.model = path.name, model
         self.licence = str(header.get("rights", {}).get("licence", ""))
-        self.residual = tensors["residual"].astype(np.float64)
+        residual = tensors["residual"].astype(np.float64)
+        self.residual = residual[:, : len(model.mean)]  # older files go on with vertices around the head
         self.times: Int[np.ndarray, " T"] = tensors["frame"]
         self._source_times = tensors["source_frame"]
         self._identity = tensors["identity"].astype(np.float64)

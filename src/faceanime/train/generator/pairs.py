@@ -219,6 +219,6 @@ class RenderedPairs:
                 sample_texture(pixels, face, self.model, self._skin),
                 points,
                 self.maker.windows(points, face.coefficients.pose),
-                MouthLayer(pixels, face, self.model, points[:, :2]).own,
+                MouthLayer(pixels, face, self.model, self.model.landmarks_of(points)[:, :2]).own,
             )
         return self._sources[key]

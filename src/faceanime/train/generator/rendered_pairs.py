@@ -24,8 +24,8 @@ from faceanime.core.config import to_json
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
-from faceanime.face.fit import FitConfig, fit_coefficients
-from faceanime.geometry.camera import project, unproject
+from faceanime.face.fit import FitConfig, fit_coefficients, with_residual
+from faceanime.geometry.camera import project
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
@@ -156,7 +156,7 @@ class _Frames:
 
     motion: Dynamics
     pictures: UInt8[np.ndarray, "T S S 3"]
-    points: Float32[np.ndarray, "T 478 3"]
+    points: Float32[np.ndarray, "T L 3"]
     pinned: Bool[np.ndarray, " T"]
     good: Bool[np.ndarray, " T"]
     """Whether the frame shows a tracked and fitted face."""
@@ -184,7 +184,7 @@ def _portrait(frames: _Frames, frame: int, animator: Animator) -> Portrait:
     landmarks, model = Landmarks(frames.points[frame], 1.0), animator.model
     picture = frames.pictures[frame]
     matte = animator.reader.matte(picture, landmarks)
-    face = _with_residual(frames.motion[frame], frames.points[frame], model)
+    face = with_residual(frames.motion[frame], frames.points[frame], model)
     return Portrait(picture, landmarks, pull_outline_to_hair(face, picture, matte, model), matte, 0)
 
 
@@ -204,7 +204,7 @@ def shut_mouths(portraits: Sequence[Portrait], driver: FaceClip, animator: Anima
         one = shut.coefficients
         batch = FaceCoefficients(one.identity[None], one.expression[None], _stack([one.pose]))
         (picture,) = _render(portrait, batch, animator)
-        points = project(source_shape(shut, model), face.pose)[: model.landmark_count]
+        points = project(model.landmarks_of(source_shape(shut, model)), face.pose)
         landmarks = Landmarks(points.astype(np.float32), 1.0)
         drawn.append(Portrait(picture, landmarks, shut, animator.reader.matte(picture, landmarks), 0))
     return drawn
@@ -215,10 +215,11 @@ def _with_shut_lips(
 ) -> FittedFace:
     """The face with its own eyes, the mouth and brows of a neutral expression, and the lips closed."""
     closing = model.axis("lips_part")
-    per_unit = float(measure("lips_apart", model.expression_basis @ closing))
+    per_unit = float(measure("lips_apart", model.landmark_expression_basis @ closing, model.schema))
     own = face.coefficients
     expression = np.where(np.isin(model.part, EYES), own.expression, neutral)
-    opening = float(measure("lips_apart", model.vertices(own.identity, expression) + face.residual))
+    shape = model.landmarks_of(model.vertices(own.identity, expression) + face.residual)
+    opening = float(measure("lips_apart", shape, model.schema))
     expression = expression - max(opening, 0.0) / per_unit * closing
     return FittedFace(replace(own, expression=expression), face.residual)
 
@@ -303,13 +304,3 @@ def _fit_with_mesh_of(
     """The coefficients that bring the mesh of `face`, residual included, closest to landmarks (px)."""
     own = replace(model, mean=(model.mean + face.residual).astype(model.mean.dtype))
     return fit_coefficients(points, own, config, face.coefficients.identity, pinned)
-
-
-def _with_residual(
-    face: FaceCoefficients, points: Float[np.ndarray, "L 3"], model: MorphableModel
-) -> FittedFace:
-    """The face with the residual that puts its mesh on the landmarks (px) of its frame."""
-    vertices = model.vertices(face.identity, face.expression).astype(np.float64)
-    wanted = project(vertices, face.pose)
-    wanted[: model.landmark_count, :2] = points[:, :2]
-    return FittedFace(face, unproject(wanted, face.pose) - vertices)

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from faceanime.geometry.camera import FLIP_Y
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import vector_from_rotation
-from faceanime.morphable.axes import MEASURES, measure_matrix
+from faceanime.morphable.axes import measure_matrix, measures_of
+from faceanime.morphable.landmark_schema import LandmarkSchema
 
 STEP_FRAMES = 5
 """Changes are taken over so many frames: long enough for a blink, short for a head."""
@@ -29,11 +30,12 @@ stiller, but pose and expression could no longer be told apart (a brow then expl
 
 
 def apparent_drift(
-    films: Sequence[Float[np.ndarray, "N 478 3"]],
-    mean: Float[np.ndarray, "478 3"],
-    expression: Float[np.ndarray, "478 3 K"],
-    metric: Float[np.ndarray, "478 3"],
-    rigid_weight: Float[np.ndarray, "478"],
+    films: Sequence[Float[np.ndarray, "N L 3"]],
+    mean: Float[np.ndarray, "L 3"],
+    expression: Float[np.ndarray, "L 3 K"],
+    metric: Float[np.ndarray, "L 3"],
+    rigid_weight: Float[np.ndarray, " L"],
+    schema: LandmarkSchema,
 ) -> Float[np.ndarray, "K 7"]:
     """Log scale, rotation vector and translation of the rigid points per unit of each expression.
 
@@ -43,7 +45,8 @@ def apparent_drift(
     changes = [_changes(f, mean, expression, metric, rigid_weight) for f in films if len(f) > STEP_FRAMES]
     if not changes:
         return np.zeros((expression.shape[2], len(UNITS)))
-    response = measure_matrix(expression)[[list(MEASURES).index(name) for name in CAUSES]]
+    response = measure_matrix(expression, schema)
+    response = response[[list(measures_of(schema)).index(name) for name in CAUSES]]
     causes = np.concatenate([c for c, _ in changes]) @ response.T
     effects = np.concatenate([e for _, e in changes]) / UNITS
     drift = np.zeros((causes.shape[1], len(UNITS)))
@@ -56,11 +59,11 @@ def apparent_drift(
 
 
 def _changes(
-    film: Float[np.ndarray, "N 478 3"],
-    mean: Float[np.ndarray, "478 3"],
-    expression: Float[np.ndarray, "478 3 K"],
-    metric: Float[np.ndarray, "478 3"],
-    rigid_weight: Float[np.ndarray, "478"],
+    film: Float[np.ndarray, "N L 3"],
+    mean: Float[np.ndarray, "L 3"],
+    expression: Float[np.ndarray, "L 3 K"],
+    metric: Float[np.ndarray, "L 3"],
+    rigid_weight: Float[np.ndarray, " L"],
 ) -> tuple[Float[np.ndarray, "M K"], Float[np.ndarray, "M 7"]]:
     """Changes of expression, and of the rigid points' pose, over `STEP_FRAMES`."""
     seen = film.astype(np.float64) * FLIP_Y

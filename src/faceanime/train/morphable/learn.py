@@ -21,12 +21,13 @@ from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.geometry.camera import FLIP_Y
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.morphable import topology
 from faceanime.morphable.axes import AXES, named_axes
-from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region
+from faceanime.morphable.landmark_embedding import LandmarkEmbedding
+from faceanime.morphable.landmark_schema import Group, LandmarkSchema
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
+from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region, fingerprint
 from faceanime.train.morphable.drift import apparent_drift
 
-OUTER_EYE_CORNERS = (33, 263)
 _FOREHEAD_WEIGHT = 0.3
 """Of the points that the pose is read from: a forehead's skin rises with brows and speech."""
 
@@ -79,89 +80,99 @@ class LearnConfig:
 class Person:
     """What was seen of one person, landmarks in px, z toward the viewer.
 
-    `points` (N,478,3); of films those that lie on an anchor's skin (`face.anchor`). `as_read` (M,478,3), of all frames
+    `points` (N,L,3); of films those that lie on an anchor's skin (`face.anchor`). `as_read` (M,L,3), of all frames
     as the detector reads them, by default `points`: these alone know of a drift.
     """
 
     name: str
-    points: Float[np.ndarray, "N 478 3"]
-    as_read: Float[np.ndarray, "M 478 3"] | None = None
+    points: Float[np.ndarray, "N L 3"]
+    as_read: Float[np.ndarray, "M L 3"] | None = None
 
 
-def learn_model(people: Sequence[Person], config: LearnConfig) -> MorphableModel:
-    """A model from landmarks. Raises MorphableModelError when there are too few people or shapes."""
+def learn_model(
+    people: Sequence[Person],
+    config: LearnConfig,
+    schema: LandmarkSchema = MEDIAPIPE,
+    skin: Int32[np.ndarray, "M 3"] | None = None,
+) -> MorphableModel:
+    """A model from landmarks. Raises MorphableModelError when there are too few people or shapes.
+
+    Its vertices are the landmarks, which the triangles `skin` join (the openings of eyes and mouth left out); both are
+    by default the bundled detector's.
+    """
     seen, wanted = sum(len(p.points) for p in people if len(p.points) > 1), config.expressions
     if len(people) <= config.identities or seen <= 4 * wanted:
         raise MorphableModelError(
             f"{len(people)} people with {seen} filmed shapes cannot carry {config.identities} identity and "
             f"{wanted} expression directions; give more data"
         )
-    rigid_weight = _rigid_weight()
-    mean, mirror = _reference([p.points for p in people], rigid_weight)
+    rigid_weight = _rigid_weight(schema)
+    mean, mirror = _reference([p.points for p in people], rigid_weight, schema)
     shapes = [_aligned(p.points, mean, rigid_weight, config) for p in people]
     shapes = [s for s in shapes if len(s)]
-    weight = _fit_weight(config)
+    weight = _fit_weight(config, schema)
     metric = np.sqrt(weight[:, None] * np.array([1.0, 1.0, config.depth_weight]))
-    mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config)
+    mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config, schema)
     read = [p.points if p.as_read is None else p.as_read for p in people]
-    drift = apparent_drift([film for film in read if len(film) > 1], mean, expression, metric, rigid_weight)
+    films = [film for film in read if len(film) > 1]
+    drift = apparent_drift(films, mean, expression, metric, rigid_weight, schema)
     drift = _mirrored_drift(drift, expression, mirror, _parts(config))
-    ring = _ring(mean)
-    everything = np.concatenate([mean, ring])
-    identity_ring = identity[list(topology.OVAL)]
-    triangles, region = _triangles(len(mean), len(ring) // len(topology.OVAL), everything)
-    expression_all = np.concatenate([expression, np.zeros((len(ring), 3, expression.shape[2]))])
-    repeats = len(ring) // len(topology.OVAL)
+    triangles, region = _triangles(mean, skin_triangles() if skin is None else skin, schema)
+    numbers = {"mean": mean, "identity_basis": identity, "expression_basis": expression}
+    numbers = {name: array.astype(np.float32) for name, array in numbers.items()}
     return MorphableModel(
-        mean=everything.astype(np.float32),
-        identity_basis=np.concatenate([identity, *[identity_ring] * repeats]).astype(np.float32),
-        expression_basis=expression_all.astype(np.float32),
+        id=fingerprint(**numbers),
+        schema=schema,
+        embedding=LandmarkEmbedding.selecting(np.arange(schema.count)),
+        **numbers,
         triangles=triangles,
         region=region,
         fit_weight=weight.astype(np.float32),
         rigid_weight=rigid_weight.astype(np.float32),
-        mirror=_mirror_map(everything),
+        mirror=_mirror_map(mean),
         part=_parts(config),
         drift=drift.astype(np.float32),
-        axes=named_axes(expression, _parts(config)).astype(np.float32),
+        axes=named_axes(expression, _parts(config), schema).astype(np.float32),
         axis_names=tuple(AXES),
     )
 
 
-def _rigid_weight() -> Float[np.ndarray, "478"]:
-    weight = np.zeros(topology.LANDMARK_COUNT)
-    weight[list(topology.RIGID)] = 1.0
-    weight[list(topology.FOREHEAD)] = _FOREHEAD_WEIGHT
+def _rigid_weight(schema: LandmarkSchema) -> Float[np.ndarray, " L"]:
+    weight = np.zeros(schema.count)
+    weight[schema.rigid] = 1.0
+    weight[schema.forehead] = _FOREHEAD_WEIGHT
     return weight
 
 
-def _fit_weight(config: LearnConfig) -> Float[np.ndarray, "478"]:
-    weight = np.ones(topology.LANDMARK_COUNT)
-    weight[topology.LIPS] = config.lip_weight
-    weight[topology.LIDS] = config.lid_weight
-    weight[topology.IRISES] = config.iris_weight
+def _fit_weight(config: LearnConfig, schema: LandmarkSchema) -> Float[np.ndarray, " L"]:
+    weight = np.ones(schema.count)
+    weight[schema.lips] = config.lip_weight
+    weight[schema.lids] = config.lid_weight
+    weight[schema.irises] = config.iris_weight
     return weight
 
 
 def _reference(
-    stacks: Sequence[Float[np.ndarray, "N 478 3"]], rigid_weight: Float[np.ndarray, "478"]
-) -> tuple[Float[np.ndarray, "478 3"], Int32[np.ndarray, "478"]]:
+    stacks: Sequence[Float[np.ndarray, "N L 3"]],
+    rigid_weight: Float[np.ndarray, " L"],
+    schema: LandmarkSchema,
+) -> tuple[Float[np.ndarray, "L 3"], Int32[np.ndarray, " L"]]:
     """The mean shape, upright, frontal, symmetric, in model units; and the mirror map."""
     first = np.stack([s[len(s) // 2] for s in stacks]) * FLIP_Y
-    mean = _normalised(first.mean(axis=0))
+    mean = _normalised(first.mean(axis=0), schema)
     for _ in range(5):
         scale, rotation, offset = weighted_procrustes(first, mean, rigid_weight)
         moved = scale[:, None, None] * first @ np.swapaxes(rotation, 1, 2) + offset[:, None]
-        mean = _normalised(np.median(moved, axis=0))
+        mean = _normalised(np.median(moved, axis=0), schema)
         mirror = _mirror_map(mean)
-        mean = _normalised((mean + mean[mirror] * MIRROR_X) / 2)
+        mean = _normalised((mean + mean[mirror] * MIRROR_X) / 2, schema)
     return mean, mirror
 
 
-def _normalised(shape: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "478 3"]:
+def _normalised(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> Float[np.ndarray, "L 3"]:
     """The middle of the rigid points is the origin, the distance of the eyes' outer corners 1."""
-    centred = shape - shape[list(topology.RIGID)].mean(axis=0)
-    right, left = OUTER_EYE_CORNERS
+    centred = shape - shape[schema.rigid].mean(axis=0)
+    right, left = (eye.outer_corner for eye in schema.eyes)
     return np.asarray(centred / np.linalg.norm(centred[left] - centred[right]))
 
 
@@ -181,11 +192,11 @@ def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
 
 
 def _aligned(
-    points: Float[np.ndarray, "N 478 3"],
-    mean: Float[np.ndarray, "478 3"],
-    rigid_weight: Float[np.ndarray, "478"],
+    points: Float[np.ndarray, "N L 3"],
+    mean: Float[np.ndarray, "L 3"],
+    rigid_weight: Float[np.ndarray, " L"],
     config: LearnConfig,
-) -> Float[np.ndarray, "M 478 3"]:
+) -> Float[np.ndarray, "M L 3"]:
     keep = np.linspace(0, len(points) - 1, min(len(points), config.frames_per_person)).astype(int)
     seen = points[keep].astype(np.float64) * FLIP_Y
     scale, rotation, offset = weighted_procrustes(seen, mean, rigid_weight)
@@ -195,18 +206,19 @@ def _aligned(
 
 
 def _two_factors(
-    shapes: Sequence[Float[np.ndarray, "N 478 3"]],
-    mean: Float[np.ndarray, "478 3"],
-    mirror: Int32[np.ndarray, "478"],
-    metric: Float[np.ndarray, "478 3"],
+    shapes: Sequence[Float[np.ndarray, "N L 3"]],
+    mean: Float[np.ndarray, "L 3"],
+    mirror: Int32[np.ndarray, " L"],
+    metric: Float[np.ndarray, "L 3"],
     config: LearnConfig,
-) -> tuple[Float[np.ndarray, "478 3"], Float[np.ndarray, "478 3 K_id"], Float[np.ndarray, "478 3 K_exp"]]:
+    schema: LandmarkSchema,
+) -> tuple[Float[np.ndarray, "L 3"], Float[np.ndarray, "L 3 K_id"], Float[np.ndarray, "L 3 K_exp"]]:
     """Alternate: expressions from how filmed people stray from their own face, identities from those faces."""
     neutral = np.stack([s.mean(axis=0) for s in shapes])
     films = [i for i, s in enumerate(shapes) if len(s) > 1]
     for _ in range(config.rounds):
         strayed = np.concatenate([shapes[i] - neutral[i] for i in films])
-        expression = _expressions(strayed, mean, mirror, metric, config)
+        expression = _expressions(strayed, mean, mirror, metric, config, schema)
         mean = neutral.mean(axis=0)
         mean = (mean + mean[mirror] * MIRROR_X) / 2
         identity = _principal(_covariance(neutral - mean, mirror), 1.0, metric, config.identities)
@@ -221,12 +233,12 @@ _FILM_RIDGE = 3.0
 
 
 def _neutral(
-    shapes: Float[np.ndarray, "N 478 3"],
-    mean: Float[np.ndarray, "478 3"],
-    identity: Float[np.ndarray, "478 3 K_id"],
-    expression: Float[np.ndarray, "478 3 K_exp"],
-    metric: Float[np.ndarray, "478 3"],
-) -> Float[np.ndarray, "478 3"]:
+    shapes: Float[np.ndarray, "N L 3"],
+    mean: Float[np.ndarray, "L 3"],
+    identity: Float[np.ndarray, "L 3 K_id"],
+    expression: Float[np.ndarray, "L 3 K_exp"],
+    metric: Float[np.ndarray, "L 3"],
+) -> Float[np.ndarray, "L 3"]:
     """A person's mean shape less its most probable mean expression."""
     average = shapes.mean(axis=0)
     basis = np.concatenate([identity, expression], axis=2) * metric[..., None]
@@ -239,18 +251,19 @@ def _neutral(
 
 
 def _expressions(
-    strayed: Float[np.ndarray, "N 478 3"],
-    mean: Float[np.ndarray, "478 3"],
-    mirror: Int32[np.ndarray, "478"],
-    metric: Float[np.ndarray, "478 3"],
+    strayed: Float[np.ndarray, "N L 3"],
+    mean: Float[np.ndarray, "L 3"],
+    mirror: Int32[np.ndarray, " L"],
+    metric: Float[np.ndarray, "L 3"],
     config: LearnConfig,
-) -> Float[np.ndarray, "478 3 K"]:
+    schema: LandmarkSchema,
+) -> Float[np.ndarray, "L 3 K"]:
     """Principal directions of each part of the face by itself, in the order of `model.Part`.
 
     Localised, so that a blink moves no lip and a person can wink although people seldom do. The left side's
     directions are the right side's, mirrored.
     """
-    masks = topology.part_masks(mean)
+    masks = part_masks(mean, schema)
     covariance = _covariance(strayed, mirror)
     counts = (config.eye_expressions, config.brow_expressions, config.mouth_expressions)
     eye, brow, mouth = (
@@ -268,8 +281,8 @@ def _parts(config: LearnConfig) -> Int32[np.ndarray, " K_exp"]:
 
 def _mirrored_drift(
     drift: Float[np.ndarray, "K 7"],
-    expression: Float[np.ndarray, "478 3 K"],
-    mirror: Int32[np.ndarray, "478"],
+    expression: Float[np.ndarray, "L 3 K"],
+    mirror: Int32[np.ndarray, " L"],
     part: Int32[np.ndarray, " K"],
 ) -> Float[np.ndarray, "K 7"]:
     """The drift made symmetric: mirrored expressions drift in mirrored ways."""
@@ -286,7 +299,7 @@ def _mirrored_drift(
 
 
 def _covariance(
-    deviation: Float[np.ndarray, "N 478 3"], mirror: Int32[np.ndarray, "478"]
+    deviation: Float[np.ndarray, "N L 3"], mirror: Int32[np.ndarray, " L"]
 ) -> Float[np.ndarray, "D D"]:
     """Of the flattened shapes and their mirror images."""
     flat = deviation.reshape(len(deviation), -1)
@@ -298,10 +311,10 @@ def _covariance(
 
 def _principal(
     covariance: Float[np.ndarray, "D D"],
-    mask: float | Float[np.ndarray, "478 1"],
-    metric: Float[np.ndarray, "478 3"],
+    mask: float | Float[np.ndarray, "L 1"],
+    metric: Float[np.ndarray, "L 3"],
     count: int,
-) -> Float[np.ndarray, "478 3 K"]:
+) -> Float[np.ndarray, "L 3 K"]:
     """Weighted principal directions of masked shapes, each one standard deviation long."""
     weight = (mask * metric).ravel()
     size = len(covariance)
@@ -311,37 +324,16 @@ def _principal(
     return np.asarray((basis * sign).reshape(*metric.shape, count) / metric[..., None])
 
 
-RING_STEPS = ((1.12, 0.35), (1.28, 0.75), (1.5, 1.0))
-"""Rings around the face's oval: distance from its centre as a factor, and how far back toward the skull."""
-SKULL_DEPTH = -1.05
-"""z of the head's widest outline, model units (about the plane of the ears)."""
-
-
-def _ring(mean: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "R 3"]:
-    """Rigid rings over forehead, temples, jaw and neck: what hair and neck hang on."""
-    oval = mean[list(topology.OVAL)]
-    centre = (oval.max(axis=0) + oval.min(axis=0)) / 2
-    rings = []
-    for factor, back in RING_STEPS:
-        ring = centre + (oval - centre) * factor
-        ring[:, 2] = oval[:, 2] + (SKULL_DEPTH - oval[:, 2]) * back
-        rings.append(ring)
-    return np.concatenate(rings)
-
-
 def _triangles(
-    landmarks: int, rings: int, vertices: Float[np.ndarray, "V 3"]
+    vertices: Float[np.ndarray, "V 3"], skin: Int32[np.ndarray, "M 3"], schema: LandmarkSchema
 ) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, " F"]]:
-    """Skin, closed holes and rings, counter-clockwise seen from the front, with their regions."""
-    from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
-
-    skin = topology.triangles_from_edges(FACEMESH_TESSELATION)
+    """Skin and closed holes, counter-clockwise seen from the front, with their regions."""
+    right, left = schema.eyes
     parts = [
         (skin.tolist(), Region.SKIN),
-        (topology.strip_between(topology.RIGHT_EYE_LOWER, topology.RIGHT_EYE_UPPER), Region.RIGHT_EYE),
-        (topology.strip_between(topology.LEFT_EYE_LOWER, topology.LEFT_EYE_UPPER), Region.LEFT_EYE),
-        (topology.strip_between(topology.INNER_LIPS_LOWER, topology.INNER_LIPS_UPPER), Region.MOUTH),
-        (_ring_triangles(landmarks, rings), Region.RING),
+        (strip_between(right.lower, right.upper), Region.RIGHT_EYE),
+        (strip_between(left.lower, left.upper), Region.LEFT_EYE),
+        (strip_between(schema.inner_lips_lower, schema.inner_lips_upper), Region.MOUTH),
     ]
     triangles = np.concatenate([np.asarray(t, np.int32) for t, _ in parts])
     region = np.concatenate([np.full(len(t), r, np.int32) for t, r in parts])
@@ -351,12 +343,33 @@ def _triangles(
     return triangles, region
 
 
-def _ring_triangles(landmarks: int, rings: int) -> list[tuple[int, int, int]]:
-    n = len(topology.OVAL)
-    loops = [list(topology.OVAL)] + [[landmarks + r * n + k for k in range(n)] for r in range(rings)]
+def strip_between(lower: Group, upper: Group) -> list[tuple[int, int, int]]:
+    """Triangles that close a hole between two contours of equal length with common ends."""
     faces = []
-    for inner, outer in zip(loops, loops[1:], strict=False):
-        for k in range(n):
-            m = (k + 1) % n
-            faces += [(inner[k], inner[m], outer[m]), (inner[k], outer[m], outer[k])]
+    for i in range(len(lower) - 1):
+        a, b, c, d = (int(v) for v in (lower[i], lower[i + 1], upper[i], upper[i + 1]))
+        faces += [f for f in ((a, b, d), (a, d, c)) if len(set(f)) == 3]
     return faces
+
+
+_PART_SOFTNESS = 0.09
+"""Width of the seam between two parts, model units (1 = distance of the outer eye corners)."""
+
+
+def part_masks(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> dict[str, Float[np.ndarray, " L"]]:
+    """How much each point belongs to each part of the face; smooth, and 1 in sum at every point."""
+    right, left = schema.eyes
+    groups = {
+        "right_eye": right.whole,
+        "left_eye": left.whole,
+        "right_brow": right.brow,
+        "left_brow": left.brow,
+        "mouth": np.concatenate([schema.outer_lips, schema.nose, schema.cheeks]),
+    }
+    near = {
+        name: np.linalg.norm(shape[:, None, :2] - shape[None, group, :2], axis=-1).min(axis=1)
+        for name, group in groups.items()
+    }
+    closeness = {name: np.exp(-((d / _PART_SOFTNESS) ** 2)) + 1e-12 for name, d in near.items()}
+    total = sum(closeness.values())
+    return {name: c / total for name, c in closeness.items()}

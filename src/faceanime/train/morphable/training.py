@@ -41,7 +41,8 @@ class LandmarkReader:
             faces = [face.points_image for face in self.detector.detect(read_image(path))[:1]]
             return FaceLandmarks(faces, faces)
         frames = self.tracker.read(read_frames(path))
-        views = [FaceView.of(frame.pixels, face) for frame, face in frames if face is not None]
+        schema = self.detector.schema
+        views = [FaceView.of(frame.pixels, face, schema) for frame, face in frames if face is not None]
         pinned = self.tracker.pinned(views)
         return FaceLandmarks(
             [view.landmarks.points_image for view in views],
@@ -56,8 +57,8 @@ class FaceLandmarks:
     The landmarks of a picture count as pinned.
     """
 
-    as_read: list[Float32[np.ndarray, "478 3"]]
-    pinned: list[Float32[np.ndarray, "478 3"]]
+    as_read: list[Float32[np.ndarray, "L 3"]]
+    pinned: list[Float32[np.ndarray, "L 3"]]
 
 
 def train_morphable(

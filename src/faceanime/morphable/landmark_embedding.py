@@ -1,0 +1,109 @@
+"""How a model's vertices determine its landmarks: a sparse (landmark x vertex) matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, Int32
+
+from faceanime.core.errors import MorphableModelError, check_shape
+
+_SUM_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class LandmarkEmbedding:
+    """Each landmark as the weighted mean of up to three vertices (barycentric coordinates in a triangle, mostly).
+
+    `vertex` (L,3) and `weight` (L,3), whose rows add up to 1. A landmark that is a vertex has weight 1 at that and 0
+    at the other two.
+    """
+
+    vertex: Int32[np.ndarray, "L 3"]
+    weight: Float32[np.ndarray, "L 3"]
+
+    def __post_init__(self) -> None:
+        check_shape("LandmarkEmbedding.vertex", self.vertex, None, 3)
+        check_shape("LandmarkEmbedding.weight", self.weight, len(self.vertex), 3)
+        if (np.abs(self.weight.sum(axis=1) - 1.0) > _SUM_TOLERANCE).any():
+            raise MorphableModelError("the weights of a landmark's vertices do not add up to 1")
+
+    @classmethod
+    def selecting(cls, vertices: Int[np.ndarray, " L"]) -> LandmarkEmbedding:
+        """Every landmark a vertex."""
+        weight = np.zeros((len(vertices), 3), np.float32)
+        weight[:, 0] = 1.0
+        return cls(np.repeat(np.asarray(vertices, np.int32)[:, None], 3, axis=1), weight)
+
+    @cached_property
+    def nearest_vertex(self) -> Int32[np.ndarray, " L"]:
+        """The vertex that weighs most in each landmark: where the mesh is joined to others, or cut, at a landmark."""
+        return np.take_along_axis(self.vertex, self.weight.argmax(axis=1)[:, None], axis=1)[:, 0]
+
+    @cached_property
+    def is_selection(self) -> bool:
+        """Whether every landmark is a vertex."""
+        return bool((self.weight.max(axis=1) == 1.0).all())
+
+    def of(self, vertices: Float[np.ndarray, "*B V C"]) -> Float[np.ndarray, "*B L C"]:
+        """The landmarks of a mesh, or of anything else that is known of its vertices. May be a view of `vertices`."""
+        if self._is_first:
+            return vertices[..., : len(self.vertex), :]
+        if self.is_selection:
+            return vertices[..., self.nearest_vertex, :]
+        corners = vertices[..., self.vertex, :]
+        return np.asarray((corners * self.weight[..., None].astype(vertices.dtype)).sum(axis=-2))
+
+    def is_identity(self, vertex_count: int) -> bool:
+        """Whether landmarks and vertices are the same points in the same order."""
+        return self._is_first and len(self.vertex) == vertex_count
+
+    @cached_property
+    def _is_first(self) -> bool:
+        """Whether landmark i is vertex i."""
+        return self.is_selection and bool((self.nearest_vertex == np.arange(len(self.vertex))).all())
+
+    def spread(
+        self, moves: Float[np.ndarray, "L C"], triangles: Int[np.ndarray, "F 3"], vertex_count: int
+    ) -> Float[np.ndarray, "V C"]:
+        """The smoothest movement of all vertices that moves the landmarks by `moves`.
+
+        It minimises the sum of squared differences along the edges of the mesh (a harmonic interpolation with uniform
+        weights); vertices that no path of edges joins to a landmark stay.
+        """
+        count = len(self.vertex)
+        if self.is_selection and np.unique(np.r_[self.nearest_vertex, triangles.ravel()]).size == count:
+            spread = np.zeros((vertex_count, moves.shape[1]), moves.dtype)
+            spread[self.nearest_vertex] = moves
+            return spread
+        return _harmonic(self.vertex, self.weight, moves, triangles, vertex_count)
+
+
+_STAY = 1e-9
+"""Weight by which a vertex holds its place, against 1 for an edge: decides only where no edge leads to a landmark."""
+
+
+def _harmonic(
+    vertex: Int32[np.ndarray, "L 3"],
+    weight: Float32[np.ndarray, "L 3"],
+    moves: Float[np.ndarray, "L C"],
+    triangles: Int[np.ndarray, "F 3"],
+    vertex_count: int,
+) -> Float[np.ndarray, "V C"]:
+    """`LandmarkEmbedding.spread` of any embedding, by Lagrange multipliers."""
+    from scipy.sparse import block_array, csr_array, diags_array, eye_array  # seldom needed, slow to import
+    from scipy.sparse.linalg import spsolve
+
+    a, b = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()
+    joined = csr_array((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), (vertex_count, vertex_count))
+    joined.data[:] = 1.0  # an edge counts once, however many triangles share it
+    laplacian = diags_array(joined.sum(axis=1)) - joined + _STAY * eye_array(vertex_count)
+    rows = np.repeat(np.arange(len(vertex)), 3)
+    embedding = csr_array(
+        (weight.ravel().astype(np.float64), (rows, vertex.ravel())), (len(vertex), vertex_count)
+    )
+    system = block_array([[laplacian, embedding.T], [embedding, None]], format="csc")
+    right = np.concatenate([np.zeros((vertex_count, moves.shape[1])), moves])
+    return np.asarray(spsolve(system, right)[:vertex_count])
