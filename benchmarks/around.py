@@ -25,7 +25,7 @@ from faceanime.face.segment import PersonSegmenter
 from faceanime.geometry.flow import sample
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
 from faceanime.structures.frames import Pixels
 from headroom import hull
 

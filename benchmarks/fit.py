@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from faceanime.face.config import FitConfig, SmoothConfig, TrackConfig
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.fit import FitConfig, fit_coefficients, seen_basis
+from faceanime.face.fit import fit_coefficients, seen_basis
 from faceanime.face.sequence import fit_sequence
-from faceanime.face.smooth import SmoothConfig
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.video import read_frames

@@ -21,7 +21,7 @@ from faceanime.media.video import read_frames
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
 

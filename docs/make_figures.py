@@ -20,8 +20,8 @@ import skimage.data
 from PIL import Image
 
 from faceanime import Animator, AnimatorConfig, Dynamics, Portrait, read_image
-from faceanime.dynamics.motions import bundled_motion
-from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.dynamics.bundled_motions import bundled_motion
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
 from faceanime.generator.conditions import WindowMaker
@@ -36,7 +36,7 @@ from faceanime.prior.sparse_texture import (
     sparse_skin,
 )
 from faceanime.render.clay import shade_face
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
 from faceanime.structures.frames import Pixels
 
 FIGURES = Path(__file__).parent / "figures"

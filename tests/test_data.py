@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from faceanime import Animator
-from faceanime.dynamics.retarget import RetargetConfig
-from faceanime.face.fit import FitConfig, fit_coefficients
-from faceanime.face.track import TrackConfig
+from faceanime.dynamics.retarget_config import RetargetConfig
+from faceanime.face.config import FitConfig, TrackConfig
+from faceanime.face.fit import fit_coefficients
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import vector_from_rotation
 from faceanime.media.video import read_frames

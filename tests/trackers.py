@@ -1,7 +1,8 @@
 """A landmark tracker with the bundled parts."""
 
+from faceanime.face.config import TrackConfig
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.morphable.model import load_model
 
 

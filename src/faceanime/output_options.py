@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceanime.core.errors import ConfigError, OutputError
-from faceanime.core.files import check_output, is_same_file
+from faceanime.core.files import check_input, check_output, is_same_file
 from faceanime.media.video_output import video_output
 
 SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 16, 3840
@@ -57,6 +57,22 @@ def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], stil
         if any(preview.resolve().is_relative_to(taken.resolve()) for taken in (out, written)):
             raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
     return written
+
+
+def check_early(
+    out: Path, options: OutputOptions, inputs: Sequence[Path], weights: Sequence[Path | None] = ()
+) -> None:
+    """Check what can be checked of a command's paths before anything heavy is loaded.
+
+    Raises MediaError for `inputs` and `weights` that cannot be read, OutputError for results that cannot be written
+    under any of the ways in which `out` may be understood.
+    """
+    for path in [*inputs, *(path for path in weights if path is not None)]:
+        check_input(path)
+    if out.suffix.lower() not in STILL_SUFFIXES:
+        check_result(out, options, inputs, still=False)
+    else:  # a picture, or a folder of pictures: the driver tells
+        refuse_input(out, inputs)
 
 
 def refuse_input(target: Path, inputs: Sequence[Path]) -> None:

@@ -22,16 +22,18 @@ from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import open_driver
 from faceanime.dynamics import rollout
 from faceanime.dynamics.predictor import Predictor
-from faceanime.dynamics.retarget import RetargetConfig, retarget, room_in_picture
+from faceanime.dynamics.retarget import retarget, room_in_picture
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.face.detect import FaceChoice, LandmarkDetector, MediapipeDetector
-from faceanime.face.reader import FaceReader, ReadConfig
+from faceanime.face.config import FaceChoice, ReadConfig
+from faceanime.face.detect import LandmarkDetector, MediapipeDetector
+from faceanime.face.reader import FaceReader
 from faceanime.face.segment import PersonSegmenter
 from faceanime.generator.renderers import open_renderer
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.render.geometric import GeometricConfig
+from faceanime.render.config import GeometricConfig, RendererConfig
 from faceanime.render.head.sheet import hair_pose
-from faceanime.render.renderer import Renderer, RendererConfig
+from faceanime.render.renderer import Renderer
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait

@@ -168,8 +168,7 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     from faceanime.face.mediapipe_models import MESH_VIEW_PX, MeshModel
     from faceanime.generator.renderers import open_renderer
     from faceanime.morphable.model import load_model
-    from faceanime.render.geometric import GeometricConfig
-    from faceanime.render.renderer import RendererConfig
+    from faceanime.render.config import GeometricConfig, RendererConfig
     from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
     from faceanime.structures.landmarks import Landmarks
     from faceanime.structures.portrait import Portrait

@@ -19,8 +19,9 @@ from faceanime.drivers.open_driver import open_driver
 from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import SUFFIX, MotionNote, check_motion_path, is_motion_file, save_motion
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.face.config import FaceChoice
 from faceanime.face.crop import crop_pixels
-from faceanime.face.detect import FaceChoice, warn_of_other_faces
+from faceanime.face.detect import warn_of_other_faces
 from faceanime.media.contact_sheet import Picture
 from faceanime.media.image import is_image_file, picture_output, read_image, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart
+from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
 from faceanime.dynamics.editing import (
     HEAD_AXES,
     amplify,
@@ -21,7 +22,7 @@ from faceanime.dynamics.editing import (
     motion_from_keyframes,
     with_axes,
 )
-from faceanime.dynamics.motions import bundled_motion, bundled_motions, make_motions
+from faceanime.dynamics.motions import make_motions
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angle_between, angles_from_rotation
 from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel

@@ -11,7 +11,7 @@ from faceanime.evaluate.evaluation_config import EvaluateConfig, rows_trained_on
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
 
 
 def test_rows_trained_with_the_identity_network_are_named(tmp_path: Path, model: MorphableModel) -> None:

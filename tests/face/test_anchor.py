@@ -8,14 +8,15 @@ import pytest
 from faces import as_frames, astronaut
 
 from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, calmest
-from faceanime.face.track import TrackConfig
+from faceanime.face.config import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
+from faceanime.render.config import GeometricConfig
+from faceanime.render.geometric import PortraitLayers
 from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.landmarks import Landmarks
 from heads import axes_of, landmarks_of, pose_of

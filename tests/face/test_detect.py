@@ -5,7 +5,8 @@ import pytest
 from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
 
 from faceanime.core.errors import ConfigError, NoFaceError
-from faceanime.face.detect import DetectConfig, MediapipeDetector, choose_face, largest_face, require_faces
+from faceanime.face.config import DetectConfig
+from faceanime.face.detect import MediapipeDetector, choose_face, largest_face, require_faces
 from faceanime.structures.landmarks import Landmarks
 
 

@@ -7,7 +7,8 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from faceanime.core.errors import ConfigError, ShapeError
-from faceanime.face.fit import FitConfig, fit_coefficients, fit_face
+from faceanime.face.config import FitConfig
+from faceanime.face.fit import fit_coefficients, fit_face
 from faceanime.geometry.camera import FLIP_Y, project
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
 from faceanime.morphable.model import MorphableModel

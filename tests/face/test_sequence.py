@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from faceanime.core.errors import NoFaceError
-from faceanime.face.fit import FitConfig, fit_coefficients
+from faceanime.face.config import FitConfig, SmoothConfig
+from faceanime.face.fit import fit_coefficients
 from faceanime.face.sequence import CHUNK_FRAMES, DYNAMICS_SIZE_PX, fit_sequence
-from faceanime.face.smooth import SmoothConfig
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose

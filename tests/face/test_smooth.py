@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from faceanime.core.errors import ConfigError
-from faceanime.face.smooth import SmoothConfig, bridge_gaps, smooth_dynamics, smooth_series
+from faceanime.face.config import SmoothConfig
+from faceanime.face.smooth import bridge_gaps, smooth_dynamics, smooth_series
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
 from faceanime.structures.coefficients import Dynamics, HeadPose
 

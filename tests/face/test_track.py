@@ -5,8 +5,9 @@ import pytest
 from faces import FACE_WIDTH_PX, as_frames, astronaut, moved
 
 from faceanime.core.errors import ConfigError
+from faceanime.face.config import TrackConfig
 from faceanime.face.landmark_view import place_of
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.landmarks import Landmarks
 from trackers import bundled_tracker

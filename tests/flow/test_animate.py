@@ -20,9 +20,9 @@ from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
 from faceanime.core.errors import Cancelled
 from faceanime.core.progress import CallbackProgress, SilentProgress
+from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
 from faceanime.dynamics.motion_file import load_motion, save_motion
-from faceanime.dynamics.motions import bundled_motion, bundled_motions
-from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.media.animation import webp_timing
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video
@@ -31,7 +31,8 @@ from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
+from faceanime.render.config import GeometricConfig
+from faceanime.render.geometric import PortraitLayers
 from faceanime.render.geometric_renderer import GeometricDrawer, GeometricRenderer
 from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import Dynamics

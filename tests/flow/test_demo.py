@@ -7,7 +7,7 @@ from pathlib import Path
 from program import Program, pictures
 
 from faceanime.commands.demo import MOTIONS
-from faceanime.dynamics.motions import bundled_motion, bundled_motions
+from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
 from faceanime.media.image import read_image
 
 

@@ -11,8 +11,8 @@ import pytest
 from program import Program, pictures
 
 from faceanime.core.weights import read_header
+from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.dynamics.motion_file import load_motion
-from faceanime.dynamics.motions import bundled_motion
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.structures.coefficients import Dynamics
 

@@ -34,9 +34,9 @@ from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
+from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.preparation import prepare
-from faceanime.train.data.segments import PrepareConfig
 
 SIZE = 192
 SELF_TABLES = ("Pictures", "L1 by region", "Sharpness by region", "Faces", "Time", "Fréchet distances")

@@ -19,8 +19,8 @@ from faceanime.face.detect import MediapipeDetector
 from faceanime.geometry.similarity import warp_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import load_model
+from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.preparation import Prepared, prepare
-from faceanime.train.data.segments import PrepareConfig
 from faceanime.train.data.videos import split_of
 
 SIZE = 128

@@ -24,8 +24,8 @@ from faceanime.evaluate.geometry_metrics import (
 )
 from faceanime.evaluate.image_metrics import l1, laplacian_energy
 from faceanime.evaluate.pair_evaluator import MetricModels, region_masks, track_face
+from faceanime.face.config import TrackConfig
 from faceanime.face.identity import DlibIdentity
-from faceanime.face.track import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import warp_image
 from faceanime.morphable.axes import measured

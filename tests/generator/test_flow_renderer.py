@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info
 from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
-from faceanime.dynamics.motions import bundled_motion
+from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
 from faceanime.generator.flow_renderer import Repairer, WindowNetworks
 from faceanime.generator.generator_file import load_generator, save_generator
@@ -22,8 +22,8 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, sparse_skin
+from faceanime.render.config import RendererConfig
 from faceanime.render.mouth.layer import MouthLayer
-from faceanime.render.renderer import RendererConfig
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.portrait import Portrait
 from faceanime.structures.raster import Box

@@ -17,7 +17,7 @@ from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
 

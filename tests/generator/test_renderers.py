@@ -8,10 +8,9 @@ import pytest
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import bundled
-from faceanime.generator.flow_renderer import FLOW
-from faceanime.generator.pgfg_renderer import PGFG
+from faceanime.generator import flow_renderer, pgfg_renderer
 from faceanime.generator.renderers import renderer_of, weights_of
-from faceanime.render.renderer import Quality, RendererConfig
+from faceanime.render.config import Quality, RendererConfig
 
 
 @pytest.mark.parametrize("quality", ["fast", "quality"])
@@ -23,8 +22,8 @@ def test_both_qualities_come_along(quality: Quality) -> None:
 
 def test_own_weights_come_first() -> None:
     own = Path("own.safetensors")
-    assert PGFG.weights(RendererConfig("pgfg", generator=own)) == own
-    assert FLOW.weights(RendererConfig(generator=own)) == own
+    assert pgfg_renderer.KIND.weights(RendererConfig("pgfg", generator=own)) == own
+    assert flow_renderer.KIND.weights(RendererConfig(generator=own)) == own
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
-from faceanime.render.renderer import Quality, RendererConfig
+from faceanime.render.config import Quality, RendererConfig
 from faceanime.train.generator.window_errors import sharpness
 
 

@@ -17,16 +17,16 @@ import torch
 from faceanime import cli
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
+from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.dynamics.motion_file import load_motion, save_motion
-from faceanime.dynamics.motions import bundled_motion
-from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.face.config import FitConfig, SmoothConfig, TrackConfig
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.fit import FitConfig
 from faceanime.face.landmark_view import Place, Reading
 from faceanime.face.sequence import fit_sequence
-from faceanime.face.smooth import SmoothConfig, smooth_dynamics
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.smooth import smooth_dynamics
+from faceanime.face.track import LandmarkTracker
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.geometry.camera import project
@@ -38,8 +38,8 @@ from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, render_texture, sample_texture, sparse_skin
 from faceanime.render.clay import shade_face
-from faceanime.render.geometric import DRAWINGS, GeometricConfig
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.geometric import DRAWINGS
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Frame
 from faceanime.structures.landmarks import Landmarks

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from faceanime.core.errors import ConfigError, MorphableModelError
-from faceanime.face.fit import FitConfig, fit_coefficients
+from faceanime.face.config import FitConfig
+from faceanime.face.fit import fit_coefficients
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel

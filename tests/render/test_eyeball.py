@@ -5,9 +5,10 @@ import pytest
 
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
+from faceanime.render.config import GeometricConfig, WarpConfig
 from faceanime.render.eyes.eyeball import EyeLayer
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
-from faceanime.render.head.sheet import WarpConfig, WarpSheet
+from faceanime.render.geometric import PortraitLayers
+from faceanime.render.head.sheet import WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.raster import WarpField
 from heads import axes_of, fitted

@@ -11,7 +11,8 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
+from faceanime.render.config import GeometricConfig
+from faceanime.render.geometric import PortraitLayers
 from faceanime.render.head.matte import PersonMattes, trusted_mattes
 from faceanime.render.head.sheet import source_shape
 from faceanime.render.masks import soft_polygon

@@ -5,8 +5,9 @@ import pytest
 
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
+from faceanime.render.config import WarpConfig
 from faceanime.render.eyes.lids import LidLayer
-from faceanime.render.head.sheet import WarpConfig, WarpSheet
+from faceanime.render.head.sheet import WarpSheet
 from faceanime.structures.coefficients import FaceCoefficients
 from heads import axes_of, fitted
 from heads_drawn import draw_portrait, drawn_face, eye_outline

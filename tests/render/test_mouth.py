@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import skimage
 
+from faceanime.face.config import FitConfig
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.fit import FitConfig, fit_face
+from faceanime.face.fit import fit_face
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.axes import measure
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import Region, load_model
-from faceanime.render.head.sheet import WarpConfig, WarpSheet
+from faceanime.render.config import WarpConfig
+from faceanime.render.head.sheet import WarpSheet
 from faceanime.render.mouth import teeth
 from faceanime.render.mouth.layer import MouthLayer
 from faceanime.render.mouth.source_inside import SourceInside

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 
 from faceanime.dynamics.blinks import add_blinks
+from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.dynamics.gaze import hold_gaze
-from faceanime.dynamics.motions import bundled_motion
-from faceanime.dynamics.retarget import RetargetConfig, retarget
+from faceanime.dynamics.retarget import retarget
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.face.anchor import FaceView, anchored
-from faceanime.face.fit import FitConfig, fit_face
+from faceanime.face.config import FitConfig
+from faceanime.face.fit import fit_face
 from faceanime.generator.conditions import WindowMaker
 from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
 from faceanime.generator.windows import WINDOWS, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import model_points, sample_texture, sparse_skin
 from faceanime.render.clay import shade_face
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
+from faceanime.render.config import GeometricConfig
+from faceanime.render.geometric import PortraitLayers
 from faceanime.render.head.hair_occlusion import pull_outline_to_hair
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace
 from faceanime.structures.landmarks import Landmarks

@@ -11,16 +11,10 @@ from faceanime.geometry.flow import flow_from_mesh, identity_flow
 from faceanime.geometry.rotation import angle_between, rotation_from_angles
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel, Region
+from faceanime.render.config import WarpConfig
 from faceanime.render.eyes.lashes import LashBand
 from faceanime.render.head.rings import rigid_rings
-from faceanime.render.head.sheet import (
-    RING,
-    WarpConfig,
-    WarpSheet,
-    affine_between,
-    face_region,
-    hair_pose,
-)
+from faceanime.render.head.sheet import RING, WarpSheet, affine_between, face_region, hair_pose
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.raster import Box, WarpField
 from heads import axes_of, face_of, fitted, landmarks_of, pose_of

@@ -20,7 +20,7 @@ from faceanime.media.image import write_image
 from faceanime.morphable.axes import measured
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.renderer import RendererConfig
+from faceanime.render.config import RendererConfig
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.albums import albums_with_drivers, read_albums
 from faceanime.train.generator.pair_files import SUFFIX

@@ -9,17 +9,11 @@ from typing import Annotated
 import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
-from faceanime.dynamics.retarget import RetargetConfig
-from faceanime.face.detect import DetectConfig
-from faceanime.face.fit import FitConfig
-from faceanime.face.reader import ReadConfig
-from faceanime.face.smooth import SmoothConfig
-from faceanime.face.track import TrackConfig
-from faceanime.output_options import OutputOptions
-from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.geometric import GeometricConfig
-from faceanime.render.renderer import RendererConfig
-from faceanime.workflows import animate_file
+from faceanime.dynamics.bundled_motions import motion_path
+from faceanime.dynamics.retarget_config import RetargetConfig
+from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
+from faceanime.output_options import OutputOptions, check_early
+from faceanime.render.config import GeometricConfig, RendererConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +37,11 @@ class Animate:
     geometric: GeometricConfig = dataclasses.field(default_factory=GeometricConfig)
 
     def run(self) -> None:
+        driving = motion_path(self.driving)
+        check_early(self.out, self.output, (self.portrait, driving), (self.renderer.generator,))
+        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        from faceanime.workflows import animate_file
+
         config = AnimatorConfig(
             draw=self.renderer,
             read=ReadConfig(self.detect, self.fit, self.track, self.smooth),
@@ -50,7 +49,5 @@ class Animate:
             geometric=self.geometric,
         )
         with TerminalProgress() as progress:
-            written = animate_file(
-                Animator(config), self.portrait, self.driving, self.out, self.output, progress
-            )
+            written = animate_file(Animator(config), self.portrait, driving, self.out, self.output, progress)
         print(written)

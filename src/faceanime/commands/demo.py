@@ -9,11 +9,9 @@ from pathlib import Path
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import MediaError
 from faceanime.core.files import make_folder
-from faceanime.dynamics.motions import bundled_motion_path
+from faceanime.dynamics.bundled_motions import bundled_motion_path
 from faceanime.media.image import write_image
 from faceanime.output_options import OutputOptions
-from faceanime.pipeline import Animator
-from faceanime.workflows import animate_file
 
 MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 
@@ -23,22 +21,25 @@ class Demo:
     """Animate the public-domain portrait of astronaut Eileen Collins (NASA) with the bundled motions."""
 
     out: Path = Path("out/demo")
-    """The folder that receives the videos and their contact sheets."""
+    """Folder that receives the videos and their contact sheets."""
     motions: tuple[str, ...] = MOTIONS
-    """Which of the bundled motions."""
+    """Names of the bundled motions to use."""
     size: int = 512
-    """Side of the videos, px."""
+    """Side of the videos in px, 16 to 3840."""
 
     def run(self) -> None:
         if find_spec("skimage") is None:
             raise MediaError('the demo portrait comes with scikit-image: pip install "faceanime[demo]"')
         import skimage.data
 
-        OutputOptions(size=self.size)  # a size out of range is refused before any work
+        OutputOptions(size=self.size)  # a size out of range fails before any work
         paths = {name: bundled_motion_path(name) for name in self.motions}
         make_folder(self.out)
         portrait = self.out / "astronaut.png"
         write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
+        from faceanime.pipeline import Animator  # heavy to load, so after the checks
+        from faceanime.workflows import animate_file
+
         animator = Animator()
         with TerminalProgress() as progress:
             for name, path in paths.items():

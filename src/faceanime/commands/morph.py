@@ -10,10 +10,8 @@ import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.output_options import OutputOptions
-from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.renderer import RendererConfig
-from faceanime.workflows import predict_file
+from faceanime.output_options import OutputOptions, check_early
+from faceanime.render.config import RendererConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +44,12 @@ class Morph:
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )
+        check_early(
+            self.out, self.output, (self.portrait, self.target), (self.renderer.generator, self.predictor)
+        )
+        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        from faceanime.workflows import predict_file
+
         animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))
         with TerminalProgress() as progress:
             written = predict_file(

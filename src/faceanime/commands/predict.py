@@ -11,10 +11,8 @@ import tyro
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.output_options import OutputOptions
-from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.renderer import RendererConfig
-from faceanime.workflows import predict_file
+from faceanime.output_options import OutputOptions, check_early
+from faceanime.render.config import RendererConfig
 
 MOST_FUTURES = 1000
 
@@ -41,6 +39,10 @@ class Predict:
     def run(self) -> None:
         if not 1 <= self.count <= MOST_FUTURES:
             raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
+        check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.predictor))
+        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        from faceanime.workflows import predict_file
+
         animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))
         with TerminalProgress() as progress:
             for number in range(self.count):

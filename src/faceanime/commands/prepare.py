@@ -10,10 +10,7 @@ from typing import Annotated
 import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
-from faceanime.face.detect import MediapipeDetector
-from faceanime.morphable.model import load_model
-from faceanime.train.data.preparation import prepare
-from faceanime.train.data.segments import PrepareConfig
+from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.videos import find_sources
 
 
@@ -32,6 +29,10 @@ class Prepare:
 
     def run(self) -> None:
         find_sources(self.videos)  # a wrong path fails before the detector is loaded
+        from faceanime.face.detect import MediapipeDetector  # heavy to load, so after the check
+        from faceanime.morphable.model import load_model
+        from faceanime.train.data.preparation import prepare
+
         detector = MediapipeDetector()
         with TerminalProgress() as progress:
             done = prepare(self.videos, self.out, self.config, detector, load_model(), progress)

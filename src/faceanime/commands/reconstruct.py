@@ -9,13 +9,9 @@ from typing import Annotated
 import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
-from faceanime.face.detect import DetectConfig, FaceChoice
-from faceanime.face.fit import FitConfig
-from faceanime.face.reader import ReadConfig
-from faceanime.face.smooth import SmoothConfig
-from faceanime.face.track import TrackConfig
-from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.workflows import reconstruct_file
+from faceanime.core.files import check_input
+from faceanime.dynamics.motion_file import check_motion_path, is_motion_file
+from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +29,12 @@ class Reconstruct:
     smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)
 
     def run(self) -> None:
+        check_input(self.source)
+        if is_motion_file(self.out):
+            check_motion_path(self.out)
+        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        from faceanime.workflows import reconstruct_file
+
         read = ReadConfig(self.detect, self.fit, TrackConfig(face=self.face), self.smooth)
         with TerminalProgress() as progress:
             animator = Animator(AnimatorConfig(read=read))

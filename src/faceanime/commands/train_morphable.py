@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path
 
 from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.face.config import TrackConfig
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.morphable.model import load_model
 from faceanime.train.morphable.learn import LearnConfig
 from faceanime.train.morphable.training import RESULT_FILE, LandmarkReader, train_morphable

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from faceanime.core.config import load_config, nearest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart, part_lids
-from faceanime.dynamics.retarget import STRONGEST
+from faceanime.dynamics.retarget_config import STRONGEST
 from faceanime.dynamics.timeline import mix_poses
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip

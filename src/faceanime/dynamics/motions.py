@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 
-from faceanime.core.config import nearest
-from faceanime.core.errors import ConfigError
-from faceanime.core.files import is_there
+from faceanime.dynamics.bundled_motions import MOTIONS_FOLDER
 from faceanime.dynamics.editing import Number, motion_from_keyframes
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, load_motion, save_motion
+from faceanime.dynamics.motion_file import SUFFIX, MotionNote, save_motion
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
@@ -24,37 +20,6 @@ FRAME_RATE = Fraction(25)
 NOTE = MotionNote(licence="MIT", provenance="keyframes of the faceanime authors")
 
 Tracks = dict[str, list[tuple[Number, Number]]]
-
-
-def bundled_motions() -> tuple[str, ...]:
-    """The names of the bundled motions."""
-    folder = files("faceanime") / "assets" / "motions"
-    return tuple(sorted(f.name.removesuffix(SUFFIX) for f in folder.iterdir() if f.name.endswith(SUFFIX)))
-
-
-def bundled_motion_path(name: str) -> Path:
-    """The file of a bundled motion. Raises ConfigError for an unknown name."""
-    if name not in bundled_motions():
-        raise ConfigError(f"no bundled motion '{name}'; there are {', '.join(bundled_motions())}")
-    return Path(str(files("faceanime") / "assets" / "motions" / f"{name}{SUFFIX}"))
-
-
-def motion_path(driving: Path) -> Path:
-    """The path of a driver's file, or of the bundled motion of that name. Raises ConfigError for an unknown name."""
-    name, known = str(driving), bundled_motions()
-    if driving.parts != (name,) or driving.suffix or is_there(driving):
-        return driving
-    if name not in known:
-        raise ConfigError(
-            f"{name} is neither a file nor a bundled motion (there are {', '.join(known)})"
-            f"{nearest(name, list(known))}"
-        )
-    return bundled_motion_path(name)
-
-
-def bundled_motion(name: str) -> Dynamics:
-    """A bundled motion. Raises ConfigError for an unknown name."""
-    return load_motion(bundled_motion_path(name))
 
 
 def make_motions(model: MorphableModel) -> Iterator[tuple[str, Dynamics]]:
@@ -212,4 +177,4 @@ _MOTIONS = {
 
 if __name__ == "__main__":
     for title, motion in make_motions(load_model()):
-        save_motion(motion, Path(str(files("faceanime") / "assets" / "motions")) / f"{title}{SUFFIX}", NOTE)
+        save_motion(motion, MOTIONS_FOLDER / f"{title}{SUFFIX}", NOTE)

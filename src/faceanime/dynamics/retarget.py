@@ -8,12 +8,12 @@ into the source.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError
+from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure, measured
@@ -21,50 +21,6 @@ from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
-MovingPart = Literal["all", "expression", "head", "lips", "eyes"]
-
-
-@dataclass(frozen=True)
-class RetargetConfig:
-    """Which of the driver's motion is used, and how far it may go."""
-
-    motion: Literal["relative", "absolute"] = "relative"
-    """How the driver's motion is read: relative adds its departure from the reference frame to the source's own face,
-    absolute gives the source the driver's expression and head angles as they are."""
-    reference: Literal["auto"] | int = "auto"
-    """Index of the driver's frame that corresponds to the source; auto takes a neutral, frontal one."""
-    parts: MovingPart = "all"
-    """What moves: everything, the expression without the head, the head alone, mouth and jaw, or eyes and brows."""
-    lips: float = 1.0
-    """Factor on the motion of mouth and jaw, 0 to 4."""
-    eyes: float = 1.0
-    """Factor on the motion of lids, gaze and brows, 0 to 4."""
-    head: float = 1.0
-    """Factor on the turning and shifting of the head, 0 to 4."""
-    yaw_limit_deg: float = 30.0
-    """Largest turn of the head to either side of the source's own pose, in degrees; approached smoothly."""
-    pitch_limit_deg: float = 22.0
-    """Largest nod up or down from the source's own pose, in degrees; approached smoothly."""
-    shift_limit: float = 0.6
-    """Largest shift of the head from its place in the source, in distances of the outer eye corners."""
-    scale_limit: float = 1.35
-    """Largest factor by which the head may grow or shrink; above 1."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.reference, int) and self.reference < 0:
-            raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
-        for name in ("lips", "eyes", "head"):
-            if not 0.0 <= (strength := getattr(self, name)) <= STRONGEST:
-                raise ConfigError(f"{name} is {strength}, a strength: expected 0 to {STRONGEST:g}")
-        for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
-            if not 0.0 <= (limit := getattr(self, name)) < np.inf:
-                raise ConfigError(f"{name.replace('_', '-')} is {limit}, expected a number from 0 on")
-        if not 1.0 < self.scale_limit < np.inf:
-            raise ConfigError(f"scale-limit is {self.scale_limit}, expected a number above 1")
-
-
-STRONGEST = 4.0
-"""Largest factor on a motion; beyond it faces leave what the model has learned. Chosen by eye."""
 _MOVING: dict[MovingPart, frozenset[str]] = {
     "all": frozenset({"lips", "eyes", "head"}),
     "expression": frozenset({"lips", "eyes"}),

@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, lids_apart, open_eye_opening, part_lids
-from faceanime.dynamics.retarget import RetargetConfig, retarget
+from faceanime.dynamics.retarget import retarget
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation

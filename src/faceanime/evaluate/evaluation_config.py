@@ -9,7 +9,7 @@ from typing import Literal
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import read_header
 from faceanime.generator.renderers import renderer_of, weights_of
-from faceanime.render.renderer import Quality, RendererConfig
+from faceanime.render.config import Quality, RendererConfig
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"

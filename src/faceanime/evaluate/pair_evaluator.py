@@ -34,7 +34,8 @@ from faceanime.evaluate.video_metrics import (
     true_motions,
     warping_error,
 )
-from faceanime.face.fit import FitConfig, fit_coefficients
+from faceanime.face.config import FitConfig
+from faceanime.face.fit import fit_coefficients
 from faceanime.face.identity import IdentityNetwork, cosine_similarity
 from faceanime.face.track import LandmarkTracker
 from faceanime.morphable.axes import measured

@@ -16,7 +16,7 @@ from faceanime.core.errors import Cancelled, WeightsError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress
 from faceanime.dataset.shards import Sample, read_samples
-from faceanime.dynamics.retarget import RetargetConfig
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.evaluate.evaluation_config import (
     FROZEN,
     TRUTH,
@@ -35,9 +35,10 @@ from faceanime.evaluate.other_methods import check_result, read_result, result_f
 from faceanime.evaluate.pair_evaluator import MetricModels, PairEvaluator, skin_tone_deg
 from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips
 from faceanime.evaluate.reenactment_pairs import Pair, cross_pairs, mouth_opening, self_pairs, turned_from
+from faceanime.face.config import TrackConfig
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.generator.renderers import weights_of
 from faceanime.media.contact_sheet import contact_sheet, tile_row
 from faceanime.media.image import write_image

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from faceanime.core.errors import ConfigError, NoFaceError, NoSuchFaceError, Remedy, check_shape
+from faceanime.core.errors import NoFaceError, NoSuchFaceError, Remedy, check_shape
+from faceanime.face.config import DetectConfig, FaceChoice
 from faceanime.face.landmark_view import (
     Place,
     Reading,
@@ -31,7 +32,6 @@ from faceanime.structures.landmarks import Landmarks
 
 log = logging.getLogger(__name__)
 
-FaceChoice = Literal["largest"] | int
 Face = TypeVar("Face", FoundFace, Landmarks)
 
 
@@ -54,26 +54,6 @@ class LandmarkDetector(Protocol):
 
     def read(self, pixels: Pixels, place: Place) -> Reading | None:
         """Return the landmarks of the face expected at `place`, in px of the image; None if there is no face."""
-
-
-@dataclass(frozen=True)
-class DetectConfig:
-    """How faces are found."""
-
-    threshold: float = 0.5
-    """How sure the detector must be of a face, 0 to 1."""
-    max_faces: int = 8
-    """At most so many faces are reported, the largest first."""
-    passes: int = 3
-    """How often the landmark view is centred anew before the landmarks are read for good."""
-    small_faces: bool = True
-    """Tiny faces, searched for tile by tile (0.2 s) in a picture in which nothing else is found."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.threshold <= 1.0:
-            raise ConfigError(f"detect.threshold is {self.threshold}, expected 0 to 1")
-        if self.max_faces < 1 or self.passes < 1:
-            raise ConfigError("detect.max_faces and detect.passes must be at least 1")
 
 
 _LOWEST_SCORE = 0.1

@@ -12,13 +12,11 @@ a little.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import check_shape
+from faceanime.face.config import FitConfig
 from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import rotation_from_vector
@@ -26,29 +24,6 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 
 Points = Float[np.ndarray, "T L 3"]
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How landmarks become coefficients."""
-
-    iterations: int = 6
-    """Alternations of pose and coefficients."""
-    identity_ridge: float = 3e-4
-    """Weight of |identity|^2 against squared landmark distance in model units, for a single picture."""
-    expression_ridge: float = 5e-5
-    """Weight of |expression|^2 against squared landmark distance in model units."""
-    depth_weight: float = 0.03
-    """How much the detector's depth counts against its x and y."""
-
-    def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ConfigError(f"fit: iterations is {self.iterations}, expected at least 1")
-        for name in ("identity_ridge", "expression_ridge"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"fit: {name} is {getattr(self, name)}, expected above 0")
-        if not 0 <= self.depth_weight < math.inf:
-            raise ConfigError(f"fit: depth_weight is {self.depth_weight}, expected at least 0")
 
 
 def fit_coefficients(

@@ -7,7 +7,6 @@ shared by everything that reads faces: portraits, drivers, the preparation of tr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import cv2
@@ -15,19 +14,12 @@ import numpy as np
 from jaxtyping import Float32
 
 from faceanime.core.errors import MorphableModelError, NoSuchFaceError
-from faceanime.face.detect import (
-    DetectConfig,
-    FaceChoice,
-    LandmarkDetector,
-    choose_face,
-    require_faces,
-    warn_of_other_faces,
-)
-from faceanime.face.fit import FitConfig, fit_face
+from faceanime.face.config import FaceChoice, ReadConfig
+from faceanime.face.detect import LandmarkDetector, choose_face, require_faces, warn_of_other_faces
+from faceanime.face.fit import fit_face
 from faceanime.face.segment import PersonSegmenter
 from faceanime.face.sequence import fit_sequence
-from faceanime.face.smooth import SmoothConfig
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.track import LandmarkTracker
 from faceanime.geometry.resize import resized
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.hair_occlusion import pull_outline_to_hair
@@ -41,16 +33,6 @@ _DRIVER_FACE = "track.face"
 """Name of the setting that chooses the face of a driver."""
 SEGMENTED_SIDE_PX = 1024
 """Largest side at which a person is segmented: the network was trained on whole people and reads 256 px."""
-
-
-@dataclass(frozen=True)
-class ReadConfig:
-    """Settings of detection, tracking, fitting and smoothing."""
-
-    detect: DetectConfig = field(default_factory=DetectConfig)
-    fit: FitConfig = field(default_factory=FitConfig)
-    track: TrackConfig = field(default_factory=TrackConfig)
-    smooth: SmoothConfig = field(default_factory=SmoothConfig)
 
 
 class FaceReader:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.errors import NoFaceError
-from faceanime.face.fit import FitConfig, fit_coefficients
-from faceanime.face.smooth import SmoothConfig, smooth_dynamics
+from faceanime.face.config import FitConfig, SmoothConfig
+from faceanime.face.fit import fit_coefficients
+from faceanime.face.smooth import smooth_dynamics
 from faceanime.geometry.gaps import nearest_valid
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose

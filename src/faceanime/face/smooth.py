@@ -11,9 +11,7 @@ Channels that move together, as all of a mouth, are judged together: one cannot 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
@@ -22,33 +20,13 @@ from scipy.linalg import solveh_banded
 from scipy.ndimage import uniform_filter1d
 from scipy.special import chdtrc, chdtri
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import check_shape
+from faceanime.face.config import SmoothConfig
 from faceanime.geometry.gaps import valid_neighbours
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import Part
 from faceanime.structures.coefficients import Dynamics, HeadPose
-
-
-@dataclass(frozen=True)
-class SmoothConfig:
-    """How tracked motion is smoothed."""
-
-    method: Literal["zero-phase", "one-euro", "none"] = "zero-phase"
-    """zero-phase looks ahead and has no lag; one-euro is causal, for live use."""
-    still_cutoff_hz: float = 0.8
-    """What is slower than this stays, even in a face at rest."""
-    noise_sigmas: float = 2.0
-    """zero-phase: deviations as rare in noise as beyond so many of its standard errors are motion and stay."""
-    speed_gain: float = 1.0
-    """one-euro: how much its cutoff rises with speed, Hz per unit and second."""
-    max_gap_s: float = 0.5
-    """Lost stretches up to this long are bridged and count as valid."""
-
-    def __post_init__(self) -> None:
-        if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or min(self.speed_gain, self.max_gap_s) < 0:
-            raise ConfigError("smooth: still_cutoff_hz, noise_sigmas must be positive, the rest not negative")
-
 
 _LOST_WEIGHT = 1e-2  # filled-in frames guide the curve only where nothing better does
 _SPEECH_FRAME_RATE = 25.0

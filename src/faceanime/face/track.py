@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from faceanime.core.concurrency import prefetch
-from faceanime.core.errors import ConfigError
 from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
+from faceanime.face.config import TrackConfig
 from faceanime.face.detect import LandmarkDetector
 from faceanime.face.landmark_view import Place, Reading, place_of
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
-
-
-@dataclass(frozen=True)
-class TrackConfig:
-    """How a face is followed."""
-
-    face: Literal["largest"] | int = "largest"
-    """Which face of the first frame that has one: the largest, or an index in order of size."""
-    search_every: int = 5
-    """While the face is lost, every so many frames are searched for it."""
-    anchored: bool = True
-    """Landmarks lie on the skin of a calm frame wherever it goes; without, where the detector reads them."""
-
-    def __post_init__(self) -> None:
-        if self.face != "largest" and self.face < 0:
-            raise ConfigError(f"face is {self.face}, expected largest or an index from 0")
-        if self.search_every < 1:
-            raise ConfigError(f"track.search_every is {self.search_every}, must be at least 1")
-
 
 # The view follows the head, but not its noise: at this deviation (face sizes, log size, radians) it goes half
 # the way, far less below. Measured: with a view set anew each frame a still face jitters by 13 % more.

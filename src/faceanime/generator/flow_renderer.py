@@ -16,10 +16,11 @@ from faceanime.generator.windows import PART_OF, PARTS, Window, WindowName, Wind
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
+from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.geometric import PortraitLayers
 from faceanime.render.geometric_renderer import GeometricRenderer
 from faceanime.render.mouth.layer import MouthLayer
-from faceanime.render.renderer import RendererConfig, RendererKind
+from faceanime.render.renderer import RendererKind
 from faceanime.runtime.network import Network
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
@@ -164,4 +165,4 @@ def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableMo
     return FlowRenderer(GeometricRenderer(model, geometric), networks, model)
 
 
-FLOW = RendererKind("flow", "flow-guided", _weights, _open)
+KIND = RendererKind("flow", "flow-guided", _weights, _open)

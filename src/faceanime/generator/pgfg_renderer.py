@@ -11,8 +11,8 @@ from faceanime.core.errors import ConfigError
 from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
-from faceanime.render.geometric import GeometricConfig
-from faceanime.render.renderer import RendererConfig, RendererKind
+from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.renderer import RendererKind
 from faceanime.runtime.network import Network
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.frames import Pixels
@@ -101,4 +101,4 @@ def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableMo
     return PgfgRenderer(generator.as_network(), generator.config.size_px, generator.config.prior, model)
 
 
-PGFG = RendererKind("pgfg", "pgfg", _weights, _open)
+KIND = RendererKind("pgfg", "pgfg", _weights, _open)

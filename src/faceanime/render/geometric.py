@@ -9,7 +9,6 @@ far cheek); upper lids, eyeballs (`eyes/`) and the inside of the mouth (`mouth/`
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -19,6 +18,7 @@ from faceanime.core.weights import bundled
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.morphable.model import MorphableModel
+from faceanime.render.config import GeometricConfig
 from faceanime.render.eyes.eyeball import EyeLayer
 from faceanime.render.eyes.lids import LidLayer
 from faceanime.render.head.background import BackgroundLayer
@@ -26,7 +26,7 @@ from faceanime.render.head.blending import soften_folds
 from faceanime.render.head.cheek import CheekLayer
 from faceanime.render.head.matte import person_mattes
 from faceanime.render.head.outpaint import Outpainter
-from faceanime.render.head.sheet import WarpConfig, WarpSheet, source_shape
+from faceanime.render.head.sheet import WarpSheet, source_shape
 from faceanime.render.mouth.layer import MouthLayer
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
@@ -48,15 +48,6 @@ def drawing_version() -> str:
 FOLD = 0.03
 """Neighbouring pixels whose places in the portrait are further apart than this lie on two sides of a fold, in model
 units. Chosen by eye."""
-
-
-@dataclass(frozen=True)
-class GeometricConfig:
-    """The renderer without a network."""
-
-    warp: WarpConfig = field(default_factory=WarpConfig)
-    still_background: bool = True
-    """Separate the person from the background, which stands still; otherwise it moves along near the head."""
 
 
 class PortraitLayers:

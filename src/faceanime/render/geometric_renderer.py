@@ -7,8 +7,9 @@ from pathlib import Path
 from faceanime.core.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.composite import Paster
-from faceanime.render.geometric import GeometricConfig, PortraitLayers
-from faceanime.render.renderer import RendererConfig, RendererKind
+from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.geometric import PortraitLayers
+from faceanime.render.renderer import RendererKind
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait
@@ -52,4 +53,4 @@ def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableMo
     return GeometricRenderer(model, geometric)
 
 
-GEOMETRIC = RendererKind("geometric", None, _weights, _open)
+KIND = RendererKind("geometric", None, _weights, _open)

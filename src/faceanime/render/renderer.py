@@ -1,7 +1,7 @@
 """The seam for renderers: whatever draws a portrait with a moving face.
 
 A `Renderer` holds what all portraits share (model, networks); its `Drawer` holds what is prepared once for a portrait.
-A new kind of renderer is one file with a `RendererKind`, and one entry of `generator.renderers.RENDERERS`.
+A new kind of renderer is one file with a `RendererKind` called `KIND`, and one entry of `render.config.RENDERERS`.
 """
 
 from __future__ import annotations
@@ -9,28 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.geometric import GeometricConfig
+from faceanime.render.config import GeometricConfig, RendererConfig
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait
-
-Quality: TypeAlias = Literal["fast", "quality"]
-
-
-@dataclass(frozen=True)
-class RendererConfig:
-    """Which renderer draws, and with which networks."""
-
-    renderer: str = "flow"
-    """Renderer. flow: geometry, repaired by networks; geometric: no network, more than twice as fast; pgfg: the paper's
-    generator, for which you need weights of your own."""
-    quality: Quality = "fast"
-    """Bundled networks of the flow renderer. quality: they see mouth and eyes at a higher resolution and are slower."""
-    generator: Path | None = None
-    """Weights written by `faceanime train generator`, instead of the bundled ones."""
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from faceanime.geometry.camera import FLIP_Y, project, unproject
 from faceanime.geometry.flow import flow_from_mesh
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel, Region
+from faceanime.render.config import WarpConfig
 from faceanime.render.eyes.lashes import LashBand
 from faceanime.render.head.rings import make_rings, rigid_rings
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
@@ -29,23 +30,6 @@ Vertices = Float[np.ndarray, "V 3"]
 
 RING = len(Region)
 """What a triangle of the sheet shows that is none of the model's: hair, neck, background."""
-
-
-@dataclass(frozen=True)
-class WarpConfig:
-    """How the picture around the face follows the head."""
-
-    reach: float = 2.8
-    """Side of the moving region, in sizes of the face; cut at the picture's edge. Chosen by eye."""
-    rings: int = 6
-    """Rings of vertices between the last rigid ring and the still border. Chosen by eye."""
-    fade: float = 0.5
-    """Fraction of the way from the rigid part to the border over which the motion fades to nothing. Less warps films
-    less, but below 0.25 necks shear when a head rolls (docs/log/training.md, "The background")."""
-    depth: float = 0.75
-    """How far back hair and neck lie behind the face's outline, as a fraction of the rigid rings: hair's error on
-    validation clips is near its least, and foreheads do not fold under hair (docs/log/training.md, "The
-    background")."""
 
 
 class WarpSheet:

@@ -39,9 +39,9 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame
 from faceanime.structures.landmarks import CropTransform, Landmarks
+from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.quality import Quality, measure_segment, reason_to_drop
 from faceanime.train.data.segments import (
-    PrepareConfig,
     Segment,
     crop_of,
     find_faces,

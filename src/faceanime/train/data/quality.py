@@ -13,7 +13,8 @@ from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.landmarks import CropTransform
-from faceanime.train.data.segments import FittedSegment, PrepareConfig, Segment, longer_sides
+from faceanime.train.data.config import PrepareConfig
+from faceanime.train.data.segments import FittedSegment, Segment, longer_sides
 
 _OTHER_SIZE = 0.25
 """Least size of another face relative to the followed one; smaller faces are background. Chosen by eye."""

@@ -6,7 +6,7 @@ Everything streams: no more of a video is held in memory than the landmarks of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby, tee
 from typing import TypeAlias
@@ -15,73 +15,24 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.core.errors import ConfigError
 from faceanime.face.anchor import FaceView
+from faceanime.face.config import SmoothConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import LandmarkDetector
-from faceanime.face.fit import FitConfig
 from faceanime.face.landmark_view import overlap
 from faceanime.face.sequence import fit_sequence
-from faceanime.face.smooth import SmoothConfig, smooth_dynamics
-from faceanime.face.track import LandmarkTracker, TrackConfig
+from faceanime.face.smooth import smooth_dynamics
+from faceanime.face.track import LandmarkTracker
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
+from faceanime.train.data.config import PrepareConfig
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom, px."""
 Size: TypeAlias = tuple[int, int]
 """Height and width of a picture, px."""
-
-
-@dataclass(frozen=True)
-class PrepareConfig:
-    """Settings of clips, and the limits of those that are fit for training."""
-
-    size: int = 256
-    """Side of the clips in px; an even number."""
-    frame_rate: int = 25
-    """Frames per second of the clips; videos of other rates are resampled."""
-    min_s: float = 1.6
-    """Least length of a segment in s; shorter ones are dropped."""
-    max_s: float = 10.0
-    """Largest length of a segment in s; longer ones are cut into several."""
-    min_face_px: float = 80.0
-    """Least median of the longer side of the landmarks' box in the video, px."""
-    min_tracked: float = 0.9
-    """Least fraction of frames in which the face was found."""
-    min_sharpness: float = 20.0
-    """Least median variance of the Laplacian of the face, scaled to 128 px."""
-    max_turn_deg: float = 50.0
-    """Largest median angle between the head and the camera, degrees."""
-    max_misfit_px: float = 1.6
-    """Largest mean distance of the landmarks from the 3D face fitted to them, px of a 256 px crop."""
-    max_smoothed_px: float = 1.6
-    """Largest mean distance of the landmarks from the smoothed 3D face, px of a 256 px crop; limits speed."""
-    max_cut_off: float = 0.02
-    """Largest fraction of landmarks outside the picture."""
-    max_outside: float = 0.1
-    """Largest fraction of the crop outside the picture."""
-    crf: int = 14
-    """Constant rate factor of the H.264 clips, 0 (lossless) to 51."""
-    shard_samples: int = 100
-    """Clips in each tar file."""
-    track: TrackConfig = field(default_factory=TrackConfig)
-    fit: FitConfig = field(default_factory=FitConfig)
-    smooth: SmoothConfig = field(default_factory=SmoothConfig)
-
-    def __post_init__(self) -> None:
-        if not 16 <= self.size <= 2048 or self.size % 2:
-            raise ConfigError(f"size is {self.size}, expected an even number from 16 to 2048 px")
-        if not 1 <= self.frame_rate <= 240:
-            raise ConfigError(f"frame_rate is {self.frame_rate}, expected 1 to 240 frames/s")
-        if not 0.0 < self.min_s <= self.max_s <= 600.0:
-            raise ConfigError(
-                f"min_s {self.min_s} and max_s {self.max_s}: expected 0 < min_s <= max_s <= 600"
-            )
-        if not 0 <= self.crf <= 51 or self.shard_samples < 1:
-            raise ConfigError("crf must be 0 to 51 and shard_samples at least 1")
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float32, UInt8
 
 from faceanime.core.errors import ConfigError, MediaError, NoFaceError
 from faceanime.dataset.shards import read_samples
+from faceanime.face.config import SmoothConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.sequence import fit_sequence
-from faceanime.face.smooth import SmoothConfig
 from faceanime.media.image import read_image
 from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics

@@ -24,7 +24,8 @@ from faceanime.core.config import to_json
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
-from faceanime.face.fit import FitConfig, fit_coefficients, with_residual
+from faceanime.face.config import FitConfig
+from faceanime.face.fit import fit_coefficients, with_residual
 from faceanime.geometry.camera import project
 from faceanime.morphable.axes import measure, measured
 from faceanime.morphable.model import EYES, MorphableModel

@@ -1,0 +1,106 @@
+"""Settings of detection, tracking, fitting and smoothing.
+
+They are apart from the code that they configure, so that reading the options of a command loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from faceanime.core.errors import ConfigError
+
+FaceChoice = Literal["largest"] | int
+"""Which face of several: the largest, or an index in order of size, from 0."""
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """How faces are detected."""
+
+    threshold: float = 0.5
+    """Least score of a face, 0 to 1."""
+    max_faces: int = 8
+    """Largest number of faces that are reported, the largest faces first."""
+    passes: int = 3
+    """Number of readings of the landmarks, each in a view centred on those before; the last one counts."""
+    small_faces: bool = True
+    """Search a picture tile by tile for tiny faces if no other is found, which takes 0.2 s."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.threshold <= 1.0:
+            raise ConfigError(f"detect.threshold is {self.threshold}, expected 0 to 1")
+        if self.max_faces < 1 or self.passes < 1:
+            raise ConfigError("detect.max_faces and detect.passes must be at least 1")
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """How a face is tracked through a video."""
+
+    face: FaceChoice = "largest"
+    """Face of the first frame that shows one: `largest`, or an index in order of size, from 0."""
+    search_every: int = 5
+    """While the face is lost, every n-th frame is searched for it."""
+    anchored: bool = True
+    """Pin landmarks to the skin of an anchor frame by optical flow, instead of taking them from the detector alone."""
+
+    def __post_init__(self) -> None:
+        if self.face != "largest" and self.face < 0:
+            raise ConfigError(f"face is {self.face}, expected largest or an index from 0")
+        if self.search_every < 1:
+            raise ConfigError(f"track.search_every is {self.search_every}, must be at least 1")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How the morphable model is fitted to landmarks."""
+
+    iterations: int = 6
+    """Number of alternations of pose and coefficients."""
+    identity_ridge: float = 3e-4
+    """Weight of |identity|^2 against squared landmark distance in model units, for a single picture."""
+    expression_ridge: float = 5e-5
+    """Weight of |expression|^2 against squared landmark distance in model units."""
+    depth_weight: float = 0.03
+    """Weight of the detector's depth relative to its x and y."""
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ConfigError(f"fit: iterations is {self.iterations}, expected at least 1")
+        for name in ("identity_ridge", "expression_ridge"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"fit: {name} is {getattr(self, name)}, expected above 0")
+        if not 0 <= self.depth_weight < math.inf:
+            raise ConfigError(f"fit: depth_weight is {self.depth_weight}, expected at least 0")
+
+
+@dataclass(frozen=True)
+class SmoothConfig:
+    """How tracked motion is smoothed."""
+
+    method: Literal["zero-phase", "one-euro", "none"] = "zero-phase"
+    """Filter. zero-phase: without lag, looks ahead; one-euro: causal; none: no smoothing."""
+    still_cutoff_hz: float = 0.8
+    """Cutoff frequency of a face at rest in Hz: slower motion is kept."""
+    noise_sigmas: float = 2.0
+    """Filter zero-phase: deviations beyond this many standard errors of the noise are kept as motion."""
+    speed_gain: float = 1.0
+    """Filter one-euro: increase of the cutoff with speed, in Hz per unit and second."""
+    max_gap_s: float = 0.5
+    """Longest gap in tracking, in seconds, that is interpolated and counts as valid."""
+
+    def __post_init__(self) -> None:
+        if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or min(self.speed_gain, self.max_gap_s) < 0:
+            raise ConfigError("smooth: still_cutoff_hz, noise_sigmas must be positive, the rest not negative")
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """Settings of detection, tracking, fitting and smoothing."""
+
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
+    smooth: SmoothConfig = field(default_factory=SmoothConfig)
