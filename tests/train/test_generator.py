@@ -10,23 +10,18 @@ import pytest
 import torch
 
 from clay import PAINTING, SMALL, pairs_of
-from faceanime.core.config import save_config
 from faceanime.core.errors import Cancelled, ConfigError, WeightsError
 from faceanime.core.progress import SilentProgress
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.conditions import SKIN
-from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.generator_file import load_generator, save_generator
-from faceanime.generator.pgfg import PAPER
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.train.generator.flow_trainer import FlowTrainer
-from faceanime.train.generator.flow_training import FlowTraining
 from faceanime.train.generator.generator_trainer import GeneratorConfig
 from faceanime.train.generator.pairs import PairIndex
-from faceanime.train.generator.pgfg_trainer import PgfgTraining
 from faceanime.train.generator.training import GeneratorRun, train_generator, train_generator_on
-from faceanime.train.generator.trainings import load_training, new_trainer, preset, presets
+from faceanime.train.generator.trainings import load_training, new_trainer
 from faceanime.train.generator.window_samples import Batch, batched, open_windows
 from faceanime.train.loop import Run
 from logs import StoppingLog
@@ -373,63 +368,3 @@ def test_a_run_is_kept_every_few_minutes(
         again = new_trainer(config)
         again.load(checkpoint)
         assert again.step == 1
-
-
-def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: MorphableModel) -> None:
-    config = replace(PAINTING, ema=0.5, learning_rate=2e-3, steps=200, warm_up=1)
-    with pairs_of(rendered, "train", model) as pairs:
-        trainer, samples = new_trainer(config), new_trainer(config).samples(pairs)
-        drawn = trainer.draw(pairs, 0)
-        losses = [trainer.advance(drawn)["picture"] for _ in range(40)]
-        numbers = trainer.validate(samples)
-    assert losses[-1] < 0.8 * losses[0]
-    assert numbers["face score"] == pytest.approx(numbers["face error"] / numbers["frozen face"])
-    assert numbers["face error"] > numbers["picture error"]
-
-
-def test_the_papers_own_size_makes_a_step(rendered: Path, model: MorphableModel) -> None:
-    """Critic with its penalty, generator, identity; 115 M parameters."""
-    config = PgfgTraining(network=PAPER, batch=1, warm_up=0)
-    with pairs_of(rendered, "train", model) as pairs:
-        trainer = new_trainer(config)
-        before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
-        losses = trainer.advance(trainer.draw(pairs, 0))
-    assert set(losses) == set(trainer.loss_names)
-    assert all(np.isfinite(value) for value in losses.values())
-    for name, weight in trainer.network.named_parameters():
-        assert weight.isfinite().all(), name
-        cancelled = name == "prior_encoder.leave.bias"  # in E(p_t) - E(p_s)
-        assert torch.equal(weight, before[name]) == cancelled, name
-
-
-def test_every_preset_can_be_written_as_json(tmp_path: Path) -> None:
-    for name, config in presets().items():
-        save_config(config, tmp_path / f"{name}.json")
-        assert load_training(tmp_path / f"{name}.json") == config == preset(name)
-    assert preset(None) == FlowTraining()
-    with pytest.raises(ConfigError, match="preset is none, expected one of flow-fast, flow-quality, paper"):
-        preset("none")
-    (tmp_path / "short.json").write_text('{"kind": "pgfg", "steps": 7}')
-    assert load_training(tmp_path / "short.json") == PgfgTraining(steps=7)
-    (tmp_path / "wrong.json").write_text('{"kind": "gan"}')
-    with pytest.raises(ConfigError, match="kind"):
-        load_training(tmp_path / "wrong.json")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-def test_a_missing_device_is_reported(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(ConfigError, match="torch finds no such device here"):
-        train_generator_on(GeneratorRun(data, tmp_path, device="cuda"), SMALL, SilentProgress())
-
-
-def test_settings_are_checked() -> None:
-    with pytest.raises(ConfigError, match="expected 0 to 1"):
-        FlowTraining(eye_share=2.0)
-    with pytest.raises(ConfigError, match="width and layers must be at least 1"):
-        FlowTraining(critic=PatchCriticConfig(layers=0))
-    with pytest.raises(ConfigError, match=r"laplacian is -1\.0, expected a finite number of at least 0"):
-        FlowTraining(laplacian=-1.0)
-    with pytest.raises(ConfigError, match="adversarial is nan"):
-        FlowTraining(adversarial=float("nan"))
-    with pytest.raises(ConfigError, match=r"foreign is 1\.0, expected at least 0 and less than 1"):
-        FlowTraining(foreign=1.0)

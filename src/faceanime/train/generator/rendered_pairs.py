@@ -95,15 +95,9 @@ def render_pairs(
                 rendered = render_clip(clip, driver, animator, config)
             except NoFaceError:
                 continue
-            rendered.save(
-                path,
-                {
-                    "person": clip.person,
-                    "model_id": animator.model.id,
-                    "rights": clip.note.get("rights", {}),
-                    "settings": wanted,
-                },
-            )
+            rights = clip.note.get("rights", {})
+            header = {"person": clip.person, "model_id": animator.model.id, "rights": rights}
+            rendered.save(path, header | {"settings": wanted})
         elif rendered_settings(path) != wanted:
             raise ConfigError(
                 f"{path} was rendered with other settings or an older faceanime; "
