@@ -99,7 +99,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
 def test_a_run_is_not_overwritten(tmp_path: Path, motions: list[Dynamics], model: MorphableModel) -> None:
     data = (motions[:4], motions[4:], model)
     train_dynamics(SMALL, *data, Run(tmp_path), SilentProgress())
-    with pytest.raises(ConfigError, match="--resume"):
+    with pytest.raises(ConfigError, match="try resume"):
         train_dynamics(SMALL, *data, Run(tmp_path), SilentProgress())
     narrow = replace(SMALL, flow=FlowConfig(window=24, width=16, layers=1, heads=2))
     with pytest.raises(ConfigError, match="other settings"):

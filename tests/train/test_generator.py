@@ -265,14 +265,14 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         parts, log = tmp_path / "parts", StoppingLog()
         with pytest.raises(Cancelled):
             train_generator(new_trainer(config), train, val, Run(parts, log=log), log.progress)
-        with pytest.raises(ConfigError, match="--resume"):
+        with pytest.raises(ConfigError, match="try resume"):
             train_generator(new_trainer(config), train, val, Run(parts), SilentProgress())
         again = Run(parts, resume=True)
         resumed = train_generator(new_trainer(config), train, val, again, SilentProgress())
         with pytest.raises(ConfigError, match="with other settings"):
             other = new_trainer(replace(config, steps=7))
             train_generator(other, train, val, again, SilentProgress())
-        with pytest.raises(ConfigError, match="with other data; resume it with the --data"):
+        with pytest.raises(ConfigError, match="with other data; resume it with the data"):
             train_generator(new_trainer(config), val, val, again, SilentProgress())
     assert resumed.read_bytes() == whole.read_bytes()
     checkpoints = [path.parent / "checkpoint.safetensors" for path in (whole, resumed)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, Remedy
 from faceanime.core.weights import read_header
 from faceanime.generator.renderers import renderer_of, weights_of
 from faceanime.render.config import Quality, RendererConfig
@@ -56,7 +56,9 @@ class EvaluateConfig:
             raise ConfigError(f"every is {self.every}, expected 1 or more")
         others = self.predictions if self.protocol in ("self", "cross") else ()
         if not (self.renderer or self.generator or others):
-            raise ConfigError("nothing to measure; name a --renderer, or a folder of --predictions")
+            raise ConfigError(
+                "nothing to measure", Remedy("renderer"), Remedy("predictions", "a folder of {}")
+            )
         names = [FROZEN, TRUTH, *self.bundled_rows, *map(generator_row, self.generator)]
         names += map(prediction_row, self.predictions)
         twice = [name for name in names if names.count(name) > 1]

@@ -108,7 +108,7 @@ def load_benchmark(
         raise WeightsError(f"{weights} holds no flow predictor, which is the kind that is measured here")
     if paper is not None and not isinstance(paper, LstmPredictor):
         raise WeightsError(
-            f"{paper_weights} does not hold the paper's predictor (faceanime train dynamics --preset paper)"
+            f"{paper_weights} does not hold the paper's predictor, which is trained with preset paper"
         )
     progress.stage("reading clips", None)
     filmed, train = (

@@ -19,9 +19,10 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 from faceanime.core.concurrency import map_ordered
 from faceanime.face.fit import initial_pose, mesh_at
-from faceanime.face.landmark_view import look, place_of, points_through
+from faceanime.face.landmark_view import look, place_of
 from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
+from faceanime.geometry.similarity import apply_affine_with_depth
 from faceanime.morphable.axes import measure
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
@@ -72,8 +73,8 @@ class FaceView:
         place = place_of(landmarks.points_image, schema)
         transform = replace(place, side_px=_VIEW_SHARE * place.side_px).view(_VIEW_PX)
         grey = cv2.cvtColor(look(pixels, transform), cv2.COLOR_RGB2GRAY)
-        points = points_through(transform.crop_from_image, landmarks.points_image)
-        return cls(np.asarray(grey), points, transform, landmarks)
+        points = apply_affine_with_depth(transform.crop_from_image, landmarks.points_image)
+        return cls(np.asarray(grey), points.astype(np.float32), transform, landmarks)
 
     @property
     def sharpness(self) -> float:
@@ -149,8 +150,10 @@ class Anchor:
         for _ in range(_PASSES):
             moves, believed = self._off(view.grey, points)
             points[:, :2] += moves
-        places = points_through(view.transform.image_from_crop, points)
-        return Landmarks(places, view.landmarks.score, bool(believed[self._rigid].mean() > _HELD))
+        places = apply_affine_with_depth(view.transform.image_from_crop, points)
+        return Landmarks(
+            places.astype(np.float32), view.landmarks.score, bool(believed[self._rigid].mean() > _HELD)
+        )
 
     def _off(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from faceanime.core.errors import ConfigError
-from faceanime.geometry.similarity import apply_affine, warp_image
+from faceanime.geometry.similarity import apply_affine_with_depth, warp_image
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
 
@@ -46,7 +46,5 @@ def crop_pixels(pixels: Pixels, crop: CropTransform) -> UInt8[np.ndarray, "S S 3
 
 def moved_landmarks(landmarks: Landmarks, b_from_a: Float64[np.ndarray, "2 3"]) -> Landmarks:
     """The landmarks where an affine map of the picture takes them; depth keeps the scale of x and y."""
-    scale = np.sqrt(abs(np.linalg.det(b_from_a[:, :2])))
-    places = apply_affine(b_from_a, landmarks.points_image[:, :2])
-    points = np.column_stack([places, scale * landmarks.points_image[:, 2:]])
+    points = apply_affine_with_depth(b_from_a, landmarks.points_image)
     return replace(landmarks, points_image=points.astype(np.float32))

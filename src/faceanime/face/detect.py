@@ -21,10 +21,10 @@ from faceanime.face.landmark_view import (
     overlap,
     place_of,
     place_of_box,
-    points_through,
     read_mesh,
 )
 from faceanime.face.mediapipe_models import BoxModel, FoundFace, MeshModel
+from faceanime.geometry.similarity import apply_affine_with_depth
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.frames import Pixels
@@ -124,7 +124,8 @@ class MediapipeDetector:
             return None
         scores = [face.score for model in self._boxes for face in model.find(part)]
         score = min(max([found.score, *scores]), reading.presence)
-        return Landmarks(points_through(crop.image_from_crop, reading.points_image), score)
+        points_image = apply_affine_with_depth(crop.image_from_crop, reading.points_image)
+        return Landmarks(points_image.astype(np.float32), score)
 
     def _refine(self, part: Pixels, place: Place) -> Reading | None:
         """Centre the view on what it shows, then average the landmarks over slightly different views."""

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
 from faceanime.face.mediapipe_models import MESH_VIEW_PX, FoundFace, MeshModel
-from faceanime.geometry.similarity import apply_affine, compose_affine, warp_image
+from faceanime.geometry.similarity import apply_affine, apply_affine_with_depth, compose_affine, warp_image
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform
@@ -92,7 +92,8 @@ def read_mesh(model: MeshModel, pixels: Pixels, place: Place) -> Reading | None:
         return None
     points_view[:, 0] += _BIAS_X_VIEW
     points_view[:, 2] *= -1.0
-    return Reading(points_through(view.image_from_crop, points_view), presence)
+    points_image = apply_affine_with_depth(view.image_from_crop, points_view)
+    return Reading(points_image.astype(np.float32), presence)
 
 
 def look(pixels: Pixels, view: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
@@ -111,15 +112,6 @@ def look(pixels: Pixels, view: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
     image_from_part = np.column_stack([np.diag((high - low) / size), low])
     view_from_part = compose_affine(view.crop_from_image, image_from_part)
     return warp_image(part, view_from_part, view.size_px, view.size_px)
-
-
-def points_through(
-    target_from_source: Float64[np.ndarray, "2 3"], points: Float[np.ndarray, "L D"]
-) -> Float32[np.ndarray, "L D"]:
-    """Map x, y by a similarity and scale z, where there is one, with them."""
-    scale = np.sqrt(abs(np.linalg.det(target_from_source[:, :2])))
-    xy = apply_affine(target_from_source, np.asarray(points[:, :2], np.float64))
-    return np.column_stack([xy, scale * points[:, 2:]]).astype(np.float32)
 
 
 def moved(found: FoundFace, target_from_source: Float64[np.ndarray, "2 3"]) -> FoundFace:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, Remedy
 from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
@@ -86,8 +86,11 @@ def _weights(config: RendererConfig) -> Path:
         raise ConfigError("quality chooses among the networks of renderer flow: leave it out with pgfg")
     if config.generator is None:
         raise ConfigError(
-            "no weights of renderer pgfg are bundled; name a generator of yours "
-            "(faceanime train generator --preset paper-small)"
+            "no weights of renderer pgfg are bundled",
+            Remedy(
+                "generator",
+                "{} with weights that you have trained (faceanime train generator, preset paper-small)",
+            ),
         )
     return config.generator
 

@@ -63,9 +63,9 @@ def apply_affine(
 
 
 def apply_affine_with_depth(
-    matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "*B 3"]
-) -> Float[np.ndarray, "*B 3"]:
-    """Points of a picture (x, y) with their depth z in px, transformed: z keeps the scale of x and y.
+    matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "*B D"]
+) -> Float[np.ndarray, "*B D"]:
+    """Points (x, y) or (x, y, z) in px of a picture, transformed; the depth z is scaled like x and y.
 
     >>> apply_affine_with_depth(np.array([[2.0, 0, 1], [0, 2, 0]]), np.array([1.0, 1.0, 1.0])).tolist()
     [3.0, 2.0, 2.0]

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from faceanime.core.concurrency import map_ordered
 from faceanime.core.config import load_config, save_config
-from faceanime.core.errors import Cancelled, ConfigError
+from faceanime.core.errors import Cancelled, ConfigError, Remedy
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
 from faceanime.core.weights import read_header
@@ -80,7 +80,9 @@ class Run:
         """Raise ConfigError where the folder holds a run that is not to be resumed."""
         if self.checkpoint.exists() and not self.resume:
             raise ConfigError(
-                f"{self.out} holds a run already; continue it with --resume, or choose another --out"
+                f"{self.out} holds a run already",
+                Remedy("resume", "{} to continue it"),
+                Remedy("out", "another {}"),
             )
 
 
@@ -123,7 +125,8 @@ def run_training(
             record.save_if_due()
     except Cancelled as stopped:
         record.save()
-        raise Cancelled(f"stopped after step {trainer.step}; --resume continues from there") from stopped
+        remedy = Remedy("resume", "{} to continue from there")
+        raise Cancelled(f"stopped after step {trainer.step}", remedy) from stopped
     run.processes.wait()
     return best.path
 
@@ -132,14 +135,14 @@ def _resume(trainer: Trainer[Any], best: BestWeights, run: Run, header: Mapping[
     """Put trainer and best weights where the run was stopped."""
     if load_config(type(trainer.config), run.out / CONFIG_FILE) != trainer.config:
         raise ConfigError(
-            f"{run.out} holds a run with other settings; leave --config and --preset out to continue with them"
+            f"{run.out} holds a run with other settings; leave config and preset out to continue with them"
         )
     before = read_header(run.checkpoint)
     for what, now in header.items():
         if before.get(what) != now:
             raise ConfigError(
                 f"{run.out} holds a run with other {what}; "
-                "resume it with the --data, --portraits and --processes that it began with"
+                "resume it with the data, portraits and processes that it began with"
             )
     trainer.load(run.checkpoint)
     best.restore()

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from faceanime.core.concurrency import map_ordered
 from faceanime.core.config import to_json
-from faceanime.core.errors import ConfigError, NoFaceError
+from faceanime.core.errors import ConfigError, NoFaceError, Remedy
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
 from faceanime.face.config import FitConfig
@@ -100,8 +100,9 @@ def render_pairs(
             rendered.save(path, header | {"settings": wanted})
         elif rendered_settings(path) != wanted:
             raise ConfigError(
-                f"{path} was rendered with other settings or an older faceanime; "
-                "name another --rendered, or delete it"
+                f"{path} was rendered with other settings or an older faceanime",
+                Remedy("rendered", "another {}"),
+                "deleting it",
             )
         paths.append(path)
     return paths

@@ -122,7 +122,7 @@ def train_generator_on(settings: GeneratorRun, config: GeneratorConfig, progress
     """
     processes = Processes.start(settings.device, settings.processes)
     if settings.start is not None and settings.resume:
-        raise ConfigError("--start begins a run and --resume continues one; leave one of them out")
+        raise ConfigError("start begins a run and resume continues one; leave one of them out")
     for split in _SPLITS:
         read_samples(settings.data, split)  # raises, before hours are spent
     make_folder(settings.out)
