@@ -294,15 +294,18 @@ def smooth_prior(predictor: FlowPredictor) -> FlowPredictor:
     return smooth
 
 
-def test_a_motion_slows_down_where_it_arrives(
-    predictor: FlowPredictor, face: FaceCoefficients, target: FaceCoefficients, model: MorphableModel
-) -> None:
-    """A process that need not stay at the target rushes into it: its last step would be its quickest."""
-    motion = imagine(
-        smooth_prior(predictor), face, 256, FutureConfig(seconds=1.2, temperature=0.0), model, target
+def test_a_motion_slows_down_where_it_arrives(predictor: FlowPredictor) -> None:
+    """A process that need not stay at the target rushes through it, and the last frame would be the quickest."""
+    smooth, calm = smooth_prior(predictor), FutureConfig(temperature=0.0)
+    states = np.zeros((12, predictor.numbers))
+    states[0], states[-1] = 2.0, 1.0
+    known = KnownStates(states, np.isin(np.arange(12), [0, 11]))
+    held, passed = (
+        np.abs(np.diff(motion, axis=0)).mean(axis=1)
+        for motion in (smooth.future(known, calm), smooth.draw(known, calm, generator()))
     )
-    steps = np.linalg.norm(np.diff(motion.expression, axis=0), axis=1)
-    assert steps[-1] < 0.5 * steps.max()
+    assert held[-1] < 0.7 * passed[-1]
+    assert held[-1] < 0.7 * held.max()
 
 
 def test_a_target_is_not_jumped_to(

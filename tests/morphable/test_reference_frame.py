@@ -27,7 +27,11 @@ def test_the_reference_is_calm_open_eyed_and_frontal(model: MorphableModel) -> N
     assert reference_frame(lost, model) != calm
 
 
-def chosen(model: MorphableModel, frames: list[tuple[dict[str, float], dict[str, float]]]) -> int:
+Frame = tuple[dict[str, float], dict[str, float]]
+"""Named expressions, and head angles."""
+
+
+def chosen(model: MorphableModel, frames: list[Frame]) -> int:
     """The reference among frames of named expressions and head angles in degrees."""
     expressions = np.stack([axes_of(model, **axes) for axes, _ in frames])
     return reference_frame(
@@ -38,7 +42,7 @@ def chosen(model: MorphableModel, frames: list[tuple[dict[str, float], dict[str,
 @pytest.mark.parametrize("angle", ["yaw_deg", "pitch_deg", "roll_deg"])
 def test_a_head_turned_in_any_way_is_no_reference(model: MorphableModel, angle: str) -> None:
     """The turned frame comes first, so that it is chosen where the angle is not judged."""
-    turned: tuple[dict[str, float], dict[str, float]] = ({}, {angle: 15.0})
+    turned: Frame = ({}, {angle: 15.0})
     assert chosen(model, [turned, ({}, {}), ({}, {})]) == 1
 
 
@@ -57,7 +61,7 @@ def test_an_open_mouth_or_closed_eyes_weigh_more_than_a_turned_head(
     model: MorphableModel, spoiled: dict[str, float]
 ) -> None:
     """What is wrong with the reference's mouth or lids is wrong in every frame; a turn is taken off exactly."""
-    frames: list[tuple[dict[str, float], dict[str, float]]] = [
+    frames: list[Frame] = [
         (spoiled, {}),
         ({}, {"yaw_deg": 35.0}),
         ({}, {"yaw_deg": 50.0}),
@@ -65,8 +69,14 @@ def test_an_open_mouth_or_closed_eyes_weigh_more_than_a_turned_head(
     assert chosen(model, frames) == 1
 
 
+def test_a_parted_mouth_weighs_more_than_raised_brows(model: MorphableModel) -> None:
+    """Brows are read off the driver as well as mouths, but an opening that is not there cannot be closed."""
+    frames: list[Frame] = [({"jaw_open": 0.2}, {}), ({"brow_raise": 1.5}, {}), ({"brow_raise": 2.0}, {})]
+    assert chosen(model, frames) == 1
+
+
 def test_a_little_speech_is_better_than_a_profile(model: MorphableModel) -> None:
-    frames: list[tuple[dict[str, float], dict[str, float]]] = [
+    frames: list[Frame] = [
         ({}, {"yaw_deg": 60.0}),
         ({}, {"yaw_deg": 60.0}),
         ({"jaw_open": 0.08}, {}),
