@@ -35,7 +35,7 @@ from faceanime.media.image import read_image, write_image
 from faceanime.morphable.model import MorphableModel, Region, load_model
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.prior.sparse_texture import TextureConfig, model_points, render_texture, sample_texture
+from faceanime.prior.sparse_texture import model_points, render_texture, sample_texture, sparse_skin
 from faceanime.render.clay import shade_face
 from faceanime.render.geometric import DRAWINGS, GeometricConfig
 from faceanime.render.renderer import RendererConfig
@@ -301,7 +301,7 @@ class Studio:
     def prior(self, target: Target, interval: int) -> Picture:
         """The sparse texture of the astronaut at a target's geometry."""
         portrait = self.portrait("astronaut")
-        texture = sample_texture(portrait.pixels, portrait.face, self.model, TextureConfig(interval))
+        texture = sample_texture(portrait.pixels, portrait.face, self.model, sparse_skin(self.model, interval))
         face = self.targets(portrait, [target])[0]
         points = model_points(face, portrait.face.residual, self.model)
         drawn = render_texture(texture, points, *portrait.pixels.shape[:2])
