@@ -301,7 +301,9 @@ class Studio:
     def prior(self, target: Target, interval: int) -> Picture:
         """The sparse texture of the astronaut at a target's geometry."""
         portrait = self.portrait("astronaut")
-        texture = sample_texture(portrait.pixels, portrait.face, self.model, sparse_skin(self.model, interval))
+        texture = sample_texture(
+            portrait.pixels, portrait.face, self.model, sparse_skin(self.model, interval)
+        )
         face = self.targets(portrait, [target])[0]
         points = model_points(face, portrait.face.residual, self.model)
         drawn = render_texture(texture, points, *portrait.pixels.shape[:2])

@@ -126,7 +126,7 @@ class WindowMaker:
     ) -> Conditions:
         """What is to be known of a target's window; both (V,3) points in px of their pictures.
 
-        `own`, how far the window shows the source's own teeth (`OwnInside.seen` at `Window.places`): they stay.
+        `own`, how far the window shows the source's own teeth (`OwnTeeth.opacity` at `Window.places`): they stay.
         """
         window, size_px, part = target[0], target[0].size_px, PART_OF[name]
         before, after = source[0].placed(source[1]), window.placed(target[1])
