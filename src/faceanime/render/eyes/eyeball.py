@@ -66,7 +66,7 @@ class EyeLayer:
     def __init__(
         self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
     ) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
+        """`source` (H,W,3); `points` (N,2) px, its landmarks, then any other vertices."""
         shape = model.vertices(face.coefficients.identity, face.coefficients.expression) + face.residual
         self._pose = face.coefficients.pose
         eyes = (_Eye.read(source, points, shape, group) for group in EYES)

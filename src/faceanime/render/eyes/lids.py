@@ -50,7 +50,7 @@ class LidLayer:
     """Both upper lids of one portrait."""
 
     def __init__(self, source: Pixels, points: Float[np.ndarray, "N 2"]) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
+        """`source` (H,W,3); `points` (N,2) px, its landmarks, then any other vertices."""
         lids = [_Lid.read(source, points, group) for group in EYES]
         self._lids = [lid for lid in lids if lid is not None]
 

@@ -154,7 +154,7 @@ class MouthLayer:
     def __init__(
         self, source: Pixels, face: FittedFace, model: MorphableModel, points: Float[np.ndarray, "N 2"]
     ) -> None:
-        """`source` (H,W,3); `points` (N,2) px, its landmarks (and whatever follows them)."""
+        """`source` (H,W,3); `points` (N,2) px, its landmarks, then any other vertices."""
         pose = face.coefficients.pose
         self._jaw = _Jaw(face, model)
         self._source_shape = self._jaw.shape(face.coefficients)
