@@ -163,13 +163,13 @@ def test_where_own_teeth_are_seen_is_known(smiling, closed):
     canvas, inside = smiling.paint(target)
     region = smiling.sheet.field(target).region
     places = identity_flow(*inside.shape) + np.float32([region.left, region.top])
-    own = smiling.layer.own.seen(target, places)
+    own = smiling.layer.own_teeth.opacity(target, places)
     assert 0.0 <= own.min() < own.max() <= 1.0
     sure = inside & (own > 0.9)
     assert 0.1 < sure.sum() / inside.sum() < 0.8
     within = sure & (cv2.erode(inside.astype(np.uint8), np.ones((3, 3))) > 0)  # a lip's edge is in between
     assert (np.abs(canvas[within].astype(float) - TEETH).max(axis=-1) < 40).mean() > 0.98
-    assert closed.layer.own.seen(target, places).max() == 0.0
+    assert closed.layer.own_teeth.opacity(target, places).max() == 0.0
 
 
 def test_drawn_teeth_follow_the_light():

@@ -108,7 +108,7 @@ class WindowMaker:
     ) -> Conditions:
         """The conditions of a target's window; the points (V,3) of source and target in px of their pictures.
 
-        `own` is the fraction in [0, 1] to which a pixel shows the source's own teeth (`OwnInside.seen` at
+        `own` is the fraction in [0, 1] to which a pixel shows the source's own teeth (`OwnTeeth.opacity` at
         `Window.places`); the gate is closed there.
         """
         window, size_px, part = target[0], target[0].size_px, PART_OF[name]

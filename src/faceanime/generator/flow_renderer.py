@@ -95,7 +95,7 @@ class Repairer:
         check_shape("canvas", canvas, self._region.height, self._region.width, 3)
         points = model_points(target, self._face.residual, self._model)
         windows = self._maker.windows(points, target.pose)
-        own = {"mouth": self._mouth.own.seen(target, windows["mouth"].places)}
+        own = {"mouth": self._mouth.own_teeth.opacity(target, windows["mouth"].places)}
         conditions = {
             name: self._maker.conditions(
                 name, (self._windows[name], self._points), (window, points), own.get(name)

@@ -32,7 +32,7 @@ BACKGROUND = -1.0
 """The prior's value outside of the skin, and where the portrait hides it: black."""
 
 _DEPTH_BUFFER_PX = 512
-"""Side of the depth buffer, which the face fills whatever its size in the picture. Chosen by eye."""
+"""Side of the depth buffer, which the face fills at any size in the picture. Chosen by eye."""
 _DEPTH_TOLERANCE = 0.05
 """A vertex at most this far behind the surface in the buffer counts as visible, in sizes of the face: within a pixel
 a steep cheek falls away by as much. Chosen by eye."""

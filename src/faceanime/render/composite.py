@@ -12,7 +12,7 @@ from faceanime.structures.raster import Box
 class Paster:
     """Pastes regions into one picture; every pixel outside the region stays bit-exact.
 
-    The region's edge is blended softly over `feather_px`, save where it is the picture's own edge.
+    The region's edge is blended over `feather_px`, except where it is the picture's own edge.
     """
 
     def __init__(self, picture: Pixels, region: Box, feather_px: int = 6) -> None:
@@ -43,6 +43,7 @@ class Paster:
 
 
 def _ramp(length: int, feather: int, low: bool, high: bool) -> Float32[np.ndarray, " L"]:
+    """Weights along one axis: rising over `feather` pixels at the `low` end, falling at the `high` end, else 1."""
     ramp = np.ones(length, np.float32)
     rise = (np.arange(feather, dtype=np.float32) + 0.5) / max(feather, 1)
     if low:

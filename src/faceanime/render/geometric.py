@@ -45,11 +45,6 @@ def drawing_version() -> str:
     return str(json.loads(bundled(DRAWINGS).read_text(encoding="utf-8"))["version"])
 
 
-FOLD = 0.03
-"""Neighbouring pixels whose places in the portrait are further apart than this lie on two sides of a fold, in model
-units. Chosen by eye."""
-
-
 class PortraitLayers:
     """The layers of one portrait, prepared once, and the picture of any target."""
 
@@ -74,7 +69,7 @@ class PortraitLayers:
             mattes = person_mattes(source, matte, oval)
         moving = None if mattes is None else mattes.moving
         self._sheet = WarpSheet(face, model, width, height, moving, config.warp)
-        self._fold_px = FOLD * float(face.coefficients.pose.scale)
+        self._unit_px = float(face.coefficients.pose.scale)
         region, points = self.region, self._sheet.source_landmarks
         self._pixels = np.ascontiguousarray(source[region.slices])
         person, self._background, self._cheek = None, None, None
@@ -107,7 +102,7 @@ class PortraitLayers:
         )
         if self._background is not None:
             self._background.paint(canvas, warp.flow, outpainted, cheek)
-        soften_folds(canvas, warp.flow, self._fold_px, cheek)
+        soften_folds(canvas, warp.flow, self._unit_px, cheek)
         self._lids.paint(canvas, warp)
         self._eyes.paint(canvas, warp, target)
         self.mouth.paint(canvas, warp, target)

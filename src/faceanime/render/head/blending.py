@@ -22,7 +22,9 @@ class BlendLook(NamedTuple):
     ramp_px: float = 1.3
     """Beyond that, layers fade in over this displacement, px."""
     cheek_edge: float = 0.2
-    """Neighbouring pixels whose weights of cheek differ by more lie at an edge of filled skin."""
+    """Neighbouring pixels whose weights of filled skin differ by more lie at its edge."""
+    fold: float = 0.03
+    """Neighbouring pixels whose places in the portrait are further apart lie on two sides of a fold, model units."""
 
 
 _LOOK = BlendLook()
@@ -84,14 +86,15 @@ def blend_cheek(canvas, weight, face, skin, flow, part, ring) -> bool:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def soften_folds(canvas, flow, jump_px, cheek):
+def soften_folds(canvas, flow, unit_px, cheek):
     """Blur the hard edges where one part of the sheet occludes another, or filled skin ends.
 
-    An edge lies between neighbouring pixels whose places in the source, by `flow` (h,w,2), are more than `jump_px`
-    apart, or whose weights of filled skin, `cheek` (h,w), differ. Pixels on it are mixed half and half with the mean
-    of their four neighbours.
+    An edge lies between neighbouring pixels whose places in the portrait, by `flow` (h,w,2), are far apart, or whose
+    weights of filled skin, `cheek` (h,w), differ. Pixels on it are mixed half and half with the mean of their four
+    neighbours. `unit_px` is the length of a model unit in the portrait, px.
     """
     height, width = flow.shape[:2]
+    jump_px = _LOOK.fold * unit_px
     edge = np.zeros((height, width), np.bool_)
     for y in range(height - 1):
         for x in range(width - 1):

@@ -27,7 +27,7 @@ class CheekLook:
     """Which pixels can be the face's; chosen by eye."""
 
     core_scale: float = 0.85
-    """The face's outline shrunk to this about its middle is face, whatever the matte says."""
+    """The face's outline shrunk to this about its middle is face, even where the matte is 0."""
     core_blur: float = 0.02
     """Standard deviation of that outline's blur, in face heights."""
     rim: float = 0.008

@@ -60,7 +60,8 @@ class HairLook:
     blur: float = 0.008
     """Standard deviation of the picture's blur, in face heights: single strands are no hair that covers."""
     rim: float = 0.02
-    """Skin this much further in than hair begins is seen too flat to be stretched, as a fraction of the ray."""
+    """The pull begins this much further inward than the hair, where the surface faces the viewer enough not to be
+    stretched; a fraction of the ray."""
     slope: float = 1.2
     """Hair falls back by at most this much depth per step outward from where it begins."""
     ray_smoothing: float = 1.0
@@ -122,7 +123,7 @@ class _Rays:
 
 @dataclass(frozen=True, eq=False)
 class _HairFinder:
-    """Tells hair from skin in a picture: `lab` (h,w,3), its part from `corner` on, in CIELAB."""
+    """Distinguishes hair from skin in a picture: `lab` (h,w,3), its part from `corner` on, in CIELAB."""
 
     lab: Float32[np.ndarray, "h w 3"]
     corner: Float[np.ndarray, "2"]

@@ -1,9 +1,9 @@
 """Thin strands of hair beside a head, which segmentation networks miss.
 
 A strand that is left in the background stays where it was when the head moves away: a ghost. `find_strands` returns
-a matte of them, from the picture, the network's matte and the size of the face. Strands can be told from what is
-behind them only before a plain background, a studio's: there, thin structures that are darker (or lighter) than the
-background, as the person is, and connected to the person, are hair. Where the background has thin structures of
+a matte of them, from the picture, the network's matte and the size of the face. Strands can be distinguished from what
+is behind them only before a plain background, a studio's: there, thin structures that are darker (or lighter) than
+the background, as the person is, and connected to the person, are hair. Where the background has thin structures of
 its own (a door, a shelf, leaves) none are found.
 """
 

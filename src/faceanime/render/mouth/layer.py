@@ -122,7 +122,7 @@ def _middle(contour: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
 
 
 @dataclass(frozen=True, eq=False)
-class OwnInside:
+class OwnTeeth:
     """Where the portrait's own teeth are visible, which no network needs to invent.
 
     `alpha` (2,h,w) of the plates of the upper and the lower row, `density` their px per unit; `origins` (2,3) of the
@@ -134,7 +134,7 @@ class OwnInside:
     alpha: Float32[np.ndarray, "2 h w"]
     density: float
 
-    def seen(
+    def opacity(
         self, target: FaceCoefficients, places: Float[np.ndarray, "H W 2"]
     ) -> Float32[np.ndarray, "H W"]:
         """The opacity of the portrait's own teeth at places (px) of the target's picture, if inside its mouth."""
@@ -152,7 +152,7 @@ class OwnInside:
 class MouthLayer:
     """The inside of the mouth of one portrait.
 
-    `own`: where it is the portrait's own; `chroma`: 0 for a grey portrait, 1 for a coloured one.
+    `own_teeth`: where the portrait's own teeth are visible; `chroma`: 0 for a grey portrait, 1 for a coloured one.
     """
 
     def __init__(
@@ -177,7 +177,9 @@ class MouthLayer:
         self._colors = colors.inside(upper.cavity_brightness())
         self._plates = _make_plates(upper, lower, colors)
         alpha = np.stack([self._plates.upper_source[..., 3], self._plates.lower_source[..., 3]])
-        self.own = OwnInside(self._jaw, np.stack([self._upper_origin, self._lower_origin]), alpha, density)
+        self.own_teeth = OwnTeeth(
+            self._jaw, np.stack([self._upper_origin, self._lower_origin]), alpha, density
+        )
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
         """Draw the inside of the target's mouth into `canvas` (h,w,3), the picture of the field's region, in place."""

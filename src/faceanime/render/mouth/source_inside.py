@@ -40,7 +40,7 @@ class SourceInsideLook:
     side_fade: float = 0.04
     """Width over which the plates fade out toward the corners of the mouth."""
     middle: float = 0.12
-    """Half the width of the middle of the mouth, where the rows are told apart."""
+    """Half the width of the middle of the mouth, where the rows are separated."""
     profile_bins: int = 12
     """Samples of the brightness over the opening's height."""
     row_contrast: float = 1.15

@@ -21,7 +21,7 @@ from faceanime.generator.conditions import WindowMaker
 from faceanime.generator.windows import Points, Window, WindowName, WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import TextureConfig, model_points, sample_texture, sparse_skin
-from faceanime.render.mouth.layer import MouthLayer, OwnInside
+from faceanime.render.mouth.layer import MouthLayer, OwnTeeth
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import SparseTexture
@@ -61,7 +61,7 @@ class SourceGeometry:
     texture: SparseTexture
     points: Points
     windows: dict[WindowName, Window]
-    own_inside: OwnInside
+    own_teeth: OwnTeeth
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +219,6 @@ class RenderedPairs:
                 sample_texture(pixels, face, self.model, self._skin),
                 points,
                 self.maker.windows(points, face.coefficients.pose),
-                MouthLayer(pixels, face, self.model, self.model.landmarks_of(points)[:, :2]).own,
+                MouthLayer(pixels, face, self.model, self.model.landmarks_of(points)[:, :2]).own_teeth,
             )
         return self._sources[key]

@@ -63,7 +63,7 @@ def open_windows(
     truth = pairs.truth(pair) if pairs.has_truth(pair) else canvas
     for name in names:
         window, source_window = appearance.place(windows[name]), appearance.place(source.windows[name])
-        own = source.own_inside.seen(face, window.places) if name == "mouth" else None
+        own = source.own_teeth.opacity(face, window.places) if name == "mouth" else None
         conditions = pairs.maker.conditions(name, (source_window, source.points), (window, points), own)
         if not conditions.is_open:
             continue
