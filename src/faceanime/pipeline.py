@@ -29,7 +29,7 @@ from faceanime.face.config import FaceChoice, ReadConfig
 from faceanime.face.detect import LandmarkDetector, MediapipeDetector
 from faceanime.face.reader import FaceReader
 from faceanime.face.segment import PersonSegmenter
-from faceanime.generator.renderers import open_renderer
+from faceanime.generator.renderers import open_renderer, weights_of
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.render.config import GeometricConfig, RendererConfig
 from faceanime.render.head.sheet import hair_pose
@@ -125,6 +125,11 @@ class Animator:
     def animate(self, portrait: Portrait, motion: Dynamics) -> Iterator[Pixels]:
         """Yield the images (H,W,3) of a portrait moving as `motion`, one by one, in constant memory."""
         yield from self.render(portrait, self.retarget(portrait, motion))
+
+    def check(self) -> None:
+        """Check the renderer's settings and the header of its weights. Raises ConfigError, WeightsError."""
+        if self._given_renderer is None:
+            weights_of(self.config.draw)
 
     @cached_property
     def renderer(self) -> Renderer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from fractions import Fraction
@@ -67,7 +68,7 @@ def animate_file(
     driver = open_driver(driving, animator.reader) if isinstance(driving, Path) else driving
     still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
     written = check_result(out, options, inputs, still)
-    _ = animator.renderer  # bad weights fail before long work
+    animator.check()
     subject, crop = _prepare(animator, portrait, options)
     motion = animator.motion(driver, progress)
     dynamics = animator.retarget(subject, motion)
@@ -98,7 +99,7 @@ def predict_file(
     if motion_out is not None:
         refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
-    _ = animator.renderer  # bad weights fail before long work
+    animator.check()
     subject, crop = _prepare(animator, portrait, options)
     goal = None
     if target is not None:
@@ -208,13 +209,22 @@ def _encode(
 
 
 def _prepare(animator: Animator, path: Path, options: OutputOptions) -> tuple[Portrait, CropTransform | None]:
-    """Read the portrait at the size at which it is rendered, and the crop to cut from the result, if any."""
-    pixels, reader = read_image(path), animator.reader
-    found, others = reader.find(pixels, str(path), options.face)
-    warn_of_other_faces(options.face, others + 1, str(path))
-    if options.crop:
-        return cropped_portrait(reader, pixels, found, others, options.size, reader.matte_reach)
-    return whole_portrait(reader, pixels, found, others, options.size), None
+    """Read the portrait at the size at which it is rendered, and the crop to cut from the result, if any.
+
+    Meanwhile another thread loads the renderer's networks, so that bad weights fail before a driver is tracked.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(getattr, animator, "renderer")
+        pixels, reader = read_image(path), animator.reader
+        found, others = reader.find(pixels, str(path), options.face)
+        warn_of_other_faces(options.face, others + 1, str(path))
+        crop: CropTransform | None = None
+        if options.crop:
+            subject, crop = cropped_portrait(reader, pixels, found, others, options.size, reader.matte_reach)
+        else:
+            subject = whole_portrait(reader, pixels, found, others, options.size)
+        loading.result()
+    return subject, crop
 
 
 def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamics:
