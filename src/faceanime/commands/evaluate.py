@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.dataset.shards import check_split
 from faceanime.evaluate.evaluation_config import EvaluateConfig
 from faceanime.evaluate.report_writer import check_report_libraries, write_report
 
@@ -27,6 +28,7 @@ class Evaluate:
     )
 
     def run(self) -> None:
+        check_split(self.data, self.config.split)  # before anything heavy is loaded
         check_report_libraries()
         from faceanime.evaluate.protocols import evaluate  # slow to import
 

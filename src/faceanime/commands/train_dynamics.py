@@ -9,6 +9,7 @@ from typing import Literal
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.config import load_config
 from faceanime.core.errors import ConfigError
+from faceanime.dataset.shards import check_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class TrainDynamics:
     """Continue from the checkpoint in --out, with the settings that the run began with."""
 
     def run(self) -> None:
+        check_split(self.data, "train")  # before anything heavy is loaded
         from faceanime.morphable.model import load_model
         from faceanime.train.dynamics.config import PAPER, DynamicsConfig
         from faceanime.train.dynamics.training import train_dynamics_on

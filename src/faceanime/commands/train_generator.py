@@ -8,6 +8,7 @@ from typing import Literal
 
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
+from faceanime.dataset.shards import check_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,7 @@ class TrainGenerator:
     """Continue from the checkpoint in --out."""
 
     def run(self) -> None:
+        check_split(self.data, "train")  # before anything heavy is loaded
         from faceanime.train.generator.training import GeneratorRun, train_generator_on
         from faceanime.train.generator.trainings import load_training, preset
         from faceanime.train.loop import CONFIG_FILE

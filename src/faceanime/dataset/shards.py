@@ -123,6 +123,12 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
 
     Raises: ConfigError at once when `data` holds no shard of the split; MediaError when one is damaged.
     """
+    check_split(data, split)
+    return (sample for shard in find_shards(data, split) for sample in _samples_in(shard))
+
+
+def check_split(data: Path, split: str) -> None:
+    """Raise ConfigError unless `data` holds a shard of the split."""
     shards = find_shards(data, split)
     others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
     if not shards and others:
@@ -136,7 +142,6 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
             f"no shard of split {split} in {data} ({split}-000000.tar); name a folder that "
             "`faceanime prepare VIDEOS -o DIR` wrote"
         )
-    return (sample for shard in shards for sample in _samples_in(shard))
 
 
 def _samples_in(shard: Path) -> Iterator[Sample]:
