@@ -20,7 +20,7 @@ import skimage.data
 from PIL import Image
 
 from faceanime import Animator, AnimatorConfig, Dynamics, Portrait, read_image
-from faceanime.dynamics.bundled_motions import bundled_motion
+from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels

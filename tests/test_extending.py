@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from faceanime.dynamics.bundled_motions import bundled_motion
+from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.media.image import write_image
 from faceanime.media.video import probe_video, read_frames
 from faceanime.pipeline import Animator

@@ -18,7 +18,8 @@ from faceanime.drivers.driver import Driver, View
 from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import open_driver
 from faceanime.dynamics.editing import ease_between
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, check_motion_path, is_motion_file, save_motion
+from faceanime.dynamics.motion_file import MotionNote, save_motion
+from faceanime.dynamics.motion_path import SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
 from faceanime.face.crop import crop_pixels

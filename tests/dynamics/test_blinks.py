@@ -7,8 +7,8 @@ import pytest
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, add_blinks, blinks_of, lids_apart, part_lids
-from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.dynamics.editing import motion_from_keyframes
+from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.morphable.model import MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart
-from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
 from faceanime.dynamics.editing import (
     HEAD_AXES,
     amplify,
@@ -22,6 +21,8 @@ from faceanime.dynamics.editing import (
     motion_from_keyframes,
     with_axes,
 )
+from faceanime.dynamics.motion_file import bundled_motion
+from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.motions import make_motions
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angle_between, angles_from_rotation

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from faceanime.dynamics.blinks import SIDES, lids_apart
-from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.gaze import hold_gaze
+from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.structures.coefficients import Dynamics

@@ -18,7 +18,8 @@ from safetensors.numpy import save
 
 from faceanime.core.errors import OutputError, WeightsError
 from faceanime.core.weights import load_weights, read_header
-from faceanime.dynamics.motion_file import MotionNote, is_motion_file, load_motion, save_motion
+from faceanime.dynamics.motion_file import MotionNote, load_motion, save_motion
+from faceanime.dynamics.motion_path import is_motion_file
 from faceanime.geometry.rotation import rotation_from_vector
 from faceanime.structures.coefficients import Dynamics, HeadPose
 

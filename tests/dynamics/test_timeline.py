@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, lids_apart
-from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
 from faceanime.dynamics.editing import motion_from_keyframes
+from faceanime.dynamics.motion_file import bundled_motion
+from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, mix_poses, retime
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.model import MorphableModel

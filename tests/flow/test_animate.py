@@ -20,8 +20,8 @@ from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
 from faceanime.core.errors import Cancelled
 from faceanime.core.progress import CallbackProgress, SilentProgress
-from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
-from faceanime.dynamics.motion_file import load_motion, save_motion
+from faceanime.dynamics.motion_file import bundled_motion, load_motion, save_motion
+from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.media.animation import webp_timing
 from faceanime.media.image import read_image, write_image

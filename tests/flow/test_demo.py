@@ -7,7 +7,8 @@ from pathlib import Path
 from program import Program, pictures
 
 from faceanime.commands.demo import MOTIONS
-from faceanime.dynamics.bundled_motions import bundled_motion, bundled_motions
+from faceanime.dynamics.motion_file import bundled_motion
+from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.media.image import read_image
 
 

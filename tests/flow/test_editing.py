@@ -11,8 +11,7 @@ import pytest
 from program import Program, pictures
 
 from faceanime.core.weights import read_header
-from faceanime.dynamics.bundled_motions import bundled_motion
-from faceanime.dynamics.motion_file import load_motion
+from faceanime.dynamics.motion_file import bundled_motion, load_motion
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.structures.coefficients import Dynamics
 

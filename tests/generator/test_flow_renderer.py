@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info
 from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
-from faceanime.dynamics.bundled_motions import bundled_motion
+from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
 from faceanime.generator.flow_renderer import Repairer, WindowNetworks
 from faceanime.generator.generator_file import load_generator, save_generator

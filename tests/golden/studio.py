@@ -17,8 +17,7 @@ import torch
 from faceanime import cli
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
-from faceanime.dynamics.bundled_motions import bundled_motion
-from faceanime.dynamics.motion_file import load_motion, save_motion
+from faceanime.dynamics.motion_file import bundled_motion, load_motion, save_motion
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FitConfig, SmoothConfig, TrackConfig

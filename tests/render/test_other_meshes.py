@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from faceanime.dynamics.blinks import add_blinks
-from faceanime.dynamics.bundled_motions import bundled_motion
 from faceanime.dynamics.gaze import hold_gaze
+from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.face.anchor import FaceView, anchored

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
-from faceanime.dynamics.bundled_motions import motion_path
+from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 from faceanime.output_options import OutputOptions, check_early

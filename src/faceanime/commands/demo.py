@@ -9,7 +9,7 @@ from pathlib import Path
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import MediaError
 from faceanime.core.files import make_folder
-from faceanime.dynamics.bundled_motions import bundled_motion_path
+from faceanime.dynamics.motion_path import bundled_motion_path
 from faceanime.media.image import write_image
 from faceanime.output_options import OutputOptions
 

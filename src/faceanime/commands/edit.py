@@ -13,10 +13,10 @@ import tyro
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import read_header
 from faceanime.dynamics.blinks import add_blinks
-from faceanime.dynamics.bundled_motions import bundled_motions, motion_path
 from faceanime.dynamics.editing import amplify, load_tracks, mirror, with_axes
 from faceanime.dynamics.gaze import hold_gaze
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, is_motion_file, load_motion_of, save_motion
+from faceanime.dynamics.motion_file import MotionNote, load_motion_of, save_motion
+from faceanime.dynamics.motion_path import SUFFIX, bundled_motions, is_motion_file, motion_path
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, retime
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics

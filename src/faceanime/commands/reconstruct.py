@@ -10,7 +10,7 @@ import tyro
 
 from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.files import check_input
-from faceanime.dynamics.motion_file import check_motion_path, is_motion_file
+from faceanime.dynamics.motion_path import check_motion_path, is_motion_file
 from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from faceanime.core.progress import Progress
 from faceanime.drivers.driver import View
-from faceanime.dynamics.motion_file import is_motion_file, load_motion_of
+from faceanime.dynamics.motion_file import load_motion_of
+from faceanime.dynamics.motion_path import is_motion_file
 from faceanime.face.reader import FaceReader
 from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel

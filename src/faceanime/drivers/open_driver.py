@@ -8,7 +8,7 @@ from faceanime.drivers.driver import Driver, DriverKind
 from faceanime.drivers.motion import MotionFileDriver
 from faceanime.drivers.picture import PictureDriver
 from faceanime.drivers.video import VideoDriver
-from faceanime.dynamics.bundled_motions import motion_path
+from faceanime.dynamics.motion_path import motion_path
 from faceanime.face.reader import FaceReader
 
 DRIVERS: tuple[DriverKind, ...] = (MotionFileDriver, PictureDriver, VideoDriver)

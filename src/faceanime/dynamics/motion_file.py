@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from faceanime.core.errors import MorphableModelError, OutputError, ShapeError, WeightsError
-from faceanime.core.files import check_output
+from faceanime.core.errors import MorphableModelError, ShapeError, WeightsError
 from faceanime.core.weights import load_weights, save_weights
+from faceanime.dynamics.motion_path import bundled_motion_path, check_motion_path
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, HeadPose
 
 KIND = "motion"
-SUFFIX = ".motion.safetensors"
 
 
 @dataclass(frozen=True)
@@ -30,18 +29,6 @@ class MotionNote:
     """Licence under which the motion may be used."""
     provenance: str = ""
     """Where the motion came from, in words: a file's name, a seed, a script."""
-
-
-def is_motion_file(path: Path) -> bool:
-    """Whether a path has the suffix of a motion file."""
-    return path.name.endswith(SUFFIX)
-
-
-def check_motion_path(path: Path) -> None:
-    """Raise OutputError unless a motion file can be written at this path."""
-    if not is_motion_file(path):
-        raise OutputError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
-    check_output(path)
 
 
 def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
@@ -94,3 +81,8 @@ def load_motion_of(path: Path, model: MorphableModel) -> Dynamics:
             "reconstruct it again from its video"
         )
     return motion
+
+
+def bundled_motion(name: str) -> Dynamics:
+    """Load a bundled motion. Raises ConfigError for an unknown name."""
+    return load_motion(bundled_motion_path(name))

@@ -10,9 +10,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from faceanime.dynamics.bundled_motions import MOTIONS_FOLDER
 from faceanime.dynamics.editing import Number, motion_from_keyframes
-from faceanime.dynamics.motion_file import SUFFIX, MotionNote, save_motion
+from faceanime.dynamics.motion_file import MotionNote, save_motion
+from faceanime.dynamics.motion_path import MOTIONS_FOLDER, SUFFIX
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 

@@ -1,17 +1,16 @@
-"""The bundled motions by name; `motions.py` makes them."""
+"""Paths of motion files and names of bundled motions; loads nothing heavy."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
+import faceanime
 from faceanime.core.config import nearest
-from faceanime.core.errors import ConfigError
-from faceanime.core.files import is_there
-from faceanime.dynamics.motion_file import SUFFIX, load_motion
-from faceanime.structures.coefficients import Dynamics
+from faceanime.core.errors import ConfigError, OutputError
+from faceanime.core.files import check_output, is_there
 
-MOTIONS_FOLDER = Path(str(files("faceanime"))) / "assets" / "motions"
+SUFFIX = ".motion.safetensors"
+MOTIONS_FOLDER = Path(faceanime.__file__).parent / "assets" / "motions"
 
 
 def bundled_motions() -> tuple[str, ...]:
@@ -39,6 +38,13 @@ def motion_path(driving: Path) -> Path:
     return bundled_motion_path(name)
 
 
-def bundled_motion(name: str) -> Dynamics:
-    """A bundled motion. Raises ConfigError for an unknown name."""
-    return load_motion(bundled_motion_path(name))
+def is_motion_file(path: Path) -> bool:
+    """Whether a path has the suffix of a motion file."""
+    return path.name.endswith(SUFFIX)
+
+
+def check_motion_path(path: Path) -> None:
+    """Raise OutputError unless a motion file can be written at this path."""
+    if not is_motion_file(path):
+        raise OutputError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
+    check_output(path)
