@@ -24,8 +24,9 @@ class TrainMorphable:
     def run(self) -> None:
         make_folder(self.out)  # a wrong folder fails before the detector is loaded
 
+        from faceanime.face.config import TrackConfig
         from faceanime.face.detect import MediapipeDetector
-        from faceanime.face.track import LandmarkTracker, TrackConfig
+        from faceanime.face.track import LandmarkTracker
         from faceanime.morphable.model import load_model
         from faceanime.train.morphable.training import RESULT_FILE, LandmarkReader, train_morphable
 
