@@ -28,7 +28,7 @@ from faceanime.media.image import write_image
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import load_model
-from faceanime.train.dynamics.training import DynamicsConfig
+from faceanime.train.dynamics.config import DynamicsConfig
 
 DYNAMICS = DynamicsConfig(
     flow=FlowConfig(window=8, width=8, layers=1, heads=2),

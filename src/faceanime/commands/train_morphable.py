@@ -6,12 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from faceanime.commands.terminal_progress import TerminalProgress
-from faceanime.face.config import TrackConfig
-from faceanime.face.detect import MediapipeDetector
-from faceanime.face.track import LandmarkTracker
-from faceanime.morphable.model import load_model
+from faceanime.core.files import make_folder
 from faceanime.train.morphable.learn import LearnConfig
-from faceanime.train.morphable.training import RESULT_FILE, LandmarkReader, train_morphable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +22,14 @@ class TrainMorphable:
     """Settings of the model and of its fit."""
 
     def run(self) -> None:
+        make_folder(self.out)  # a wrong folder fails before the detector is loaded
+
+        from faceanime.face.config import TrackConfig
+        from faceanime.face.detect import MediapipeDetector
+        from faceanime.face.track import LandmarkTracker
+        from faceanime.morphable.model import load_model
+        from faceanime.train.morphable.training import RESULT_FILE, LandmarkReader, train_morphable
+
         detector = MediapipeDetector()
         reader = LandmarkReader(detector, LandmarkTracker(TrackConfig(), detector, load_model()))
         with TerminalProgress() as progress:
