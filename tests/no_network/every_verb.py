@@ -23,7 +23,7 @@ from clay import SMALL, add_clip, small_motion
 from faceanime import cli
 from faceanime.core.config import save_config
 from faceanime.dataset.shards import write_shards
-from faceanime.dynamics.predictor import FlowConfig
+from faceanime.dynamics.flow_predictor import FlowConfig
 from faceanime.media.image import write_image
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter

@@ -59,9 +59,13 @@ class WindowSizes:
     """Sides of the windows in px, multiples of 16 from 32 to 512."""
 
     mouth_px: int = 128
+    """Side of the mouth's window."""
     eye_px: int = 64
+    """Side of the window of each eye."""
     face_px: int = 128
+    """Side of the face's window."""
     light_px: int = 64
+    """Side of the light window, which shows the whole face."""
 
     def __post_init__(self) -> None:
         for name in ("mouth_px", "eye_px", "face_px", "light_px"):
