@@ -348,7 +348,7 @@ def test_a_motion_of_another_model(
     save_motion(dataclasses.replace(motion, model_id="ffff0000"), path)
     refused(
         "animate", portrait_path, "--driving", path, "-o", out,
-        message=f"{path} belongs to morphable model ffff0000, this is {motion.model_id}; ",
+        message=f"{path} belongs to morphable model ffff0000, expected {motion.model_id}; ",
     )  # fmt: skip
 
 
