@@ -63,7 +63,7 @@ def test_a_damaged_bundled_file_is_named(
             load_model()
     halved = {"landmark_weight": 0.5 * tensors["landmark_weight"]}
     save_weights(path, tensors | halved, kind=KIND, header=header, version=2)
-    with pytest.raises(MorphableModelError, match="add up to 0.5, expected 1"):
+    with pytest.raises(MorphableModelError, match=r"add up to 0\.5, expected 1"):
         load_model()
 
 
