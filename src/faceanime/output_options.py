@@ -1,4 +1,4 @@
-"""What is written of a result, and the cheap checks of its paths that come before anything heavy is loaded."""
+"""Options of output files, and cheap checks of their paths before anything heavy is loaded."""
 
 from __future__ import annotations
 

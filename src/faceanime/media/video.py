@@ -218,7 +218,7 @@ def _display_size(stream: VideoStream, frame: VideoFrame, max_side_px: int | Non
 
 
 class _Orientation(NamedTuple):
-    """How stored pixels are turned upright: rows and columns swapped, then mirrored."""
+    """Transform that turns stored pixels upright: rows and columns swapped, then mirrored."""
 
     swapped: bool = False
     mirrored_x: bool = False
