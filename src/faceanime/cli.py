@@ -145,7 +145,7 @@ def _command_name(args: list[str]) -> str:
             return name
     family = [name for name in COMMANDS if name.startswith(f"{args[0]} ")]
     if family:
-        raise ConfigError(f"faceanime {args[0]} needs one more word: {', '.join(family)}")
+        raise ConfigError(f"faceanime {args[0]} is incomplete, expected one of {', '.join(family)}")
     kind = "option" if args[0].startswith("-") else "command"
     hint = nearest(args[0], list(COMMANDS)) or "; faceanime --help lists the commands"
     raise ConfigError(f"unknown {kind} {args[0]}{hint}")

@@ -441,7 +441,7 @@ def test_a_damaged_motion(
         (["--renderer", "magic"], ".*magic"),
         (["--side-by-sid"], "unknown option --side-by-sid; did you mean --side-by-side?"),
         (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
-        (["--lips", "nan"], "lips is nan, a strength: expected 0 to 4"),
+        (["--lips", "nan"], "lips is nan, expected a factor from 0 to 4"),
         (["--yaw-limit-deg", "inf"], "yaw-limit-deg is inf, expected a number from 0 on"),
         (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
     ],

@@ -122,7 +122,7 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
     except FFmpegError as error:
         raise MediaError(_broken(path, count, error.strerror)) from error
     if count == 0:
-        raise MediaError(f"cannot read {path}: not one frame can be decoded")
+        raise MediaError(f"cannot read {path}: no frame can be decoded")
     if (
         count < stream.frames - _HIDDEN_FRAMES
     ):  # truncated between two packets; only MP4 and MOV have an index

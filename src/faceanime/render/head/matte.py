@@ -32,7 +32,7 @@ class MatteLook:
     certain_fraction: float = 0.8
     """A pixel is certainly the person's from this fraction of the face's mean matte on."""
     halo: float = 0.05
-    """Distance from certain pixels within which doubtful ones count; at twice the distance they no longer do, since there
+    """Distance from certain pixels within which doubtful ones count. At twice the distance they no longer count: there
     they belong to another person close behind (docs/log/training.md, "Somebody close behind")."""
     border_rows: float = 0.02
     """Height of the picture's uppermost rows, in which networks miss hair; they repeat the row below."""
