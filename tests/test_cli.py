@@ -174,4 +174,7 @@ def test_half_a_command_names_its_other_half(
     paint: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["train"]) == 2
-    assert capsys.readouterr().err == "faceanime: faceanime train needs one more word: train morphable\n"
+    assert (
+        capsys.readouterr().err
+        == "faceanime: faceanime train is incomplete, expected one of train morphable\n"
+    )

@@ -1,7 +1,7 @@
-"""The command line: finds the verb, reads its options, runs it, and turns a failure into a line and a status.
+"""The command line: find the verb, read its options, run it, and turn a failure into one line and an exit status.
 
-Status 0: done; 2: the user can mend it; 130: stopped by the user. Anything else is a bug: it keeps its
-traceback.
+Exit status 0: done; 2: an error that the user can correct; 130: stopped by the user. Any other failure is a bug and
+keeps its traceback.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Command(Protocol):
     """A dataclass: its fields are the options, their docstrings the help."""
 
     def run(self) -> None:
-        """Do the work. Raises: FaceAnimeError for what the user can mend."""
+        """Do the work. Raises FaceAnimeError for errors that the user can correct."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _command_name(args: list[str]) -> str:
             return name
     family = [name for name in COMMANDS if name.startswith(f"{args[0]} ")]
     if family:
-        raise ConfigError(f"faceanime {args[0]} needs one more word: {', '.join(family)}")
+        raise ConfigError(f"faceanime {args[0]} is incomplete, expected one of {', '.join(family)}")
     kind = "option" if args[0].startswith("-") else "command"
     hint = nearest(args[0], list(COMMANDS)) or "; faceanime --help lists the commands"
     raise ConfigError(f"unknown {kind} {args[0]}{hint}")

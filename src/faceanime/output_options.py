@@ -1,4 +1,4 @@
-"""What is written of a result, and the cheap checks of its paths that come before anything heavy is loaded."""
+"""Options of output files, and cheap checks of their paths before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MESH_SUFFIXES = {".glb", ".obj"}
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is written, and how large."""
+    """Output file."""
 
     crop: bool = False
     """Write the square head crop alone instead of the whole picture."""
     size: int | None = None
-    """Longer side of the output in px, 16 to 3840; by default the portrait's own, 3840 at most."""
+    """Longer side of the output in px, 16 to 3840; by default the portrait's own, at most 3840."""
     face: Literal["largest"] | int = "largest"
-    """Face of the portrait to animate: `largest`, or an index in order of size, from 0."""
+    """Face of the portrait to animate: largest, or an index from 0 in order of size."""
     side_by_side: bool = False
-    """Show source, driver, prior and result in one video."""
+    """Write a video that shows source, driver, prior and result side by side."""
     preview: Path | None = None
-    """Also write a contact sheet of source, driver and result at five times (.png or .jpg)."""
+    """Picture (.png or .jpg) to write as well: a contact sheet of source, driver and result at five times."""
 
     def __post_init__(self) -> None:
         if self.size is not None and not SMALLEST_SIDE_PX <= self.size <= LARGEST_SIDE_PX:

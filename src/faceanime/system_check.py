@@ -1,4 +1,4 @@
-"""What this machine has, what it lacks, and how fast it is."""
+"""Check of this machine: its packages, encoders and weights, and its speed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FINE = "ok"
 
 @dataclass(frozen=True)
 class Report:
-    """The state of a machine. Where something can fail, its entry is "ok" or says in words what is wrong."""
+    """The state of a machine. An entry of something that can fail is "ok" or describes the problem."""
 
     version: str
     python: str
@@ -46,7 +46,7 @@ class Report:
 
     @property
     def problems(self) -> list[str]:
-        """What keeps faceanime from working here, one line each."""
+        """Reasons why faceanime does not work here, one line each."""
         missing = [f"{name} is not installed" for name, version in self.packages.items() if version is None]
         codecs = [f"PyAV lacks the encoder {name}" for name in ESSENTIAL_ENCODERS if not self.encoders[name]]
         weights = [state for state in self.weights.values() if state != FINE]
@@ -55,7 +55,7 @@ class Report:
 
 
 def diagnose() -> Report:
-    """Look at this machine; takes some seconds, most of them to measure its speed."""
+    """Check this machine; this takes some seconds, mostly for measuring its speed."""
     needed, extras = _requirements()
     opencv = _check_opencv()
     weights = {path.name: _check_weights(path) for path in _bundled_weights()}
@@ -76,7 +76,7 @@ def diagnose() -> Report:
 
 
 def frames_per_second(step: Callable[[], object], seconds: float = 1.0) -> float:
-    """How often a second `step` runs on this machine, measured for `seconds` after one warm-up call."""
+    """Calls of `step` per second on this machine, measured for `seconds` after one warm-up call."""
     step()
     started_s, count = time.perf_counter(), 0
     while (elapsed_s := time.perf_counter() - started_s) < seconds:

@@ -1,4 +1,4 @@
-"""From files to files: read a portrait and a driver, write a video, a contact sheet, a motion or a mesh."""
+"""Workflows on files: read a portrait and a driver, write a video, a contact sheet, a motion or a mesh."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def animate_file(
     """Animate a portrait by a driver and write the result; return the path that was written.
 
     A driver of one frame and a still's suffix of `out` (.png, .jpg) give one picture; otherwise a driver of one frame
-    gives the movement toward it. Raises FaceAnimeError; whatever fails or is cancelled leaves no output.
+    gives the movement toward it. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
     inputs = (portrait, driving) if isinstance(driving, Path) else (portrait,)
     driver = open_driver(driving, animator.reader) if isinstance(driving, Path) else driving
@@ -93,7 +93,7 @@ def predict_file(
     """Predict a motion of a portrait, freely or toward the face of another picture, and write it as a video.
 
     `motion_out` also receives the motion: `animate` with reference frame 0 makes the same video of it. Returns the path
-    that was written. Raises FaceAnimeError; whatever fails or is cancelled leaves no output.
+    that was written. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
     inputs = tuple(p for p in (portrait, target) if p is not None)
     written = check_result(out, options, inputs, still=False)

@@ -348,7 +348,7 @@ def test_a_motion_of_another_model(
     save_motion(dataclasses.replace(motion, model_id="ffff0000"), path)
     refused(
         "animate", portrait_path, "--driving", path, "-o", out,
-        message=f"{path} belongs to morphable model ffff0000, this is {motion.model_id}; ",
+        message=f"{path} belongs to morphable model ffff0000, expected {motion.model_id}; ",
     )  # fmt: skip
 
 
@@ -441,7 +441,7 @@ def test_a_damaged_motion(
         (["--renderer", "magic"], ".*magic"),
         (["--side-by-sid"], "unknown option --side-by-sid; did you mean --side-by-side?"),
         (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
-        (["--lips", "nan"], "lips is nan, a strength: expected 0 to 4"),
+        (["--lips", "nan"], "lips is nan, expected a factor from 0 to 4"),
         (["--yaw-limit-deg", "inf"], "yaw-limit-deg is inf, expected a number from 0 on"),
         (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
     ],

@@ -104,7 +104,7 @@ def test_too_few_people_are_refused(people: list[Person]) -> None:
     with pytest.raises(MorphableModelError, match=r"4 people .* 4 identity"):
         learn_model(people[:4], CONFIG)
     stills = [Person(f"{p.name}, {t}", p.points[t : t + 1]) for p in people for t in (0, 9, 18)]
-    with pytest.raises(MorphableModelError, match=r"0 filmed shapes .* give more data"):
+    with pytest.raises(MorphableModelError, match=r"0 frames of video, .* give more data"):
         learn_model(stills, CONFIG)  # expressions are what one and the same person does
 
 

@@ -59,11 +59,11 @@ def test_a_damaged_bundled_file_is_named(
     tensors, header = _saved(model, path)
     for name in ("triangles", "landmark_vertex"):
         save_weights(path, tensors | {name: tensors[name] + 99}, kind=KIND, header=header, version=2)
-        with pytest.raises(MorphableModelError, match=f"^{path} is damaged: .* outside its "):
+        with pytest.raises(MorphableModelError, match=f"^{path} is damaged: .* expected 0 to "):
             load_model()
     halved = {"landmark_weight": 0.5 * tensors["landmark_weight"]}
     save_weights(path, tensors | halved, kind=KIND, header=header, version=2)
-    with pytest.raises(MorphableModelError, match="do not add up to 1"):
+    with pytest.raises(MorphableModelError, match=r"add up to 0\.5, expected 1"):
         load_model()
 
 
@@ -92,7 +92,7 @@ def test_a_file_of_layout_1_gives_the_face_without_its_rings(model: MorphableMod
 
 def test_a_model_of_other_landmarks_is_refused(tmp_path: Path, model: MorphableModel) -> None:
     save_model(replace(model, schema=replace(MEDIAPIPE, name="others")), tmp_path / "model.safetensors")
-    with pytest.raises(MorphableModelError, match="has the landmarks others, expected mediapipe-478"):
+    with pytest.raises(MorphableModelError, match="schema others, expected mediapipe-478"):
         load_model(tmp_path / "model.safetensors")
 
 

@@ -23,10 +23,10 @@ class Animate:
     portrait: tyro.conf.Positional[Path]
     """Picture to animate. Use it only with the consent of the person it shows."""
     driving: Path
-    """Driver: a video, a picture, a .motion.safetensors file, or the name of a bundled motion (look-around, nod, shake,
-    smile, surprise, talk, wink)."""
+    """Driver: a video, a picture, a .motion.safetensors file, or the name of a bundled motion.
+    Bundled motions are look-around, nod, shake, smile, surprise, talk and wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or one picture (.png .jpg)."""
+    """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg)."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
     motion: Annotated[RetargetConfig, tyro.conf.OmitArgPrefixes]
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]

@@ -29,7 +29,7 @@ class Demo:
 
     def run(self) -> None:
         if find_spec("skimage") is None:
-            raise MediaError('the demo portrait comes with scikit-image: pip install "faceanime[demo]"')
+            raise MediaError('the demo portrait needs scikit-image; pip install "faceanime[demo]"')
         import skimage.data
 
         OutputOptions(size=self.size)  # a size out of range fails before any work

@@ -14,10 +14,10 @@ from faceanime.system_check import FINE, Report, diagnose
 
 @dataclasses.dataclass(frozen=True)
 class Doctor:
-    """Say what this machine has, what it lacks, and how fast it is."""
+    """Check what this machine has, what it lacks, and how fast it is."""
 
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print the report as JSON instead of a table."""
 
     def run(self) -> None:
         report = diagnose()

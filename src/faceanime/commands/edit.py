@@ -27,8 +27,7 @@ Step = tuple[str, Callable[[Dynamics], Dynamics]]
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """Edit a motion. The edits apply in this order, whatever the order of the options: append, cut, retime, mirror,
-    amplify, blend, axes, hold gaze, blinks, loop."""
+    """Edit a motion, in this order: append, cut, retime, mirror, amplify, blend, axes, hold gaze, blinks, loop."""
 
     motion: tyro.conf.Positional[Path]
     """Motion to edit: a .motion.safetensors file, or the name of a bundled motion (see animate --help)."""
@@ -37,15 +36,15 @@ class Edit:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = dataclasses.field(kw_only=True)
     """Motion file to write, X.motion.safetensors."""
     start: float | None = None
-    """Time in s at which the cut begins, by default the motion's beginning."""
+    """Start in s of the part to keep, by default the motion's beginning."""
     end: float | None = None
-    """Time in s at which the cut ends, by default the motion's end."""
+    """End in s of the part to keep, by default the motion's end."""
     speed: float = 1.0
     """Factor on the motion's speed, 0.1 to 10: 2 is twice as fast."""
     frame_rate: str | None = None
-    """Frames a second of the result, such as 30 or 30000/1001, by default the motion's own."""
+    """Frames per second of the result, such as 30 or 30000/1001; by default the motion's own rate."""
     mirror: bool = False
-    """Swap left and right."""
+    """Mirror the motion: swap left and right."""
     amplify_lips: float = 1.0
     """Factor on the motion of mouth and jaw, 0 to 4: 1 keeps it, 0 freezes it as in the reference frame."""
     amplify_eyes: float = 1.0
@@ -53,21 +52,22 @@ class Edit:
     amplify_head: float = 1.0
     """Factor on the turning and shifting of the head, 0 to 4."""
     blend_with: Path | None = None
-    """Motion to blend in, frame by frame: a file or the name of a bundled motion."""
+    """Motion to blend in frame by frame: a file, or the name of a bundled motion."""
     share: float | None = None
-    """Share of the motion that is blended in, 0 to 1; 0.5 by default."""
+    """Weight of the motion that is blended in, 0 to 1; by default 0.5."""
     axes: Path | None = None
-    """JSON file of keyframes to add on named axes, times in s: {"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 10]]}."""
+    """JSON file of keyframes to add on named axes, as in {"smile": [[0, 0], [0.5, 1]], "yaw_deg": [[0, 10]]}.
+    A keyframe is a time in s and a value."""
     hold_gaze: bool = False
     """Keep the eyes on the camera while the head turns."""
     blinks: float = 0.0
-    """Blinks a minute to add, 0 to 60; people blink about 15 times a minute."""
+    """Blinks to add, per minute, 0 to 60; people blink about 15 times a minute."""
     seed: int = 0
-    """Number that selects the times of the blinks; the same number gives the same times."""
+    """Random seed of the times of the blinks, from 0; the same seed gives the same times."""
     loop: bool = False
-    """Make the last frame flow into the first; the motion becomes shorter by the blend."""
+    """Make the last frame continue into the first; the motion becomes shorter by the blend."""
     blend_s: float = 0.2
-    """Length in s of the blends between appended motions and across the loop's seam."""
+    """Length in s of the blends between appended motions and at the seam of a loop, 0 or more."""
 
     def run(self) -> None:
         model = load_model()
@@ -101,7 +101,7 @@ class Edit:
             description = f"amplified: lips {lips:g}, eyes {eyes:g}, head {head:g}"
             yield description, lambda d: amplify(d, model, lips=lips, eyes=eyes, head=head)
         if self.share is not None and other is None:
-            raise ConfigError("--share needs a motion to blend in; give it with --blend-with")
+            raise ConfigError("--share is given without a motion to blend in; name one with --blend-with")
         if other is not None:
             mixed_in, share = _read(other, model), 0.5 if self.share is None else self.share
             description = f"a share of {share:g} of {_named(other)}"

@@ -20,9 +20,9 @@ class Evaluate:
     """Measure renderers, and results of other methods, against filmed faces."""
 
     data: Path
-    """The folder that `faceanime prepare` wrote."""
+    """Folder that `faceanime prepare` wrote."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The folder for report.html, report.md and report.json; the same command continues a stopped evaluation."""
+    """Folder for report.html, report.md and report.json; the same command continues a stopped evaluation."""
     config: Annotated[EvaluateConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=EvaluateConfig
     )
@@ -39,7 +39,7 @@ class Evaluate:
 
 
 def _command(config: EvaluateConfig) -> str:
-    """The command that measures this again."""
+    """The command line that repeats this evaluation."""
     words = ["faceanime evaluate --data DIR -o OUT"]
     for field in dataclasses.fields(config):
         value, default = getattr(config, field.name), field.default
@@ -56,15 +56,15 @@ class EvaluatePairs:
     """Write the sources and drivers of an evaluation as input for other methods."""
 
     data: Path
-    """The folder that `faceanime prepare` wrote."""
+    """Folder that `faceanime prepare` wrote."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The folder for sources/NAME.png, drivers/NAME.mp4 and pairs.json."""
+    """Folder for sources/NAME.png, drivers/NAME.mp4 and pairs.json."""
     protocol: Literal["self", "cross"] = "self"
-    """self pairs every clip with a frame of its own, cross with a frame of another person's clip."""
+    """self pairs every clip with one of its own frames, cross with a frame of another person's clip."""
     split: str = "test"
-    """Write the pairs of the people in this split: train, val or test."""
+    """Split whose people are paired: train, val or test."""
     seed: int = 0
-    """Draw the pairs of people of protocol cross with this seed."""
+    """Random seed of the pairs of protocol cross."""
 
     def run(self) -> None:
         from faceanime.evaluate.reenactment import pairs_of  # slow to import

@@ -21,7 +21,7 @@ class Morph:
     portrait: tyro.conf.Positional[Path]
     """Picture to animate. Use it only with the consent of the person it shows."""
     target: Path
-    """Picture of the face to arrive at, of the same person or another; its identity is not used."""
+    """Picture whose expression and head angles end the motion; it may show another person."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs (no suffix)."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
@@ -29,16 +29,17 @@ class Morph:
     seconds: float = 2.0
     """Length of the motion in seconds, 0.2 to 600."""
     seed: int = 0
-    """Random seed; every seed gives another motion."""
+    """Random seed, 0 or more; the same seed gives the same motion."""
     energy: float = 1.0
-    """Liveliness, 0.2 to 3: approximately a factor on the speed of mouth and head."""
+    """Factor on the speed of mouth and head, 0.2 to 3; above 2 the head turns far."""
     temperature: float = 0.5
-    """Scale of the predictor's noise: 0 gives the calmest motion, 1 one as lively as people, who may talk meanwhile."""
+    """Factor on the predictor's noise, 0 to 1.5: 0 gives the mean motion, 1 one as lively as people's, even talking."""
     motion_out: Path | None = None
-    """Also write the motion, as X.motion.safetensors."""
+    """Motion file to write as well, X.motion.safetensors."""
     predictor: Path | None = None
-    """Weights written by `faceanime train dynamics`, instead of the bundled ones. The LSTM of its preset paper has one
-    future: it refuses any other seed or energy than the default, and ignores temperature."""
+    """Weights written by `faceanime train dynamics`, to use instead of the bundled ones.
+    The LSTM (preset paper) predicts a single future: it refuses any seed or energy but the default.
+    It ignores temperature."""
 
     def run(self) -> None:
         future = FutureConfig(

@@ -19,7 +19,7 @@ MOST_FUTURES = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Predict:
-    """Predict how a portrait moves on. Every seed gives another motion."""
+    """Predict a motion of a portrait without a driver. Every seed gives another motion."""
 
     portrait: tyro.conf.Positional[Path]
     """Picture to animate. Use it only with the consent of the person it shows."""
@@ -29,12 +29,13 @@ class Predict:
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
     motion_out: Path | None = None
-    """Also write the motion, as X.motion.safetensors."""
+    """Motion file to write as well, X.motion.safetensors."""
     count: int = 1
-    """Number of futures, with this seed and the ones after it; their seeds are added to the names of the files."""
+    """Number of motions, 1 to 1000, with this seed and the following ones, which are added to the files' names."""
     predictor: Path | None = None
-    """Weights written by `faceanime train dynamics`, instead of the bundled ones. The LSTM of its preset paper has one
-    future: it refuses loop and any other seed, style or energy than the default, and ignores temperature and steps."""
+    """Weights written by `faceanime train dynamics`, to use instead of the bundled ones.
+    The LSTM (preset paper) predicts a single future: it refuses loop and any seed, style or energy but the default.
+    It ignores temperature and steps."""
 
     def run(self) -> None:
         if not 1 <= self.count <= MOST_FUTURES:

@@ -16,13 +16,13 @@ from faceanime.train.data.videos import find_sources
 
 @dataclasses.dataclass(frozen=True)
 class Prepare:
-    """Turn videos into clips for training: tracked, cropped, judged, with their 3D faces."""
+    """Turn videos into clips for training: track, crop and check them, and fit their 3D faces."""
 
     videos: tyro.conf.Positional[tuple[Path, ...]]
-    """Videos and folders of videos. Use them only with the consent of the people they show."""
+    """Videos, and folders of videos. Use them only with the consent of the people they show."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder that receives the shards (.tar), clips.csv and contact sheets. The same command again continues where it
-    was stopped."""
+    """Folder for the shards (.tar), clips.csv and contact sheets.
+    The same command continues a stopped preparation."""
     config: Annotated[PrepareConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=PrepareConfig
     )

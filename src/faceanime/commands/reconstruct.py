@@ -16,14 +16,14 @@ from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfi
 
 @dataclasses.dataclass(frozen=True)
 class Reconstruct:
-    """Write the 3D face of a picture or video, or its motion, as a file."""
+    """Write the 3D face of a picture or video, or its motion, to a file."""
 
     source: tyro.conf.Positional[Path]
-    """A picture or a video."""
+    """Picture or video to read."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """X.motion.safetensors for the motion, X.glb or X.obj for the neutral, textured face."""
+    """File to write: X.motion.safetensors for the motion, X.glb or X.obj for the neutral, textured face."""
     face: FaceChoice = "largest"
-    """Which face: the largest, or an index in order of size, from 0."""
+    """Face to read: largest, or an index from 0 in order of size."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
     smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)

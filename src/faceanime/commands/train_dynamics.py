@@ -14,18 +14,19 @@ from faceanime.dataset.shards import check_split
 
 @dataclasses.dataclass(frozen=True)
 class TrainDynamics:
-    """Train a predictor of motion on the clips that `faceanime prepare` has made."""
+    """Train a predictor of motion on clips that `faceanime prepare` wrote."""
 
     data: Path
     """Folder that `faceanime prepare` wrote."""
     out: Path
-    """Folder that receives dynamics.safetensors, config.json, a checkpoint and TensorBoard's log."""
+    """Folder for dynamics.safetensors, config.json, a checkpoint and a TensorBoard log."""
     config: Path | None = None
-    """Settings as JSON, as in config.json; missing settings keep their defaults."""
+    """JSON file of settings, in the form of config.json; missing settings keep their defaults."""
     preset: Literal["flow", "paper"] | None = None
-    """Named settings, not with --config: flow samples one of many futures; paper is the LSTM of arXiv 2105.14678."""
+    """Named settings, instead of --config.
+    flow samples one of many futures; paper is the LSTM of arXiv 2105.14678."""
     resume: bool = False
-    """Continue from the checkpoint in --out, with the settings that the run began with."""
+    """Continue from the checkpoint in --out with the settings of the run."""
 
     def run(self) -> None:
         check_split(self.data, "train")  # before anything heavy is loaded
@@ -36,7 +37,7 @@ class TrainDynamics:
 
         if self.preset is not None and self.config is not None:
             raise ConfigError(
-                "--preset and --config exclude each other; put the preset's settings into the file"
+                "--preset and --config cannot be given together; put the preset's settings into the file"
             )
         earlier = self.out / CONFIG_FILE
         if self.config is not None:

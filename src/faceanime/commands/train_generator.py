@@ -13,32 +13,33 @@ from faceanime.dataset.shards import check_split
 
 @dataclasses.dataclass(frozen=True)
 class TrainGenerator:
-    """Train the networks that repair what geometry cannot carry, on the clips that `faceanime prepare` has made."""
+    """Train the networks of a renderer on clips that `faceanime prepare` wrote."""
 
     data: Path
     """Folder that `faceanime prepare` wrote."""
     out: Path
-    """Folder that receives generator.safetensors, config.json, a checkpoint and TensorBoard's log."""
+    """Folder for generator.safetensors, config.json, a checkpoint and a TensorBoard log."""
     portraits: Path | None = None
-    """Folder with portraits.csv (columns file, split, person) and its pictures, to train on as well. Two pictures of
-    one person show true teeth and lids; a single picture is driven by the clips."""
+    """Folder with portraits.csv (columns file, split, person) and its pictures, to train on as well.
+    Two pictures of one person show true teeth and lids; a single picture is driven by the clips."""
     config: Path | None = None
-    """Settings as JSON, as in config.json; missing settings keep their defaults."""
+    """JSON file of settings, in the form of config.json; missing settings keep their defaults."""
     preset: str | None = None
-    """Named settings, not with --config: flow-fast, small enough for a CPU; flow-quality, which looks closer at mouth
-    and eyes; paper, the paper's generator as released, which wants a GPU; paper-small, an eighth as wide;
-    paper-heat-maps, paper-small conditioned on landmarks instead of the texture."""
+    """Named settings, instead of --config.
+    flow-fast is small enough for a CPU; flow-quality sees mouth and eyes at a higher resolution.
+    paper is the paper's generator as released and needs a GPU; paper-small is an eighth as wide.
+    paper-heat-maps is paper-small conditioned on landmarks instead of the texture."""
     start: Path | None = None
-    """Weights of the same network to begin with, of windows of any size; or the folder of a run, whose critics are
-    taken too."""
+    """Weights to start from, of the same network with windows of any size.
+    The folder of a run gives its critics as well."""
     rendered: Path | None = None
-    """Folder of the geometric renderer's pictures of the clips, to share them between runs; `pairs` in --out without
-    it."""
+    """Folder for the geometric renderer's pictures of the clips, which several runs may share.
+    By default it is `pairs` in --out."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Device on which the networks learn."""
+    """Device on which the networks are trained."""
     processes: int = 1
-    """Number of processes that train together, each on a GPU of its own (cuda) or sharing the cores (cpu); torchrun
-    overrides it."""
+    """Number of processes that train together, 1 or more, each on its own GPU (cuda) or sharing the cores (cpu).
+    torchrun overrides it."""
     resume: bool = False
     """Continue from the checkpoint in --out."""
 
@@ -50,7 +51,7 @@ class TrainGenerator:
 
         if self.config is not None and self.preset is not None:
             raise ConfigError(
-                "--preset and --config exclude each other; put the preset's settings into the file"
+                "--preset and --config cannot be given together; put the preset's settings into the file"
             )
         earlier = self.out / CONFIG_FILE
         if self.config is not None:

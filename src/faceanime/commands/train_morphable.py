@@ -17,9 +17,9 @@ class TrainMorphable:
     data: Path
     """Folder with clips.csv and portraits.csv (columns file, split, person)."""
     out: Path
-    """Folder that receives morphable.safetensors and config.json."""
+    """Folder for morphable.safetensors and config.json."""
     config: LearnConfig = dataclasses.field(default_factory=LearnConfig)
-    """Settings of the model and of its fit."""
+    """Settings of the learning."""
 
     def run(self) -> None:
         make_folder(self.out)  # a wrong folder fails before the detector is loaded

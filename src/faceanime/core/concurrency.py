@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _POLL_S = 0.1
-"""How often a thread that waits at a full queue looks whether its reader is gone; chosen by eye."""
+"""Interval in s at which a thread waiting at a full queue checks whether its reader is gone; chosen by eye."""
 
 
 class _End:

@@ -104,7 +104,7 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot write to {path}: {reason_of(error)}; choose another folder") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write to {path}: no right to write there; choose another folder")
+        raise OutputError(f"cannot write to {path}: no permission to write there; choose another folder")
 
 
 def reason_of(error: OSError) -> str:
@@ -128,7 +128,9 @@ def _check_target(path: Path, target: Path, folder: bool) -> None:
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {path}: {target.parent} is not a folder; create it first")
     if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {path}: no right to write to {target.parent}; choose another folder")
+        raise OutputError(
+            f"cannot write {path}: no permission to write to {target.parent}; choose another folder"
+        )
     if not target.exists():
         return
     if folder and not (target.is_dir() and not any(target.iterdir())):

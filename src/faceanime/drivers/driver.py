@@ -1,4 +1,4 @@
-"""The seam for drivers: whatever supplies a motion to a portrait.
+"""The seam for drivers, which supply a motion to a portrait.
 
 A new kind of driver is one class that satisfies `DriverKind`, in a file of its own, and one entry of
 `open_driver.DRIVERS`.
@@ -16,7 +16,7 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 
 View: TypeAlias = Callable[[], Pixels]
-"""Draws an image (H,W,3) only if it is asked for."""
+"""A function that draws an image (H,W,3); it is called only if the image is shown."""
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class Driver(Protocol):
 
     @property
     def is_still(self) -> bool:
-        """Whether it shows one moment alone: a picture, or a motion file of one frame."""
+        """Whether it has a single frame: a picture, or a motion file of one frame."""
 
     @property
     def sound(self) -> Path | None:

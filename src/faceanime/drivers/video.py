@@ -31,7 +31,7 @@ class VideoDriver:
 
     @staticmethod
     def accepts(source: Path) -> bool:
-        """Every file that no other kind accepts is taken for a video."""
+        """Accept every file: one that no other kind accepts is opened as a video."""
         return True
 
     @property

@@ -48,7 +48,7 @@ class _BlinkCourse:
 
 @dataclass(frozen=True)
 class _EyeStates:
-    """When an eye is open, and when it is in a blink, by its opening over that of the open eye; chosen by eye."""
+    """Classification of an eye by the ratio of its opening to that of the open eye; chosen by eye."""
 
     open_above: float = 0.6
     """Fraction above which an eye is open."""

@@ -19,7 +19,7 @@ from faceanime.structures.coefficients import Dynamics
 
 @dataclass(frozen=True)
 class _Eyeball:
-    """How eyes turn."""
+    """Geometry of an eyeball and limits of its rotation."""
 
     radius: float = 1.7
     """Distance of the iris from the eyeball's centre, in radii of the iris: 10 mm and 5.85 mm in adults."""
@@ -75,7 +75,7 @@ def _directions_to_camera(rotation: Float[np.ndarray, "T 3 3"]) -> Float[np.ndar
 
 
 def _iris_visibility(opening: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """How visible an iris is between lids that open this far, 0 to 1."""
+    """Visibility of an iris between lids with this opening, 0 to 1."""
     fraction = opening / max(open_eye_opening(opening), 1e-6)
     return linear_step(fraction, _EYEBALL.hidden_below, _EYEBALL.seen_above)
 

@@ -28,7 +28,7 @@ class MotionNote:
     licence: str = "unknown"
     """Licence under which the motion may be used."""
     provenance: str = ""
-    """Where the motion came from, in words: a file's name, a seed, a script."""
+    """Origin of the motion in words, such as a file's name, a seed or a script."""
 
 
 def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:

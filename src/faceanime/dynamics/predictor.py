@@ -1,6 +1,6 @@
 """The seam of motion prediction: known states in, all states out.
 
-Whatever implements `Predictor` drives `faceanime predict` and `faceanime morph` through `rollout.imagine`. Two
+Any class that implements `Predictor` drives `faceanime predict` and `faceanime morph` through `rollout.imagine`. Two
 networks do: `LstmPredictor`, the paper's (arXiv 2105.14678, sec. III-B), and `FlowPredictor`, the bundled one.
 """
 

@@ -40,7 +40,7 @@ _RENAMED_LAYERS = {
     "add": "head",
     "carry": "skip_gain",
 }
-"""Layers of the flow predictor by their names in files of version 1, which the bundled one is."""
+"""Layers of the flow predictor by their names in files of version 1, such as the bundled one."""
 _RENAMED_IN_BLOCK = {"told": "modulation", "query_key_value": "qkv", "mix": "proj", "think": "mlp"}
 """The same for the layers of a transformer block."""
 

@@ -28,12 +28,12 @@ _MOVING: dict[MovingPart, frozenset[str]] = {
     "lips": frozenset({"lips"}),
     "eyes": frozenset({"eyes"}),
 }
-"""Which of the three factors each choice of parts lets act."""
+"""The factors that apply for each choice of parts."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How far a head may shift in each direction of its picture, in distances of the outer eye corners."""
+    """Largest shift of a head in each direction of its picture, in distances of the outer eye corners."""
 
     left: float = np.inf
     right: float = np.inf
@@ -43,7 +43,7 @@ class Room:
 
 @dataclass(frozen=True)
 class _RoomRule:
-    """When a picture's edge limits the head's shift, and to how much; chosen by eye."""
+    """Limits of the head's shift by the edges of its picture; chosen by eye."""
 
     cropped_head: float = 0.4
     """Room away from an edge that crops the head, in distances of the outer eye corners."""
@@ -57,7 +57,7 @@ class _RoomRule:
 
 @dataclass(frozen=True)
 class _LidRule:
-    """How the closing of the driver's lids is transferred, in fractions of the open eye; chosen by eye."""
+    """Transfer of the closing of the driver's lids, in fractions of the open eye; chosen by eye."""
 
     ajar: float = 0.08
     """Opening that a landmark detector leaves of a shut eye; it is taken off, so that shut eyes shut."""
@@ -71,7 +71,7 @@ class _LidRule:
 
 @dataclass(frozen=True)
 class _PoseRule:
-    """How the head's motion is limited; chosen by eye."""
+    """Limits of the head's motion; chosen by eye."""
 
     knee: float = 0.65
     """Fraction of a limit up to which motion is transferred unchanged."""

@@ -15,15 +15,15 @@ STRONGEST = 4.0
 
 @dataclass(frozen=True)
 class RetargetConfig:
-    """Which of the driver's motion is used, and how far it may go."""
+    """Retargeting: transfer of the driver's motion to the portrait."""
 
     motion: Literal["relative", "absolute"] = "relative"
-    """How the driver's motion is read: relative adds its departure from the reference frame to the source's own face,
-    absolute gives the source the driver's expression and head angles as they are."""
+    """relative adds the driver's departure from its reference frame to the portrait's own face.
+    absolute gives the portrait the driver's expression and head angles as they are."""
     reference: Literal["auto"] | int = "auto"
-    """Index of the driver's frame that corresponds to the source; auto takes a neutral, frontal one."""
+    """Index of the driver's reference frame, from 0; auto chooses a neutral, frontal one."""
     parts: MovingPart = "all"
-    """What moves: everything, the expression without the head, the head alone, mouth and jaw, or eyes and brows."""
+    """Parts that move: all, the expression without the head, the head only, mouth and jaw, or eyes and brows."""
     lips: float = 1.0
     """Factor on the motion of mouth and jaw, 0 to 4."""
     eyes: float = 1.0
@@ -31,20 +31,20 @@ class RetargetConfig:
     head: float = 1.0
     """Factor on the turning and shifting of the head, 0 to 4."""
     yaw_limit_deg: float = 30.0
-    """Largest turn of the head to either side of the source's own pose, in degrees; approached smoothly."""
+    """Largest turn of the head to either side of the portrait's own pose in degrees, 0 or more; approached smoothly."""
     pitch_limit_deg: float = 22.0
-    """Largest nod up or down from the source's own pose, in degrees; approached smoothly."""
+    """Largest nod up or down from the portrait's own pose in degrees, 0 or more; approached smoothly."""
     shift_limit: float = 0.6
-    """Largest shift of the head from its place in the source, in distances of the outer eye corners."""
+    """Largest shift of the head from its place in the portrait in distances of the outer eye corners, 0 or more."""
     scale_limit: float = 1.35
-    """Largest factor by which the head may grow or shrink; above 1."""
+    """Largest factor by which the head may grow or shrink, above 1."""
 
     def __post_init__(self) -> None:
         if isinstance(self.reference, int) and self.reference < 0:
             raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
         for name in ("lips", "eyes", "head"):
             if not 0.0 <= (strength := getattr(self, name)) <= STRONGEST:
-                raise ConfigError(f"{name} is {strength}, a strength: expected 0 to {STRONGEST:g}")
+                raise ConfigError(f"{name} is {strength}, expected a factor from 0 to {STRONGEST:g}")
         for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
             if not 0.0 <= (limit := getattr(self, name)) < math.inf:
                 raise ConfigError(f"{name.replace('_', '-')} is {limit}, expected a number from 0 on")

@@ -1,4 +1,4 @@
-"""From one face to a motion: predicted, or predicted toward a target (3DDP; arXiv 2105.14678, sec. III-B).
+"""Prediction of a motion from one face, freely or toward a target (3DDP; arXiv 2105.14678, sec. III-B).
 
 All of a motion is counted from the face that it starts from, so that it does not drift away.
 """

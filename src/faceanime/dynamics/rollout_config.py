@@ -15,22 +15,22 @@ SHORTEST_LOOP_S = 1.28
 
 @dataclass(frozen=True)
 class FutureConfig:
-    """Which of a face's futures is imagined; each predictor says which of these it does not know."""
+    """Imagined motion; a predictor refuses settings that it does not support."""
 
     seconds: float = 4.0
     """Length of the motion in seconds, 0.2 to 600."""
     seed: int = 0
-    """Number that selects one of many futures; the same number gives the same motion."""
+    """Random seed from 0, which selects one of many futures; the same seed gives the same motion."""
     loop: bool = False
-    """Make the end of the motion flow into its beginning; needs 1.28 s or more."""
+    """Make the end of the motion continue into its beginning; the motion must last 1.28 s or more."""
     style: Style = "any"
-    """How lively mouth, eyes and head are: talk, idle, look-around, or any, which the seed draws."""
+    """Liveliness of mouth, eyes and head: talk, idle, look-around, or any, which the seed draws."""
     energy: float = 1.0
-    """Factor on the speed of mouth and head, 0.2 to 3; above 2 heads turn far."""
+    """Factor on the speed of mouth and head, 0.2 to 3; above 2 the head turns far."""
     temperature: float = 1.0
-    """Factor on the noise that the motion is drawn from, 0 to 1.5: 1 is as varied as people are, 0 the mean motion."""
+    """Factor on the predictor's noise, 0 to 1.5: 1 gives motions as varied as people's, 0 the mean motion."""
     steps: int = 3
-    """Number of steps from noise to motion, 1 to 100."""
+    """Number of integration steps from noise to motion, 1 to 100."""
 
     def __post_init__(self) -> None:
         if not SHORTEST_S <= self.seconds <= LONGEST_S:

@@ -19,7 +19,7 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPo
 ROTATION = slice(-6, -3)
 LOG_SCALE = -3
 PLACE = slice(-2, None)
-"""Where in a state the head's numbers are."""
+"""Positions of the head's numbers in a state: rotation vector, log scale, place."""
 HEAD_NUMBERS = 6
 FRAME_RATE = Fraction(25)
 """The one frame rate of the predictors' training and of their motions."""

@@ -17,7 +17,7 @@ STYLES = 3
 
 @dataclass(frozen=True)
 class StyleNumbers:
-    """How styles are distributed over people, seeds and windows."""
+    """Distribution of styles over people, seeds and windows."""
 
     presets: tuple[tuple[Style, tuple[float, float, float]], ...] = (
         ("talk", (1.4, 0.2, 0.2)),

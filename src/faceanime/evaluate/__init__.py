@@ -1,1 +1,1 @@
-"""How good a result is: metrics of pictures, geometry, identity and motion, and what their numbers are worth."""
+"""Evaluation of results: metrics of pictures, geometry, identity and motion, with confidence intervals."""

@@ -18,38 +18,39 @@ TRUTH, FROZEN = "filmed", "frozen"
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """What is measured, and with which networks."""
+    """Evaluation."""
 
     protocol: Protocol = "self"
-    """self re-enacts every clip from a frame of its own, cross from a frame of another person's clip, predict measures
-    imagined motion from an observed start, target between two given frames, speed measures frames per second."""
+    """self reenacts every clip from one of its own frames, cross from a frame of another person's clip.
+    predict measures motion imagined from an observed start, target motion between two given frames.
+    speed measures frames per second."""
     split: str = "test"
-    """Measure the people of this split: train, val or test."""
+    """Split whose people are measured: train, val or test."""
     renderer: tuple[str, ...] = ("geometric", "flow")
-    """Measure these renderers, each as a row."""
+    """Renderers to measure, each as a row."""
     quality: tuple[Quality, ...] = ("fast",)
-    """Measure these bundled networks of renderer flow, each as a row."""
+    """Bundled networks of renderer flow to measure, each as a row."""
     predictions: tuple[Path, ...] = ()
-    """Measure other methods' results in these folders, each as a row: NAME.mp4 or NAME/*.png for every pair that
-    `faceanime evaluate pairs` writes."""
+    """Folders with the results of other methods, each measured as a row.
+    Each holds NAME.mp4 or NAME/*.png for every pair that `faceanime evaluate pairs` writes."""
     generator: tuple[Path, ...] = ()
-    """Measure these weights of `faceanime train generator`, each as a row named after its file or its folder."""
+    """Weights of `faceanime train generator` to measure, each as a row named after its file or folder."""
     every: int = 3
-    """Compare pictures in every n-th frame; faces, blinks and changes between frames are measured in all frames."""
+    """Compare pictures in every n-th frame, 1 or more; faces, blinks and changes are measured in all frames."""
     seed: int = 0
-    """Draw the pairs of people of protocol cross with this seed."""
+    """Random seed of the pairs of protocol cross."""
     lpips_weights: Path | None = None
-    """Measure LPIPS with this ONNX network, which takes two pictures and gives their distance."""
+    """ONNX network that measures LPIPS: it takes two pictures and returns their distance."""
     fid_weights: Path | None = None
-    """Measure FID with this ONNX network, Inception v3 up to its pooled features."""
+    """ONNX network that measures FID: Inception v3 up to its pooled features."""
     fvd_weights: Path | None = None
-    """Measure FVD with this ONNX network, I3D on 16 frames."""
+    """ONNX network that measures FVD: I3D on 16 frames."""
     identity_weights: Path | None = None
-    """Measure identity with this ONNX network of the ArcFace family instead of dlib's network (extra `identity`)."""
+    """ONNX network of the ArcFace family that measures identity, instead of dlib's network (extra `identity`)."""
     predictor: Path | None = None
-    """Measure these weights of the motion predictor instead of the bundled ones."""
+    """Weights of the motion predictor to measure, instead of the bundled ones."""
     paper_predictor: Path | None = None
-    """Compare with these weights of the paper's predictor (`faceanime train dynamics --preset paper`)."""
+    """Weights of the paper's predictor (`faceanime train dynamics --preset paper`) to compare with."""
 
     def __post_init__(self) -> None:
         if self.every < 1:

@@ -105,10 +105,10 @@ def load_benchmark(
     flow = load_predictor(weights, model)[0]
     paper = None if paper_weights is None else load_predictor(paper_weights, model)[0]
     if not isinstance(flow, FlowPredictor):
-        raise WeightsError(f"{weights} holds no flow predictor, which is the kind that is measured here")
+        raise WeightsError(f"{weights} holds another predictor, expected a flow predictor")
     if paper is not None and not isinstance(paper, LstmPredictor):
         raise WeightsError(
-            f"{paper_weights} does not hold the paper's predictor, which is trained with preset paper"
+            f"{paper_weights} holds another predictor, expected the paper's (faceanime train dynamics --preset paper)"
         )
     progress.stage("reading clips", None)
     filmed, train = (

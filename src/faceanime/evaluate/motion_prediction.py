@@ -42,9 +42,9 @@ _BEST_AT_LOW_TEMPERATURE = f"{_BEST_OF_DRAWS} at temperature {LOW_TEMPERATURE:g}
 _AT_HORIZONS = np.array(HORIZONS) - 1
 
 PredictionMethod: TypeAlias = Callable[[States, int], States]
-"""From observed states and a number of frames to the observed states and as many more."""
+"""A function of observed states and a number of frames; it returns the observed states, then as many predicted ones."""
 PathMethod: TypeAlias = Callable[[States, int], list[States]]
-"""From the first and the last state and a number of frames to one or more paths, each with both ends."""
+"""A function of the first and the last state and a number of frames; it returns one or more paths with both ends."""
 Errors: TypeAlias = Float[np.ndarray, "2 H"]
 """Errors of coefficients and of vertices, at each horizon or for each length of a path."""
 

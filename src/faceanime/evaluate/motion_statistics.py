@@ -32,7 +32,7 @@ _SMALLEST_SPEED = 1e-3
 
 
 def part_masks(model: MorphableModel) -> dict[str, Bool[np.ndarray, " D"]]:
-    """Which numbers of a state move the mouth, the eyes and brows, and the head."""
+    """Masks of the numbers of a state that move the mouth, the eyes and brows, and the head."""
     eyes = np.pad(np.isin(model.part, EYES), (0, HEAD_NUMBERS))
     face = np.arange(len(eyes)) < model.expression_count
     head = np.zeros_like(eyes)

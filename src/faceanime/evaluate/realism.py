@@ -132,7 +132,7 @@ def _realism_table(motions: Mapping[str, People], usual: People, benchmark: Moti
 
 
 def _variety_table(benchmark: MotionBenchmark) -> Table:
-    """How much samples of one face differ, beside how much clips of different people differ."""
+    """Differences between samples of one face, compared with those between clips of different people."""
     faces = [clip.states[:1] for clip in benchmark.filmed][:_VARIETY_FACES]
     by_face = np.array([spread(_samples_of(face, benchmark), benchmark) for face in faces])
     clips = [
@@ -170,7 +170,7 @@ def _samples_of(face: States, benchmark: MotionBenchmark) -> list[States]:
 def _distribution_table(
     motions: Mapping[str, Sequence[States]], usual: Sequence[States], benchmark: MotionBenchmark
 ) -> Table:
-    """How far the distributions of speeds, accelerations and frequencies are from those of filmed motion."""
+    """Distances of the distributions of speeds, accelerations and frequencies from those of filmed motion."""
     parts = part_masks(benchmark.model)
     rows = []
     for name, some in motions.items():

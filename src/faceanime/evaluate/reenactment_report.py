@@ -80,7 +80,7 @@ SKIN_TONE_EDGES_DEG = (-np.inf, -30.0, 10.0, 28.0, 41.0, 55.0, np.inf)
 """Borders of the six skin tone groups of the individual typology angle, from dark to very light."""
 FACE_SIZE_EDGES_PX = (0.0, 100.0, 130.0, 160.0, np.inf)
 SHEETS_SHOWN, VIDEOS_SHOWN = 10, 30
-"""How many clips, worst first, are shown as contact sheets and as videos; the others are in folders only."""
+"""Numbers of clips, worst first, that are shown as contact sheets and as videos; the others are in folders only."""
 _SPECTRUM_HZ = np.linspace(0.5, 12.0, 24)
 """Frequencies at which spectra of clips of different lengths are compared."""
 

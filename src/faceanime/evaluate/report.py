@@ -135,7 +135,7 @@ class Report:
 
     @property
     def has_directed_columns(self) -> bool:
-        """Whether a column of a table has a good direction, which the reader must be told how to read."""
+        """Whether any column of a table has a better direction, so that the report explains its arrows."""
         return any(isinstance(section, Table) and any(section.better) for section in self.sections)
 
 

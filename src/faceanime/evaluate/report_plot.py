@@ -127,7 +127,7 @@ def plot_svg(plot: Plot, theme: Theme, size_px: tuple[float, float]) -> tuple[by
 
 @contextmanager
 def _matplotlib_set_up(theme: Theme) -> Iterator[None]:
-    """Load matplotlib and apply our settings and nobody else's until the block ends."""
+    """Load matplotlib and apply only our own settings until the block ends."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
     logger.setLevel(logging.ERROR)  # no notes on the font cache, which it builds when it is first used

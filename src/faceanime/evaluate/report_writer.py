@@ -102,7 +102,7 @@ def _rendered(template: str, report: Report) -> str:
 
 
 def _numbered_sections(sections: Sequence[Section]) -> list[dict[str, object]]:
-    """What the templates need of each section: its kind, its HTML id, and the level of its heading.
+    """The sections for the templates: each with its kind, its HTML id, and the level of its heading.
 
     The level is 2 for chapters and for sections before the first chapter, 3 for sections in a chapter.
     """

@@ -132,7 +132,7 @@ class WindowMaker:
         return Conditions(maps, gate)
 
     def _opening(self, name: WindowName, before: Points, after: Points, size_px: int) -> float:
-        """How far a gate opens, in [0, 1], by the motion of the face from `before` to `after` (V,3), window px.
+        """Opening of a gate, in [0, 1], by the motion of the face from `before` to `after` (V,3), window px.
 
         A face's gate is always open here: it follows the stretch of the skin, which vanishes without motion.
         """

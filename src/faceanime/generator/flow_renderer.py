@@ -149,7 +149,7 @@ def _weights(config: RendererConfig) -> Path:
         return bundled(f"generator_{config.quality}.safetensors")
     if config.quality != "fast":
         raise ConfigError(
-            "quality chooses among the bundled networks: leave it out beside a generator of yours"
+            "quality selects bundled networks and cannot be given together with generator; leave one of them out"
         )
     return config.generator
 

@@ -83,7 +83,9 @@ def _batch(picture: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "1 C S 
 
 def _weights(config: RendererConfig) -> Path:
     if config.quality != "fast":
-        raise ConfigError("quality chooses among the networks of renderer flow: leave it out with pgfg")
+        raise ConfigError(
+            "quality selects networks of renderer flow and has no effect on renderer pgfg; leave it out"
+        )
     if config.generator is None:
         raise ConfigError(
             "no weights of renderer pgfg are bundled",

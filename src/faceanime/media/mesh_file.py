@@ -79,7 +79,9 @@ def _write_glb(
     try:
         import trimesh
     except ImportError as error:
-        raise OutputError(f'cannot write {path}: pip install "faceanime[export]"') from error
+        raise OutputError(
+            f'cannot write {path}: .glb needs an extra; pip install "faceanime[export]"'
+        ) from error
     png = io.BytesIO()
     Image.fromarray(texture).save(png, format="PNG")
     material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]  # trimesh is partly untyped

@@ -122,7 +122,7 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
     except FFmpegError as error:
         raise MediaError(_broken(path, count, error.strerror)) from error
     if count == 0:
-        raise MediaError(f"cannot read {path}: not one frame can be decoded")
+        raise MediaError(f"cannot read {path}: no frame can be decoded")
     if (
         count < stream.frames - _HIDDEN_FRAMES
     ):  # truncated between two packets; only MP4 and MOV have an index
@@ -218,7 +218,7 @@ def _display_size(stream: VideoStream, frame: VideoFrame, max_side_px: int | Non
 
 
 class _Orientation(NamedTuple):
-    """How stored pixels are turned upright: rows and columns swapped, then mirrored."""
+    """Transform that turns stored pixels upright: rows and columns swapped, then mirrored."""
 
     swapped: bool = False
     mirrored_x: bool = False

@@ -1,4 +1,4 @@
-"""What a video output path means: a file of a known format, or a folder of pictures."""
+"""Destination of a video as given by its path: a file of a known format, or a folder of pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER_SUFFIXES = {"", ".png"}
 
 @dataclass(frozen=True)
 class VideoOutput:
-    """Where a video is written: `path`, which is a folder of PNGs if `is_folder`."""
+    """Destination of a video: `path`, which is a folder of PNGs if `is_folder`."""
 
     path: Path
     is_folder: bool

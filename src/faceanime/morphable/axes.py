@@ -1,8 +1,9 @@
-"""Expressions that a person can name, as directions in a model's expression space.
+"""Named axes: expressions that a person can name, as vectors of a model's expression coefficients.
 
-A name is a change of a few measures of the face (how far the lips part, where a mouth corner stands, ...).
-The axis is the *most probable* expression that makes this change and leaves the other measures alone: with
-coefficients of unit variance and measures F a, that is a = F^T (F F^T)^-1 f.
+An axis is defined by the changes of a few measures of the face, such as the distance between the lips or the height of
+a mouth corner. It is the *most probable* expression a that makes these changes f and leaves the other measures nearly
+unchanged: with coefficients of unit variance and measures F a, it is a = F^T (F F^T + S)^-1 f, where the diagonal
+matrix S holds the squared tolerances of the measures.
 """
 
 from __future__ import annotations
@@ -16,35 +17,36 @@ from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Part
 
 Measure = dict[tuple[int, int], float]
-"""Weights of (landmark, coordinate): the measure is the weighted sum of the face's coordinates."""
+"""A weighted sum of a face's coordinates: weights by (landmark, coordinate), with x, y, z as 0, 1, 2."""
 
 
-def _gap(upper: Group, lower: Group) -> Measure:
-    """Mean height of the first points over the second."""
-    share = 1 / len(upper)
+def _opening(upper: Group, lower: Group) -> Measure:
+    """Mean height of the upper points above the lower ones."""
+    weight = 1 / len(upper)
     pairs = zip(upper, lower, strict=True)
-    return {(int(p), 1): weight for pair in pairs for p, weight in zip(pair, (share, -share), strict=True)}
+    return {(int(p), 1): sign for pair in pairs for p, sign in zip(pair, (weight, -weight), strict=True)}
 
 
 def _mean(points: Group, coordinate: int, sign: float = 1.0) -> Measure:
+    """Mean of one coordinate over some points, times `sign`."""
     return {(int(p), coordinate): sign / len(points) for p in points}
 
 
 @lru_cache(maxsize=8)
 def measures_of(schema: LandmarkSchema) -> dict[str, Measure]:
-    """What is measured of a face, by name."""
+    """The measures of a face by name: distances and positions of lids, lips, brows, irises and nose."""
     right, left = schema.eyes
     irises = np.array([eye.iris[0] for eye in schema.eyes])
     return {
-        "lips_apart": _gap(schema.upper_lip_middle, schema.lower_lip_middle),
+        "lips_apart": _opening(schema.upper_lip_middle, schema.lower_lip_middle),
         "chin_down": _mean(schema.chin, 1, -1.0),
         "corner_up_right": _mean(schema.right_mouth_corner, 1),
         "corner_up_left": _mean(schema.left_mouth_corner, 1),
         "corner_out_right": _mean(schema.right_mouth_corner, 0, -1.0),
         "corner_out_left": _mean(schema.left_mouth_corner, 0),
         "lips_forward": _mean(schema.lip_midline, 2),
-        "lids_apart_right": _gap(right.upper_middle, right.lower_middle),
-        "lids_apart_left": _gap(left.upper_middle, left.lower_middle),
+        "lids_apart_right": _opening(right.upper_middle, right.lower_middle),
+        "lids_apart_left": _opening(left.upper_middle, left.lower_middle),
         "lower_lid_up_right": _mean(right.lower_middle, 1),
         "lower_lid_up_left": _mean(left.lower_middle, 1),
         "brow_up_right": _mean(right.brow_upper[1:-1], 1),
@@ -58,7 +60,7 @@ def measures_of(schema: LandmarkSchema) -> dict[str, Measure]:
 
 
 _EYE = 0.0875
-"""Height of the mean face's open eye, model units: a full blink closes it."""
+"""Opening of the mean face's eyes in model units; a blink at strength 1 closes it."""
 
 AXES: dict[str, dict[str, float]] = {
     "jaw_open": {"lips_apart": 0.28, "chin_down": 0.24},
@@ -85,11 +87,14 @@ AXES: dict[str, dict[str, float]] = {
     "gaze_down": {"gaze_up": -0.035},
     "sneer": {"nose_wings_up": 0.035, "upper_lip_up": 0.03},
 }  # fmt: skip
-"""At full strength 1, in model units (1 = distance of the outer eye corners)."""
+"""Changes of measures that define each axis at strength 1, in model units (1 = distance of the outer eye corners).
+
+The first change of an axis is met exactly, the others within their tolerances. All are chosen by eye.
+"""
 
 
 def measure_matrix(basis: Float[np.ndarray, "L 3 K"], schema: LandmarkSchema) -> Float[np.ndarray, "M K"]:
-    """F: how each measure changes with each coefficient of a basis of landmarks, in the order of `measures_of`."""
+    """The matrix F: change of each measure, in the order of `measures_of`, per unit of each coefficient of a basis."""
     rows = [sum(w * basis[p, c] for (p, c), w in each.items()) for each in measures_of(schema).values()]
     return np.stack(rows).astype(np.float64)
 
@@ -107,10 +112,10 @@ _ONE_SIDED = {
     for name in ("blink", "wide", "squint")
     for side in (Part.RIGHT_EYE, Part.LEFT_EYE)
 }
-"""Axes that use the directions of one eye alone."""
+"""Axes that use the expression directions of one eye only."""
 
-_CLOSE, _LOOSE = 0.05, 0.5
-"""How closely named and other measures are held, in their own standard deviations."""
+_NAMED_TOLERANCE, _OTHER_TOLERANCE = 0.05, 0.5
+"""Tolerances of the measures that an axis names and of all others, in standard deviations of each; chosen by eye."""
 
 
 def measured(
@@ -119,7 +124,7 @@ def measured(
     identity: Float[np.ndarray, " K_id"],
     expression: Float[np.ndarray, "*B K_exp"],
 ) -> Float[np.ndarray, "*B"]:
-    """One measure of many expressions of a person, model units, without making their shapes."""
+    """The value of one measure for many expressions of a person, model units; no full shapes are computed."""
     shape = model.landmarks_of(model.vertices(identity, np.zeros(model.expression_count)))
     rest = measure(name, shape, model.schema)
     change = measure(name, np.moveaxis(model.landmark_expression_basis, -1, 0), model.schema)
@@ -129,9 +134,9 @@ def measured(
 def named_axes(
     expression_basis: Float[np.ndarray, "L 3 K"], part: Int32[np.ndarray, " K"], schema: LandmarkSchema
 ) -> Float[np.ndarray, "N K"]:
-    """The most probable expression of each of `AXES`, in standard deviations; its first measure is exact.
+    """The expression coefficients of each of `AXES` at strength 1, in standard deviations.
 
-    `expression_basis` is that of the landmarks.
+    `expression_basis` is the landmarks' basis, `part` the part of the face that each of its directions moves.
     """
     response = measure_matrix(expression_basis, schema)
     names = list(measures_of(schema))
@@ -141,8 +146,8 @@ def named_axes(
         own = response[:, usable]
         scale = np.linalg.norm(own, axis=1).clip(1e-9)
         wanted = np.array([changes.get(name, 0.0) for name in names])
-        slack = np.array([_CLOSE if name in changes else _LOOSE for name in names]) * scale
-        axis[usable] = own.T @ np.linalg.solve(own @ own.T + np.diag(slack**2), wanted)
+        tolerance = np.array([_NAMED_TOLERANCE if name in changes else _OTHER_TOLERANCE for name in names])
+        axis[usable] = own.T @ np.linalg.solve(own @ own.T + np.diag((tolerance * scale) ** 2), wanted)
         first, value = next(iter(changes.items()))
         axis *= value / (response[names.index(first)] @ axis)
     return axes

@@ -1,4 +1,4 @@
-"""How a model's vertices determine its landmarks: a sparse (landmark x vertex) matrix."""
+"""Landmark embedding: the sparse (landmark x vertex) matrix by which a model's vertices determine its landmarks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from jaxtyping import Float, Float32, Int, Int32
 from faceanime.core.errors import MorphableModelError, check_shape
 
 _SUM_TOLERANCE = 1e-4
+"""Largest deviation from 1 of the sum of a landmark's weights; chosen by eye, loose enough for float32 files."""
 
 
 @dataclass(frozen=True, eq=False)
 class LandmarkEmbedding:
-    """Each landmark as the weighted mean of up to three vertices (barycentric coordinates in a triangle, mostly).
+    """Landmarks as weighted means of up to three vertices each, usually barycentric coordinates in a triangle.
 
-    `vertex` (L,3) and `weight` (L,3), whose rows add up to 1. A landmark that is a vertex has weight 1 at that and 0
-    at the other two.
+    `vertex` (L,3) holds indices of vertices, `weight` (L,3) their weights; each row of weights sums to 1. A landmark
+    that is a vertex has weight 1 at that vertex and 0 at the other two.
     """
 
     vertex: Int32[np.ndarray, "L 3"]
@@ -28,18 +29,22 @@ class LandmarkEmbedding:
         check_shape("LandmarkEmbedding.vertex", self.vertex, None, 3)
         check_shape("LandmarkEmbedding.weight", self.weight, len(self.vertex), 3)
         if (np.abs(self.weight.sum(axis=1) - 1.0) > _SUM_TOLERANCE).any():
-            raise MorphableModelError("the weights of a landmark's vertices do not add up to 1")
+            sums = self.weight.sum(axis=1)
+            worst = int(np.abs(sums - 1.0).argmax())
+            raise MorphableModelError(
+                f"the weights of landmark {worst}'s vertices add up to {sums[worst]:g}, expected 1"
+            )
 
     @classmethod
     def selecting(cls, vertices: Int[np.ndarray, " L"]) -> LandmarkEmbedding:
-        """Every landmark a vertex."""
+        """The embedding whose landmarks are the given vertices."""
         weight = np.zeros((len(vertices), 3), np.float32)
         weight[:, 0] = 1.0
         return cls(np.repeat(np.asarray(vertices, np.int32)[:, None], 3, axis=1), weight)
 
     @cached_property
     def nearest_vertex(self) -> Int32[np.ndarray, " L"]:
-        """The vertex that weighs most in each landmark: where the mesh is joined to others, or cut, at a landmark."""
+        """The vertex with the largest weight in each landmark: there other meshes are attached, or the mesh is cut."""
         return np.take_along_axis(self.vertex, self.weight.argmax(axis=1)[:, None], axis=1)[:, 0]
 
     @cached_property
@@ -48,7 +53,10 @@ class LandmarkEmbedding:
         return bool((self.weight.max(axis=1) == 1.0).all())
 
     def of(self, vertices: Float[np.ndarray, "*B V C"]) -> Float[np.ndarray, "*B L C"]:
-        """The landmarks of a mesh, or of anything else that is known of its vertices. May be a view of `vertices`."""
+        """The landmarks' values of any quantity that is given at the vertices, such as positions.
+
+        May be a view of `vertices`.
+        """
         if self._is_first:
             return vertices[..., : len(self.vertex), :]
         if self.is_selection:
@@ -68,10 +76,10 @@ class LandmarkEmbedding:
     def spread(
         self, moves: Float[np.ndarray, "L C"], triangles: Int[np.ndarray, "F 3"], vertex_count: int
     ) -> Float[np.ndarray, "V C"]:
-        """The smoothest movement of all vertices that moves the landmarks by `moves`.
+        """The smoothest displacement of all vertices that moves the landmarks by `moves`.
 
-        It minimises the sum of squared differences along the edges of the mesh (a harmonic interpolation with uniform
-        weights); vertices that no path of edges joins to a landmark stay.
+        It minimises the sum of squared differences along the edges of the mesh (harmonic interpolation with uniform
+        weights). Vertices that no path of edges connects to a landmark do not move.
         """
         count = len(self.vertex)
         if self.is_selection and np.unique(np.r_[self.nearest_vertex, triangles.ravel()]).size == count:
@@ -82,7 +90,8 @@ class LandmarkEmbedding:
 
 
 _STAY = 1e-9
-"""Weight by which a vertex holds its place, against 1 for an edge: decides only where no edge leads to a landmark."""
+"""Weight of each vertex's own squared displacement, against 1 for an edge: makes the linear system solvable where no
+edge leads to a landmark, and is too small to matter elsewhere."""
 
 
 def _harmonic(
@@ -92,8 +101,8 @@ def _harmonic(
     triangles: Int[np.ndarray, "F 3"],
     vertex_count: int,
 ) -> Float[np.ndarray, "V C"]:
-    """`LandmarkEmbedding.spread` of any embedding, by Lagrange multipliers."""
-    from scipy.sparse import block_array, csr_array, diags_array, eye_array  # seldom needed, slow to import
+    """Solve `LandmarkEmbedding.spread` for any embedding by Lagrange multipliers."""
+    from scipy.sparse import block_array, csr_array, diags_array, eye_array  # rarely needed, slow to import
     from scipy.sparse.linalg import spsolve
 
     a, b = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()

@@ -1,8 +1,8 @@
-"""Where on a face a detector's landmarks lie: how many there are, and which of them trace which feature.
+"""Landmark schemas: the number of a detector's landmarks, and named groups of their indices.
 
-A `LandmarkSchema` is a value that a detector and a morphable model carry. Nothing else in the package knows the index
-of a landmark: code asks the schema it is given for `oval`, `right_eye.upper`, `lips` and so on. Left and right are the
-subject's. How a model's vertices determine the landmarks is its `LandmarkEmbedding` (`landmark_embedding.py`).
+A detector and a morphable model each carry a `LandmarkSchema`. No other code contains the index of a landmark: it asks
+the schema that it is given for `oval`, `right_eye.upper`, `lips` and so on. Left and right are the subject's. How a
+model's vertices determine the landmarks is described by its `LandmarkEmbedding` (`landmark_embedding.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from faceanime.core.errors import MorphableModelError
 
 Group: TypeAlias = Int[np.ndarray, " _"]
-"""Indices of landmarks, in the order that the field's description gives."""
+"""Indices of landmarks, in the order that the description of the group states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +43,12 @@ class EyeLandmarks:
 
     @cached_property
     def lids(self) -> Group:
-        """Every point of both lids once: the lower edge, then the upper one between the corners."""
+        """Every point of both lids once: the lower edge, then the upper edge without the corners."""
         return np.concatenate([self.lower, self.upper[1:-1]])
 
     @cached_property
     def opening(self) -> Group:
-        """The outline of the opening, closed: along the lower lid and back along the upper."""
+        """The closed outline of the opening: along the lower lid and back along the upper."""
         return np.concatenate([self.lower, self.upper[-2:0:-1]])
 
     @cached_property
@@ -83,7 +83,7 @@ class EyeLandmarks:
 
 @dataclass(frozen=True, eq=False)
 class LandmarkSchema:
-    """The landmarks of one kind of detector: `count` of them, and named groups of their indices.
+    """The landmarks of one kind of detector: their number `count`, and named groups of their indices.
 
     Contours are ordered; open ones run from the subject's right to the left. `name` identifies the schema in files.
 
@@ -138,12 +138,13 @@ class LandmarkSchema:
         for name, group in self.groups.items():
             if group.min() < 0 or group.max() >= self.count:
                 raise MorphableModelError(
-                    f"group {name} of landmark schema {self.name} points outside its {self.count} landmarks"
+                    f"group {name} of landmark schema {self.name} has the indices {group.min()} to {group.max()}, "
+                    f"expected 0 to {self.count - 1}"
                 )
 
     @property
     def groups(self) -> dict[str, Group]:
-        """Every group by name, those of the eyes as `right_eye.upper`."""
+        """All groups by name; those of the eyes have names such as `right_eye.upper`."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "count")}
         found: dict[str, Group] = {}
         for name, value in own.items():
@@ -155,23 +156,23 @@ class LandmarkSchema:
 
     @property
     def eyes(self) -> tuple[EyeLandmarks, EyeLandmarks]:
-        """The right one, then the left."""
+        """The right eye, then the left."""
         return self.right_eye, self.left_eye
 
     @cached_property
     def eye_corners(self) -> Group:
-        """From the subject's right to the left."""
+        """The four corners of the eyes, from the subject's right to the left."""
         right, left = self.eyes
         return np.array([right.outer_corner, right.inner_corner, left.inner_corner, left.outer_corner])
 
     @cached_property
     def mouth(self) -> Group:
-        """Every point of the lips' outlines once."""
+        """Every point of the lips' outer and inner outlines once."""
         return np.concatenate([self.outer_lips, self.inner_lips_lower, self.inner_lips_upper[1:-1]])
 
     @cached_property
     def mouth_opening(self) -> Group:
-        """The outline of the opening between the lips, closed: along the upper lip and back along the lower."""
+        """The closed outline of the opening between the lips: along the upper lip and back along the lower."""
         return np.concatenate([self.inner_lips_upper, self.inner_lips_lower[-2:0:-1]])
 
     def mask(self, *groups: Group) -> Bool[np.ndarray, " L"]:

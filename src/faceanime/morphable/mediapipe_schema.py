@@ -1,7 +1,7 @@
-"""The landmarks of MediaPipe's face mesh: 478 points, and which of them lies where.
+"""The landmark schema of MediaPipe's face mesh with its 478 points.
 
-Facts of the canonical face mesh (Kartynnik et al., arXiv 1907.06724; irises and refined lips and eyes: Grishchenko et
-al., arXiv 2006.10962). Smaller selections (which points are rigid, where skin is read) are our own choice by eye.
+The contours are facts of the canonical face mesh (Kartynnik et al., arXiv 1907.06724; irises and refined lips and
+eyes: Grishchenko et al., arXiv 2006.10962). Smaller selections, such as rigid points and skin, are chosen by eye.
 """
 
 from __future__ import annotations
@@ -100,21 +100,24 @@ MEDIAPIPE = LandmarkSchema(
         4, 5, 1, 45, 275,                                             # ridge and tip of the nose
     ),
 )  # fmt: skip
-"""The schema of the bundled detector, and of the bundled morphable model."""
+"""The landmark schema of the bundled detector and of the bundled morphable model."""
 
 _NOSTRILS = frozenset({(49, 64, 129), (279, 294, 358)})
-"""3-cliques of the edge list that are no triangles of the mesh: the nostrils' outlines."""
+"""Outlines of the nostrils: three vertices joined by edges, but not a triangle of the mesh."""
 
 
 def skin_triangles() -> Int32[np.ndarray, "M 3"]:
-    """The mesh between the landmarks, without the openings of eyes and mouth."""
+    """The triangles between the landmarks, without the openings of eyes and mouth."""
     from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
 
     return triangles_from_edges(FACEMESH_TESSELATION)
 
 
 def triangles_from_edges(edges: Iterable[tuple[int, int]]) -> Int32[np.ndarray, "M 3"]:
-    """The triangles of the mesh given by its edges: every 3-clique, in sorted order, each with sorted corners."""
+    """The triangles of a mesh that is given by its edges: all sets of three vertices that are joined pairwise.
+
+    Both the triangles and the vertices of each are sorted. The outlines of the nostrils are left out.
+    """
     neighbours: dict[int, set[int]] = {}
     for a, b in edges:
         neighbours.setdefault(a, set()).add(b)

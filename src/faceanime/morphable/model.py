@@ -18,11 +18,13 @@ from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 
 KIND = "morphable"
+"""The kind in the header of a model's file."""
 BUNDLED = "morphable.safetensors"
+"""Name of the bundled model's file."""
 
 
 class Region(enum.IntEnum):
-    """What a triangle of the mesh shows. The holes are closed by strips between their two contours."""
+    """The region of the face that a triangle shows; eyes and mouth are strips between the edges of lids and lips."""
 
     SKIN = 0
     RIGHT_EYE = 1
@@ -31,7 +33,7 @@ class Region(enum.IntEnum):
 
 
 class Part(enum.IntEnum):
-    """What an expression direction moves."""
+    """The part of the face that an expression direction moves."""
 
     RIGHT_EYE = 0
     LEFT_EYE = 1
@@ -42,23 +44,24 @@ class Part(enum.IntEnum):
 
 EYES = (Part.RIGHT_EYE, Part.LEFT_EYE, Part.RIGHT_BROW, Part.LEFT_BROW)
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
-"""Left and right swapped, in model space."""
+"""Factors on x, y, z that mirror a face in model space."""
 
 
 @dataclass(frozen=True, eq=False)
 class MorphableModel:
-    """A linear face: V vertices, which determine a detector's L landmarks.
+    """A linear face model with V vertices, which determine the L landmarks of a detector.
 
-    `id` names the coefficients: a short fingerprint of the numbers that the model was learned as (`fingerprint`);
-    numbers of a model with another id mean nothing here. `schema` says what the landmarks are, `embedding` where the
-    vertices have them (`landmarks_of`).
-    `mean` (V,3) in model units; `identity_basis` (V,3,K_id) and `expression_basis` (V,3,K_exp), model
-    units per standard deviation; `triangles` (F,3), counter-clockwise seen from outside; `region` (F,) of
-    `Region`; `fit_weight` (L,), how much a landmark counts in fitting; `rigid_weight` (L,), how much it
-    counts for the pose; `mirror` (V,), each vertex's twin across the face; `part` (K_exp,)
-    of `Part`; `drift` (K_exp,7), the head's *apparent* motion with each expression (see `apparent_basis`);
-    `axis_names` name the rows of
-    `axes` (N,K_exp): expressions a person can name, at full strength.
+    - `id`: a short fingerprint of mean and bases as they were learned (`fingerprint`). Coefficients belong to the
+      model with the same id and have no meaning for any other.
+    - `schema`: the landmarks; `embedding`: their positions as weighted means of vertices (`landmarks_of`).
+    - `mean` (V,3), model units; `identity_basis` (V,3,K_id) and `expression_basis` (V,3,K_exp), model units per
+      standard deviation.
+    - `triangles` (F,3), counter-clockwise seen from outside; `region` (F,), the `Region` of each.
+    - `fit_weight` (L,): weight of each landmark in fitting; `rigid_weight` (L,): its weight in reading the pose.
+    - `mirror` (V,): the vertex that mirrors each vertex across the face.
+    - `part` (K_exp,): the `Part` of each expression direction.
+    - `drift` (K_exp,7): the head's *apparent* motion per unit of each expression (see `apparent_basis`).
+    - `axes` (N,K_exp): the named axes at strength 1; `axis_names`: their names.
     """
 
     id: str
@@ -93,7 +96,10 @@ class MorphableModel:
         check_shape("MorphableModel.axes", self.axes, len(self.axis_names), self.expression_count)
         for name, indices in (("triangles", self.triangles), ("landmarks", self.embedding.vertex)):
             if indices.min() < 0 or indices.max() >= vertices:
-                raise MorphableModelError(f"the model's {name} point outside its {vertices} vertices")
+                raise MorphableModelError(
+                    f"the model's {name} have vertices {indices.min()} to {indices.max()}, "
+                    f"expected 0 to {vertices - 1}"
+                )
 
     @property
     def identity_count(self) -> int:
@@ -108,11 +114,11 @@ class MorphableModel:
         return self.schema.count
 
     def landmarks_of(self, vertices: Float[np.ndarray, "*B V C"]) -> Float[np.ndarray, "*B L C"]:
-        """The landmarks of a mesh of the model's vertices, in any space. May be a view of `vertices`."""
+        """The landmarks of a mesh with the model's vertices, in any space. May be a view of `vertices`."""
         return self.embedding.of(vertices)
 
     def spread(self, moves: Float[np.ndarray, "L C"]) -> Float[np.ndarray, "V C"]:
-        """The smoothest movement of all vertices that moves the landmarks by `moves`."""
+        """The smoothest displacement of all vertices that moves the landmarks by `moves`."""
         return self.embedding.spread(moves, self.triangles, len(self.mean))
 
     @cached_property
@@ -122,12 +128,15 @@ class MorphableModel:
 
     @cached_property
     def landmark_identity_basis(self) -> Float[np.ndarray, "L 3 K_id"]:
-        """How the landmarks move with the identity."""
+        """The identity basis of the landmarks, model units per standard deviation."""
         return self._landmark_basis(self.identity_basis)
 
     @cached_property
     def landmark_expression_basis(self) -> Float[np.ndarray, "L 3 K_exp"]:
-        """How the landmarks move with the expression, without what a detector adds (`apparent_basis`)."""
+        """The expression basis of the landmarks, model units per standard deviation, without a detector's drift.
+
+        `apparent_basis` includes the drift.
+        """
         return self._landmark_basis(self.expression_basis)
 
     def _landmark_basis(self, basis: Float[np.ndarray, "V 3 K"]) -> Float[np.ndarray, "L 3 K"]:
@@ -135,23 +144,23 @@ class MorphableModel:
 
     @cached_property
     def landmark_mirror(self) -> Int64[np.ndarray, " L"]:
-        """Each landmark's twin across the face: the one that lies nearest in the mirrored mean face."""
+        """The landmark that mirrors each landmark: the one nearest to it in the mirrored mean face."""
         shape = self.landmark_mean.astype(np.float64)
         apart = np.square(shape[:, None] - shape * MIRROR_X).sum(axis=-1)
         return np.asarray(apart.argmin(axis=1), np.int64)
 
     def axis(self, name: str) -> Float32[np.ndarray, " K_exp"]:
-        """The expression of a named axis at full strength. Raises MorphableModelError for an unknown name."""
+        """The expression of a named axis at strength 1. Raises MorphableModelError for an unknown name."""
         if name not in self.axis_names:
             raise MorphableModelError(
-                f"no expression axis '{name}' in model {self.id}; it has {', '.join(self.axis_names)}"
+                f"unknown named axis '{name}' of model {self.id}, expected one of {', '.join(self.axis_names)}"
             )
         return np.asarray(self.axes[self.axis_names.index(name)])
 
     def vertices(
         self, identity: Float[np.ndarray, "*#B K_id"], expression: Float[np.ndarray, "*B K_exp"]
     ) -> Float[np.ndarray, "*B V 3"]:
-        """The shape in model space: mean + A_id a_id + A_exp a_exp; one identity serves many expressions."""
+        """The shapes in model space, mean + A_id a_id + A_exp a_exp; one identity may go with many expressions."""
         check_shape("identity", identity, "*", self.identity_count)
         check_shape("expression", expression, "*", self.expression_count)
         flat = (
@@ -162,27 +171,27 @@ class MorphableModel:
 
     @cached_property
     def identity_mirror(self) -> Float[np.ndarray, "K_id K_id"]:
-        """Makes of a person's identity the one whose face is the mirror image: mirrored = M @ identity."""
+        """The matrix M that mirrors a person's face: mirrored identity = M @ identity."""
         return self._mirror_of(self.identity_basis)
 
     @cached_property
     def expression_mirror(self) -> Float[np.ndarray, "K_exp K_exp"]:
-        """Makes of an expression its mirror image: mirrored = M @ expression."""
+        """The matrix M that mirrors an expression: mirrored expression = M @ expression."""
         return self._mirror_of(self.expression_basis)
 
     def _mirror_of(self, basis: Float[np.ndarray, "V 3 K"]) -> Float[np.ndarray, "K K"]:
-        """The M with basis @ M = the mirrored basis; exact for a model learned on both sides of each face."""
+        """Solve basis @ M = mirrored basis for M; exact for a model learned from shapes and their mirror images."""
         twin = basis[self.mirror].astype(np.float64) * MIRROR_X[:, None]
         flat = basis.reshape(-1, basis.shape[2]).astype(np.float64)
         return np.asarray(np.linalg.lstsq(flat, twin.reshape(flat.shape), rcond=None)[0])
 
     @cached_property
     def apparent_basis(self) -> Float[np.ndarray, "L 3 K_exp"]:
-        """The expression basis as a landmark detector sees it: with its drift.
+        """The expression basis of the landmarks with the detector's drift added.
 
-        Detectors let the whole face shrink a little in a blink and tilt with the jaw. `drift` holds that per
-        expression, as log scale, rotation vector and translation; fitting must explain it, so that it does not
-        end up in the head's pose, and rendering must leave it out.
+        Detected landmarks shrink a little toward each other in a blink and tilt with the jaw, although the head does
+        not move. `drift` holds this apparent motion per expression as log scale, rotation vector and translation.
+        Fitting must model it, so that it does not end up in the head's pose; rendering must leave it out.
         """
         shape = self.landmark_mean.astype(np.float64)
         log_scale, turn, shift = np.split(self.drift.astype(np.float64), [1, 4], axis=1)
@@ -190,10 +199,10 @@ class MorphableModel:
         return np.asarray(self.landmark_expression_basis + np.moveaxis(moved, 0, -1))
 
     def require(self, model_id: str, where: str) -> None:
-        """Raise MorphableModelError unless `where` belongs to this model."""
+        """Raise MorphableModelError unless `model_id`, that of `where`, is the id of this model."""
         if model_id != self.id:
             raise MorphableModelError(
-                f"{where} belongs to morphable model {model_id}, this is {self.id}; "
+                f"{where} belongs to morphable model {model_id}, expected {self.id}; "
                 "reconstruct it again with this version"
             )
 
@@ -203,7 +212,7 @@ def fingerprint(
     identity_basis: Float32[np.ndarray, "V 3 K_id"],
     expression_basis: Float32[np.ndarray, "V 3 K_exp"],
 ) -> str:
-    """The id of a model that is learned with these numbers."""
+    """The id of a model that was learned with this mean and these bases."""
     digest = hashlib.sha256()
     for array in (mean, identity_basis, expression_basis):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -211,7 +220,8 @@ def fingerprint(
 
 
 _VERSION = 2
-"""Of the file's layout. Version 1 had no id, schema or embedding: the first L vertices were MediaPipe's landmarks."""
+"""Version of the file's layout. Version 1 had no id, schema or embedding: its first L vertices were the landmarks of
+MediaPipe."""
 _TENSORS = (
     *("mean", "identity_basis", "expression_basis", "triangles", "region"),
     *("fit_weight", "rigid_weight", "mirror", "part", "drift", "axes"),
@@ -221,8 +231,7 @@ _TENSORS = (
 def save_model(model: MorphableModel, path: Path, licence: str = "", provenance: str = "") -> None:
     """Write a model as safetensors.
 
-    `licence`, under which it may be used, and `provenance`, where it came from, stand in the file's header
-    unless empty.
+    The file's header contains the `licence` under which it may be used and its `provenance`, unless empty.
     """
     tensors = {name: getattr(model, name) for name in _TENSORS}
     tensors |= {"landmark_vertex": model.embedding.vertex, "landmark_weight": model.embedding.weight}
@@ -233,9 +242,9 @@ def save_model(model: MorphableModel, path: Path, licence: str = "", provenance:
 
 
 def load_model(path: Path | None = None, schema: LandmarkSchema = MEDIAPIPE) -> MorphableModel:
-    """Read a model; without a path, the one that is bundled.
+    """Read a model, by default the bundled one.
 
-    `schema` says what its landmarks are, by default those of the bundled detector. Raises WeightsError,
+    `schema` is the schema of its landmarks, by default that of the bundled detector. Raises WeightsError,
     MorphableModelError.
     """
     path = bundled(BUNDLED) if path is None else path
@@ -248,7 +257,9 @@ def load_model(path: Path | None = None, schema: LandmarkSchema = MEDIAPIPE) -> 
     if missing:
         raise MorphableModelError(f"{path} lacks {', '.join(missing)}; train it again with this version")
     if header["landmarks"] != schema.name:
-        raise MorphableModelError(f"{path} has the landmarks {header['landmarks']}, expected {schema.name}")
+        raise MorphableModelError(
+            f"{path} has landmarks of the schema {header['landmarks']}, expected {schema.name}; use a model for it"
+        )
     try:
         return MorphableModel(
             id=str(header["id"]),
@@ -262,9 +273,10 @@ def load_model(path: Path | None = None, schema: LandmarkSchema = MEDIAPIPE) -> 
 
 
 def _from_version_1(path: Path, tensors: Tensors, header: Header) -> tuple[Tensors, Header]:
-    """The content of a file of layout 1 in the present layout.
+    """Convert the content of a file of layout 1 to the current layout.
 
-    Behind the L landmarks its mesh had rings of vertices around the head, with triangles of a region of their own.
+    In layout 1 the L landmarks are followed by rings of vertices around the head, whose triangles have regions of
+    their own; both are removed.
     """
     missing = [name for name in _TENSORS if name not in tensors]
     if missing:

@@ -32,7 +32,7 @@ BACKGROUND = -1.0
 """The prior's value outside of the skin, and where the portrait hides it: black."""
 
 _DEPTH_BUFFER_PX = 512
-"""Side of the depth buffer, which the face fills at any size in the picture. Chosen by eye."""
+"""Side of the depth buffer in px; the face fills it at any size in the picture. Chosen by eye."""
 _DEPTH_TOLERANCE = 0.05
 """A vertex at most this far behind the surface in the buffer counts as visible, in sizes of the face: within a pixel
 a steep cheek falls away by as much. Chosen by eye."""
@@ -178,7 +178,7 @@ def _farthest_points(
 
 
 def _visible(points: Float[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]) -> Bool[np.ndarray, " V"]:
-    """Which vertices no triangle occludes, by a depth buffer."""
+    """Visibility of each vertex by a depth buffer: True where no triangle occludes it."""
     corners = points[np.unique(triangles)]
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = (_DEPTH_BUFFER_PX - 1) / float((high - low)[:2].max())

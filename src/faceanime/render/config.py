@@ -21,15 +21,16 @@ when a renderer is opened, so that a wrong name is noticed at once."""
 
 @dataclass(frozen=True)
 class RendererConfig:
-    """Which renderer draws, and with which networks."""
+    """Renderer and its networks."""
 
     renderer: str = "flow"
-    """Renderer. flow: geometry, repaired by networks; geometric: no network, more than twice as fast; pgfg: the paper's
-    generator, for which you need weights of your own."""
+    """flow draws by geometry and repairs mouth, eyes and light by networks.
+    geometric uses no network and is more than twice as fast.
+    pgfg is the paper's generator and needs weights that you have trained."""
     quality: Quality = "fast"
-    """Bundled networks of the flow renderer. quality: they see mouth and eyes at a higher resolution and are slower."""
+    """Bundled networks of renderer flow; quality works on mouth and eyes at a higher resolution and is slower."""
     generator: Path | None = None
-    """Weights written by `faceanime train generator`, instead of the bundled ones."""
+    """Weights written by `faceanime train generator`, to use instead of the bundled ones."""
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:
@@ -41,25 +42,25 @@ class RendererConfig:
 
 @dataclass(frozen=True)
 class WarpConfig:
-    """How the picture around the face follows the head."""
+    """Warp of hair, neck and background around the face."""
 
     reach: float = 2.8
-    """Side of the moving region, in sizes of the face; cut at the picture's edge. Chosen by eye."""
+    """Side of the moving region in sizes of the face; it ends at the picture's edge. Chosen by eye."""
     rings: int = 6
-    """Rings of vertices between the last rigid ring and the still border. Chosen by eye."""
+    """Number of rings of vertices between the last rigid ring and the still border. Chosen by eye."""
     fade: float = 0.5
-    """Fraction of the way from the rigid part to the border over which the motion fades to nothing. Less warps films
-    less, but below 0.25 necks shear when a head rolls (docs/log/training.md, "The background")."""
+    """Fraction of the way from the rigid part to the border over which the motion fades out, 0 to 1.
+    Less warps the background less, but below 0.25 necks shear in a roll (docs/log/training.md, "The background")."""
     depth: float = 0.75
-    """How far back hair and neck lie behind the face's outline, as a fraction of the rigid rings: hair's error on
-    validation clips is near its least, and foreheads do not fold under hair (docs/log/training.md, "The
-    background")."""
+    """Depth of hair and neck behind the face's outline, as a fraction of the depth of the rigid rings.
+    The error of hair on validation clips is near its minimum, and foreheads do not fold under hair.
+    See docs/log/training.md, "The background"."""
 
 
 @dataclass(frozen=True)
 class GeometricConfig:
-    """The renderer without a network."""
+    """Geometric renderer, which the other renderers build on."""
 
     warp: WarpConfig = field(default_factory=WarpConfig)
     still_background: bool = True
-    """Separate the person from the background, which stands still; otherwise it moves along near the head."""
+    """Keep the background still behind the person; without this it moves with the head nearby."""

@@ -44,7 +44,7 @@ class GeometricRenderer:
 
 def _weights(config: RendererConfig) -> Path | None:
     if config.generator is not None or config.quality != "fast":
-        raise ConfigError("the geometric renderer has no networks: leave out the quality and the generator")
+        raise ConfigError("the geometric renderer has no networks; leave quality and generator out")
     return None
 
 

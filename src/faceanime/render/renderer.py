@@ -1,4 +1,4 @@
-"""The seam for renderers: whatever draws a portrait with a moving face.
+"""The seam for renderers, which draw a portrait with a moving face.
 
 A `Renderer` holds what all portraits share (model, networks); its `Drawer` holds what is prepared once for a portrait.
 A new kind of renderer is one file with a `RendererKind` called `KIND`, and one entry of `render.config.RENDERERS`.
@@ -42,7 +42,7 @@ class RendererKind:
     """One kind of renderer."""
 
     name: str
-    """What users choose it by."""
+    """Name by which users choose it."""
     network: str | None
     """Name in weights files of the networks that it draws with; None without networks."""
     weights: Callable[[RendererConfig], Path | None]

@@ -43,7 +43,7 @@ class OnnxNetwork:
             raise WeightsError(f"{path} takes {kinds or 'nothing'}, expected {wanted} tensor(float)")
         outputs = [output.name for output in self._session.get_outputs()]
         if len(outputs) != 1:
-            raise WeightsError(f"{path} gives {len(outputs)} outputs ({', '.join(outputs)}), expected one")
+            raise WeightsError(f"{path} has {len(outputs)} outputs ({', '.join(outputs)}), expected one")
         self._names = [i.name for i in taken]
         # exporters often fix the batch size to that of the traced sample
         self._batch = 1 if any(shape[0] == 1 for shape in found) else _BATCH
@@ -80,7 +80,9 @@ def _load(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime comes with
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
     except ImportError as error:
-        raise WeightsError(f'cannot run {path}: pip install "faceanime[eval]"') from error
+        raise WeightsError(
+            f'cannot run {path}: ONNX networks need an extra; pip install "faceanime[eval]"'
+        ) from error
     try:
         path.open("rb").close()
     except OSError as error:

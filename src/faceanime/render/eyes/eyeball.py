@@ -30,7 +30,7 @@ Image = Float32[np.ndarray, "h w"]
 
 @dataclass(frozen=True)
 class EyeLook:
-    """How eyeballs are completed and drawn. Chosen by eye."""
+    """Completion and drawing of eyeballs. Chosen by eye."""
 
     plate_margin: float = 0.5
     """Margin of the plates around the opening on each side."""

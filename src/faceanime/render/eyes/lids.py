@@ -25,7 +25,7 @@ from faceanime.structures.raster import WarpField
 
 @dataclass(frozen=True)
 class LidLook:
-    """Which skin is replaced, and when. Chosen by eye."""
+    """Replacement of the skin of the upper lids. Chosen by eye."""
 
     lash_band: float = 0.05
     """Height above the lash line that stays as the portrait shows it."""
@@ -34,7 +34,7 @@ class LidLook:
     margin: float = 0.35
     """Margin of skin around the eye from which the hole is inpainted."""
     lash_reach: float = 0.06
-    """How far lashes stand out beyond the fold and below the lower lid."""
+    """Length of the lashes beyond the fold and below the lower lid."""
     hole_blur: float = 0.02
     """Standard deviation of the blur of the hole's edge; 0.3 px more."""
     edge_blur: float = 0.03

@@ -22,7 +22,7 @@ from faceanime.structures.frames import Pixels
 
 @dataclass(frozen=True)
 class BackgroundLook:
-    """How the person is cut out and goes on beyond the picture; chosen by eye."""
+    """Cutting out of the person, and outpainting of the matte beyond the picture; chosen by eye."""
 
     cutout_margin: float = 0.012
     """Margin of the hole around the person, in longer sides of the region."""
@@ -31,8 +31,8 @@ class BackgroundLook:
     head_radius: float = 0.62
     """Radius of a head with its hair, in face widths."""
     side_gap: float = 0.05
-    """Where a side of the picture cuts the person into parts, gaps of up to twice this height between them count as
-    the person's; in face widths."""
+    """Half the largest height of the gaps that are bridged between parts of the person along a side of the picture,
+    in face widths."""
 
 
 _LOOK = BackgroundLook()

@@ -16,7 +16,7 @@ class BlendLook(NamedTuple):
     """Thresholds of the blending, chosen by eye. A named tuple, since numba's kernels read it as constants."""
 
     opaque: float = 0.996
-    """From this matte on nothing behind a pixel is visible: less than a level of 255 would be."""
+    """Matte above which a pixel is opaque: the rest would be less than one level of 255."""
     still_px: float = 0.2
     """Pixels that the warp moves by less show the portrait alone, px."""
     ramp_px: float = 1.3

@@ -24,7 +24,7 @@ from faceanime.structures.raster import WarpField
 
 @dataclass(frozen=True)
 class CheekLook:
-    """Which pixels can be the face's; chosen by eye."""
+    """Selection of the pixels that can be the face's; chosen by eye."""
 
     core_scale: float = 0.85
     """The face's outline shrunk to this about its middle is face, even where the matte is 0."""

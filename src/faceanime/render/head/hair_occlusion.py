@@ -29,7 +29,7 @@ PerRay = Float[np.ndarray, " R"]
 
 @dataclass(frozen=True)
 class HairLook:
-    """What counts as hair before a face. Colour differences are distances in CIELAB (CIE 1976 delta E).
+    """Detection of hair in front of a face. Colour differences are distances in CIELAB (CIE 1976 delta E).
 
     Chosen by eye; docs/log/training.md, "Hair before a cheek", measures them together.
     """
@@ -107,9 +107,9 @@ class _Rays:
 
     centre: Float[np.ndarray, "2"]
     outward: Float[np.ndarray, "R 2"]
-    """From the centre to the outline."""
+    """Vectors from the centre to the outline, px."""
     height_px: float
-    """Of the face."""
+    """Height of the face, px."""
 
     @classmethod
     def to(cls, outline: Float[np.ndarray, "R 2"]) -> _Rays:
@@ -199,7 +199,7 @@ def _smooth(values: PerRay) -> PerRay:
 def _pull(
     landmarks: Float[np.ndarray, "L 3"], rays: _Rays, start: PerRay, depth: PerRay, occlusion: PerRay
 ) -> Float[np.ndarray, " L"]:
-    """How far each landmark (px) comes toward the viewer, px.
+    """Displacement of each landmark (px) toward the viewer, px.
 
     On each ray, hair begins at the fraction `start`, where the face has `depth` px, and occludes the face with the
     weight `occlusion`.

@@ -24,7 +24,7 @@ Mask = Float32[np.ndarray, "H W"]
 
 @dataclass(frozen=True)
 class StrandLook:
-    """What counts as a strand; lengths in face heights, chosen by eye where nothing else is said."""
+    """Detection of strands; lengths in face heights, chosen by eye unless stated otherwise."""
 
     width: float = 0.02
     """Width of the widest strand."""
@@ -94,7 +94,7 @@ def _thin_structures(grey: UInt8[np.ndarray, "H W"], face_px: float) -> tuple[Ma
 
 
 def _plainness(structures: Float32[np.ndarray, " N"]) -> float:
-    """How plain a background is, 0 to 1, from the weights of the thin structures in it."""
+    """Plainness of a background, 0 to 1, from the weights of the thin structures in it."""
     clutter = float((structures > 0.5).mean())
     plainest, busiest = _LOOK.clutter
     return float(linear_step(clutter, busiest, plainest))
@@ -103,7 +103,7 @@ def _plainness(structures: Float32[np.ndarray, " N"]) -> float:
 def _person_is_darker(
     grey: UInt8[np.ndarray, "H W"], person: Bool[np.ndarray, "H W"], face_px: float
 ) -> Bool[np.ndarray, "H W"]:
-    """Where the person is darker than the background, by their means in the neighbourhood of each pixel."""
+    """Mask of the pixels in whose neighbourhood the person is on average darker than the background."""
     level, inside = grey.astype(np.float32), person.astype(np.float32)
     reach_px = _LOOK.neighbourhood * face_px
     return _local_mean(level, inside, reach_px) < _local_mean(level, 1.0 - inside, reach_px)

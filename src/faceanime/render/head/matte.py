@@ -21,7 +21,7 @@ from faceanime.structures.frames import Pixels
 
 @dataclass(frozen=True)
 class MatteLook:
-    """How much of the network's matte is trusted; lengths in face heights, chosen by eye where nothing else is said."""
+    """Correction of the network's matte; lengths in face heights, chosen by eye unless stated otherwise."""
 
     trusted_fraction: float = 0.6
     """Mean matte within the face's outline below which the network missed the face (as with statues and drawings)."""
@@ -32,8 +32,8 @@ class MatteLook:
     certain_fraction: float = 0.8
     """A pixel is certainly the person's from this fraction of the face's mean matte on."""
     halo: float = 0.05
-    """Within this distance of certain pixels doubtful ones count, at twice of it no longer: further away they are
-    somebody close behind (docs/log/training.md, "Somebody close behind")."""
+    """Distance from certain pixels within which doubtful ones count. At twice the distance they no longer count: there
+    they belong to another person close behind (docs/log/training.md, "Somebody close behind")."""
     border_rows: float = 0.02
     """Height of the picture's uppermost rows, in which networks miss hair; they repeat the row below."""
     body: tuple[float, float] = (-0.4, -0.15)

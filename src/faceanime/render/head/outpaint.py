@@ -23,7 +23,7 @@ from faceanime.structures.raster import Box
 
 @dataclass(frozen=True)
 class OutpaintLook:
-    """How a cropped head goes on."""
+    """Outpainting of a cropped head."""
 
     strip: tuple[float, float, float, float] = (0.5, 0.2, 0.5, 0.5)
     """Depth of the strip of hair along the left, upper, right and lower edge, in distances between that edge and the
@@ -96,7 +96,7 @@ def crown_matte(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32
 def reach_beyond_sides(
     matte: Float32[np.ndarray, "M w"], radius_px: float, gap_px: float
 ) -> Float32[np.ndarray, "2 M"]:
-    """How far the person reaches beyond the left and the right edge in each row, px.
+    """Extent of the person beyond the left and the right edge in each row, px.
 
     Gaps of up to twice `gap_px` between parts of the person along an edge are bridged. A person who reaches a lower
     corner goes on below it.
@@ -108,7 +108,7 @@ def reach_beyond_sides(
 
 
 def reach_beyond_edge(cut: Bool[np.ndarray, " N"], radius_px: float) -> Float32[np.ndarray, " N"]:
-    """How far a person reaches beyond an edge of N pixels that crops them where `cut` is true, px.
+    """Extent of a person beyond an edge of N pixels that crops them where `cut` is true, px.
 
     Each run of cut pixels carries the cap of a circle of `radius_px`, or of a larger one if the run is longer.
     """

@@ -24,7 +24,7 @@ PerRay = Float[np.ndarray, " R"]
 
 @dataclass(frozen=True)
 class RingLook:
-    """Where rings lie and how far they are rigid; radii are the face's along each ray. Chosen by eye."""
+    """Positions and rigidity of the rings; radii are the face's along each ray. Chosen by eye."""
 
     least_border: float = 1.05
     """The border lies at least this many radii from the middle of the face."""
@@ -45,14 +45,14 @@ class RingLook:
     smoothing: float = 1.5
     """Standard deviation of the smoothing of the rigid fraction over neighbouring rays, in rays."""
     rigid_rings: tuple[tuple[float, float], ...] = ((1.12, 0.35), (1.28, 0.75), (1.5, 1.0))
-    """Of each rigid ring: its distance from the middle of the face as a factor of the outline's, and the fraction of
-    the way from the outline's depth to the skull's that it lies back."""
+    """Distance of each rigid ring from the middle of the face as a factor of the outline's, and its depth as a fraction
+    of the way from the outline to the skull."""
     skull_depth: float = -1.05
     """z of the head's widest outline (about the plane of the ears), model units."""
     first_ring: float = 0.02
     """The rigid rings lie at least this fraction of the way from outline to border."""
     bend_from: float = 0.4
-    """From this fraction on rings are bent back, to stay this side of the border."""
+    """Fraction of the way to the border beyond which rings are bent back, so that none crosses the border."""
     bend_over: float = 0.5
     """Largest fraction that the bent part, a hyperbolic tangent, adds to `bend_from`."""
     depth_step: float = 0.01
@@ -191,7 +191,7 @@ def _distance_to_border(
 
 
 def _fraction(ring: Float[np.ndarray, "R 3"], rays: _Rays) -> PerRay:
-    """Where a rigid ring lies on each ray: 0 at the outline, 1 at the border, bent to stay below 1."""
+    """Position of a rigid ring on each ray: 0 at the outline, 1 at the border, bent to stay below 1."""
     along = ((ring[:, :2] - rays.centre) * rays.direction).sum(axis=1)
     fraction = np.maximum((along - rays.outline) / (rays.border - rays.outline), _LOOK.first_ring)
     bent = _LOOK.bend_from + _LOOK.bend_over * np.tanh((fraction - _LOOK.bend_from) / _LOOK.bend_over)

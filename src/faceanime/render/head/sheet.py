@@ -29,7 +29,7 @@ from faceanime.structures.raster import Box, WarpField
 Vertices = Float[np.ndarray, "V 3"]
 
 RING = len(Region)
-"""What a triangle of the sheet shows that is none of the model's: hair, neck, background."""
+"""Region of the triangles that only the sheet has, not the model: hair, neck, background."""
 
 
 class WarpSheet:
@@ -164,7 +164,7 @@ def affine_between(
 
 @dataclass(frozen=True)
 class HairMotion:
-    """How hair and neck lag behind the face's pose."""
+    """Lag of hair and neck behind the face's pose."""
 
     deviation_s: float = 0.04
     """Standard deviation of the Gaussian over time, s. Hair of validation clips is steadier by a tenth, and no

@@ -88,7 +88,7 @@ class MouthColors:
         inside: UInt8[np.ndarray, "n 3"],
         schema: LandmarkSchema,
     ) -> MouthColors:
-        """From a portrait (H,W,3), its landmarks (L,2) px and the pixels (n,3) between its lips."""
+        """Estimate them from a portrait (H,W,3), its landmarks (L,2) px and the pixels (n,3) between its lips."""
         height, width = source.shape[:2]
 
         def median(places: Group) -> Color:

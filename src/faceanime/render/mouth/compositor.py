@@ -25,12 +25,12 @@ class InsideLook(NamedTuple):
     """
 
     front_reach: float = 0.024
-    """How far over the lower lip light reaches into the cavity: its front is lit by exp(-height / reach)."""
+    """Reach of light over the lower lip into the cavity, whose front is lit by exp(-height / reach)."""
     tongue_width: float = 0.21
     tongue_height: float = 0.14
     """Half axes of the tongue's ellipse."""
     tongue_drop: float = 0.09
-    """How far the tongue's middle lies below the lower incisors' edge."""
+    """Distance of the tongue's middle below the lower incisors' edge."""
     tongue_lag: float = 0.47
     """Fraction of the jaw's motion that the tongue does not follow."""
     tongue_edge: tuple[float, float] = (1.5, 0.3)
@@ -52,7 +52,7 @@ _LOOK = InsideLook()
 
 
 class MouthGeometry(NamedTuple):
-    """Where a target's mouth is."""
+    """Geometry of a target's mouth."""
 
     upper_view: Float[np.ndarray, "4 2"]
     """View of the upper arch, see `arch_view`."""

@@ -31,7 +31,7 @@ from faceanime.structures.raster import WarpField
 
 @dataclass(frozen=True)
 class MouthLook:
-    """Where teeth stand and when the layer shows.
+    """Position of the teeth and opacity of the layer.
 
     Places and light come from a search over opened mouths of 9 validation and 70 training people, together with
     those of `compositor.py`, then judged by eye; the edges from another over 34 smiles and 159 opened mouths of
@@ -43,7 +43,7 @@ class MouthLook:
     lower_edge: float = 0.0
     """Height of the lower incisors' edge below that of the upper ones, in the same face."""
     upper_depth: float = 0.05
-    """How far the upper incisors stand behind the line of the lips."""
+    """Distance of the upper incisors behind the line of the lips."""
     lower_depth: float = 0.07
     """The same of the lower incisors."""
     jaw_from_lip: float = 0.25
@@ -101,13 +101,13 @@ class _Jaw:
         return float(np.linalg.norm(now[1] - now[0])) / float(np.linalg.norm(rest[1] - rest[0]))
 
     def displacement(self, shape: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "3"]:
-        """How far the jaw has moved from its place in the neutral face."""
+        """Displacement of the jaw from its place in the neutral face, model units."""
         moved = shape - self._rest
         chin, lip = moved[self._chin].mean(axis=0), _middle(moved[self._lower])
         return np.asarray(chin + _LOOK.jaw_from_lip * (lip - chin))
 
     def lip_departure(self, shape: Float[np.ndarray, "P 3"], other: Float[np.ndarray, "P 3"]) -> float:
-        """How far the lips of two shapes are apart at most."""
+        """Largest distance between the lips of two shapes, model units."""
         lips = slice(self._upper.start, self._lower.stop)
         return float(np.linalg.norm((shape - other)[lips], axis=1).max())
 
@@ -123,7 +123,7 @@ def _middle(contour: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
 
 @dataclass(frozen=True, eq=False)
 class OwnTeeth:
-    """Where the portrait's own teeth are visible, which no network needs to invent.
+    """The visible teeth of the portrait itself, which no network needs to invent.
 
     `alpha` (2,h,w) of the plates of the upper and the lower row, `density` their px per unit; `origins` (2,3) of the
     arches at rest, model space.
@@ -202,7 +202,7 @@ class MouthLayer:
     def _geometry(
         self, shape: Float[np.ndarray, "P 3"], field: WarpField, target: FaceCoefficients
     ) -> MouthGeometry:
-        """Where the target's mouth is, whose jaw and lips have the `shape`."""
+        """Geometry of the target's mouth, whose jaw and lips have the `shape`."""
         jaw = self._jaw.displacement(shape)
         upper_view = arch_view(target.pose, self._upper_origin)
         lower_view = arch_view(target.pose, self._lower_origin + jaw)
@@ -221,7 +221,7 @@ class MouthLayer:
 def _opening_mask(
     corners: Float32[np.ndarray, "n 2"], mouth: Bool[np.ndarray, "h w"], blur_px: float
 ) -> Float32[np.ndarray, "h w"]:
-    """How far each pixel shows the inside: within the opening's soft outline, and not occluded by the face.
+    """Weight of the inside at each pixel: within the opening's soft outline, and not occluded by the face.
 
     `corners` of the outline, px; `mouth`: pixels whose nearest triangle lies between the lips.
     """

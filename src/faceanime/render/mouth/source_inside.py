@@ -31,7 +31,7 @@ Gum = Float[np.ndarray, "3"]
 
 @dataclass(frozen=True)
 class SourceInsideLook:
-    """What of a portrait's mouth is kept. Chosen by eye; lengths in model units."""
+    """Selection of what is kept of a portrait's mouth. Chosen by eye; lengths in model units."""
 
     lip_seam: tuple[float, float] = (0.006, 0.018)
     """Distances from the lips from which on a pixel may be the inside, and is."""
@@ -69,7 +69,7 @@ _LOOK = SourceInsideLook()
 
 @dataclass(frozen=True, eq=False)
 class SourceInside:
-    """What a portrait shows between its lips, in the window of `teeth`.
+    """The part of a portrait between its lips, in the window of `teeth`.
 
     `picture` (h,w,3); each pixel's height `below` the upper and `above` the lower lip's inner edge, model units;
     `density`, px per model unit.
@@ -89,7 +89,7 @@ class SourceInside:
         origin: Float[np.ndarray, "3"],
         density: float,
     ) -> SourceInside:
-        """From a portrait (H,W,3) and the inner edges of its upper and lower lip, on an arch at `origin`."""
+        """Read it from a portrait (H,W,3) with the inner edges of both lips, upper first, on an arch at `origin`."""
         xy = teeth.window(density)
         surface = arch_surface(xy, origin)
         places = project(surface.reshape(-1, 3), pose)[:, :2].reshape(xy.shape).astype(np.float32)
@@ -98,7 +98,7 @@ class SourceInside:
         return cls(sample(source, places, "cubic"), upper - xy[..., 1], xy[..., 1] - lower, density)
 
     def presence(self) -> float:
-        """How much there is to keep: 0 for lips that hardly part, 1 for an open mouth."""
+        """Weight of what is kept: 0 for lips that hardly part, 1 for an open mouth."""
         return float(smoothstep(self._height, *_LOOK.opening))
 
     def pixels(self) -> UInt8[np.ndarray, "n 3"]:
@@ -212,6 +212,6 @@ class SourceInside:
 
 
 def _gap_contrast(above: float, gap: float, below: float, brightest: float) -> float:
-    """How many times brighter the darker of two rows is than the gap between them; 0 if that row is no teeth."""
+    """Brightness of the darker of two rows divided by that of the gap between them; 0 if that row is no teeth."""
     darker = min(above, below)
     return darker / max(gap, 1.0) if darker > _LOOK.dark * brightest else 0.0

@@ -46,7 +46,7 @@ class Row:
     points_up: bool
     """Whether biting edges point up (the lower row)."""
     relief: float
-    """How much darker a crown is at its sides, a fraction. Chosen by eye."""
+    """Darkening of a crown toward its sides, a fraction. Chosen by eye."""
     dim_at: float
     """Distance from the middle at which a row in the shade of the cheeks is half as bright. Chosen by eye."""
     blur: float
@@ -84,13 +84,13 @@ class CrownLook:
     canine: int = 2
     """Index of the tooth whose edge is pointed."""
     canine_slope: float = 0.18
-    """How steeply its edge rises to both sides of the point."""
+    """Slope of its edge on both sides of the point."""
     corner: float = 0.35
     """Radius of the rounded corners at the biting edge, in half widths."""
     neck: float = 0.18
-    """How much narrower a crown is at the gums, a fraction of its width."""
+    """Narrowing of a crown at the gums, a fraction of its width."""
     gum_arch: float = 0.25
-    """How much lower the gum line is at a crown's sides than in its middle, in heights of the crown."""
+    """Drop of the gum line from a crown's middle to its sides, in heights of the crown."""
     gums_from: float = 0.6
     """Gums fill the gaps from this height on, in heights of the first crown."""
     gums_end: float = 0.02
@@ -100,7 +100,7 @@ class CrownLook:
     edge_light: float = 0.88
     """Brightness of a crown without its belly."""
     belly_light: float = 0.12
-    """How much brighter the belly of a crown is."""
+    """Additional brightness of a crown's belly."""
     belly_shift: float = 0.15
     """The belly lies this much nearer to the biting edge than a crown's middle, in heights of the crown."""
     cheek_exponent: int = 4
@@ -152,7 +152,7 @@ def draw_row(
 
 
 def _canine_rise(index: int, across: Mask) -> Mask | float:
-    """How far a tooth's biting edge recedes beside its middle."""
+    """Recession of a tooth's biting edge beside its middle."""
     return _LOOK.canine_slope * np.abs(across) if index == _LOOK.canine else 0.0
 
 

@@ -10,36 +10,36 @@ from faceanime.face.config import FitConfig, SmoothConfig, TrackConfig
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """Settings of clips, and the limits of those that are fit for training."""
+    """Clips and their quality limits."""
 
     size: int = 256
-    """Side of the clips in px; an even number."""
+    """Side of the clips in px, an even number from 16 to 2048."""
     frame_rate: int = 25
-    """Frames per second of the clips; videos of other rates are resampled."""
+    """Frames per second of the clips, 1 to 240; videos with other rates are resampled."""
     min_s: float = 1.6
-    """Least length of a segment in s; shorter ones are dropped."""
+    """Shortest length of a segment in s, above 0; shorter ones are dropped."""
     max_s: float = 10.0
-    """Largest length of a segment in s; longer ones are cut into several."""
+    """Longest length of a segment in s, up to 600; longer ones are cut into several."""
     min_face_px: float = 80.0
-    """Least median of the longer side of the landmarks' box in the video, px."""
+    """Smallest median of the longer side of the landmarks' box in the video, px."""
     min_tracked: float = 0.9
-    """Least fraction of frames in which the face was found."""
+    """Smallest fraction of frames in which the face is found, 0 to 1."""
     min_sharpness: float = 20.0
-    """Least median variance of the Laplacian of the face, scaled to 128 px."""
+    """Smallest median variance of the Laplacian of the face scaled to 128 px."""
     max_turn_deg: float = 50.0
-    """Largest median angle between the head and the camera, degrees."""
+    """Largest median angle between the head and the camera in degrees."""
     max_misfit_px: float = 1.6
-    """Largest mean distance of the landmarks from the 3D face fitted to them, px of a 256 px crop."""
+    """Largest mean distance of the landmarks from the fitted 3D face, in px of a 256 px crop."""
     max_smoothed_px: float = 1.6
-    """Largest mean distance of the landmarks from the smoothed 3D face, px of a 256 px crop; limits speed."""
+    """Largest mean distance of the landmarks from the smoothed 3D face, in px of a 256 px crop; limits speed."""
     max_cut_off: float = 0.02
-    """Largest fraction of landmarks outside the picture."""
+    """Largest fraction of landmarks outside the picture, 0 to 1."""
     max_outside: float = 0.1
-    """Largest fraction of the crop outside the picture."""
+    """Largest fraction of the crop outside the picture, 0 to 1."""
     crf: int = 14
     """Constant rate factor of the H.264 clips, 0 (lossless) to 51."""
     shard_samples: int = 100
-    """Clips in each tar file."""
+    """Number of clips in each tar file, 1 or more."""
     track: TrackConfig = field(default_factory=TrackConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     smooth: SmoothConfig = field(default_factory=SmoothConfig)

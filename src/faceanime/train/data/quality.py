@@ -74,7 +74,7 @@ def measure_segment(
 
 
 def reason_to_drop(quality: Quality, config: PrepareConfig) -> str:
-    """Why a segment is not fit for training, as `reason: numbers`; empty where it is fit."""
+    """Reason why a segment is not fit for training, as `reason: numbers`; empty if it is fit."""
     q, c = quality, config
     reasons = [
         (q.seconds < c.min_s, f"too short: {q.seconds:.2f} s, need {c.min_s:g}"),

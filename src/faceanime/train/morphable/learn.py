@@ -1,9 +1,9 @@
 """Learn a morphable model from landmarks of many people.
 
-Pose is removed by Procrustes alignment of the rigid points alone, so that expression directions hold no head
-motion. Identity and expression are then separated by alternation (as in an EM algorithm for a two-factor
-model): expressions are what varies within a person, identities what is left of a person without them. Both
-are principal directions under the weights of the fit, learned on every shape and its mirror image.
+Pose is removed by Procrustes alignment of the rigid points only, so that expression directions contain no motion of
+the head. Identity and expression are then separated by alternation, as in an EM algorithm for a two-factor model:
+expression directions are principal directions of the variation within each person, identity directions those of the
+people's neutral faces. Both use the weights of the fit, and every shape together with its mirror image.
 """
 
 from __future__ import annotations
@@ -26,38 +26,41 @@ from faceanime.morphable.landmark_embedding import LandmarkEmbedding
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
 from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region, fingerprint
-from faceanime.train.morphable.drift import apparent_drift
+from faceanime.train.morphable.drift import RIDGE, apparent_drift
 
 _FOREHEAD_WEIGHT = 0.3
-"""Of the points that the pose is read from: a forehead's skin rises with brows and speech."""
+"""Weight of the forehead's points in reading the pose, against 1 for other rigid points: its skin moves with the brows
+and in speech. Chosen by eye."""
+_MEAN_ROUNDS = 5
+"""Rounds of aligning all shapes to their mean; chosen by eye."""
 
 
 @dataclass(frozen=True)
 class LearnConfig:
-    """How a morphable model is learned."""
+    """Learning of the morphable model."""
 
     identities: int = 40
-    """Identity directions."""
+    """Number of identity directions, 1 or more."""
     eye_expressions: int = 8
-    """Expression directions of each eye: lids and gaze."""
+    """Number of expression directions of each eye (lids and gaze), 1 or more."""
     brow_expressions: int = 6
-    """Expression directions of each brow."""
+    """Number of expression directions of each brow, 1 or more."""
     mouth_expressions: int = 40
-    """Expression directions of everything else, mouth and jaw before all (the paper has 10 in all)."""
+    """Number of expression directions of mouth, jaw and all other skin, 1 or more; the paper has 10 in total."""
     lid_weight: float = 6.0
-    """How much the points of the eyelids count against the skin's."""
+    """Weight of the eyelids' points, above 0; other skin has weight 1."""
     lip_weight: float = 2.0
-    """How much the points of the lips count."""
+    """Weight of the lips' points, above 0; other skin has weight 1."""
     iris_weight: float = 4.0
-    """How much the irises count."""
+    """Weight of the irises' points, above 0; skin has weight 1."""
     depth_weight: float = 0.1
-    """How much the detector's depth counts against x and y."""
+    """Weight of the detector's depth relative to x and y, above 0."""
     rounds: int = 4
-    """Alternations of identity and expression."""
+    """Number of alternations between identity and expression, 1 or more."""
     max_yaw_deg: float = 35.0
-    """Shapes turned further are left out: the detector guesses their far side."""
+    """Largest yaw of a shape in degrees; in shapes turned further the detector guesses the far side."""
     frames_per_person: int = 240
-    """At most so many frames of a person, evenly taken, so that long clips do not rule."""
+    """Largest number of frames of a person, evenly sampled, so that long clips do not dominate."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -72,16 +75,16 @@ class LearnConfig:
 
     @property
     def expressions(self) -> int:
-        """Expression directions in all."""
+        """Total number of expression directions."""
         return 2 * (self.eye_expressions + self.brow_expressions) + self.mouth_expressions
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What was seen of one person, landmarks in px, z toward the viewer.
+    """Landmarks of one person in px, z toward the viewer.
 
-    `points` (N,L,3); of films those that lie on an anchor's skin (`face.anchor`). `as_read` (M,L,3), of all frames
-    as the detector reads them, by default `points`: these alone know of a drift.
+    `points` (N,L,3); those of videos are pinned to an anchor frame's skin (`face.anchor`). `as_read` (M,L,3): the
+    landmarks of all frames as the detector reads them, by default `points`; drift is measured on these.
     """
 
     name: str
@@ -95,27 +98,28 @@ def learn_model(
     schema: LandmarkSchema = MEDIAPIPE,
     skin: Int32[np.ndarray, "M 3"] | None = None,
 ) -> MorphableModel:
-    """A model from landmarks. Raises MorphableModelError when there are too few people or shapes.
+    """Learn a model whose vertices are the landmarks. Raises MorphableModelError for too few people or shapes.
 
-    Its vertices are the landmarks, which the triangles `skin` join (the openings of eyes and mouth left out); both are
-    by default the bundled detector's.
+    `skin` holds the triangles that join the landmarks, without the openings of eyes and mouth. Schema and triangles
+    are by default the bundled detector's.
     """
-    seen, wanted = sum(len(p.points) for p in people if len(p.points) > 1), config.expressions
-    if len(people) <= config.identities or seen <= 4 * wanted:
+    filmed, wanted = sum(len(p.points) for p in people if len(p.points) > 1), config.expressions
+    if len(people) <= config.identities or filmed <= 4 * wanted:
         raise MorphableModelError(
-            f"{len(people)} people with {seen} filmed shapes cannot carry {config.identities} identity and "
-            f"{wanted} expression directions; give more data"
+            f"{len(people)} people with {filmed} frames of video, expected more than {config.identities} people and "
+            f"{4 * wanted} frames for {config.identities} identity and {wanted} expression directions; "
+            "give more data or learn fewer directions"
         )
     rigid_weight = _rigid_weight(schema)
-    mean, mirror = _reference([p.points for p in people], rigid_weight, schema)
+    mean, mirror = _mean_shape([p.points for p in people], rigid_weight, schema)
     shapes = [_aligned(p.points, mean, rigid_weight, config) for p in people]
     shapes = [s for s in shapes if len(s)]
     weight = _fit_weight(config, schema)
     metric = np.sqrt(weight[:, None] * np.array([1.0, 1.0, config.depth_weight]))
-    mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config, schema)
+    mean, identity, expression = _identity_and_expression(shapes, mean, mirror, metric, config, schema)
     read = [p.points if p.as_read is None else p.as_read for p in people]
-    films = [film for film in read if len(film) > 1]
-    drift = apparent_drift(films, mean, expression, metric, rigid_weight, schema)
+    sequences = [points for points in read if len(points) > 1]
+    drift = apparent_drift(sequences, mean, expression, metric, rigid_weight, schema)
     drift = _mirrored_drift(drift, expression, mirror, _parts(config))
     triangles, region = _triangles(mean, skin_triangles() if skin is None else skin, schema)
     numbers = {"mean": mean, "identity_basis": identity, "expression_basis": expression}
@@ -138,6 +142,7 @@ def learn_model(
 
 
 def _rigid_weight(schema: LandmarkSchema) -> Float[np.ndarray, " L"]:
+    """Weight of each landmark in reading the pose."""
     weight = np.zeros(schema.count)
     weight[schema.rigid] = 1.0
     weight[schema.forehead] = _FOREHEAD_WEIGHT
@@ -145,6 +150,7 @@ def _rigid_weight(schema: LandmarkSchema) -> Float[np.ndarray, " L"]:
 
 
 def _fit_weight(config: LearnConfig, schema: LandmarkSchema) -> Float[np.ndarray, " L"]:
+    """Weight of each landmark in fitting."""
     weight = np.ones(schema.count)
     weight[schema.lips] = config.lip_weight
     weight[schema.lids] = config.lid_weight
@@ -152,41 +158,41 @@ def _fit_weight(config: LearnConfig, schema: LandmarkSchema) -> Float[np.ndarray
     return weight
 
 
-def _reference(
+def _mean_shape(
     stacks: Sequence[Float[np.ndarray, "N L 3"]],
     rigid_weight: Float[np.ndarray, " L"],
     schema: LandmarkSchema,
 ) -> tuple[Float[np.ndarray, "L 3"], Int32[np.ndarray, " L"]]:
-    """The mean shape, upright, frontal, symmetric, in model units; and the mirror map."""
-    first = np.stack([s[len(s) // 2] for s in stacks]) * FLIP_Y
-    mean = _normalised(first.mean(axis=0), schema)
-    for _ in range(5):
-        scale, rotation, offset = weighted_procrustes(first, mean, rigid_weight)
-        moved = scale[:, None, None] * first @ np.swapaxes(rotation, 1, 2) + offset[:, None]
-        mean = _normalised(np.median(moved, axis=0), schema)
+    """The mean of people's middle shapes (upright, frontal, symmetric, in model units), and its mirror map."""
+    middle = np.stack([s[len(s) // 2] for s in stacks]) * FLIP_Y
+    mean = _normalised(middle.mean(axis=0), schema)
+    for _ in range(_MEAN_ROUNDS):
+        scale, rotation, offset = weighted_procrustes(middle, mean, rigid_weight)
+        aligned = scale[:, None, None] * middle @ np.swapaxes(rotation, 1, 2) + offset[:, None]
+        mean = _normalised(np.median(aligned, axis=0), schema)
         mirror = _mirror_map(mean)
         mean = _normalised((mean + mean[mirror] * MIRROR_X) / 2, schema)
     return mean, mirror
 
 
 def _normalised(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> Float[np.ndarray, "L 3"]:
-    """The middle of the rigid points is the origin, the distance of the eyes' outer corners 1."""
+    """Move the centre of the rigid points to the origin and scale the distance of the outer eye corners to 1."""
     centred = shape - shape[schema.rigid].mean(axis=0)
     right, left = (eye.outer_corner for eye in schema.eyes)
     return np.asarray(centred / np.linalg.norm(centred[left] - centred[right]))
 
 
 def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
-    """Each vertex's twin in the mirrored shape: all of them paired so that they lie nearest.
+    """The vertex that mirrors each vertex: the assignment with the least sum of squared distances.
 
-    Raises MorphableModelError where twins of twins are others.
+    Raises MorphableModelError if mirroring twice does not return every vertex to itself.
     """
     mirrored = shape * MIRROR_X
     distance = ((shape[:, None] - mirrored[None]) ** 2).sum(axis=-1)
     twin = linear_sum_assignment(distance)[1].astype(np.int32)
     if (twin[twin] != np.arange(len(shape))).any():
         raise MorphableModelError(
-            "the mean face is too askew to say which points mirror which; give more data"
+            "the mean face is too asymmetric to find which points mirror each other; give more data"
         )
     return twin
 
@@ -197,15 +203,16 @@ def _aligned(
     rigid_weight: Float[np.ndarray, " L"],
     config: LearnConfig,
 ) -> Float[np.ndarray, "M L 3"]:
+    """A sample of one person's shapes without those turned too far, aligned to the mean shape."""
     keep = np.linspace(0, len(points) - 1, min(len(points), config.frames_per_person)).astype(int)
-    seen = points[keep].astype(np.float64) * FLIP_Y
-    scale, rotation, offset = weighted_procrustes(seen, mean, rigid_weight)
-    moved = scale[:, None, None] * seen @ np.swapaxes(rotation, 1, 2) + offset[:, None]
+    sample = points[keep].astype(np.float64) * FLIP_Y
+    scale, rotation, offset = weighted_procrustes(sample, mean, rigid_weight)
+    aligned = scale[:, None, None] * sample @ np.swapaxes(rotation, 1, 2) + offset[:, None]
     frontal = np.abs(np.degrees(angles_from_rotation(rotation)[:, 0])) <= config.max_yaw_deg
-    return np.asarray(moved[frontal])
+    return np.asarray(aligned[frontal])
 
 
-def _two_factors(
+def _identity_and_expression(
     shapes: Sequence[Float[np.ndarray, "N L 3"]],
     mean: Float[np.ndarray, "L 3"],
     mirror: Int32[np.ndarray, " L"],
@@ -213,12 +220,16 @@ def _two_factors(
     config: LearnConfig,
     schema: LandmarkSchema,
 ) -> tuple[Float[np.ndarray, "L 3"], Float[np.ndarray, "L 3 K_id"], Float[np.ndarray, "L 3 K_exp"]]:
-    """Alternate: expressions from how filmed people stray from their own face, identities from those faces."""
+    """The mean and the bases of identity and expression, by alternation.
+
+    Expression directions are learned from the deviations of filmed people from their neutral faces, identity
+    directions from these neutral faces.
+    """
     neutral = np.stack([s.mean(axis=0) for s in shapes])
-    films = [i for i, s in enumerate(shapes) if len(s) > 1]
+    filmed = [i for i, s in enumerate(shapes) if len(s) > 1]
     for _ in range(config.rounds):
-        strayed = np.concatenate([shapes[i] - neutral[i] for i in films])
-        expression = _expressions(strayed, mean, mirror, metric, config, schema)
+        deviation = np.concatenate([shapes[i] - neutral[i] for i in filmed])
+        expression = _expressions(deviation, mean, mirror, metric, config, schema)
         mean = neutral.mean(axis=0)
         mean = (mean + mean[mirror] * MIRROR_X) / 2
         identity = _principal(_covariance(neutral - mean, mirror), 1.0, metric, config.identities)
@@ -226,10 +237,9 @@ def _two_factors(
     return mean, identity, expression
 
 
-_RIDGE = 3e-3
-"""Of a single shape's coefficients, against weighted squared distance in model units."""
-_FILM_RIDGE = 3.0
-"""The mean expression of a film is this much nearer to neutral than that of a single picture."""
+_VIDEO_RIDGE = 3.0
+"""Factor on the ridge of the mean expression of a video, which is nearer to neutral than that of a single picture.
+Chosen by eye."""
 
 
 def _neutral(
@@ -239,32 +249,32 @@ def _neutral(
     expression: Float[np.ndarray, "L 3 K_exp"],
     metric: Float[np.ndarray, "L 3"],
 ) -> Float[np.ndarray, "L 3"]:
-    """A person's mean shape less its most probable mean expression."""
+    """A person's neutral face: the mean shape minus its most probable mean expression."""
     average = shapes.mean(axis=0)
     basis = np.concatenate([identity, expression], axis=2) * metric[..., None]
     basis = basis.reshape(-1, basis.shape[2])
-    ridge = np.full(basis.shape[1], _RIDGE)
-    ridge[identity.shape[2] :] *= _FILM_RIDGE if len(shapes) > 1 else 1.0
+    ridge = np.full(basis.shape[1], RIDGE)
+    ridge[identity.shape[2] :] *= _VIDEO_RIDGE if len(shapes) > 1 else 1.0
     target = basis.T @ ((average - mean) * metric).ravel()
     coefficients = np.linalg.solve(basis.T @ basis + np.diag(ridge), target)
     return np.asarray(average - expression @ coefficients[identity.shape[2] :])
 
 
 def _expressions(
-    strayed: Float[np.ndarray, "N L 3"],
+    deviation: Float[np.ndarray, "N L 3"],
     mean: Float[np.ndarray, "L 3"],
     mirror: Int32[np.ndarray, " L"],
     metric: Float[np.ndarray, "L 3"],
     config: LearnConfig,
     schema: LandmarkSchema,
 ) -> Float[np.ndarray, "L 3 K"]:
-    """Principal directions of each part of the face by itself, in the order of `model.Part`.
+    """Principal directions of each part of the face separately, in the order of `model.Part`.
 
-    Localised, so that a blink moves no lip and a person can wink although people seldom do. The left side's
-    directions are the right side's, mirrored.
+    They are local, so that a blink moves no lip and a face can wink although winks are rare in the data. The left
+    side's directions are those of the right side, mirrored.
     """
     masks = part_masks(mean, schema)
-    covariance = _covariance(strayed, mirror)
+    covariance = _covariance(deviation, mirror)
     counts = (config.eye_expressions, config.brow_expressions, config.mouth_expressions)
     eye, brow, mouth = (
         _principal(covariance, masks[name][:, None], metric, count)
@@ -275,6 +285,7 @@ def _expressions(
 
 
 def _parts(config: LearnConfig) -> Int32[np.ndarray, " K_exp"]:
+    """The part of the face that each expression direction moves."""
     counts = [config.eye_expressions] * 2 + [config.brow_expressions] * 2 + [config.mouth_expressions]
     return np.repeat(np.arange(len(Part)), counts).astype(np.int32)
 
@@ -285,8 +296,8 @@ def _mirrored_drift(
     mirror: Int32[np.ndarray, " L"],
     part: Int32[np.ndarray, " K"],
 ) -> Float[np.ndarray, "K 7"]:
-    """The drift made symmetric: mirrored expressions drift in mirrored ways."""
-    flip = np.array([1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
+    """The drift made symmetric: a mirrored expression has the mirrored drift."""
+    flip = np.array([1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0])  # mirrors log scale, rotation vector, translation
     result = drift.copy()
     for right, left in ((Part.RIGHT_EYE, Part.LEFT_EYE), (Part.RIGHT_BROW, Part.LEFT_BROW)):
         both = (drift[part == right] + drift[part == left] * flip) / 2
@@ -301,7 +312,7 @@ def _mirrored_drift(
 def _covariance(
     deviation: Float[np.ndarray, "N L 3"], mirror: Int32[np.ndarray, " L"]
 ) -> Float[np.ndarray, "D D"]:
-    """Of the flattened shapes and their mirror images."""
+    """Covariance of the flattened deviations and their mirror images."""
     flat = deviation.reshape(len(deviation), -1)
     covariance = flat.T @ flat / len(flat)
     twin = (3 * mirror[:, None] + np.arange(3)).ravel()
@@ -315,7 +326,7 @@ def _principal(
     metric: Float[np.ndarray, "L 3"],
     count: int,
 ) -> Float[np.ndarray, "L 3 K"]:
-    """Weighted principal directions of masked shapes, each one standard deviation long."""
+    """Principal directions of masked shapes under the metric, each one standard deviation long."""
     weight = (mask * metric).ravel()
     size = len(covariance)
     values, vectors = eigh(covariance * np.outer(weight, weight), subset_by_index=(size - count, size - 1))
@@ -327,7 +338,7 @@ def _principal(
 def _triangles(
     vertices: Float[np.ndarray, "V 3"], skin: Int32[np.ndarray, "M 3"], schema: LandmarkSchema
 ) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, " F"]]:
-    """Skin and closed holes, counter-clockwise seen from the front, with their regions."""
+    """The triangles of skin and closed openings, counter-clockwise seen from the front, with their regions."""
     right, left = schema.eyes
     parts = [
         (skin.tolist(), Region.SKIN),
@@ -344,7 +355,7 @@ def _triangles(
 
 
 def strip_between(lower: Group, upper: Group) -> list[tuple[int, int, int]]:
-    """Triangles that close a hole between two contours of equal length with common ends."""
+    """The triangles between two contours of equal length that share their end points."""
     faces = []
     for i in range(len(lower) - 1):
         a, b, c, d = (int(v) for v in (lower[i], lower[i + 1], upper[i], upper[i + 1]))
@@ -353,11 +364,11 @@ def strip_between(lower: Group, upper: Group) -> list[tuple[int, int, int]]:
 
 
 _PART_SOFTNESS = 0.09
-"""Width of the seam between two parts, model units (1 = distance of the outer eye corners)."""
+"""Width of the transition between two parts, model units (1 = distance of the outer eye corners). Chosen by eye."""
 
 
 def part_masks(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> dict[str, Float[np.ndarray, " L"]]:
-    """How much each point belongs to each part of the face; smooth, and 1 in sum at every point."""
+    """Smooth membership of each point in each part of the face, in [0, 1]; the memberships of a point sum to 1."""
     right, left = schema.eyes
     groups = {
         "right_eye": right.whole,

@@ -28,15 +28,17 @@ RESULT_FILE = "morphable.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class LandmarkReader:
-    """Reads the landmarks of pictures by a detector and of clips by a tracker."""
+    """Reads landmarks: of pictures with a detector, of videos with a tracker."""
 
     detector: LandmarkDetector
     tracker: LandmarkTracker
 
     def read(self, path: Path) -> FaceLandmarks:
-        """The landmarks of the largest face of a picture or of the followed face of a video. Raises MediaError."""
+        """The landmarks of the largest face of a picture, or of the tracked face of a video. Raises MediaError."""
         if not path.is_file():
-            raise MediaError(f"cannot read {path}: it is listed in a table but does not exist")
+            raise MediaError(
+                f"cannot read {path}: it is listed in {CLIPS} or {PORTRAITS} but does not exist; correct the table"
+            )
         if is_image_file(path):
             faces = [face.points_image for face in self.detector.detect(read_image(path))[:1]]
             return FaceLandmarks(faces, faces)
@@ -52,7 +54,7 @@ class LandmarkReader:
 
 @dataclass(frozen=True)
 class FaceLandmarks:
-    """The landmarks of one file in px: those that the detector read, and those pinned to an anchor frame's skin.
+    """The landmarks of one file in px: as read by the detector, and pinned to an anchor frame's skin.
 
     The landmarks of a picture count as pinned.
     """
@@ -66,9 +68,9 @@ def train_morphable(
 ) -> MorphableModel:
     """Learn a model from the `train` rows of `data`/clips.csv and `data`/portraits.csv, and write it to `out`.
 
-    Each table has the columns file, split and person; clips are videos, portraits pictures. `out` receives
-    morphable.safetensors and config.json. Raises OutputError at once where it cannot be written; ConfigError,
-    MediaError, NoFaceError, MorphableModelError.
+    Each table has the columns file, split and person; clips are videos, portraits are pictures. The model is written
+    to `out`/morphable.safetensors, the settings to `out`/config.json. Raises OutputError before any work if `out`
+    cannot be written; ConfigError, MediaError, NoFaceError, MorphableModelError.
     """
     make_folder(out)
     people = landmarks_of_people(data, "train", reader, progress)
@@ -86,7 +88,7 @@ def landmarks_of_people(data: Path, split: str, reader: LandmarkReader, progress
     """
     files = list(_listed_files(data, split))
     if not files:
-        raise ConfigError(f"no row of split {split} in {data}; expected {CLIPS} or {PORTRAITS} there")
+        raise ConfigError(f"no row of split {split} in {data}, expected some in its {CLIPS} or {PORTRAITS}")
     progress.stage("reading landmarks", len(files))
     found: dict[str, list[FaceLandmarks]] = defaultdict(list)
     for person, path in watched(files, progress):
@@ -98,7 +100,7 @@ def landmarks_of_people(data: Path, split: str, reader: LandmarkReader, progress
 
 
 def _listed_files(data: Path, split: str) -> Iterator[tuple[str, Path]]:
-    """The person and the path of every file that the tables list for a split."""
+    """Person and path of every file that the tables list for a split."""
     for table in (data / name for name in (CLIPS, PORTRAITS)):
         if table.is_file():
             for row in read_table(table, split):
@@ -106,7 +108,7 @@ def _listed_files(data: Path, split: str) -> Iterator[tuple[str, Path]]:
 
 
 def _person(name: str, parts: list[FaceLandmarks]) -> Person | None:
-    """A person's landmarks from all files; None where no landmarks are pinned."""
+    """A person's landmarks from all files; None without any pinned landmarks."""
     pinned = [points for part in parts for points in part.pinned]
     as_read = [points for part in parts for points in part.as_read]
     return Person(name, np.stack(pinned), np.stack(as_read)) if pinned else None
