@@ -1,9 +1,9 @@
-"""How a head seems to move when only the face does.
+"""Apparent head motion: how a detector moves the whole face when only lips or lids move.
 
-Landmark detectors are trained on faces as a whole: in a blink all points draw together a little, with the jaw
-all tilt. Over short moments of film the true head moves at random, the apparent motion goes with lips and lids:
-a robust regression of the one on the other tells them apart. (Not on all coefficients: some of them are
-themselves a trace of the head's pitch, and would take real nods for apparent ones.)
+Landmark detectors are trained on faces as a whole: in a blink all points draw together a little, and when the jaw opens
+all tilt. Over short times the true head motion is independent of lips and lids, while the apparent one follows them, so
+a robust regression of head motion on lips and lids separates the two. The regression does not use all coefficients:
+some of them contain a trace of the head's pitch and would take real nods for apparent ones.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from faceanime.morphable.axes import measure_matrix, measures_of
 from faceanime.morphable.landmark_schema import LandmarkSchema
 
 STEP_FRAMES = 5
-"""Changes are taken over so many frames: long enough for a blink, short for a head."""
+"""Frames over which changes are taken: long enough for a blink, short for a head; chosen by eye."""
 UNITS = np.array([0.005, *[np.radians(1.0)] * 3, *[0.01] * 3])
-"""What counts as a small motion: log scale, rotation in rad, translation in model units."""
+"""Unit of each component of a motion: log scale, rotation in rad, translation in model units; chosen by eye."""
 ROUNDS = 8
+"""Iterations of the reweighted least squares; chosen by eye."""
 CAUSES = ("lips_apart", "lids_apart_right", "lids_apart_left")
-"""Measures of the face that an apparent motion may go with. With brows and mouth corners among them real heads kept
-stiller, but pose and expression could no longer be told apart (a brow then explained 3 degrees of pitch)."""
+"""The measures of the face on which head motion is regressed. With brows and mouth corners too, heads were steadier, but
+pose and expression could no longer be separated (a brow then explained 3 degrees of pitch)."""
+_RIDGE = 3e-3
+"""Ridge of the coefficients, against weighted squared distance in model units; chosen by eye."""
 
 
 def apparent_drift(
-    films: Sequence[Float[np.ndarray, "N L 3"]],
+    sequences: Sequence[Float[np.ndarray, "N L 3"]],
     mean: Float[np.ndarray, "L 3"],
     expression: Float[np.ndarray, "L 3 K"],
     metric: Float[np.ndarray, "L 3"],
@@ -39,10 +42,10 @@ def apparent_drift(
 ) -> Float[np.ndarray, "K 7"]:
     """Log scale, rotation vector and translation of the rigid points per unit of each expression.
 
-    `films` hold consecutive landmarks in px. Cauchy weights (iteratively reweighted least squares) let moments
-    in which the head truly moves count for little.
+    `sequences` are landmarks of consecutive frames in px. Cauchy weights (iteratively reweighted least squares) reduce
+    the influence of moments in which the head truly moves.
     """
-    changes = [_changes(f, mean, expression, metric, rigid_weight) for f in films if len(f) > STEP_FRAMES]
+    changes = [_changes(f, mean, expression, metric, rigid_weight) for f in sequences if len(f) > STEP_FRAMES]
     if not changes:
         return np.zeros((expression.shape[2], len(UNITS)))
     response = measure_matrix(expression, schema)
@@ -51,27 +54,27 @@ def apparent_drift(
     effects = np.concatenate([e for _, e in changes]) / UNITS
     drift = np.zeros((causes.shape[1], len(UNITS)))
     for _ in range(ROUNDS):
-        left = effects - causes @ drift
-        weight = 1.0 / (1.0 + (left**2).sum(axis=1, keepdims=True))
+        residual = effects - causes @ drift
+        weight = 1.0 / (1.0 + (residual**2).sum(axis=1, keepdims=True))
         weighted = causes * weight
         drift = np.linalg.solve(weighted.T @ causes, weighted.T @ effects)
     return np.asarray(response.T @ drift * UNITS)
 
 
 def _changes(
-    film: Float[np.ndarray, "N L 3"],
+    sequence: Float[np.ndarray, "N L 3"],
     mean: Float[np.ndarray, "L 3"],
     expression: Float[np.ndarray, "L 3 K"],
     metric: Float[np.ndarray, "L 3"],
     rigid_weight: Float[np.ndarray, " L"],
 ) -> tuple[Float[np.ndarray, "M K"], Float[np.ndarray, "M 7"]]:
-    """Changes of expression, and of the rigid points' pose, over `STEP_FRAMES`."""
-    seen = film.astype(np.float64) * FLIP_Y
-    scale, rotation, offset = weighted_procrustes(mean, seen, rigid_weight)
-    shape = ((seen - offset[:, None]) @ rotation) / scale[:, None, None]
+    """Changes of the expression and of the rigid points' pose over `STEP_FRAMES`."""
+    points = sequence.astype(np.float64) * FLIP_Y
+    scale, rotation, offset = weighted_procrustes(mean, points, rigid_weight)
+    shape = ((points - offset[:, None]) @ rotation) / scale[:, None, None]
     basis = (expression * metric[..., None]).reshape(-1, expression.shape[2])
-    strayed = ((shape - shape.mean(axis=0)) * metric).reshape(len(shape), -1)
-    coefficients = np.linalg.solve(basis.T @ basis + 3e-3 * np.eye(basis.shape[1]), basis.T @ strayed.T).T
+    deviation = ((shape - shape.mean(axis=0)) * metric).reshape(len(shape), -1)
+    coefficients = np.linalg.solve(basis.T @ basis + _RIDGE * np.eye(basis.shape[1]), basis.T @ deviation.T).T
     early, late = slice(None, -STEP_FRAMES), slice(STEP_FRAMES, None)
     turn = vector_from_rotation(np.swapaxes(rotation[early], 1, 2) @ rotation[late])
     shift = ((offset[late] - offset[early])[:, None] @ rotation[early])[:, 0] / scale[early, None]

@@ -1,9 +1,9 @@
 """Learn a morphable model from landmarks of many people.
 
-Pose is removed by Procrustes alignment of the rigid points alone, so that expression directions hold no head
-motion. Identity and expression are then separated by alternation (as in an EM algorithm for a two-factor
-model): expressions are what varies within a person, identities what is left of a person without them. Both
-are principal directions under the weights of the fit, learned on every shape and its mirror image.
+Pose is removed by Procrustes alignment of the rigid points alone, so that expression directions hold no head motion.
+Identity and expression are then separated by alternation (as in an EM algorithm for a two-factor model): expressions
+are the variation within a person, identities the differences between people's neutral faces. Both are principal
+directions under the weights of the fit, learned from every shape and its mirror image.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region, fi
 from faceanime.train.morphable.drift import apparent_drift
 
 _FOREHEAD_WEIGHT = 0.3
-"""Of the points that the pose is read from: a forehead's skin rises with brows and speech."""
+"""Weight of the forehead in the pose, against 1: its skin rises with brows and speech (docs/training-log.md)."""
 
 
 @dataclass(frozen=True)
 class LearnConfig:
-    """How a morphable model is learned."""
+    """Settings of a morphable model and of its learning."""
 
     identities: int = 40
-    """Identity directions."""
+    """Number of identity directions."""
     eye_expressions: int = 8
-    """Expression directions of each eye: lids and gaze."""
+    """Number of expression directions of each eye, for lids and gaze."""
     brow_expressions: int = 6
-    """Expression directions of each brow."""
+    """Number of expression directions of each brow."""
     mouth_expressions: int = 40
-    """Expression directions of everything else, mouth and jaw before all (the paper has 10 in all)."""
+    """Number of expression directions of mouth, jaw and the rest of the face; the paper has 10 in all."""
     lid_weight: float = 6.0
-    """How much the points of the eyelids count against the skin's."""
+    """Weight of the eyelids' landmarks, against 1 for skin."""
     lip_weight: float = 2.0
-    """How much the points of the lips count."""
+    """Weight of the lips' landmarks, against 1 for skin."""
     iris_weight: float = 4.0
-    """How much the irises count."""
+    """Weight of the irises' landmarks, against 1 for skin."""
     depth_weight: float = 0.1
-    """How much the detector's depth counts against x and y."""
+    """Weight of the detector's depth, against 1 for x and y."""
     rounds: int = 4
-    """Alternations of identity and expression."""
+    """Number of alternations between identity and expression."""
     max_yaw_deg: float = 35.0
-    """Shapes turned further are left out: the detector guesses their far side."""
+    """Largest yaw of a shape in degrees; beyond it the detector guesses the far side of the face."""
     frames_per_person: int = 240
-    """At most so many frames of a person, evenly taken, so that long clips do not rule."""
+    """Largest number of frames of a person, evenly spread, so that long clips do not dominate."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -72,16 +72,17 @@ class LearnConfig:
 
     @property
     def expressions(self) -> int:
-        """Expression directions in all."""
+        """Number of all expression directions."""
         return 2 * (self.eye_expressions + self.brow_expressions) + self.mouth_expressions
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What was seen of one person, landmarks in px, z toward the viewer.
+    """The landmarks of one person in px, z toward the viewer.
 
-    `points` (N,L,3); of films those that lie on an anchor's skin (`face.anchor`). `as_read` (M,L,3), of all frames
-    as the detector reads them, by default `points`: these alone know of a drift.
+    `points` (N,L,3) are those of pictures, and those of clips that are pinned to an anchor frame (`face.anchor`).
+    `as_read` (M,L,3) are those of all frames as the detector reads them, from which the drift is learned; `points`
+    where it is None.
     """
 
     name: str
@@ -95,15 +96,15 @@ def learn_model(
     schema: LandmarkSchema = MEDIAPIPE,
     skin: Int32[np.ndarray, "M 3"] | None = None,
 ) -> MorphableModel:
-    """A model from landmarks. Raises MorphableModelError when there are too few people or shapes.
+    """Learn a model from landmarks. Raises MorphableModelError where there are too few people or shapes.
 
-    Its vertices are the landmarks, which the triangles `skin` join (the openings of eyes and mouth left out); both are
-    by default the bundled detector's.
+    The vertices are the landmarks, and the triangles `skin` join them, without the openings of eyes and mouth; both are
+    by default those of the bundled detector.
     """
-    seen, wanted = sum(len(p.points) for p in people if len(p.points) > 1), config.expressions
-    if len(people) <= config.identities or seen <= 4 * wanted:
+    count, wanted = sum(len(p.points) for p in people if len(p.points) > 1), config.expressions
+    if len(people) <= config.identities or count <= 4 * wanted:
         raise MorphableModelError(
-            f"{len(people)} people with {seen} filmed shapes cannot carry {config.identities} identity and "
+            f"{len(people)} people with {count} filmed shapes do not suffice for {config.identities} identity and "
             f"{wanted} expression directions; give more data"
         )
     rigid_weight = _rigid_weight(schema)
@@ -114,8 +115,8 @@ def learn_model(
     metric = np.sqrt(weight[:, None] * np.array([1.0, 1.0, config.depth_weight]))
     mean, identity, expression = _two_factors(shapes, mean, mirror, metric, config, schema)
     read = [p.points if p.as_read is None else p.as_read for p in people]
-    films = [film for film in read if len(film) > 1]
-    drift = apparent_drift(films, mean, expression, metric, rigid_weight, schema)
+    sequences = [one for one in read if len(one) > 1]
+    drift = apparent_drift(sequences, mean, expression, metric, rigid_weight, schema)
     drift = _mirrored_drift(drift, expression, mirror, _parts(config))
     triangles, region = _triangles(mean, skin_triangles() if skin is None else skin, schema)
     numbers = {"mean": mean, "identity_basis": identity, "expression_basis": expression}
@@ -157,7 +158,7 @@ def _reference(
     rigid_weight: Float[np.ndarray, " L"],
     schema: LandmarkSchema,
 ) -> tuple[Float[np.ndarray, "L 3"], Int32[np.ndarray, " L"]]:
-    """The mean shape, upright, frontal, symmetric, in model units; and the mirror map."""
+    """The mean shape (upright, frontal, symmetric, in model units) and the mirror map."""
     first = np.stack([s[len(s) // 2] for s in stacks]) * FLIP_Y
     mean = _normalised(first.mean(axis=0), schema)
     for _ in range(5):
@@ -170,23 +171,23 @@ def _reference(
 
 
 def _normalised(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> Float[np.ndarray, "L 3"]:
-    """The middle of the rigid points is the origin, the distance of the eyes' outer corners 1."""
+    """The shape with the mean of the rigid points at the origin and a distance of 1 between the outer eye corners."""
     centred = shape - shape[schema.rigid].mean(axis=0)
     right, left = (eye.outer_corner for eye in schema.eyes)
     return np.asarray(centred / np.linalg.norm(centred[left] - centred[right]))
 
 
 def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
-    """Each vertex's twin in the mirrored shape: all of them paired so that they lie nearest.
+    """The mirror twin of each vertex: the assignment of least squared distance to the mirrored shape.
 
-    Raises MorphableModelError where twins of twins are others.
+    Raises MorphableModelError where the twin of a vertex' twin is another vertex.
     """
     mirrored = shape * MIRROR_X
     distance = ((shape[:, None] - mirrored[None]) ** 2).sum(axis=-1)
     twin = linear_sum_assignment(distance)[1].astype(np.int32)
     if (twin[twin] != np.arange(len(shape))).any():
         raise MorphableModelError(
-            "the mean face is too askew to say which points mirror which; give more data"
+            "the mean face is too asymmetric to find which points mirror which; give more data"
         )
     return twin
 
@@ -197,12 +198,13 @@ def _aligned(
     rigid_weight: Float[np.ndarray, " L"],
     config: LearnConfig,
 ) -> Float[np.ndarray, "M L 3"]:
+    """Up to `frames_per_person` shapes, aligned with the mean by the rigid points; those turned too far left out."""
     keep = np.linspace(0, len(points) - 1, min(len(points), config.frames_per_person)).astype(int)
-    seen = points[keep].astype(np.float64) * FLIP_Y
-    scale, rotation, offset = weighted_procrustes(seen, mean, rigid_weight)
-    moved = scale[:, None, None] * seen @ np.swapaxes(rotation, 1, 2) + offset[:, None]
+    upright = points[keep].astype(np.float64) * FLIP_Y
+    scale, rotation, offset = weighted_procrustes(upright, mean, rigid_weight)
+    aligned = scale[:, None, None] * upright @ np.swapaxes(rotation, 1, 2) + offset[:, None]
     frontal = np.abs(np.degrees(angles_from_rotation(rotation)[:, 0])) <= config.max_yaw_deg
-    return np.asarray(moved[frontal])
+    return np.asarray(aligned[frontal])
 
 
 def _two_factors(
@@ -213,12 +215,12 @@ def _two_factors(
     config: LearnConfig,
     schema: LandmarkSchema,
 ) -> tuple[Float[np.ndarray, "L 3"], Float[np.ndarray, "L 3 K_id"], Float[np.ndarray, "L 3 K_exp"]]:
-    """Alternate: expressions from how filmed people stray from their own face, identities from those faces."""
+    """The mean, identity and expression directions: alternates between neutral faces and deviations from them."""
     neutral = np.stack([s.mean(axis=0) for s in shapes])
-    films = [i for i, s in enumerate(shapes) if len(s) > 1]
+    filmed = [i for i, s in enumerate(shapes) if len(s) > 1]
     for _ in range(config.rounds):
-        strayed = np.concatenate([shapes[i] - neutral[i] for i in films])
-        expression = _expressions(strayed, mean, mirror, metric, config, schema)
+        deviation = np.concatenate([shapes[i] - neutral[i] for i in filmed])
+        expression = _expressions(deviation, mean, mirror, metric, config, schema)
         mean = neutral.mean(axis=0)
         mean = (mean + mean[mirror] * MIRROR_X) / 2
         identity = _principal(_covariance(neutral - mean, mirror), 1.0, metric, config.identities)
@@ -227,9 +229,9 @@ def _two_factors(
 
 
 _RIDGE = 3e-3
-"""Of a single shape's coefficients, against weighted squared distance in model units."""
-_FILM_RIDGE = 3.0
-"""The mean expression of a film is this much nearer to neutral than that of a single picture."""
+"""Ridge of a single shape's coefficients, against weighted squared distance in model units; chosen by eye."""
+_CLIP_RIDGE_FACTOR = 3.0
+"""Factor on the ridge of a clip's mean expression, which is nearer to neutral than a picture's; chosen by eye."""
 
 
 def _neutral(
@@ -239,19 +241,19 @@ def _neutral(
     expression: Float[np.ndarray, "L 3 K_exp"],
     metric: Float[np.ndarray, "L 3"],
 ) -> Float[np.ndarray, "L 3"]:
-    """A person's mean shape less its most probable mean expression."""
+    """A person's neutral face: the mean shape without its most probable mean expression."""
     average = shapes.mean(axis=0)
     basis = np.concatenate([identity, expression], axis=2) * metric[..., None]
     basis = basis.reshape(-1, basis.shape[2])
     ridge = np.full(basis.shape[1], _RIDGE)
-    ridge[identity.shape[2] :] *= _FILM_RIDGE if len(shapes) > 1 else 1.0
+    ridge[identity.shape[2] :] *= _CLIP_RIDGE_FACTOR if len(shapes) > 1 else 1.0
     target = basis.T @ ((average - mean) * metric).ravel()
     coefficients = np.linalg.solve(basis.T @ basis + np.diag(ridge), target)
     return np.asarray(average - expression @ coefficients[identity.shape[2] :])
 
 
 def _expressions(
-    strayed: Float[np.ndarray, "N L 3"],
+    deviation: Float[np.ndarray, "N L 3"],
     mean: Float[np.ndarray, "L 3"],
     mirror: Int32[np.ndarray, " L"],
     metric: Float[np.ndarray, "L 3"],
@@ -260,11 +262,11 @@ def _expressions(
 ) -> Float[np.ndarray, "L 3 K"]:
     """Principal directions of each part of the face by itself, in the order of `model.Part`.
 
-    Localised, so that a blink moves no lip and a person can wink although people seldom do. The left side's
-    directions are the right side's, mirrored.
+    They are local, so that a blink moves no lip, and so that the model can wink although people seldom do. The left
+    side's directions are those of the right side, mirrored.
     """
     masks = part_masks(mean, schema)
-    covariance = _covariance(strayed, mirror)
+    covariance = _covariance(deviation, mirror)
     counts = (config.eye_expressions, config.brow_expressions, config.mouth_expressions)
     eye, brow, mouth = (
         _principal(covariance, masks[name][:, None], metric, count)
@@ -285,7 +287,7 @@ def _mirrored_drift(
     mirror: Int32[np.ndarray, " L"],
     part: Int32[np.ndarray, " K"],
 ) -> Float[np.ndarray, "K 7"]:
-    """The drift made symmetric: mirrored expressions drift in mirrored ways."""
+    """The drift made symmetric, so that mirrored expressions have mirrored drifts."""
     flip = np.array([1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
     result = drift.copy()
     for right, left in ((Part.RIGHT_EYE, Part.LEFT_EYE), (Part.RIGHT_BROW, Part.LEFT_BROW)):
@@ -301,7 +303,7 @@ def _mirrored_drift(
 def _covariance(
     deviation: Float[np.ndarray, "N L 3"], mirror: Int32[np.ndarray, " L"]
 ) -> Float[np.ndarray, "D D"]:
-    """Of the flattened shapes and their mirror images."""
+    """The covariance of the flattened shapes and their mirror images."""
     flat = deviation.reshape(len(deviation), -1)
     covariance = flat.T @ flat / len(flat)
     twin = (3 * mirror[:, None] + np.arange(3)).ravel()
@@ -327,7 +329,7 @@ def _principal(
 def _triangles(
     vertices: Float[np.ndarray, "V 3"], skin: Int32[np.ndarray, "M 3"], schema: LandmarkSchema
 ) -> tuple[Int32[np.ndarray, "F 3"], Int32[np.ndarray, " F"]]:
-    """Skin and closed holes, counter-clockwise seen from the front, with their regions."""
+    """The triangles of skin, eyes and mouth, counter-clockwise from the front, and their regions."""
     right, left = schema.eyes
     parts = [
         (skin.tolist(), Region.SKIN),
@@ -353,11 +355,11 @@ def strip_between(lower: Group, upper: Group) -> list[tuple[int, int, int]]:
 
 
 _PART_SOFTNESS = 0.09
-"""Width of the seam between two parts, model units (1 = distance of the outer eye corners)."""
+"""Width of the seam between two parts, model units (1 = distance of the outer eye corners); chosen by eye."""
 
 
 def part_masks(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> dict[str, Float[np.ndarray, " L"]]:
-    """How much each point belongs to each part of the face; smooth, and 1 in sum at every point."""
+    """The weight of each part of the face at each point; smooth, and 1 in sum at every point."""
     right, left = schema.eyes
     groups = {
         "right_eye": right.whole,
