@@ -26,8 +26,8 @@ UNITS = np.array([0.005, *[np.radians(1.0)] * 3, *[0.01] * 3])
 ROUNDS = 8
 """Iterations of the reweighted least squares; chosen by eye."""
 CAUSES = ("lips_apart", "lids_apart_right", "lids_apart_left")
-"""The measures of the face on which head motion is regressed. With brows and mouth corners too, heads were steadier, but
-pose and expression could no longer be separated (a brow then explained 3 degrees of pitch)."""
+"""The measures of the face on which head motion is regressed. With brows and mouth corners too, heads were steadier,
+but pose and expression could no longer be separated (a brow then explained 3 degrees of pitch)."""
 _RIDGE = 3e-3
 """Ridge of the coefficients, against weighted squared distance in model units; chosen by eye."""
 
