@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from faces import as_frames, astronaut
 
-from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, calmest
+from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, choose_anchor
 from faceanime.face.config import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
@@ -131,7 +131,7 @@ def test_the_anchor_is_calm(model: MorphableModel) -> None:
     calm = view(2.0)
     others = [view(jaw_open=0.7), view(30.0), view(blink_right=1.0, blink_left=1.0)]
     for place in range(4):
-        assert calmest([*others[:place], calm, *others[place:]], model) is calm
+        assert choose_anchor([*others[:place], calm, *others[place:]], model) is calm
 
 
 def test_another_look_of_a_face_gets_an_anchor_of_its_own(shots: list[Shot], model: MorphableModel) -> None:
@@ -151,7 +151,7 @@ def test_another_look_of_a_face_gets_an_anchor_of_its_own(shots: list[Shot], mod
 def test_a_blurred_frame_is_no_anchor(shots: list[Shot], model: MorphableModel) -> None:
     blurred = Shot(cv2.GaussianBlur(shots[0].pixels, (0, 0), 4), shots[0].points)
     sharp = [shot.view() for shot in shots]
-    assert calmest([blurred.view(), *sharp], model) in sharp
+    assert choose_anchor([blurred.view(), *sharp], model) in sharp
 
 
 def test_a_face_seen_once_stays_the_detectors(shots: list[Shot], model: MorphableModel) -> None:

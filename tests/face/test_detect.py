@@ -6,7 +6,7 @@ from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
 
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.face.config import DetectConfig
-from faceanime.face.detect import MediapipeDetector, choose_face, largest_face, require_faces
+from faceanime.face.detect import MediapipeDetector, choose_face, require_faces
 from faceanime.structures.landmarks import Landmarks
 
 
@@ -17,7 +17,7 @@ def detector() -> MediapipeDetector:
 
 @pytest.fixture(scope="module")
 def face(detector: MediapipeDetector) -> Landmarks:
-    return largest_face(detector.detect(astronaut()), "astronaut")
+    return choose_face(detector.detect(astronaut()), "largest", "astronaut")
 
 
 def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -81,7 +81,7 @@ def test_a_missing_face_is_said_in_words(detector: MediapipeDetector) -> None:
     with pytest.raises(NoFaceError, match=r"no face in a\.jpg \(best score 0\.00, need 0\.50\)"):
         require_faces(detector, noise(), "a.jpg", 0.5)
     with pytest.raises(NoFaceError, match=r"no face in a\.jpg"):
-        largest_face((), "a.jpg")
+        choose_face((), "largest", "a.jpg")
 
 
 def test_an_index_beyond_the_faces_is_said_in_words(face: Landmarks) -> None:

@@ -127,7 +127,7 @@ SERIES: dict[str, tuple[Series, dict[str, float]]] = {
     **{f"waving_{name}": (partial(waving, settings=settings), COMPUTED) for name, settings in WAYS.items()},
     **{f"waving_seed-{s}": (partial(waving, settings={}, seed=s), COMPUTED) for s in SEEDS},
     **{f"edit_{name}": (partial(edited, options=options), COMPUTED) for name, options in EDITS.items()},
-    **{f"smooth_{m}": (partial(smoothed, method=m), COMPUTED) for m in ("zero-phase", "one-euro", "none")},
+    **{f"smooth_{m}": (partial(smoothed, method=m), COMPUTED) for m in ("zero-phase", "none")},
     **{f"predict_{name}": (partial(imagined, settings=s), IMAGINED) for name, s in FUTURES.items()},
     "morph": (morphed, IMAGINED),
 }

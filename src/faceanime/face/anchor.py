@@ -1,10 +1,10 @@
-"""Landmarks pinned to the skin they were first read on.
+"""Pin landmarks to the skin on which they lie in an anchor frame.
 
-A detector reads the same spot of skin a little elsewhere as the head turns, the mouth opens or noise changes, and the
-fit takes that for motion. So one calm frame is the *anchor*: its skin is drawn onto the landmarks of every other frame,
-and dense optical flow (Kroeger et al., arXiv 1603.03590) tells how far from there the frame shows it. Landmarks are
-moved by that, as far as flow there and back agree (analysis by synthesis: Blanz and Vetter, SIGGRAPH 1999). Lids and
-irises are left to the detector, since a closing lid hides what the anchor shows.
+A detector places the same landmark on slightly different spots of skin as the head turns, the mouth opens or the noise
+changes, and the fit takes that for motion. So one frame is the *anchor*: its skin is drawn onto the landmarks of every
+other frame, and dense optical flow (Kroeger et al., arXiv 1603.03590) from the drawing to the frame gives offsets.
+Landmarks are moved by these where forward and backward flow agree (analysis by synthesis: Blanz and Vetter, SIGGRAPH
+1999). Landmarks of lids and irises stay as detected, since a closing lid hides the anchor's skin.
 """
 
 from __future__ import annotations
@@ -19,47 +19,71 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 from faceanime.core.concurrency import map_ordered
 from faceanime.face.fit import initial_pose, mesh_at
-from faceanime.face.landmark_view import look, place_of
+from faceanime.face.landmark_view import crop_view, place_of
 from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
+from faceanime.geometry.interpolation import linear_step
 from faceanime.geometry.similarity import apply_affine_with_depth
 from faceanime.morphable.axes import measure
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
+from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_costs
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
 
 CHUNK_FRAMES = 50
-"""An anchor is the calmest of so many frames."""
-_SHARP = 0.5
-"""It is at least so sharp, in shares of their median."""
-_HELD = 0.25
-"""Landmarks count as pinned when so much of the rigid ones is believed: a head turned far hides half of them."""
-_VIEW_PX, _VIEW_SHARE = 154, 0.8
-"""A view is so large, and shows so much of the side of a detector's (`mesh.Place`), which has room around the face."""
-_PASSES = 2
-_FARTHEST = 0.05
-"""Moves of more than so much of the view's side are believed to be mistakes."""
-_DISAGREEMENT_PX = 0.75
-"""How far from where it began flow there and back may end: there its weight is 1 / e."""
-_SPREAD_PX = 4.0
-"""What flow is averaged with over the skin around a landmark, standard deviation."""
-_UNLIKE, _ALIKE = 0.6, 0.8
-"""Skin whose pattern correlates less than the one with what is found there is hidden; more than the other, seen."""
-_PATTERN_PX, _PLAIN = 11, 4.0
-"""Over squares of what side it is compared; levels squared below which skin has no pattern."""
-_RIM_PX = 25
-"""So far beyond the mesh its motion goes on, that flow near its edge sees no seam."""
-_UNSURE, _SURE = 0.2, 0.6
-"""Of the skin around a landmark, how much must be believed for it to move at all, and as far as is told."""
+"""Frames among which an anchor is chosen; chosen by eye."""
+
+
+@dataclass(frozen=True)
+class _ViewRule:
+    """How an anchor is viewed and chosen; chosen by eye."""
+
+    side_px: int = 154
+    """Side of a view."""
+    fraction: float = 0.8
+    """Side of what a view shows, in sides of the landmark network's view, which has a margin around the face."""
+    least_sharpness: float = 0.5
+    """Least sharpness of an anchor, as a fraction of the views' median."""
+    least_pinned: float = 0.25
+    """Mean confidence of the rigid landmarks above which a frame is pinned: a head turned far hides half of them."""
+    least_pinned_frames: float = 0.5
+    """Fraction of a chunk's frames that must be pinned for the anchor to be kept."""
+
+
+@dataclass(frozen=True)
+class _FlowRule:
+    """How offsets are measured, and how confidence in them falls; chosen by eye."""
+
+    passes: int = 2
+    """Number of times that offsets are measured and applied."""
+    farthest: float = 0.05
+    """Largest offset in sides of the view; larger ones are errors."""
+    disagreement_px: float = 0.75
+    """Distance from its start at which flow there and back has a confidence of 1 / e."""
+    blur_px: float = 4.0
+    """Standard deviation of the Gaussian by which flow is averaged around a landmark."""
+    correlation: tuple[float, float] = (0.6, 0.8)
+    """Correlation of drawn and found skin up to which it counts as occluded, and from which on as visible."""
+    pattern_px: int = 11
+    """Side of the squares over which they are correlated."""
+    plain_variance: float = 4.0
+    """Variance, in levels squared, below which skin has no pattern to compare."""
+    rim_px: int = 25
+    """Side of the box filter that extends the mesh's motion beyond its edge, so that flow meets no seam there."""
+    confidence: tuple[float, float] = (0.2, 0.6)
+    """Mean confidence around a landmark from which on it moves, and from which on it moves by the whole offset."""
+
+
+_VIEW, _FLOW = _ViewRule(), _FlowRule()
 
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """A face as the anchor sees it.
+    """A grey view of a face, upright and of a fixed size, for comparison with the anchor's.
 
-    `grey` (S,S) uint8, the head upright and of one size; `points` (L,3), the landmarks in its px; `transform` leads
-    from the frame to it; `landmarks` are those of the frame.
+    `grey` (S,S) uint8; `points` (L,3), the landmarks in its px; `transform` from the frame to it; `landmarks` in px of
+    the frame.
     """
 
     grey: UInt8[np.ndarray, "S S"]
@@ -71,8 +95,8 @@ class FaceView:
     def of(cls, pixels: Pixels, landmarks: Landmarks, schema: LandmarkSchema) -> FaceView:
         """The view of the face of a frame (H,W,3) uint8; `schema` is that of its landmarks."""
         place = place_of(landmarks.points_image, schema)
-        transform = replace(place, side_px=_VIEW_SHARE * place.side_px).view(_VIEW_PX)
-        grey = cv2.cvtColor(look(pixels, transform), cv2.COLOR_RGB2GRAY)
+        transform = replace(place, side_px=_VIEW.fraction * place.side_px).view(_VIEW.side_px)
+        grey = cv2.cvtColor(crop_view(pixels, transform), cv2.COLOR_RGB2GRAY)
         points = apply_affine_with_depth(transform.crop_from_image, landmarks.points_image)
         return cls(np.asarray(grey), points.astype(np.float32), transform, landmarks)
 
@@ -80,25 +104,25 @@ class FaceView:
     def sharpness(self) -> float:
         """Variance of the Laplacian over the face's box."""
         (left, top), (right, bottom) = np.clip(
-            [self.points[:, :2].min(axis=0), self.points[:, :2].max(axis=0)], 0, _VIEW_PX
+            [self.points[:, :2].min(axis=0), self.points[:, :2].max(axis=0)], 0, _VIEW.side_px
         ).astype(int)
         face = self.grey[top:bottom, left:right]
         return float(cv2.Laplacian(face, cv2.CV_64F).var()) if face.size else 0.0
 
 
 def anchored(views: Iterable[FaceView | None], model: MorphableModel) -> Iterator[Landmarks | None]:
-    """The landmarks of each frame, pinned to the skin of the calmest of the first `CHUNK_FRAMES` that has a face.
+    """The landmarks of each frame, pinned to the skin of an anchor from the first `CHUNK_FRAMES` frames with a face.
 
-    Reads so many frames ahead. A chunk of as many, most of which do not look like the anchor, has another face, or
-    another look of it: from there on the calmest of that chunk is the anchor. A face that is seen once alone has none.
+    Reads as many frames ahead. Where most frames of a chunk cannot be pinned, it shows another face or other light, and
+    a frame of that chunk becomes the anchor. A face that is seen in one frame alone stays as detected.
     """
     stream, anchor = iter(views), None
     while chunk := list(islice(stream, CHUNK_FRAMES)):
         found = [view for view in chunk if view is not None]
         pinned = _pinned(chunk, anchor)
         held = sum(landmarks is not None and landmarks.pinned for landmarks in pinned)
-        if len(found) > 1 and held < 0.5 * len(found):
-            anchor = Anchor(calmest(found, model), model)
+        if len(found) > 1 and held < _VIEW.least_pinned_frames * len(found):
+            anchor = Anchor(choose_anchor(found, model), model)
             pinned = _pinned(chunk, anchor)
         yield from pinned
 
@@ -109,26 +133,22 @@ def _pinned(views: Sequence[FaceView | None], anchor: Anchor | None) -> list[Lan
     return list(map_ordered(lambda view: None if view is None else anchor.pinned(view), views))
 
 
-def calmest(views: Sequence[FaceView], model: MorphableModel) -> FaceView:
-    """The view with the mouth closed, the eyes open, and the head turned to the viewer, of those that are sharp.
-
-    In model units: lips apart, and 0.3 for each radian that the head is turned, and 2 for each that the lids are closer
-    than four fifths of what is usual.
-    """
+def choose_anchor(views: Sequence[FaceView], model: MorphableModel) -> FaceView:
+    """The view that is nearest to a neutral, frontal face, among the sharp ones."""
     sharpness = np.array([view.sharpness for view in views])
-    sharp = [views[i] for i in np.flatnonzero(sharpness >= _SHARP * np.median(sharpness))]
+    is_sharp = sharpness >= _VIEW.least_sharpness * np.median(sharpness)
+    sharp = [views[i] for i in np.flatnonzero(is_sharp)]
     points = np.stack([view.points for view in sharp]).astype(np.float64)
     shape = np.broadcast_to(model.landmark_mean.astype(np.float64), points.shape)
     pose = initial_pose(points, shape, model)
     faces = unproject(points, pose)
     lids = np.minimum(*(measure(f"lids_apart_{side}", faces, model.schema) for side in ("right", "left")))
-    turned = np.arccos(np.clip(pose.rotation[:, 2, 2], -1.0, 1.0))
-    shut = np.maximum(0.8 * np.median(lids) - lids, 0.0)
-    return sharp[int(np.argmin(measure("lips_apart", faces, model.schema) + 0.3 * turned + 2.0 * shut))]
+    lips = measure("lips_apart", faces, model.schema)
+    return sharp[int(np.argmin(reference_costs(lips, lids, pose.rotation, PORTRAIT_WEIGHTS)))]
 
 
 class Anchor:
-    """The frame whose skin others are compared with."""
+    """The frame with whose skin other frames are compared."""
 
     def __init__(self, view: FaceView, model: MorphableModel) -> None:
         self._view = view
@@ -140,61 +160,62 @@ class Anchor:
         self._follows_skin = ~((schema.lids & ~schema.mask(schema.eye_corners)) | schema.irises)
 
     def pinned(self, view: FaceView) -> Landmarks:
-        """The landmarks of the view's frame, where it shows the anchor's skin; as they were, where it does not.
+        """The landmarks of the view's frame, moved onto the anchor's skin where the frame shows it.
 
-        They count as pinned where enough is believed of those that the pose is read from.
+        They count as pinned if the confidence in the rigid landmarks, from which the pose is fitted, is high enough.
         """
         if view is self._view:
             return replace(view.landmarks, pinned=True)
-        points, believed = view.points.astype(np.float64), np.zeros(len(view.points))
-        for _ in range(_PASSES):
-            moves, believed = self._off(view.grey, points)
-            points[:, :2] += moves
-        places = apply_affine_with_depth(view.transform.image_from_crop, points)
-        return Landmarks(
-            places.astype(np.float32), view.landmarks.score, bool(believed[self._rigid].mean() > _HELD)
-        )
+        points, confidence = view.points.astype(np.float64), np.zeros(len(view.points))
+        for _ in range(_FLOW.passes):
+            offsets, confidence = self._landmark_offsets(view.grey, points)
+            points[:, :2] += offsets
+        pinned = apply_affine_with_depth(view.transform.image_from_crop, points).astype(np.float32)
+        is_pinned = bool(confidence[self._rigid].mean() > _VIEW.least_pinned)
+        return Landmarks(pinned, view.landmarks.score, is_pinned)
 
-    def _off(
+    def _landmark_offsets(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]
     ) -> tuple[Float32[np.ndarray, "L 2"], Float32[np.ndarray, " L"]]:
-        """How far from the points the view shows the anchor's skin, px, 0 where nobody knows; and how surely."""
-        drawn, skin = self._drawn(grey, points)
-        there, back = _flow(drawn, grey), _flow(grey, drawn)
-        here = identity_flow(*grey.shape)
-        places = here + there
-        belief = np.exp(-_squared(there + sample(back, places)) / _DISAGREEMENT_PX**2) * skin
-        belief *= _squared(there) < (_FARTHEST * len(grey)) ** 2
-        alike = _correlation(drawn, sample(grey[..., None], places)[..., 0])
-        belief *= np.clip((alike - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
-        weighted = np.concatenate([there * belief[..., None], belief[..., None]], axis=-1).astype(np.float32)
+        """Offsets in px from the points to the anchor's skin, 0 where that is hidden or plain; and their confidence."""
+        drawn, is_skin = self._draw(grey, points)
+        forward, backward = _optical_flow(drawn, grey), _optical_flow(grey, drawn)
+        found_at = identity_flow(*grey.shape) + forward
+        cycle = forward + sample(backward, found_at)
+        weight = np.exp(-_squared_length(cycle) / _FLOW.disagreement_px**2) * is_skin
+        weight *= _squared_length(forward) < (_FLOW.farthest * len(grey)) ** 2
+        correlation = _correlation(drawn, sample(grey[..., None], found_at)[..., 0])
+        weight *= linear_step(correlation, *_FLOW.correlation)
+        weighted = np.concatenate([forward * weight[..., None], weight[..., None]], axis=-1).astype(
+            np.float32
+        )
         around = sample(
-            cv2.GaussianBlur(weighted, (0, 0), _SPREAD_PX), points[None, :, :2].astype(np.float32)
+            cv2.GaussianBlur(weighted, (0, 0), _FLOW.blur_px), points[None, :, :2].astype(np.float32)
         )[0]
-        moves = around[:, :2] / np.maximum(around[:, 2:], 1e-3)
-        believed = np.clip((around[:, 2] - _UNSURE) / (_SURE - _UNSURE), 0.0, 1.0)
-        return moves * (believed * self._follows_skin)[:, None], believed
+        offsets = around[:, :2] / np.maximum(around[:, 2:], 1e-3)
+        confidence = linear_step(around[:, 2], *_FLOW.confidence)
+        return offsets * (confidence * self._follows_skin)[:, None], confidence
 
-    def _drawn(
+    def _draw(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]
     ) -> tuple[UInt8[np.ndarray, "S S"], Bool[np.ndarray, "S S"]]:
-        """The anchor's face drawn at the points, the view itself far from it; and where its skin is."""
+        """The anchor's face drawn at the points, with `grey` far from it; and where its skin is."""
         side = len(grey)
         flow, triangle = flow_from_mesh(
             self._mesh[:, :2], mesh_at(points, self._model), self._model.triangles, side, side
         )
-        here, mesh = identity_flow(side, side), triangle >= 0
-        near, share = (cv2.blur(each, (_RIM_PX, _RIM_PX)) for each in (flow - here, mesh.astype(np.float32)))
-        beyond = here + near / np.maximum(share, 1e-3)[..., None]
-        drawn = sample(self._view.grey[..., None], np.where(mesh[..., None], flow, beyond))[..., 0]
-        return np.where(share > 0, drawn, grey), self._is_skin[triangle]
+        identity, is_mesh = identity_flow(side, side), triangle >= 0
+        kernel = (_FLOW.rim_px, _FLOW.rim_px)
+        motion, coverage = (cv2.blur(each, kernel) for each in (flow - identity, is_mesh.astype(np.float32)))
+        rim = identity + motion / np.maximum(coverage, 1e-3)[..., None]
+        drawn = sample(self._view.grey[..., None], np.where(is_mesh[..., None], flow, rim))[..., 0]
+        return np.where(coverage > 0, drawn, grey), self._is_skin[triangle]
 
 
-def _flow(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S 2"]:
-    """Where b shows what a shows at each pixel, px away.
+def _optical_flow(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S 2"]:
+    """The flow from a to b, in px, at half the view's size.
 
-    At half the view's size, with fewer patches and steps than its preset: those found nothing more, rougher flow lost
-    the lips.
+    With fewer patches and iterations than the preset: more found nothing more, rougher flow lost the lips.
     """
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     finder.setPatchStride(4)
@@ -203,14 +224,14 @@ def _flow(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[n
     return np.asarray(finder.calc(a, b, None))  # type: ignore[call-overload]
 
 
-def _squared(vectors: Float32[np.ndarray, "S S 2"]) -> Float32[np.ndarray, "S S"]:
-    """Their lengths, squared."""
+def _squared_length(vectors: Float32[np.ndarray, "S S 2"]) -> Float32[np.ndarray, "S S"]:
     return np.asarray(np.square(vectors[..., 0]) + np.square(vectors[..., 1]))
 
 
 def _correlation(a: UInt8[np.ndarray, "S S"], b: UInt8[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
-    """Of what two pictures show around each pixel, -1 to 1; 1 where neither shows a pattern."""
-    u, v = a.astype(np.float32), b.astype(np.float32)
-    x, y, xx, yy, xy = (cv2.blur(each, (_PATTERN_PX, _PATTERN_PX)) for each in (u, v, u * u, v * v, u * v))
-    of_x, of_y = np.maximum(xx - x * x, 0.0) + _PLAIN, np.maximum(yy - y * y, 0.0) + _PLAIN
-    return np.asarray((xy - x * y + _PLAIN) / np.sqrt(of_x * of_y))
+    """Correlation of two pictures in a square around each pixel, -1 to 1; 1 where neither has a pattern."""
+    u, v, kernel = a.astype(np.float32), b.astype(np.float32), (_FLOW.pattern_px, _FLOW.pattern_px)
+    x, y, xx, yy, xy = (cv2.blur(each, kernel) for each in (u, v, u * u, v * v, u * v))
+    variance_u = np.maximum(xx - x * x, 0.0) + _FLOW.plain_variance
+    variance_v = np.maximum(yy - y * y, 0.0) + _FLOW.plain_variance
+    return np.asarray((xy - x * y + _FLOW.plain_variance) / np.sqrt(variance_u * variance_v))

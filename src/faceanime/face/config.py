@@ -80,20 +80,20 @@ class FitConfig:
 class SmoothConfig:
     """How tracked motion is smoothed."""
 
-    method: Literal["zero-phase", "one-euro", "none"] = "zero-phase"
-    """Filter. zero-phase: without lag, looks ahead; one-euro: causal; none: no smoothing."""
+    method: Literal["zero-phase", "none"] = "zero-phase"
+    """Smoother: zero-phase, which has no lag, or none."""
     still_cutoff_hz: float = 0.8
     """Cutoff frequency of a face at rest in Hz: slower motion is kept."""
     noise_sigmas: float = 2.0
-    """Filter zero-phase: deviations beyond this many standard errors of the noise are kept as motion."""
-    speed_gain: float = 1.0
-    """Filter one-euro: increase of the cutoff with speed, in Hz per unit and second."""
+    """Number of standard errors of the noise beyond which a deviation is motion and is kept."""
     max_gap_s: float = 0.5
     """Longest gap in tracking, in seconds, that is interpolated and counts as valid."""
 
     def __post_init__(self) -> None:
-        if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or min(self.speed_gain, self.max_gap_s) < 0:
-            raise ConfigError("smooth: still_cutoff_hz, noise_sigmas must be positive, the rest not negative")
+        if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or self.max_gap_s < 0:
+            raise ConfigError(
+                "smooth: still_cutoff_hz, noise_sigmas must be positive, max_gap_s not negative"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The square head crop of the FOMM and VoxCeleb data: upright, the face's box about 1/1.6 of the side."""
+"""Square head crops as in the FOMM and VoxCeleb data: upright, the face's box about half of the side."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from faceanime.structures.landmarks import CropTransform, Landmarks
 
 @dataclass(frozen=True)
 class CropConfig:
-    """How the head is cut out."""
+    """Size and position of a head crop."""
 
     enlarge: float = 1.9
     """Side of the crop over the longer side of the landmarks' box."""
     raised: float = 0.08
-    """The crop's centre lies so many of its sides above the box's, to hold the hair."""
+    """Height of the crop's centre above the box's, in sides of the crop, so that it contains the hair."""
     size_px: int = 256
-    """Side of the crop, px."""
+    """Side of the crop in px."""
 
     def __post_init__(self) -> None:
         if self.enlarge < 1.0 or self.size_px < 1:
@@ -30,7 +30,7 @@ class CropConfig:
 
 
 def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
-    """The crop around a face; it may reach beyond the picture."""
+    """The transform to the crop around a face; it may reach beyond the picture."""
     left, top, right, bottom = landmarks.box_px
     side = config.enlarge * max(right - left, bottom - top)
     factor = config.size_px / side
@@ -40,11 +40,11 @@ def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
 
 
 def crop_pixels(pixels: Pixels, crop: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
-    """The crop (S,S,3) of a picture (H,W,3); beyond the picture its edge goes on."""
+    """The crop (S,S,3) of a picture (H,W,3); beyond the picture its edge is repeated."""
     return warp_image(pixels, crop.crop_from_image, crop.size_px, crop.size_px, "cubic")
 
 
 def moved_landmarks(landmarks: Landmarks, b_from_a: Float64[np.ndarray, "2 3"]) -> Landmarks:
-    """The landmarks where an affine map of the picture takes them; depth keeps the scale of x and y."""
+    """The landmarks in px of another picture; depth is scaled as x and y are."""
     points = apply_affine_with_depth(b_from_a, landmarks.points_image)
     return replace(landmarks, points_image=points.astype(np.float32))

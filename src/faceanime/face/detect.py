@@ -1,10 +1,10 @@
-"""Finding faces in still pictures, and their landmarks as exactly as the network can tell them."""
+"""Detection of faces in still pictures, with landmarks averaged over several views for precision."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -15,13 +15,13 @@ from faceanime.face.config import DetectConfig, FaceChoice
 from faceanime.face.landmark_view import (
     Place,
     Reading,
-    area,
-    look,
-    moved,
+    box_area,
+    crop_view,
     overlap,
     place_of,
     place_of_box,
     read_mesh,
+    transform_found_face,
 )
 from faceanime.face.mediapipe_models import BoxModel, FoundFace, MeshModel
 from faceanime.geometry.similarity import apply_affine_with_depth
@@ -57,21 +57,40 @@ class LandmarkDetector(Protocol):
 
 
 _LOWEST_SCORE = 0.1
-_SEARCH_PX = 256  # the box networks read 128 and 192 px
-_WORK_PX = 512  # landmarks are read from a crop of this side, wherever in the picture the face is
-_WORK_MARGIN = 1.6  # its side over the landmark view's
-_SAME_FACE_OVERLAP = 0.5
+"""Score below which the box networks report nothing; chosen by eye."""
+_SEARCH_PX = 256
+"""Side to which searched windows are scaled; the box networks read 128 and 192 px."""
 
-# Slightly different views (shift x, shift y in sides, scale) over which the landmarks of a still picture are
-# averaged: the network's answer sways by some tenths of a pixel with its view.
-_SWAY = [(0.0, 0.0, 1.0), (0.02, 0.0, 1.04), (-0.02, 0.0, 1.04), (0.0, 0.02, 0.96), (0.0, -0.02, 0.96)]
+
+@dataclass(frozen=True)
+class _SearchWindows:
+    """The square windows in which faces are searched for, one step after the other; chosen by eye."""
+
+    sides: tuple[float, ...] = (1.0, 2.0)
+    """Sides of windows around the picture's centre, in longer sides of the picture: a face may fill the picture."""
+    tiles: tuple[int, ...] = (2, 4)
+    """Equal parts of the longer side, each with a tile around it: a face may be tiny."""
+    tile_side: float = 1.3
+    """Side of a tile over that of its part."""
+    tile_step: float = 0.75
+    """Largest distance between tiles, in sides of a tile."""
+
+
+_SEARCH = _SearchWindows()
+_WORK_PX, _WORK_MARGIN = 512, 1.6
+"""Side of the crop from which a face's landmarks are read, in px and in sides of the landmark view; chosen by eye."""
+_SAME_FACE_OVERLAP = 0.5
+"""Overlap of two boxes from which on they count as one face; chosen by eye."""
+_JITTERED_VIEWS = [
+    (0.0, 0.0, 1.0), (0.02, 0.0, 1.04), (-0.02, 0.0, 1.04), (0.0, 0.02, 0.96), (0.0, -0.02, 0.96),
+]  # fmt: skip
+"""Shift x and y, in sides, and scale of the views over which landmarks are averaged: they vary by tenths of px."""
 
 
 class MediapipeDetector:
     """Detection and landmarks by the networks in mediapipe's wheel. Stateless; one thread at a time.
 
-    A picture in which no face is found is searched again with a margin around it (a face may fill it) and
-    then in overlapping tiles (a face may be tiny).
+    A picture in which no face is found is searched again with a margin around it, then in overlapping tiles.
     """
 
     schema = MEDIAPIPE
@@ -104,20 +123,21 @@ class MediapipeDetector:
         return ()
 
     def read(self, pixels: Pixels, place: Place) -> Reading | None:
-        """The landmarks at a place of a picture, by one look (5 ms); None where there is no face."""
+        """The landmarks at a place of a picture, from one view (5 ms); None if there is no face."""
         return read_mesh(self._mesh, pixels, place)
 
     def _find(self, pixels: Pixels, window: Place) -> list[FoundFace]:
         """Candidates in one window of a picture."""
         view = window.view(_SEARCH_PX)
-        part = look(pixels, view)
-        return [moved(face, view.image_from_crop) for model in self._boxes for face in model.find(part)]
+        part = crop_view(pixels, view)
+        found = [face for model in self._boxes for face in model.find(part)]
+        return [transform_found_face(face, view.image_from_crop) for face in found]
 
     def _confirm(self, pixels: Pixels, found: FoundFace) -> Landmarks | None:
-        """Look at a candidate in an enlarged crop of its own: score it and read its landmarks."""
+        """Score a candidate and read its landmarks in a crop around it; None if it shows no face."""
         guess = place_of_box(found)
         crop = replace(guess, side_px=_WORK_MARGIN * guess.side_px).view(_WORK_PX)
-        part = look(pixels, crop)
+        part = crop_view(pixels, crop)
         place = Place((_WORK_PX / 2, _WORK_PX / 2), _WORK_PX / _WORK_MARGIN, 0.0)
         reading = self._refine(part, place)
         if reading is None:
@@ -128,13 +148,14 @@ class MediapipeDetector:
         return Landmarks(points_image.astype(np.float32), score)
 
     def _refine(self, part: Pixels, place: Place) -> Reading | None:
-        """Centre the view on what it shows, then average the landmarks over slightly different views."""
+        """Centre the view on the face, then average the landmarks over slightly different views."""
         for _ in range(self._config.passes - 1):
             reading = read_mesh(self._mesh, part, place)
             if reading is None:
                 return None
             place = place_of(reading.points_image, self.schema)
-        readings = [r for sway in _SWAY if (r := read_mesh(self._mesh, part, _swayed(place, *sway)))]
+        views = [_jittered(place, *jitter) for jitter in _JITTERED_VIEWS]
+        readings = [r for view in views if (r := read_mesh(self._mesh, part, view))]
         if not readings:
             return None
         points = np.mean([r.points_image for r in readings], axis=0, dtype=np.float64)
@@ -142,43 +163,34 @@ class MediapipeDetector:
 
 
 def _searches(height: int, width: int, small_faces: bool) -> Iterator[list[Place]]:
-    """Square windows to search, in steps of growing expense: the picture, with a margin, in tiles."""
+    """Square windows to search, in steps of growing cost: the picture, the picture with a margin, tiles."""
     side = max(height, width)
-    for factor in (1.0, 2.0):
+    for factor in _SEARCH.sides:
         yield [Place((width / 2, height / 2), factor * side, 0.0)]
-    for parts in (2, 4) if small_faces else ():
-        tile = 1.3 * side / parts
+    for parts in _SEARCH.tiles if small_faces else ():
+        tile = _SEARCH.tile_side * side / parts
         centers = product(_tile_centers(width, tile), _tile_centers(height, tile))
         yield [Place(center, tile, 0.0) for center in centers]
 
 
 def _tile_centers(length: int, tile: float) -> list[float]:
     """Centres of tiles that cover a length and overlap by at least a quarter."""
-    count = max(1, int(np.ceil((length - tile) / (0.75 * tile))) + 1)
+    count = max(1, int(np.ceil((length - tile) / (_SEARCH.tile_step * tile))) + 1)
     return [length / 2] if count == 1 else np.linspace(tile / 2, length - tile / 2, count).tolist()
 
 
-def _swayed(place: Place, x: float, y: float, scale: float) -> Place:
+def _jittered(place: Place, x: float, y: float, scale: float) -> Place:
     center = (place.center_px[0] + x * place.side_px, place.center_px[1] + y * place.side_px)
     return replace(place, center_px=center, side_px=scale * place.side_px)
 
 
 def _distinct(found: Sequence[Face]) -> list[Face]:
-    """The surest of those that overlap (non-maximum suppression)."""
+    """The face with the highest score of each group that overlaps (non-maximum suppression)."""
     kept: list[Face] = []
     for face in sorted(found, key=lambda face: -face.score):
         if all(overlap(face.box_px, other.box_px) < _SAME_FACE_OVERLAP for other in kept):
             kept.append(face)
     return kept
-
-
-def largest_face(faces: Sequence[Landmarks], where: str) -> Landmarks:
-    """The face with the largest box.
-
-    Raises:
-        NoFaceError: if there is none; `where` names the picture.
-    """
-    return choose_face(faces, "largest", where)
 
 
 def choose_face(
@@ -210,7 +222,7 @@ _FRONTAL = "a picture that shows a face from the front"
 def require_faces(
     detector: LandmarkDetector, pixels: Pixels, where: str, threshold: float
 ) -> tuple[Landmarks, ...]:
-    """All faces of a picture (H,W,3), the largest first; if there is none, the error says how close it was.
+    """All faces of a picture (H,W,3), the largest first; if there is none, the error has the best score.
 
     Raises:
         NoFaceError: if there is no face; `where` names the picture.
@@ -224,4 +236,4 @@ def require_faces(
 
 
 def _largest_first(faces: Sequence[Landmarks]) -> list[Landmarks]:
-    return sorted(faces, key=lambda face: -area(face.box_px))
+    return sorted(faces, key=lambda face: -box_area(face.box_px))

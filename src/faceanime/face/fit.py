@@ -4,10 +4,10 @@ Minimises, over pose, identity and expression,
 
     sum_t sum_i w_i | p_ti - (s_t Pi R_t v_i(a_id, a_exp,t) + t_t) |^2  +  ridge (|a_id|^2 + sum_t |a_exp,t|^2)
 
-by alternating two steps: the pose of each frame from its *rigid* points alone (so that a moving jaw or a blink
-never moves the head; see also `MorphableModel.apparent_basis`), and all coefficients of all frames jointly for the
-given poses. Identity is shared by the frames. Deviation from the paper: weights, and the detector's depth counts
-a little.
+by alternating two steps: the pose of each frame from its *rigid* landmarks alone, so that neither the jaw nor a blink
+moves the head (see also `MorphableModel.apparent_basis`), and all coefficients of all frames jointly for the given
+poses. Identity is shared by the frames. Deviation from the paper: landmarks have weights, and the detector's depth
+counts a little.
 """
 
 from __future__ import annotations
@@ -35,23 +35,24 @@ def fit_coefficients(
 ) -> FaceCoefficients:
     """The coefficients of T frames of one person.
 
-    `points` (T,L,3) landmarks in px, finite. `identity` (K_id,) is kept when given, else fitted over all
-    frames. `pinned` (T,), by default nowhere: whose landmarks lie on an anchor's skin; all others hold the head's
+    `points` (T,L,3) landmarks in px, finite. `identity` (K_id,) is kept if given, else fitted over all frames.
+    `pinned` (T,), by default false: frames whose landmarks lie on an anchor's skin; all others contain the head's
     apparent motion (`MorphableModel.apparent_basis`). Returns identity repeated T times. Raises ShapeError.
     """
     check_shape("points", points, None, model.landmark_count, 3)
     points = np.asarray(points, dtype=np.float64)
     if pinned is None:
-        return _fitted(points, model, config, identity, apparent=True)
+        return _fit_frames(points, model, config, identity, apparent=True)
     check_shape("pinned", pinned, len(points))
     if pinned.all() or not pinned.any():
-        return _fitted(points, model, config, identity, apparent=not pinned.any())
-    if identity is None:  # of those of which there are more
-        more = bool(pinned.mean() > 0.5)
-        identity = _fitted(points[pinned == more], model, config, None, apparent=not more).identity[0]
+        return _fit_frames(points, model, config, identity, apparent=not pinned.any())
+    if identity is None:  # from the larger group
+        most_pinned = bool(pinned.mean() > 0.5)
+        majority = _fit_frames(points[pinned == most_pinned], model, config, None, apparent=not most_pinned)
+        identity = majority.identity[0]
     order = np.argsort(np.concatenate([np.flatnonzero(pinned), np.flatnonzero(~pinned)]))
     groups = [
-        _fitted(points[which], model, config, identity, apparent)
+        _fit_frames(points[which], model, config, identity, apparent)
         for which, apparent in ((pinned, False), (~pinned, True))
     ]
     pose = HeadPose.concatenate([group.pose for group in groups])
@@ -61,14 +62,14 @@ def fit_coefficients(
     return FaceCoefficients(identities[order], expression[order], pose[order])
 
 
-def _fitted(
+def _fit_frames(
     points: Points,
     model: MorphableModel,
     config: FitConfig,
     identity: Float[np.ndarray, " K_id"] | None,
     apparent: bool,
 ) -> FaceCoefficients:
-    """As `fit_coefficients`; all frames alike."""
+    """As `fit_coefficients`, for frames that are all pinned or all not; `apparent` if not."""
     solver = _CoefficientSolver(model, config, seen_basis(model, apparent))
     shape = np.broadcast_to(model.landmark_mean.astype(np.float64), points.shape)
     if identity is not None:

@@ -1,6 +1,6 @@
-"""Who a face shows: networks that turn a face into a vector, near to that of other pictures of the person.
+"""Face recognition: networks that embed a face as a vector, close to those of other pictures of the person.
 
-A vector is of unit length, so its scalar product with another is their cosine similarity (CSIM).
+Vectors have unit length, so that the scalar product of two is their cosine similarity (CSIM).
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from faceanime.structures.landmarks import Landmarks
 
 Points = Float64[np.ndarray, "5 2"]
 
-# dlib's mean face in the unit square: corners of the left eye (outer, inner) and of the right, end of the nose.
 _DLIB_MEAN_FACE = np.array(
     [
         [0.8595674595992, 0.2134981538014],
@@ -33,30 +32,37 @@ _DLIB_MEAN_FACE = np.array(
         [0.4901123135679, 0.6277975316475],
     ]
 )
+"""dlib's mean face in the unit square: corners of the left eye (outer, inner), of the right eye, base of the nose."""
+"""dlib's mean face in the unit square: corners of the left eye (outer, inner), of the right eye, base of the nose."""
 DLIB_SIZE_PX, _DLIB_PADDING = 150, 0.25
+"""Side of an aligned face in px, and padding around the mean face in its sides, as dlib's network was trained."""
+"""Side of an aligned face in px, and padding around the mean face in its sides, as dlib's network was trained."""
 
-# Where ArcFace wants both eyes, the tip of the nose and the corners of the mouth, right ones first; OpenCV's px.
 _ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
+"""Eyes, tip of the nose and corners of the mouth, right ones first, in an aligned face of ArcFace; OpenCV's px."""
+"""Eyes, tip of the nose and corners of the mouth, right ones first, in an aligned face of ArcFace; OpenCV's px."""
 _ARCFACE_SIZE_PX = 112
+"""Side of an aligned face of ArcFace."""
+"""Side of an aligned face of ArcFace."""
 
 
 @runtime_checkable
 class IdentityNetwork(Protocol):
-    """A face recogniser."""
+    """The seam for face recognition networks."""
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "S S 3"]:
-        """The face as the network wants it: upright, of its size."""
+        """The face as the network reads it: upright, at the network's size."""
 
     def embed(self, aligned: Sequence[UInt8[np.ndarray, "S S 3"]]) -> Float32[np.ndarray, "N D"]:
-        """A unit vector for each of N >= 1 aligned faces."""
+        """The unit vectors of N >= 1 aligned faces."""
 
 
 class DlibIdentity:
-    """The recogniser that dlib gives away: a ResNet with 29 layers, 128 numbers. Comes with the extra `identity`.
+    """dlib's recognition network: a ResNet of 29 layers, 128 numbers, installed by the extra `identity`.
 
-    Cosines are high: on frontal portraits two pictures of one person have 0.98 to 1.00, of two people 0.78 to 0.90
+    Its cosines are high: on frontal portraits two pictures of one person have 0.98 to 1.00, of two people 0.78 to 0.90
     (5th to 95th percentile).
     Raises WeightsError without the extra.
     Source: King, High Quality Face Recognition with Deep Metric Learning, dlib's blog, 2017.
@@ -89,7 +95,7 @@ class DlibIdentity:
 
 
 def dlib_weights_path() -> Path:
-    """The recogniser's weights, as the extra `identity` brings them. Raises WeightsError without it."""
+    """The path of dlib's weights, which the extra `identity` installs. Raises WeightsError without it."""
     folder = importlib.util.find_spec("face_recognition_models")  # its import would need setuptools
     if folder is None or folder.origin is None:
         raise WeightsError(_MISSING)
@@ -97,7 +103,7 @@ def dlib_weights_path() -> Path:
 
 
 def dlib_alignment(points: Float[np.ndarray, "L 2"], schema: LandmarkSchema) -> Float64[np.ndarray, "2 3"]:
-    """The similarity that brings a face's landmarks (px) to where dlib's recogniser wants them, px of its 150."""
+    """The similarity from a face's landmarks (px) to dlib's aligned face (px of its 150)."""
     padded = (_DLIB_MEAN_FACE + _DLIB_PADDING) / (1.0 + 2.0 * _DLIB_PADDING)
     right, left, nose = schema.right_eye, schema.left_eye, schema.nose_base[len(schema.nose_base) // 2]
     five = [left.outer_corner, left.inner_corner, right.outer_corner, right.inner_corner, nose]
@@ -108,11 +114,10 @@ _MISSING = 'no face recogniser is installed; pip install "faceanime[identity]"'
 
 
 class OnnxIdentity:
-    """A recogniser of the ArcFace family in an ONNX file that the user brings, see `faceanime.runtime.onnx_network`.
+    """A recognition network of the ArcFace family in a user's ONNX file, see `faceanime.runtime.onnx_network`.
 
-    It takes (N,3,112,112) in [-1, 1] and gives (N,D); `channels` is the order of colours that it was trained
-    on: ArcFace's release has rgb, AdaFace's bgr. Raises WeightsError for a file that is missing, damaged or of another
-    shape.
+    It takes (N,3,112,112) in [-1, 1] and returns (N,D); `channels` is the channel order of its training: ArcFace's
+    release has rgb, AdaFace's bgr. Raises WeightsError for a file that is missing, damaged or of another shape.
     Source: Deng et al., arXiv 1801.07698 (ArcFace; the five points are of its release); Kim et al., arXiv 2204.00964
     (AdaFace).
     """
@@ -150,7 +155,7 @@ class OnnxIdentity:
 def cosine_similarity(
     a: Float[np.ndarray, "*B D"], b: Float[np.ndarray, "*B D"]
 ) -> Float64[np.ndarray, "*B"]:
-    """CSIM of unit vectors, in [-1, 1]; higher is more alike, 1 for the same. Numbers of two networks do not compare.
+    """CSIM of unit vectors, in [-1, 1], 1 for equal ones. Values of different networks are not comparable.
 
     Source: Zakharov et al., arXiv 1905.08233, sec. 4.
 

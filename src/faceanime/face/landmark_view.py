@@ -1,8 +1,8 @@
-"""Reading the landmark network through a chosen view of a picture.
+"""Views of a picture through which the landmark network reads a face.
 
-A view is an upright 192 px square around the head, placed by the rigid points alone: eye corners, nose and
-temples. Were it placed by the box of all points, an opening jaw would enlarge it, and through the network's
-small bias toward its frame the head would seem to pump and nod with the speech.
+A view is an upright square of 192 px around the head, placed by the rigid landmarks alone: eye corners, nose and
+temples. A view placed by the box of all landmarks would grow as the jaw opens, and through the network's small bias
+toward its frame the head would seem to pulsate and nod with the speech.
 """
 
 from __future__ import annotations
@@ -21,28 +21,39 @@ from faceanime.structures.landmarks import CropTransform
 
 Box = tuple[float, float, float, float]
 
-# Least squares over 198 faces (|yaw| to 60 degrees): where the centre and the side of the points' box lie,
-# told by the rigid points. The network was trained on views 1.5 times that box.
-_NOSE_WEIGHT, _TEMPLE_WEIGHT = 0.933, 1.138
-_VIEW_SIDE_PER_SPREAD = 1.5 * 2.957
-
-# The network puts all points this far to the left, in view px: half of how mirrored faces disagree.
-_BIAS_X_VIEW = 0.15
+VIEW_PER_BOX = 1.5
+"""Side of a view over that of the face's box, as the network was trained."""
 
 
-_MARGIN_VIEW_PX = 4.0  # what the smoothing of a shrinking warp reaches
+@dataclass(frozen=True)
+class _BoxFromRigid:
+    """The box of all landmarks, predicted by the rigid ones; least squares over 198 faces (|yaw| up to 60 degrees)."""
+
+    nose_weight: float = 0.933
+    """Weight in the centre of the way from the eyes to the base of the nose."""
+    temple_weight: float = 1.138
+    """Weight in the centre of the way from the eyes to the temples."""
+    side_per_spread: float = 2.957
+    """Side over the rigid landmarks' root mean square distance from their mean."""
+
+
+_BOX = _BoxFromRigid()
+_BIAS_X_VIEW_PX = 0.15
+"""Offset of the network's landmarks to the left: half of the difference between faces and mirrored faces, measured."""
+_MARGIN_VIEW_PX = 4.0
+"""Margin around a view that the smoothing of a shrinking warp reads."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a head is: `center_px` (x, y), `side_px` of the view, `roll_rad`, positive clockwise as seen."""
+    """The place of a head in a picture: `center_px` (x, y), `side_px` of its view, `roll_rad` clockwise as seen."""
 
     center_px: tuple[float, float]
     side_px: float
     roll_rad: float
 
     def view(self, size_px: int = MESH_VIEW_PX) -> CropTransform:
-        """The upright square view of `size_px` around this place."""
+        """The transform to the upright square view of `size_px` around this place."""
         cos, sin = np.cos(self.roll_rad), np.sin(self.roll_rad)
         linear = size_px / self.side_px * np.array([[cos, sin], [-sin, cos]])
         shift = size_px / 2 - linear @ np.asarray(self.center_px)
@@ -51,22 +62,22 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """`points_image` (L,3) as in `Landmarks`, and how surely the view held a face, in [0, 1]."""
+    """`points_image` (L,3) as in `Landmarks`, and the probability that the view shows a face, in [0, 1]."""
 
     points_image: Float32[np.ndarray, "L 3"]
     presence: float
 
 
 def place_of(points_image: Float[np.ndarray, "L D"], schema: LandmarkSchema) -> Place:
-    """Where the landmark network should look for this face; the mouth and the jaw have no say in it."""
+    """The place at which the network should read a face of these landmarks, independent of its mouth and jaw."""
     corners = schema.eye_corners
     eyes, nose, temples = (points_image[i].mean(axis=0) for i in (corners, schema.nose_base, schema.temples))
-    center = eyes + _NOSE_WEIGHT * (nose - eyes) + _TEMPLE_WEIGHT * (temples - eyes)
+    center = eyes + _BOX.nose_weight * (nose - eyes) + _BOX.temple_weight * (temples - eyes)
     rigid = points_image[np.concatenate([corners, schema.nose_base, schema.temples, schema.nose_bridge])]
     spread = np.sqrt(np.square(rigid - rigid.mean(axis=0)).sum(axis=1).mean())
     return Place(
         (float(center[0]), float(center[1])),
-        float(max(_VIEW_SIDE_PER_SPREAD * spread, 1.0)),
+        float(max(VIEW_PER_BOX * _BOX.side_per_spread * spread, 1.0)),
         _roll(
             points_image[schema.right_eye.outer_corner, :2], points_image[schema.left_eye.outer_corner, :2]
         ),
@@ -74,9 +85,11 @@ def place_of(points_image: Float[np.ndarray, "L D"], schema: LandmarkSchema) -> 
 
 
 def place_of_box(found: FoundFace) -> Place:
-    """A first guess, from the box detector."""
+    """The place of a face that a box detector found, a first guess."""
     left, top, right, bottom = found.box_px
-    return Place(((left + right) / 2, (top + bottom) / 2), 1.5 * found.side_px, _roll(*found.eyes_px))
+    return Place(
+        ((left + right) / 2, (top + bottom) / 2), VIEW_PER_BOX * found.side_px, _roll(*found.eyes_px)
+    )
 
 
 def _roll(right_eye: Float[np.ndarray, "2"], left_eye: Float[np.ndarray, "2"]) -> float:
@@ -85,48 +98,48 @@ def _roll(right_eye: Float[np.ndarray, "2"], left_eye: Float[np.ndarray, "2"]) -
 
 
 def read_mesh(model: MeshModel, pixels: Pixels, place: Place) -> Reading | None:
-    """The landmarks that the network reads at a place of a picture; None where it sees no face."""
+    """The landmarks that the network reads at a place of a picture; None if it sees no face there."""
     view = place.view()
-    points_view, presence = model.read(look(pixels, view))
+    points_view, presence = model.read(crop_view(pixels, view))
     if points_view is None:
         return None
-    points_view[:, 0] += _BIAS_X_VIEW
+    points_view[:, 0] += _BIAS_X_VIEW_PX
     points_view[:, 2] *= -1.0
     points_image = apply_affine_with_depth(view.image_from_crop, points_view)
     return Reading(points_image.astype(np.float32), presence)
 
 
-def look(pixels: Pixels, view: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
-    """Sample a view of a picture, touching no more of the picture than it shows."""
+def crop_view(pixels: Pixels, view: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
+    """Sample a view of a picture; only the part of the picture that it shows is read."""
     height, width = pixels.shape[:2]
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64) * view.size_px
-    seen = apply_affine(view.image_from_crop, corners)
-    image_px = 1.0 / np.sqrt(abs(np.linalg.det(view.crop_from_image[:, :2])))  # to one of the view
-    margin = _MARGIN_VIEW_PX * image_px
-    low = np.clip(np.floor(seen.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
-    high = np.clip(np.ceil(seen.max(axis=0) + margin), low + 1, [width, height]).astype(int)
+    corners = apply_affine(view.image_from_crop, corners)
+    image_px_per_view_px = 1.0 / np.sqrt(abs(np.linalg.det(view.crop_from_image[:, :2])))
+    margin = _MARGIN_VIEW_PX * image_px_per_view_px
+    low = np.clip(np.floor(corners.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0) + margin), low + 1, [width, height]).astype(int)
     part = pixels[low[1] : high[1], low[0] : high[0]]
-    size = np.maximum((high - low) // max(int(image_px), 1), 1)
-    if image_px >= 2.0:  # means of blocks are the cheapest smoothing
+    size = np.maximum((high - low) // max(int(image_px_per_view_px), 1), 1)
+    if image_px_per_view_px >= 2.0:  # block means are the cheapest smoothing
         part = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
     image_from_part = np.column_stack([np.diag((high - low) / size), low])
     view_from_part = compose_affine(view.crop_from_image, image_from_part)
     return warp_image(part, view_from_part, view.size_px, view.size_px)
 
 
-def moved(found: FoundFace, target_from_source: Float64[np.ndarray, "2 3"]) -> FoundFace:
-    """The same face in a picture that this one's px map to, without a turn."""
+def transform_found_face(found: FoundFace, target_from_source: Float64[np.ndarray, "2 3"]) -> FoundFace:
+    """A found face in px of another picture, to which this one is scaled and shifted."""
     left, top, right, bottom = apply_affine(target_from_source, np.reshape(found.box_px, (2, 2))).ravel()
     eyes = apply_affine(target_from_source, found.eyes_px)
     return FoundFace((float(left), float(top), float(right), float(bottom)), eyes, found.score)
 
 
-def area(box: Box) -> float:
-    """Of a box (left, top, right, bottom)."""
+def box_area(box: Box) -> float:
+    """Area of a box (left, top, right, bottom), in squares of its unit."""
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
 def overlap(a: Box, b: Box) -> float:
-    """The part of the smaller box that lies in the other, in [0, 1]."""
-    shared = area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
-    return shared / max(min(area(a), area(b)), 1e-9)
+    """The fraction of the smaller box that lies in the other, in [0, 1]."""
+    shared = box_area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+    return shared / max(min(box_area(a), box_area(b)), 1e-9)

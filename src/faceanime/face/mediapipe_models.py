@@ -1,7 +1,7 @@
 """The networks inside mediapipe's wheel, as plain functions: silent, stateless, loaded when first needed.
 
-The landmark network is driven by a graph of our own that takes the view to look at, so that what it answers
-depends on that view alone and never on the pictures before. Each object serves one thread at a time.
+The landmark network runs in a graph of our own that takes the view to read, so that its output depends on that view
+alone and not on earlier pictures. Each object serves one thread at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.frames import Pixels
 
 MESH_VIEW_PX = 192
-"""The side of the picture that the landmark network reads."""
+"""Side of the picture that the landmark network reads."""
 
 _MESH_GRAPH = """
 input_stream: "image"
@@ -48,20 +48,20 @@ _stderr_lock = threading.Lock()
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Send what C++ writes to file descriptor 2 to nowhere.
+    """Discard what C++ writes to file descriptor 2.
 
-    TF-lite and absl log to the descriptor itself while a graph starts and first runs, and no setting of
-    theirs stops it.
+    TF-lite and absl log to the descriptor itself while a graph starts and first runs, and have no setting that stops
+    it.
     """
     with _stderr_lock:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, 2)
+            os.dup2(null, 2)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(null)
 
 
 def _blank(size_px: int) -> Pixels:
@@ -82,15 +82,15 @@ class MeshModel:
         finalize(self, self._graph.close)
 
     def read(self, view: Pixels) -> tuple[Float64[np.ndarray, "L 3"] | None, float]:
-        """Points in px of a 192 px `view` as the network counts them (z away from the viewer), and presence.
+        """Landmarks in px of a 192 px `view`, z away from the viewer, and the probability of a face, in [0, 1].
 
-        None where presence, in [0, 1], is below 0.5.
+        The landmarks are None if that is below 0.5.
         """
-        answer = self._graph.process({"image": np.ascontiguousarray(view), "roi": self._whole})
-        presence = float(getattr(answer, _PRESENCE))
-        if answer.landmarks is None:
+        output = self._graph.process({"image": np.ascontiguousarray(view), "roi": self._whole})
+        presence = float(getattr(output, _PRESENCE))
+        if output.landmarks is None:
             return None, presence
-        flat = (value for point in answer.landmarks.landmark for value in (point.x, point.y, point.z))
+        flat = (value for point in output.landmarks.landmark for value in (point.x, point.y, point.z))
         points = np.fromiter(flat, np.float64).reshape(-1, 3)
         check_shape("landmarks of MediaPipe", points, MEDIAPIPE.count, 3)
         return points * MESH_VIEW_PX, presence
@@ -98,7 +98,7 @@ class MeshModel:
 
 @dataclass(frozen=True, eq=False)
 class FoundFace:
-    """A face as the box detector sees it.
+    """A face that the box detector found.
 
     `box_px`: left, top, right, bottom; `eyes_px` (2,2): the subject's right eye, then the left; `score` in
     [0, 1].
@@ -114,7 +114,7 @@ class FoundFace:
 
 
 class BoxModel:
-    """BlazeFace (Bazarevsky et al., arXiv 1907.05047), for faces near the camera or in the full range."""
+    """The box detector BlazeFace (Bazarevsky et al., arXiv 1907.05047), for near faces or the full range."""
 
     def __init__(self, reach: Literal["near", "full"], lowest_score: float) -> None:
         with _quiet_stderr():
@@ -139,7 +139,7 @@ class BoxModel:
 
 
 class PersonModel:
-    """The selfie segmentation network, square input."""
+    """The selfie segmentation network, for square pictures."""
 
     def __init__(self) -> None:
         with _quiet_stderr():
@@ -150,5 +150,5 @@ class PersonModel:
         finalize(self, self._graph.close)
 
     def matte(self, pixels: Pixels) -> Float32[np.ndarray, "H W"]:
-        """How surely each pixel belongs to a person, in [0, 1], as smooth as the network's 256 px."""
+        """The probability that each pixel belongs to a person, in [0, 1], at the network's resolution of 256 px."""
         return np.array(self._graph.process(np.ascontiguousarray(pixels)).segmentation_mask, np.float32)

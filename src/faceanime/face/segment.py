@@ -1,4 +1,4 @@
-"""Which pixels belong to the person."""
+"""Segmentation of the person in a picture."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from faceanime.core.errors import check_shape
 from faceanime.face.mediapipe_models import PersonModel
 from faceanime.structures.frames import Pixels
 
-_MODEL_PX = 256
-_WINDOW_SHARE = 2.5 / _MODEL_PX  # the guided filter's radius: how far the network's matte may miss the edge
-_EDGE_CONTRAST = 0.05 * 255  # weaker colour steps are texture
+_RADIUS = 2.5 / 256
+"""Radius of the guided filter in longer sides of the picture: the matte of 256 px misses edges by 2.5 px. By eye."""
+_EDGE_CONTRAST = 0.05 * 255
+"""Contrast in levels below which a step is texture, not an edge; chosen by eye."""
 
 
 class PersonSegmenter:
-    """The network loaded once, for many pictures; one thread at a time."""
+    """The segmentation network, loaded once for many pictures; one thread at a time."""
 
     def __init__(self) -> None:
         self._model = PersonModel()
 
     def segment(self, pixels: Pixels) -> Float32[np.ndarray, "H W"]:
-        """How surely each pixel of a squarish crop (H,W,3) is the person's, in [0, 1].
+        """The alpha matte of a roughly square crop (H,W,3): the probability that a pixel belongs to the person, [0, 1].
 
-        The network's 256 px matte is laid along the edges of the full picture by a guided filter (He, Sun and
-        Tang, ECCV 2010), so that it follows the hair.
+        A guided filter (He, Sun and Tang, ECCV 2010) aligns the network's matte of 256 px with the edges of the full
+        picture, so that it follows the hair.
 
         Raises:
             ShapeError: if `pixels` is not (H,W,3).
         """
         check_shape("pixels", pixels, None, None, 3)
-        radius = max(1, round(_WINDOW_SHARE * max(pixels.shape[:2])))
+        radius = max(1, round(_RADIUS * max(pixels.shape[:2])))
         matte = cv2.ximgproc.guidedFilter(pixels, self._model.matte(pixels), radius, _EDGE_CONTRAST**2)
         return np.clip(matte, 0.0, 1.0)

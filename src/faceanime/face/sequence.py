@@ -1,4 +1,4 @@
-"""From a video's landmarks to its dynamics: fitted in chunks, so that memory does not grow with its length."""
+"""From a video's landmarks to its dynamics: fitted in chunks, in memory that does not grow with the length."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPo
 from faceanime.structures.landmarks import Landmarks
 
 CHUNK_FRAMES = 256
+"""Frames that are fitted at once; chosen by eye."""
 IDENTITY_FRAMES = 64
+"""Largest number of frames from which the identity is fitted, spread over the first chunk; chosen by eye."""
 DYNAMICS_SIZE_PX = 256
+"""Longer side of the picture of every fitted motion."""
 
 
 def fit_sequence(
@@ -55,7 +58,7 @@ def fit_sequence(
         frames = sum(len(valid) for valid, _ in chunks)
         remedy = "a video that shows a face of 40 px or more"
         raise NoFaceError(f"any of the {frames} frames of {where}", remedies=(remedy,))
-    dynamics = _joined(chunks, identity, frame_rate, DYNAMICS_SIZE_PX / picture_side_px, model)
+    dynamics = _concatenated(chunks, identity, frame_rate, DYNAMICS_SIZE_PX / picture_side_px, model)
     return smooth_dynamics(dynamics, model.part, smooth)
 
 
@@ -65,23 +68,23 @@ def _chunks(landmarks: Iterable[Landmarks | None]) -> Iterator[list[Landmarks | 
         yield chunk
 
 
-def _joined(
+def _concatenated(
     chunks: list[tuple[np.ndarray, FaceCoefficients | None]],
     identity: Float[np.ndarray, " K_id"],
     frame_rate: Fraction,
     factor: float,
     model: MorphableModel,
 ) -> Dynamics:
-    """All chunks as one sequence; lost frames repeat the nearest one that is known."""
+    """All chunks as one sequence; a lost frame repeats the nearest valid one."""
     valid = np.concatenate([v for v, _ in chunks])
     fitted = [c for _, c in chunks if c is not None]
     nearest = nearest_valid(valid)
-    known = np.cumsum(valid) - 1  # of a valid frame, its place among the fitted ones
+    fitted_index = np.cumsum(valid) - 1  # of each valid frame among the fitted ones
     pose = HeadPose.concatenate([c.pose for c in fitted])
     return Dynamics(
         identity=identity,
-        expression=np.concatenate([c.expression for c in fitted])[known[nearest]],
-        pose=pose[known[nearest]].resized(factor),
+        expression=np.concatenate([c.expression for c in fitted])[fitted_index[nearest]],
+        pose=pose[fitted_index[nearest]].resized(factor),
         frame_rate=frame_rate,
         valid=valid,
         picture_side_px=DYNAMICS_SIZE_PX,

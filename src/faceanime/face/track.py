@@ -1,8 +1,9 @@
-"""Following one face through a video, frame by frame, in constant memory."""
+"""Tracking of one face through a video, frame by frame, in constant memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,24 +11,33 @@ from faceanime.core.concurrency import prefetch
 from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
 from faceanime.face.config import TrackConfig
 from faceanime.face.detect import LandmarkDetector
-from faceanime.face.landmark_view import Place, Reading, place_of
+from faceanime.face.landmark_view import VIEW_PER_BOX, Place, Reading, place_of
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
 
-# The view follows the head, but not its noise: at this deviation (face sizes, log size, radians) it goes half
-# the way, far less below. Measured: with a view set anew each frame a still face jitters by 13 % more.
-_SOFT_DEVIATION = 0.05
 
-_JUMP = 0.5  # a face that moves by more of its size, or grows by more, from one frame to the next: a cut
-_REACH_GROWTH = 0.1  # how much farther off, per lost frame, a found face may be and still be ours
+@dataclass(frozen=True)
+class _FollowRule:
+    """How the view follows a face; distances in sizes of the face, in log size and in radians. Chosen by eye."""
+
+    half_gain: float = 0.05
+    """Distance at which the view goes half the way to the head, and far less below, so that it does not follow noise.
+    Measured: with a view set anew in each frame a still face jitters by 13 % more."""
+    cut: float = 0.5
+    """Distance from one frame to the next beyond which it is another face: a cut."""
+    reach_growth: float = 0.1
+    """Growth of that distance for each frame in which the face was lost."""
+
+
+_FOLLOW = _FollowRule()
 
 
 class LandmarkTracker:
-    """Follows the face chosen in the first frame that has one; loses it, finds it again, never gives up.
+    """Follows the face that is chosen in the first frame that has it, and finds it again whenever it is lost.
 
-    The landmarks of a frame depend on that frame, on the anchor's, and on where the view stands, which earlier
-    frames moved: there is no filter in time, hence no lag.
+    The landmarks of a frame depend on that frame, on the anchor, and on the view, which follows earlier frames. No
+    filter in time is applied, hence no lag.
     """
 
     def __init__(
@@ -42,11 +52,10 @@ class LandmarkTracker:
     def track(
         self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
     ) -> Iterator[Landmarks | None]:
-        """The landmarks of each frame, None where the face is lost. Each call starts afresh.
+        """The landmarks of each frame, None where the face is lost. Calls are independent.
 
-        `found` is told how many faces each frame shows that is searched, until one is chosen. While some frames are
-        pinned, later ones are read, in a thread of their own: up to twice `anchor.CHUNK_FRAMES` ahead, of which small
-        views alone are kept.
+        `found` receives the number of faces of each searched frame until one is chosen. Frames are read in a thread of
+        their own, up to twice `anchor.CHUNK_FRAMES` ahead of those that are pinned; only small views of them are kept.
         """
         read = self.read(frames, found)
         if not self._config.anchored:
@@ -58,7 +67,7 @@ class LandmarkTracker:
         return self.pinned(prefetch(views, CHUNK_FRAMES))
 
     def pinned(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
-        """The landmarks of frames that were `read` before, pinned to an anchor if the settings say so."""
+        """The landmarks of frames that `read` has read, pinned to an anchor if the settings say so."""
         if not self._config.anchored:
             return (None if view is None else view.landmarks for view in views)
         return anchored(views, self._model)
@@ -66,7 +75,7 @@ class LandmarkTracker:
     def read(
         self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
     ) -> Iterator[tuple[Frame, Landmarks | None]]:
-        """Each frame, as it comes, with what the detector reads in it; else as `track`."""
+        """Each frame with the landmarks that the detector reads in it; else as `track`."""
         place: Place | None = None
         lost = 0
         for frame in frames:
@@ -84,16 +93,19 @@ class LandmarkTracker:
             yield frame, Landmarks(reading.points_image, reading.presence)
 
     def _read_near(self, pixels: Pixels, place: Place) -> Reading | None:
-        """The landmarks in the view, unless they belong to a face elsewhere."""
+        """The landmarks in the view, None if they belong to another face."""
         reading = self._detector.read(pixels, place)
-        if reading is None or _distance(place, place_of(reading.points_image, self._detector.schema)) > _JUMP:
+        if (
+            reading is None
+            or _distance(place, place_of(reading.points_image, self._detector.schema)) > _FOLLOW.cut
+        ):
             return None
         return reading
 
     def _search(
         self, pixels: Pixels, last: Place | None, lost: int, found: Callable[[int], None] | None
     ) -> Place | None:
-        """Where the followed face is now, or the chosen one if there is none yet."""
+        """The place of the followed face, or of the chosen one if none is followed yet; None if it is not found."""
         found_faces = self._detector.detect(pixels, small_faces=False)
         places = [place_of(face.points_image, self._detector.schema) for face in found_faces]
         if last is None:
@@ -101,7 +113,7 @@ class LandmarkTracker:
                 found(len(places))
             index = 0 if self._config.face == "largest" else self._config.face
             return places[index] if index < len(places) else None
-        return _nearest(places, last, _JUMP + _REACH_GROWTH * lost)
+        return _nearest(places, last, _FOLLOW.cut + _FOLLOW.reach_growth * lost)
 
 
 def _nearest(places: Sequence[Place], last: Place, reach: float) -> Place | None:
@@ -110,16 +122,16 @@ def _nearest(places: Sequence[Place], last: Place, reach: float) -> Place | None
 
 
 def _distance(a: Place, b: Place) -> float:
-    """How far a head moved or grew, in sizes of the face."""
+    """Distance between two places of a head: its shift in sizes of the face or its growth in log size, if larger."""
     shift = np.hypot(b.center_px[0] - a.center_px[0], b.center_px[1] - a.center_px[1])
-    return float(max(1.5 * shift / a.side_px, abs(np.log(b.side_px / a.side_px))))
+    return float(max(VIEW_PER_BOX * shift / a.side_px, abs(np.log(b.side_px / a.side_px))))
 
 
 def _follow(view: Place, head: Place) -> Place:
-    """Move the view toward the head, the more the farther it is off."""
+    """Move the view toward the head, by a share that grows with the distance."""
     turn = (head.roll_rad - view.roll_rad + np.pi) % (2.0 * np.pi) - np.pi
-    off = max(_distance(view, head), abs(turn))
-    gain = off**2 / (off**2 + _SOFT_DEVIATION**2)
+    distance = max(_distance(view, head), abs(turn))
+    gain = distance**2 / (distance**2 + _FOLLOW.half_gain**2)
     x, y = (v + gain * (h - v) for v, h in zip(view.center_px, head.center_px, strict=True))
     side = view.side_px * (head.side_px / view.side_px) ** gain
     return Place((float(x), float(y)), float(side), float(view.roll_rad + gain * turn))
