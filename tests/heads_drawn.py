@@ -14,7 +14,7 @@ SKIN, WHITE, IRIS = (205, 160, 140), (240, 240, 240), (30, 25, 20)
 
 
 def drawn_face(model: MorphableModel) -> FaceCoefficients:
-    """Where the head of `draw_portrait` is."""
+    """The face of `draw_portrait`."""
     return face_of(model, pose_of(4, -2, 3, scale=100, at=(200, 170)))
 
 

@@ -1,4 +1,4 @@
-"""What only recorded clips can show; runs with `pytest --data=DIR` (clips.csv and clips/ in it)."""
+"""Tests on recorded clips; they run with `pytest --data=DIR` (clips.csv and clips/ in it)."""
 
 import csv
 from pathlib import Path

@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][\w.-]*")
 FILE_NAME = re.compile(r"`((?:[\w-]+/)*[\w-]+\.py)`")
 CODE_FOLDERS = ("", "src/faceanime")
-"""Where a file name in a page may begin."""
+"""Prefixes of file names in pages."""
 
 
 def name_of(page: Path) -> str:

@@ -26,7 +26,7 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> dict[str, Any]:
-    """What the page's code defines, run top to bottom in a folder that holds a portrait and a driver's file."""
+    """The names that the page's code defines, run in a folder that holds a portrait and a driver's file."""
     folder = tmp_path_factory.mktemp("extending")
     write_image(folder / "portrait.png", astronaut)
     (folder / "words.jaw.txt").write_text("\n".join(f"{v:.2f}" for v in np.linspace(0, 0.6, 6)))

@@ -43,7 +43,7 @@ LOCAL = "a, b = socket.socketpair(); a.sendall(b'x'); b.recv(1)"
 
 @dataclass(frozen=True)
 class Watched:
-    """What a child process did; `traced` is None where strace is not available."""
+    """The actions of a child process; `traced` is None where strace is not available."""
 
     ended: subprocess.CompletedProcess[str]
     guarded: list[dict[str, str]]
@@ -136,7 +136,7 @@ def test_all_verbs_work_without_a_route(every_verb: Watched, statuses: dict[str,
 
 
 def test_onnxruntime_keeps_no_record_of_its_use(work: Path, statuses: dict[str, int]) -> None:
-    """Where it may send usage data, it queues them in the user's cache, with or without a network."""
+    """Its telemetry would be queued in the user's cache, with or without a network."""
     kept = [
         path
         for path in (work / "home").rglob("*")

@@ -1,4 +1,4 @@
-"""What a terminal shows, what a pipe gets, and how Ctrl-C and its like stop work."""
+"""Progress on a terminal and on a pipe, and the signals, such as Ctrl-C, that stop work."""
 
 from __future__ import annotations
 

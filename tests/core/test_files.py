@@ -111,10 +111,10 @@ def test_a_folder_is_made_unless_a_file_is_in_the_way(tmp_path: Path) -> None:
             make_folder(tmp_path / name)
 
 
-def test_what_came_in_the_way_meanwhile_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_folder_that_appears_before_the_output_is_moved_there_is_kept(tmp_path: Path) -> None:
     frames = tmp_path / "frames"
-    told = pytest.raises(OutputError, match=f"cannot write {frames}: .*; choose another place")
-    with told, atomic_output(frames, folder=True):
+    refused = pytest.raises(OutputError, match=f"cannot write {frames}: .*; choose another place")
+    with refused, atomic_output(frames, folder=True):
         frames.mkdir()
         (frames / "mine").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["frames", "mine"]

@@ -1,4 +1,4 @@
-"""Work says how far it is, and stops when told to."""
+"""Work reports its progress and stops when it is cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of shards: what was written is read, the same samples give the same bytes, a damaged one is told."""
+"""Laws of shards: samples survive a round trip, equal samples give equal bytes, a damaged shard is reported."""
 
 from __future__ import annotations
 

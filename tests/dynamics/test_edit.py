@@ -34,7 +34,7 @@ RATE = Fraction(25)
 
 
 def strength_of(motion: Dynamics, name: str, model: MorphableModel) -> np.ndarray:
-    """How strongly each frame shows an axis that alone is in the motion."""
+    """The strength of an axis in each frame of a motion that has no other."""
     axis = model.axis(name)
     return np.asarray(motion.expression @ axis / (axis @ axis))
 
@@ -153,7 +153,7 @@ def test_the_models_axes_and_the_heads_do_not_clash(model: MorphableModel) -> No
 
 
 def wild(model: MorphableModel, seed: int = 0, frames: int = 12) -> Dynamics:
-    """Somebody, doing anything."""
+    """A random person with random expressions and poses."""
     rng = np.random.default_rng(seed)
     expression = rng.normal(size=(frames, model.expression_count))
     return driver_of(model, random_poses(rng, frames), expression, rng.normal(size=model.identity_count))

@@ -152,7 +152,7 @@ def test_an_untrained_lstm_stays_where_it_is(model: MorphableModel, with_target:
 
 
 def test_the_timer_counts_down_to_the_target() -> None:
-    """Told (d_T - d) / (T - t + 1), a network that obeys walks a straight line and arrives."""
+    """A network that adds its input (d_T - d) / (T - t + 1) moves in a straight line and arrives at the target."""
     lstm = LstmPredictor(4, LstmConfig(width=8))
     states, target = torch.zeros(1, 1, 4), torch.ones(1, 4)
     heard = []

@@ -1,4 +1,4 @@
-"""What the weights that come along imagine: alive for a minute, closed loops, ways that end where they should."""
+"""Motions imagined with the bundled weights: lively for a minute, closed loops, paths that end at their targets."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def face(model: MorphableModel) -> FaceCoefficients:
 
 
 def steps_of(motion: Dynamics) -> np.ndarray:
-    """How far expression and head (in degrees) move from each frame to the next, the last to the first: (T,2)."""
+    """Changes of expression and of head (degrees) from each frame to the next, the last to the first: (T,2)."""
     expression = np.linalg.norm(np.roll(motion.expression, -1, axis=0) - motion.expression, axis=1)
     turned = angle_between(np.roll(motion.pose.rotation, -1, axis=0), motion.pose.rotation)
     return np.stack([expression, np.degrees(turned)], axis=1)

@@ -59,7 +59,7 @@ def assert_rotations(motion: Dynamics) -> None:
 
 
 def turning_deg(motion: Dynamics) -> np.ndarray:
-    """How far the head turns from each frame to the next."""
+    """Turn of the head from each frame to the next."""
     return np.degrees(angle_between(motion.pose.rotation[:-1], motion.pose.rotation[1:]))
 
 

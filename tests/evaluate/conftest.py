@@ -1,4 +1,4 @@
-"""What several tests of evaluation share."""
+"""Fixtures that several tests of evaluation share."""
 
 import pytest
 

@@ -123,7 +123,7 @@ def test_a_wrong_file_gives_one_line(tmp_path: Path, pictures: np.ndarray) -> No
         (FidFeatures, small, r"takes \(N, 3, 64, 64\).*, expected \(N, 3, 299, 299\)"),
         (FidFeatures, two_inputs, "takes .* and .*, expected"),
         (FidFeatures, double, r"tensor\(double\), expected"),
-        (FidFeatures, outputs, r"gives 2 outputs \(y, z\), expected one"),
+        (FidFeatures, outputs, r"has 2 outputs \(y, z\), expected one"),
         (FvdFeatures, one_input, r"expected \(N, 3, 16, 224, 224\)"),
     ):
         with pytest.raises(WeightsError, match=words) as caught:

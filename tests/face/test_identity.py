@@ -1,4 +1,4 @@
-"""Recognisers: faces are put where each network wants them, and people are told apart."""
+"""Recognisers: faces are aligned as each network needs them, and people are distinguished."""
 
 import csv
 import itertools

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a portrait, a motion, and a real video with sound; made once a session."""
+"""Fixtures of the end-to-end tests: a portrait, a motion, and a real video with sound; made once a session."""
 
 from __future__ import annotations
 

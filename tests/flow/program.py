@@ -21,7 +21,7 @@ PROGRAM = Path(sys.executable).with_name("faceanime")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended."""
+    """The outcome of a command."""
 
     status: int
     out: str

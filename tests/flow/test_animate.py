@@ -45,7 +45,7 @@ HAIR = slice(33, 63), slice(115, 207)
 
 
 def most_moved(frames: np.ndarray, still: np.ndarray, zone: tuple[slice, slice]) -> float:
-    """How far a zone of any frame is from the picture, in levels of 255."""
+    """Largest difference of a zone of any frame from the picture, in levels of 255."""
     return max(difference(frame[zone], still[zone]) for frame in frames)
 
 
@@ -58,7 +58,7 @@ def repeated(motion: Dynamics, frame: int, times: int) -> Dynamics:
 
 
 def heard_at_s(path: Path) -> float:
-    """When the first loud sound begins."""
+    """Time at which the first loud sound begins."""
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.audio[0]):
             loud = np.abs(frame.to_ndarray()).max(axis=0) > 0.3

@@ -1,4 +1,4 @@
-"""What cannot be done is refused in one line, with status 2; nothing is left behind and nothing harmed."""
+"""Bad input is refused in one line with status 2; no output is left behind and no file is harmed."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_what_is_no_human_face_is_animated_or_refused_in_a_line(
 
 
 def unprivileged() -> list[str]:
-    """What to put before a command so that file rights bind it, even when root runs the tests."""
+    """Words before a command that make file permissions bind it, even if root runs the tests."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:

@@ -1,4 +1,4 @@
-"""`faceanime predict` and `faceanime morph`: from one picture to a motion that nobody filmed."""
+"""`faceanime predict` and `faceanime morph`: from one picture to an imagined motion."""
 
 from __future__ import annotations
 

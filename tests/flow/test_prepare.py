@@ -26,7 +26,7 @@ from faceanime.train.data.videos import split_of
 SIZE = 128
 CONFIG = PrepareConfig(size=SIZE, min_s=0.4, shard_samples=2)
 SHOTS = ((14, 1.0, False), (12, 1.2, True), (6, 1.0, False))
-"""Of the video with cuts: frames, scale, and whether it is mirrored and darker. The last one is too short."""
+"""Segments of the video with cuts: frames, scale, and whether it is mirrored and darker. The last is too short."""
 
 
 class Stopping(SilentProgress):

@@ -50,9 +50,9 @@ LIMITS = {
     "softness": 1.10,  # 1.034
     "L1 far from the face": 1.9,  # 1.57
 }
-"""What is measured may not exceed. Noise is what the numbers move by when the frames go through JPEG (quality 90 and
-95) or get Gaussian noise of one grey level: at most 0.007 px, 0.010, 0.003 and 0.12 degrees, 0.03 of softness. The
-limits stand about three to ten times as far off, and below what the damage at the end of this file does."""
+"""Upper limits of the measurements. JPEG compression of the frames (quality 90 and 95) or Gaussian noise of one grey
+level changes them by at most 0.007 px, 0.010, 0.003 and 0.12 degrees, 0.03 of softness. The limits are about three to
+ten times as far above the measured values, and below the values under the damage at the end of this file."""
 
 Pictures = Mapping[str, list[np.ndarray]]  # by motion
 

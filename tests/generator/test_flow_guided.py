@@ -64,8 +64,8 @@ def test_a_shut_gate_keeps_every_bit(part: WindowPart) -> None:
     assert not torch.equal(face.image[..., 1::2], tensors[0][..., 1::2])
 
 
-def test_what_is_told_is_the_difference_of_the_priors() -> None:
-    """E(p_t) - E(p_s): priors that are equal say nothing, whatever they are."""
+def test_priors_condition_the_network_by_their_difference() -> None:
+    """By E(p_t) - E(p_s): any two equal priors give the same picture."""
     network, tensors = shaken(1), given(SMALL, "mouth")
     still = [network("mouth", *tensors[:3], prior, prior).image for prior in tensors[3:]]
     assert torch.equal(*still)

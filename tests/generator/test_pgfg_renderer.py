@@ -40,7 +40,7 @@ def drawer_of(portrait: Portrait, model: MorphableModel, network: Pgfg) -> PgfgD
 
 @pytest.fixture(scope="module")
 def inside(portrait: Portrait, model: MorphableModel) -> np.ndarray:
-    """What of the portrait the window shows: (H,W)."""
+    """Mask (H,W) of the portrait's pixels that the window shows."""
     face = portrait.face
     points = model_points(face.coefficients, face.residual, model)
     window = face_window(points, face.coefficients.pose, SMALL.size_px, model)

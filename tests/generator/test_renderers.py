@@ -1,4 +1,4 @@
-"""Which weights a choice of renderer and quality means."""
+"""Weights that are loaded for each choice of renderer and quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the weights that come along make of a real face: a small mend of its mouth, lids that close."""
+"""The bundled weights on a real face: small repairs of the mouth, and lids that close."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def test_an_opened_mouth_and_closed_lids(quality: Quality, model: MorphableModel
     tracks = {name: [(0.0, 0.0), (1.0, 1.0)] for name in ("jaw_open", "blink_right", "blink_left")}
     motion = motion_from_keyframes(tracks, 1.0, Fraction(2), model)
     dynamics = animators[0].retarget(portrait, motion)
-    plain, mended = ([*animator.render(portrait, dynamics)][-1] for animator in animators)
+    plain, repaired = ([*animator.render(portrait, dynamics)][-1] for animator in animators)
 
     face, own = dynamics[len(dynamics) - 1], portrait.face
     after, before = (model_points(one, own.residual, model) for one in (face, own.coefficients))
     maker = WindowMaker(model, WindowSizes())
     windows, sources = maker.windows(after, face.pose), maker.windows(before, own.coefficients.pose)
     for name, most in (("mouth", 15.0), ("right_eye", 40.0), ("left_eye", 40.0)):
-        told = maker.conditions(name, (sources[name], before), (windows[name], after))
-        is_open, cuts = told.gate > 0.5, [windows[name].cut(picture) for picture in (plain, mended)]
+        conditions = maker.conditions(name, (sources[name], before), (windows[name], after))
+        is_open, cuts = conditions.gate > 0.5, [windows[name].cut(picture) for picture in (plain, repaired)]
         old, new = (cut.astype(np.float32) for cut in cuts)
         assert 1.0 < np.abs(new - old)[is_open].mean() < most
         edges = [sharpness(cut / 127.5 - 1.0)[is_open].sum() for cut in (old, new)]
         assert 0.6 < edges[1] / edges[0] < 1.2
         if name != "mouth":
-            eye, lids = (is_open & (told.maps[..., part] > 0.5) for part in (EYE, LIDS))
+            eye, lids = (is_open & (conditions.maps[..., part] > 0.5) for part in (EYE, LIDS))
             assert new[eye].mean() < 0.85 * old[eye].mean()
             assert np.abs(new[lids].mean(axis=0) - old[lids].mean(axis=0)).max() < 16.0

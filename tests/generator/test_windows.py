@@ -36,7 +36,7 @@ def points_of(face: FaceCoefficients, model: MorphableModel) -> np.ndarray:
     return model_points(face, np.zeros(model.mean.shape), model)
 
 
-def told(
+def conditions_of(
     name: WindowName,
     maker: WindowMaker,
     source: FaceCoefficients,
@@ -78,7 +78,7 @@ def test_it_moves_turns_and_grows_with_the_head(maker: WindowMaker, model: Morph
 def test_the_maps_say_what_each_pixel_is(maker: WindowMaker, model: MorphableModel) -> None:
     source = face_of(model, pose_of())
     target = face_of(model, pose_of(), expression=axes_of(model, jaw_open=1.0))
-    mouth = told("mouth", maker, source, target, model).maps
+    mouth = conditions_of("mouth", maker, source, target, model).maps
     assert mouth.shape == (128, 128, len(MAPS))
     assert np.abs(mouth).max() <= 1.0 + 1e-6
     one_of = mouth[..., [LIPS, INSIDE, LIDS, EYE, SKIN]].sum(axis=-1)
@@ -86,11 +86,11 @@ def test_the_maps_say_what_each_pixel_is(maker: WindowMaker, model: MorphableMod
     assert 300 < mouth[..., INSIDE].sum() < mouth[..., LIPS].sum() + 3000
     assert mouth[..., LIDS].sum() == mouth[..., EYE].sum() == 0
     assert mouth[64:90, 64, INSIDE].any()
-    eye = told("right_eye", maker, source, target, model).maps
+    eye = conditions_of("right_eye", maker, source, target, model).maps
     assert eye[..., LIDS].sum() > 100
     assert eye[..., EYE].sum() > 50
     # x runs to the subject's left, the picture's right; y up
-    face = told("face", maker, source, target, model).maps
+    face = conditions_of("face", maker, source, target, model).maps
     shown = face[..., SHOWN] > 0
     assert (np.diff(face[60, shown[60], 0]) > -1e-3).all()
     assert face[20, 64, 1] > face[100, 64, 1]
@@ -100,10 +100,10 @@ def test_one_network_serves_both_eyes(maker: WindowMaker, model: MorphableModel)
     """A symmetric face has two equal eyes, and two mirrored halves."""
     source = face_of(model, pose_of())
     target = face_of(model, pose_of(), expression=axes_of(model, blink_left=0.7, blink_right=0.7))
-    right, left = (told(name, maker, source, target, model) for name in EYES)
+    right, left = (conditions_of(name, maker, source, target, model) for name in EYES)
     assert np.abs(right.maps - left.maps).mean() < 0.02
     assert np.abs(right.gate - left.gate).mean() < 0.02
-    face = told("face", maker, source, target, model).maps
+    face = conditions_of("face", maker, source, target, model).maps
     assert np.abs(mirrored_maps(face) - face).mean() < 0.02
 
 
@@ -113,13 +113,13 @@ def test_at_rest_every_gate_is_shut(maker: WindowMaker, model: MorphableModel) -
     moved_away = face_of(model, pose_of(8, -3, 5, scale=170, at=(60, 200)), expression=expression)
     for target in (source, moved_away):
         for name in WINDOWS:
-            assert not told(name, maker, source, target, model).is_open, name
+            assert not conditions_of(name, maker, source, target, model).is_open, name
 
 
 def test_gates_open_where_geometry_fails(maker: WindowMaker, model: MorphableModel) -> None:
     source = face_of(model, pose_of())
     talking = face_of(model, pose_of(), expression=axes_of(model, jaw_open=0.8, blink_right=1.0))
-    mouth, eye = (told(name, maker, source, talking, model) for name in ("mouth", "right_eye"))
+    mouth, eye = (conditions_of(name, maker, source, talking, model) for name in ("mouth", "right_eye"))
     for conditions, channels in ((mouth, [INSIDE, LIPS]), (eye, [EYE, LIDS])):
         gate, side = conditions.gate, len(conditions.gate)
         assert gate[conditions.maps[..., channels].any(axis=-1)].mean() > 0.9
@@ -128,15 +128,15 @@ def test_gates_open_where_geometry_fails(maker: WindowMaker, model: MorphableMod
         for edge in (gate[0], gate[-1], gate[:, 0], gate[:, -1]):
             assert not edge.any()
         assert side in (128, 64)
-    assert not told("left_eye", maker, source, source, model).is_open
-    turned = told("face", maker, face_of(model, pose_of(-25)), face_of(model, pose_of(25)), model)
+    assert not conditions_of("left_eye", maker, source, source, model).is_open
+    turned = conditions_of("face", maker, face_of(model, pose_of(-25)), face_of(model, pose_of(25)), model)
     far = turned.gate[:, :64].sum(), turned.gate[:, 64:].sum()
     assert far[0] > 2 * far[1]  # the cheek that comes to view: his right, our left, looking to his left
     assert (turned.maps[..., STRETCH][turned.gate > 0.9] > 0.1).mean() > 0.9
 
 
 def test_own_teeth_stay(maker: WindowMaker, model: MorphableModel) -> None:
-    """Inside the mouth the gate is shut where they are; lips beside them may still be mended."""
+    """The gate of the mouth is closed where they are visible; lips beside them may still be repaired."""
     source, target = (
         face_of(model, pose_of()),
         face_of(model, pose_of(), expression=axes_of(model, jaw_open=0.8)),
@@ -161,7 +161,7 @@ def test_places_are_where_a_window_looks(maker: WindowMaker, model: MorphableMod
 
 
 def test_a_cut_and_a_paste_are_at_the_same_place(maker: WindowMaker, model: MorphableModel) -> None:
-    """What was added through a window is what the window then shows."""
+    """A cut after a paste returns the pasted change."""
     y, x = (np.mgrid[:64, :64] + 0.5) / 64
     change = (60 * np.sin(np.pi * x) ** 2 * np.sin(np.pi * y) ** 2 * (1 + 0.5 * x))[..., None] * [1, 0.5, -1]
     for scale in (40.0, 100.0, 400.0):
@@ -226,7 +226,7 @@ def test_light_keeps_fine_detail_and_leaves_the_rest() -> None:
 def test_light_changes_as_a_head_turns_and_not_at_rest(maker: WindowMaker, model: MorphableModel) -> None:
     source, before = face_of(model, pose_of()), None
     for yaw in np.arange(0.0, 25.0, 0.5):
-        conditions = told("light", maker, source, face_of(model, pose_of(float(yaw))), model)
+        conditions = conditions_of("light", maker, source, face_of(model, pose_of(float(yaw))), model)
         if before is None:
             assert not conditions.is_open
         else:
@@ -244,7 +244,7 @@ def test_an_eye_that_turns_away_is_left_to_geometry(maker: WindowMaker, model: M
     opened: dict[WindowName, list[float]] = {name: [] for name in EYES}
     for yaw in np.arange(0.0, 60.0, 1.0):
         target = face_of(model, pose_of(float(yaw)), expression=shut)
-        gates = {name: told(name, maker, source, target, model).gate for name in EYES}
+        gates = {name: conditions_of(name, maker, source, target, model).gate for name in EYES}
         for name, gate in gates.items():
             opened[name].append(float(gate.max()))
             if before is not None:
@@ -261,12 +261,12 @@ def test_light_does_not_change_with_what_is_said(maker: WindowMaker, model: Morp
     blink = {"blink_left": 1.0, "blink_right": 1.0}
     for axes in ({"jaw_open": 0.8}, {"smile": 1.0}, {"pucker": 1.0}, {"brow_raise": 1.0}, blink):
         target = face_of(model, pose_of(), expression=axes_of(model, **axes))
-        assert not told("light", maker, source, target, model).is_open, axes
+        assert not conditions_of("light", maker, source, target, model).is_open, axes
 
 
 def test_light_leaves_lips_mouth_and_eyes_alone(maker: WindowMaker, model: MorphableModel) -> None:
     target = face_of(model, pose_of(15), expression=axes_of(model, jaw_open=0.8))
-    conditions = told("light", maker, face_of(model, pose_of()), target, model)
+    conditions = conditions_of("light", maker, face_of(model, pose_of()), target, model)
     held = conditions.maps[..., [LIPS, INSIDE, EYE]].max(axis=-1) > 0
     assert held.sum() > 50
     assert not conditions.gate[held].any()
@@ -307,7 +307,7 @@ def test_a_picture_is_shown_as_far_as_its_weight() -> None:
 def test_a_turning_head_opens_its_gate_little_by_little(maker: WindowMaker, model: MorphableModel) -> None:
     source, before = face_of(model, pose_of()), None
     for yaw in np.arange(0.0, 25.0, 0.5):
-        gate = told("face", maker, source, face_of(model, pose_of(float(yaw))), model).gate
+        gate = conditions_of("face", maker, source, face_of(model, pose_of(float(yaw))), model).gate
         if before is not None:
             assert np.abs(gate - before).max() < 0.5, yaw
         before = gate

@@ -42,11 +42,11 @@ Numbers = Mapping[str, np.ndarray]
 
 
 class GoldenMismatchError(AssertionError):
-    """What is drawn or computed is not what is stored."""
+    """A drawn or computed result differs from the stored one."""
 
 
 def edges_of(picture: Picture) -> np.ndarray:
-    """Which pixels (H,W) of a picture (H,W,3) lie at an edge."""
+    """Mask (H,W) of the pixels of a picture (H,W,3) that lie at an edge."""
     around = np.ones((3, 3), np.uint8)
     step = cv2.dilate(picture, around).astype(np.int16) - cv2.erode(picture, around)
     return cv2.dilate((step.max(axis=-1) > EDGE_STEP).astype(np.uint8), around).astype(bool)
@@ -58,7 +58,7 @@ def differences_of(actual: Picture, expected: Picture) -> np.ndarray:
 
 
 def faults_of(actual: Picture, expected: Picture) -> list[str]:
-    """What is wrong with a picture (H,W,3), in words; nothing where it agrees within the tolerances."""
+    """Differences of a picture (H,W,3) from the stored one, in words; none if it agrees within the tolerances."""
     if actual.dtype != np.uint8 or actual.shape != expected.shape:
         return [f"is {actual.dtype} of shape {actual.shape}, expected uint8 of {expected.shape}"]
     difference, edges = differences_of(actual, expected), edges_of(expected)
@@ -105,7 +105,7 @@ def difference_sheet(actual: Picture, expected: Picture) -> Picture:
 
 
 def wrong_numbers(actual: Numbers, expected: Numbers, tolerance: Mapping[str, float]) -> list[str]:
-    """What is wrong with named arrays, in words; `tolerance` is the largest difference allowed of each."""
+    """Differences of named arrays from the stored ones, in words; `tolerance` bounds the difference of each."""
     if actual.keys() != expected.keys():
         return [f"holds {sorted(actual)}, expected {sorted(expected)}"]
     faults = []

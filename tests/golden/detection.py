@@ -1,4 +1,4 @@
-"""What is found in pictures of the astronaut: landmarks and matte, from which all golden portraits are made."""
+"""Detections in pictures of the astronaut: landmarks and matte, from which all golden portraits are made."""
 
 from comparison import Golden
 from studio import Studio, matte_picture

@@ -1,4 +1,4 @@
-"""What is drawn for the golden pictures; frames and targets are chosen so that each shows what its name says."""
+"""Scenes of the golden pictures; frames and targets are chosen so that each shows what its name says."""
 
 from __future__ import annotations
 

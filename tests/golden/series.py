@@ -35,13 +35,13 @@ READ = {
     "place": 1e-3,
 }
 """Bounds on what is read from frames: on other CPUs networks and the optical flow place landmarks some hundredths of a
-pixel elsewhere, and the fit passes that on. With AVX2 and FMA switched off: 0.16 in the least sure expression."""
+pixel elsewhere, and the fit passes that on. With AVX2 and FMA switched off: up to 0.16 in an expression."""
 IMAGINED = {**COMPUTED, "expression": 2e-2, "rotation": 1e-3, "log_scale": 1e-3}
 """Bounds on what networks in single precision draw, each window from the end of the one before."""
 
 
 def fit(studio: Studio, subject: str) -> dict[str, np.ndarray]:
-    """What is made of given landmarks."""
+    """Fit a portrait to given landmarks."""
     portrait = studio.portrait(subject)
     return numbers_of(studio.targets(portrait, [{}])) | {"residual": portrait.face.residual}
 

@@ -56,7 +56,7 @@ RendererName = Literal["geometric", "moving-background", "fast", "quality", "pgf
 """The geometric renderer, the same without a still background, flow in two qualities, the paper's generator."""
 
 HEAD = ("yaw_deg", "pitch_deg", "roll_deg", "right_px", "down_px", "scale")
-"""What a target may say of the head, relative to the portrait's own; all else are the model's axes."""
+"""Names of a target's head motion, relative to the portrait's own; all other names are the model's axes."""
 Target = dict[str, float]
 
 TINY = PgfgConfig(size_px=64, width=4, widest=16, latent=8)
@@ -140,7 +140,7 @@ class Studio:
 
     @cached_property
     def _pgfg(self) -> Path:
-        """A small network that nobody trained, its weights made stronger: its pictures depend on the priors."""
+        """A small untrained network with weights scaled up, so that its pictures depend on the priors."""
         torch.manual_seed(0)
         network = Pgfg(TINY)
         with torch.no_grad():
@@ -154,7 +154,7 @@ class Studio:
     # -- who is drawn
 
     def _detected(self, subject: str) -> Portrait:
-        """What the detector, the fit and the segmenter make of a picture of the astronaut."""
+        """A picture of the astronaut as detected, fitted and segmented."""
         return Animator(AnimatorConfig(), self.model).portrait(ASTRONAUTS[subject])
 
     def _portrait(self, subject: str) -> Portrait:
@@ -185,7 +185,7 @@ class Studio:
         return self._given(picture, fitted(placed, self.model), matte)
 
     def _clay_portrait(self) -> Portrait:
-        """Somebody of clay, half turned away, before a bright wall, with a mouth that is a little open."""
+        """A clay face, half turned away, before a bright wall, with a slightly open mouth."""
         rng = np.random.default_rng(5)
         face = face_of(
             self.model,
@@ -205,7 +205,7 @@ class Studio:
         return self._given(picture, fitted(face, self.model), soft[..., 0])
 
     def _given(self, picture: Picture, face: FittedFace, matte: Picture) -> Portrait:
-        """A portrait whose face nobody has to find."""
+        """A portrait whose face is given, not detected."""
         points = landmarks_of(face.coefficients, self.model).astype(np.float32)
         return Portrait(picture, Landmarks(points, 1.0), face, matte.astype(np.float32), 0)
 
@@ -251,7 +251,7 @@ class Studio:
         return waving(self.model, seed)
 
     def edited(self, *options: str | Path) -> Dynamics:
-        """What `faceanime edit` makes."""
+        """A motion made by `faceanime edit`."""
         path = self._folder / "edited.motion.safetensors"
         assert cli.main(["edit", *map(str, options), "-o", str(path)]) == 0
         return load_motion(path)

@@ -1,4 +1,4 @@
-"""Faces are found where they were found before, and persons told from what is behind them."""
+"""Faces are found where they were found before, and persons are separated from the background as before."""
 
 import pytest
 from comparison import Golden

@@ -17,7 +17,7 @@ def part_of(name: str) -> str:
 
 
 def moved_by(model: MorphableModel, name: str) -> np.ndarray:
-    """How the axis at full strength moves the vertices."""
+    """Displacement of the vertices by the axis at strength 1."""
     return np.asarray(model.expression_basis @ model.axis(name))
 
 

@@ -61,7 +61,7 @@ def skin() -> np.ndarray:
 
 
 def edges_of(triangles: np.ndarray) -> Counter[Edge]:
-    """How many triangles lie on each edge."""
+    """Number of triangles at each edge."""
     return Counter(frozenset((int(t[i]), int(t[i - 1]))) for t in triangles for i in range(3))
 
 

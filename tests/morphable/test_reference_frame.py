@@ -60,7 +60,7 @@ def test_pitch_and_roll_are_judged_by_how_the_head_is_usually_held(model: Morpha
 def test_an_open_mouth_or_closed_eyes_weigh_more_than_a_turned_head(
     model: MorphableModel, spoiled: dict[str, float]
 ) -> None:
-    """What is wrong with the reference's mouth or lids is wrong in every frame; a turn is taken off exactly."""
+    """An open mouth or closed lids of the reference frame distort every frame; a turn is subtracted exactly."""
     frames: list[Frame] = [
         (spoiled, {}),
         ({}, {"yaw_deg": 35.0}),

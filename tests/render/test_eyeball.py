@@ -60,7 +60,7 @@ def box_of(field: WarpField, eye: int, margin: int) -> tuple[slice, slice]:
 
 
 def darkness(canvas: np.ndarray, field: WarpField, eye: int) -> np.ndarray:
-    """How dark each pixel around an eye is, in shares of the iris; zero elsewhere."""
+    """Darkness of each pixel around an eye as a fraction of the iris's; zero elsewhere."""
     dark = np.zeros(canvas.shape[:2])
     box = box_of(field, eye, 2)
     dark[box] = np.clip((DARK - canvas[box].mean(axis=-1)) / DARK, 0, 1)

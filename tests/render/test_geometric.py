@@ -336,7 +336,7 @@ def test_the_outline_of_a_head_that_a_side_cuts_off_falls_without_teeth(
 
 
 def test_a_network_that_doubts_the_whole_person_is_believed_all_the_same(model: MorphableModel) -> None:
-    """What is sure is told against the face's own matte: hair goes with a head that is doubted as it is."""
+    """Certainty is judged relative to the face's matte: hair with the same low matte belongs to the person."""
     points = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
     person = trusted((0.75 * head_matte(model)).astype(np.float32), points).visible
     assert person[head_matte(model) > 0.99].min() > 0.9

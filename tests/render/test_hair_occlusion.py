@@ -25,7 +25,7 @@ def points_of(face: FittedFace, model: MorphableModel) -> np.ndarray:
 
 
 def lift_of(face: FittedFace, picture: np.ndarray, matte: np.ndarray, model: MorphableModel) -> np.ndarray:
-    """How much nearer the landmarks come, px."""
+    """Displacement of the landmarks toward the viewer, px."""
     change = points_of(pull_outline_to_hair(face, picture, matte, model), model) - points_of(face, model)
     return np.asarray(change[: model.landmark_count, 2])
 

@@ -1,4 +1,4 @@
-"""Strands of hair are found where they can be told from what is behind."""
+"""Strands of hair are found where they can be distinguished from the background."""
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def test_a_strand_that_hangs_on_the_head_is_found(hair: int, wall: int, strand: 
 
 @pytest.mark.parametrize(("hair", "wall", "strand"), [(40, 200, 70), (200, 60, 170)])
 def test_many_long_strands_do_not_make_a_wall_busy(hair: int, wall: int, strand: int) -> None:
-    """Of a head with room around it."""
+    """Matte of a head with space around it."""
     picture, matte, _ = drawn(hair, wall, wall)
     picture, matte = (cv2.copyMakeBorder(p, 100, 0, 100, 100, cv2.BORDER_REPLICATE) for p in (picture, matte))
     line = np.zeros(matte.shape, np.uint8)

@@ -1,4 +1,4 @@
-"""What is known stays, what is not becomes like its surroundings."""
+"""Known pixels stay; unknown ones become like their surroundings."""
 
 import numpy as np
 import pytest

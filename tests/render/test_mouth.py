@@ -158,7 +158,7 @@ def test_teeth_of_ones_own_are_kept(smiling):
 
 
 def test_where_own_teeth_are_seen_is_known(smiling, closed):
-    """What is painted bright there is the source's; nothing is, of a mouth that was closed."""
+    """Bright pixels there are the source's teeth; the source with a closed mouth has none."""
     target = face(axis("jaw_open", 0.6), yaw=np.radians(8.0))
     canvas, inside = smiling.paint(target)
     region = smiling.sheet.field(target).region
@@ -192,7 +192,7 @@ def test_a_grey_source_gives_a_grey_mouth(expression, inside):
 
 
 def inside_of(*levels, height=0.16):
-    """What a mouth of a height shows whose brightness runs through the levels from the upper lip to the lower."""
+    """The inside of a mouth of a given height whose brightness follows the levels from the upper lip to the lower."""
     side = teeth.window(200.0)[..., 1]
     below = (height / 2 - side).astype(np.float32)
     above = (side + height / 2).astype(np.float32)
@@ -235,7 +235,7 @@ def test_crowns_of_which_little_is_seen_go_on_under_the_lip(height, crowns_go_on
 
 @pytest.mark.parametrize("skin", [(60, 40, 32), (200, 160, 140)])
 def test_stretched_lips_let_in_more_light(skin):
-    """A smile shows bright teeth, whatever the skin; as wide an opening of a narrow mouth is darker and redder."""
+    """A smile shows bright teeth with any skin; an equally high opening of a narrow mouth is darker and redder."""
     portrait = Portrait(CLOSED, skin=np.array(skin), inside=np.array(skin) // 2)
 
     def upper_teeth(expression):

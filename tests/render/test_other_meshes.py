@@ -121,7 +121,7 @@ def test_networks_are_shown_the_same(
 
 
 def test_clay_is_lit_alike(model: MorphableModel) -> None:
-    """Of the same triangles: finer ones turn the normals."""
+    """Only with the same triangles: finer ones would change the normals."""
     other = relabelled(model, np.random.default_rng(7))
     clay = []
     for m in (model, other):

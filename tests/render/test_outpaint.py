@@ -1,4 +1,4 @@
-"""What a picture's edge cuts off goes on beyond it, round and without detail."""
+"""Parts that a picture's edge cuts off continue beyond it, round and without detail."""
 
 import numpy as np
 import pytest

@@ -50,7 +50,7 @@ def turned(
 
 
 def moved_px(field: WarpField) -> np.ndarray:
-    """How far each pixel reads from its own place."""
+    """Distance between each pixel and the place that it reads."""
     still = identity_flow(field.region.height, field.region.width)
     return np.asarray(np.linalg.norm(field.flow - still, axis=-1))
 
@@ -318,7 +318,7 @@ def test_the_band_keeps_its_thickness_when_the_lid_closes(
 
 
 def thickness(lashes: LashBand, at_rest: np.ndarray, points: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """From each of the band's vertices to the point of the lash line beside which it rests."""
+    """Distance of each vertex of the band from the nearest point of the lash line at rest."""
     lash = points[LASH_LINES]
     nearest = np.linalg.norm(lashes.source_points[:, None] - at_rest[LASH_LINES], axis=-1).argmin(axis=1)
     return np.asarray(np.linalg.norm(extra - lash[nearest], axis=-1))

@@ -93,7 +93,7 @@ def test_pictures_of_a_person_teach_each_other(
 def test_a_portrait_that_shows_teeth_teaches_with_its_mouth_shut(
     portraits: Path, data: Path, animator: Animator, model: MorphableModel, tmp_path: Path
 ) -> None:
-    """Of who is there once, too: what was drawn is the source, the picture the truth."""
+    """This holds for a single picture as well: the drawn picture is the source, the real one the truth."""
     albums = albums_with_drivers(portraits, data, "train", animator)
     paths = render_pairs(albums, tmp_path, animator, SMALL.pairs, SilentProgress())
     with RenderedPairs.open(paths, model, PairOptions(SMALL.network.windows)) as pairs:

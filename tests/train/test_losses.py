@@ -1,4 +1,4 @@
-"""What each loss is zero for, what it is known for, and what it does not see."""
+"""For each loss: inputs with loss zero, inputs with a known loss, and changes that it ignores."""
 
 import math
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def test_detail_is_counted_wherever_it_lies() -> None:
 
 
 def test_each_band_of_a_pyramid_holds_its_own_detail() -> None:
-    """What is twice as coarse is one band farther down: fine stripes are wholly in the first."""
+    """Detail that is twice as coarse is in the next band: the finest stripes are in the first band only."""
     nothing, stripes = torch.zeros(2, 1, 32, 32), torch.ones(2, 1, 32, 32)
     stripes[..., ::2] = -1.0
     for levels in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""What generators learn from: rendered pairs, their windows, whole faces, augmentation."""
+"""Training data of generators: rendered pairs, their windows, whole faces, augmentation."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_the_recogniser_is_shown_the_targets_face(rendered: Path, model: Morphab
 
 @pytest.mark.parametrize("kind", ["texture", "heat-maps"])
 def test_a_mirrored_face_has_a_mirrored_prior(rendered: Path, model: MorphableModel, kind: Any) -> None:
-    """Of a head that is its own mirror image nearly: what is drawn of it mirrored is what it is in the mirror."""
+    """For a nearly symmetric head, the prior of the mirrored sample is the mirrored prior."""
     config = replace(PAINTING.network, prior=PriorConfig(kind))
     with pairs_of(rendered, "train", model) as pairs:
         plain = face_sample(pairs, PairIndex(0, 0, 0), config)
@@ -279,8 +279,8 @@ def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel
     assert sample.source_prior.min() >= -1.0
 
 
-def test_another_person_drives_the_calm_portrait(rendered: Path, model: MorphableModel) -> None:
-    """Of what nobody filmed there is no truth; the first clip has nobody before it."""
+def test_another_person_drives_the_neutral_portrait(rendered: Path, model: MorphableModel) -> None:
+    """Such a pair has no true frame; the first clip has no driver, since no clip precedes it."""
     with pairs_of(rendered, "train", model) as pairs:
         drawn = [pairs.draw_foreign(np.random.default_rng(seed)) for seed in range(40)]
         assert {pair if pair is None else pair[:2] for pair in drawn} == {None, (1, 0)}

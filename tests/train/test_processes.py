@@ -55,7 +55,7 @@ def test_gradients_are_the_mean_of_all_processes(tmp_path: Path) -> None:
 def test_two_processes_train_a_generator(
     tmp_path: Path, data: Path, rendered: Path, model: MorphableModel
 ) -> None:
-    """From the command line; stopped by the user, and on from the checkpoint as if it had not been."""
+    """A training by the command line that is stopped and resumed gives the same result as an unbroken one."""
     config = tmp_path / "config.json"
     save_config(replace(SMALL, steps=30, validate_every=10), config)
 

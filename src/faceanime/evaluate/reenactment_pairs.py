@@ -55,7 +55,7 @@ class PairNote:
 
 
 def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
-    """Pairs of every clip with its own first calm frame, so that results can be compared with the clip."""
+    """Pairs of every clip with its own first neutral frame, so that results can be compared with the clip."""
     pairs = []
     for sample in samples:
         calm = first_calm_frame(sample.motion(), model)
@@ -64,7 +64,7 @@ def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
 
 
 def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0) -> list[Pair]:
-    """Pairs of every clip with the first calm frame of another person's clip, drawn with `seed`.
+    """Pairs of every clip with the first neutral frame of another person's clip, drawn with `seed`.
 
     Raises ConfigError if there are fewer than two people.
     """

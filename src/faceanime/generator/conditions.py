@@ -33,7 +33,7 @@ _SIDE: dict[WindowPart, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "ligh
 """Sides of the windows in model units: the mouth's is 0.66 of the mean face's width, an eye's twice the eye's width."""
 
 _GROW: dict[WindowPart, float] = {"mouth": 6 / 128, "eye": 4 / 64, "face": 4 / 128, "light": 1 / 64}
-"""By how much a gate is dilated beyond the changed region, as a fraction of the window's side; chosen by eye."""
+"""Dilation of a gate beyond the changed region, as a fraction of the window's side; chosen by eye."""
 _SOFT: dict[WindowPart, float] = {"mouth": 1.5 / 128, "eye": 1 / 64, "face": 2.5 / 128, "light": 5 / 64}
 """Radius of the box filter that softens a gate's edge, as a fraction of the window's side; chosen by eye."""
 _BORDER = 3 / 64
