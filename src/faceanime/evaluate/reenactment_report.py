@@ -75,7 +75,7 @@ TIME_COLUMNS = (
 )
 ROTATION_EDGES_DEG = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, np.inf)
 OPENING_EDGES = (-np.inf, 0.05, 0.1, 0.2, 0.3, np.inf)
-"""In eye distances."""
+"""Borders of the groups of mouth openings, in distances of the outer eye corners."""
 SKIN_TONE_EDGES_DEG = (-np.inf, -30.0, 10.0, 28.0, 41.0, 55.0, np.inf)
 """Borders of the six skin tone groups of the individual typology angle, from dark to very light."""
 FACE_SIZE_EDGES_PX = (0.0, 100.0, 130.0, 160.0, np.inf)
