@@ -1,0 +1,25 @@
+"""Files and functions stay short enough to be read at one go."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import faceanime
+
+PACKAGE = Path(faceanime.__file__).parent
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+"""Lines."""
+
+
+def test_no_file_and_no_function_is_too_long() -> None:
+    too_long = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > LONGEST_FILE:
+            too_long.append(path.name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION:
+                    too_long.append(f"{path.name}: {node.name}")
+    assert too_long == []
