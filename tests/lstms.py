@@ -14,6 +14,7 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.train.dynamics.training import DynamicsConfig, train_dynamics
+from faceanime.train.loop import Run
 
 TURNS_PER_S = 0.7
 
@@ -55,4 +56,4 @@ def trained_lstm(motions: Sequence[Dynamics], model: MorphableModel, folder: Pat
         kind="lstm", lstm=LstmConfig(width=32), steps=steps, batch=16, learning_rate=1e-2, warm_up=5, ema=0.8,
         vertex_weight=0.0, observed=3, future=12, slowest=1.0, validate_every=steps,
     )  # fmt: skip
-    return train_dynamics(config, motions[:-1], motions[-1:], model, folder, SilentProgress())
+    return train_dynamics(config, motions[:-1], motions[-1:], model, Run(folder), SilentProgress())

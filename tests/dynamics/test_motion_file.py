@@ -156,7 +156,7 @@ def test_matrices_that_are_no_rotations_are_refused(tmp_path: Path, name: str) -
     path = tmp_path / NAME
     save_motion(some_motion(), path)
     change(path, lambda tensors, _: tensors["rotation"].__setitem__(3, NO_ROTATIONS[name]))
-    with pytest.raises(WeightsError, match=r"damaged: HeadPose\.rotation .* no rotations") as caught:
+    with pytest.raises(WeightsError, match=r"damaged: HeadPose\.rotation .* not rotations") as caught:
         load_motion(path)
     assert "\n" not in str(caught.value)
 

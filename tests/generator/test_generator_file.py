@@ -82,10 +82,10 @@ def test_files_that_do_not_fit_are_refused(path: Path, model: MorphableModel, tm
         with pytest.raises(WeightsError, match="its tensors do not fit its header"):
             load_generator(path, model)
     rewrite(path, version=1)
-    with pytest.raises(WeightsError, match="of version 1, which this faceanime no longer has"):
+    with pytest.raises(WeightsError, match="of version 1, which this version of faceanime cannot run"):
         load_generator(path, model)
     rewrite(path, network="gan")
-    with pytest.raises(WeightsError, match="holds a network 'gan', expected pgfg"):
+    with pytest.raises(WeightsError, match="holds a network 'gan', expected flow-guided or pgfg"):
         load_generator(path, model)
 
 

@@ -35,5 +35,5 @@ def test_own_weights_come_first() -> None:
     ],
 )
 def test_a_quality_of_what_does_not_come_along_is_refused(draw: RendererConfig) -> None:
-    with pytest.raises(ConfigError, match=r"leave (it out|out the quality)"):
+    with pytest.raises(ConfigError, match=r"leave (it|one of them|quality and generator) out"):
         weights_of(draw)

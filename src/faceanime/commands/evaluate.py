@@ -28,8 +28,8 @@ class Evaluate:
     )
 
     def run(self) -> None:
-        check_split(self.data, self.config.split)  # before anything heavy is loaded
         check_report_libraries()
+        check_split(self.data, self.config.split)  # before anything heavy is loaded
         from faceanime.evaluate.protocols import evaluate  # slow to import
 
         with TerminalProgress() as progress:

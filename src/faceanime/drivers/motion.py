@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 from faceanime.core.progress import Progress
@@ -27,22 +27,19 @@ class MotionFileDriver:
     sound = None
 
     def __init__(self, source: Path, reader: FaceReader) -> None:
-        self._path, self._model = source, reader.model
+        self._model = reader.model
+        self._motion = load_motion_of(source, reader.model)
 
     @staticmethod
     def accepts(source: Path) -> bool:
         return is_motion_file(source)
-
-    @cached_property
-    def _motion(self) -> Dynamics:
-        return load_motion_of(self._path, self._model)
 
     @property
     def is_still(self) -> bool:
         return len(self._motion) == 1
 
     def dynamics(self, progress: Progress) -> Dynamics:
-        """Load the motion. Raises WeightsError, MorphableModelError."""
+        """Return the motion of the file."""
         return self._motion
 
     def views(self) -> Iterator[View]:
