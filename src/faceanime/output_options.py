@@ -67,12 +67,12 @@ def check_early(
     Raises MediaError for `inputs` and `weights` that cannot be read, OutputError for results that cannot be written
     under any of the ways in which `out` may be understood.
     """
-    for path in [*inputs, *(path for path in weights if path is not None)]:
-        check_input(path)
     if out.suffix.lower() not in STILL_SUFFIXES:
         check_result(out, options, inputs, still=False)
     else:  # a picture, or a folder of pictures: the driver tells
         refuse_input(out, inputs)
+    for path in [*inputs, *(path for path in weights if path is not None)]:
+        check_input(path)
 
 
 def refuse_input(target: Path, inputs: Sequence[Path]) -> None:

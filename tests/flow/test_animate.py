@@ -259,7 +259,7 @@ def test_a_driver_of_one_frame_gives_the_whole_way_beside_its_picture(
     if kind == "motion":
         save_motion(repeated(motion, 6, 1), driving)
     else:
-        with VideoWriter(driving, Fraction(25), 320, 320) as writer:
+        with VideoWriter(driving, Fraction(25), 320, 190) as writer:
             writer.write(np.ascontiguousarray(astronaut[:190, ::-1]))
     driven = ["animate", portrait_path, "--driving", driving, "--size", "160"]
     plain = pictures(program.makes(tmp_path / "plain", *driven))

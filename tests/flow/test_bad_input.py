@@ -557,8 +557,9 @@ def test_a_folder_in_use_is_refused_before_any_work(
 ) -> None:
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames" / "precious").write_text("keep")
+    (tmp_path / "unread.png").write_text("not a picture, which would be noticed if it were read")
     refused(
-        "animate", tmp_path / "missing.png", "--driving", motion_path, "-o", tmp_path / name,
+        "animate", tmp_path / "unread.png", "--driving", motion_path, "-o", tmp_path / name,
         message=f"cannot write {tmp_path / 'frames'}: it exists and is not an empty folder",
     )  # fmt: skip
 
