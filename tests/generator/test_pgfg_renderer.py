@@ -45,7 +45,7 @@ def inside(portrait: Portrait, model: MorphableModel) -> np.ndarray:
     points = model_points(face.coefficients, face.residual, model)
     window = face_window(points, face.coefficients.pose, SMALL.size_px, model)
     places = apply_affine(window.window_from_picture, identity_flow(*portrait.pixels.shape[:2]))
-    return ((places > 0) & (places < SMALL.size_px, model)).all(axis=-1)
+    return ((places > 0) & (places < SMALL.size_px)).all(axis=-1)
 
 
 def test_outside_the_window_the_portrait_stays_bit_for_bit(
