@@ -259,8 +259,9 @@ def test_a_driver_of_one_frame_gives_the_whole_way_beside_its_picture(
     if kind == "motion":
         save_motion(repeated(motion, 6, 1), driving)
     else:
-        with VideoWriter(driving, Fraction(25), 320, 190) as writer:
-            writer.write(np.ascontiguousarray(astronaut[:190, ::-1]))
+        mirrored = np.pad(astronaut[:190, ::-1], ((0, 130), (0, 0), (0, 0)), mode="edge")
+        with VideoWriter(driving, Fraction(25), 320, 320) as writer:
+            writer.write(np.ascontiguousarray(mirrored))
     driven = ["animate", portrait_path, "--driving", driving, "--size", "160"]
     plain = pictures(program.makes(tmp_path / "plain", *driven))
     assert len(plain) == 38

@@ -400,8 +400,8 @@ def test_a_motion_whose_numbers_mean_nothing(
     tensors, header = load_weights(motion_path, "motion")
     path = tmp_path / "odd.motion.safetensors"
     for rotation, changed, message in (
-        (np.zeros_like(tensors["rotation"]), {}, "HeadPose.rotation holds matrices that are no rotations"),
-        (-tensors["rotation"], {}, "HeadPose.rotation holds matrices that are no rotations"),
+        (np.zeros_like(tensors["rotation"]), {}, "HeadPose.rotation holds matrices that are not rotations"),
+        (-tensors["rotation"], {}, "HeadPose.rotation holds matrices that are not rotations"),
         (tensors["rotation"], {"crop_size_px": 0}, "Dynamics.picture_side_px is 0"),
         (tensors["rotation"], {"frame_rate": [100_000, 1]}, "Dynamics.frame_rate is 100000"),
     ):
