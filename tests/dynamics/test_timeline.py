@@ -267,3 +267,12 @@ def test_mixed_poses_lie_on_the_geodesic() -> None:
     np.testing.assert_allclose(third.scale, a.scale ** (2 / 3) * b.scale ** (1 / 3))
     one: HeadPose = mix_poses(a[0], b[0], np.linspace(0.0, 1.0, 5))
     np.testing.assert_allclose(one.rotation[-1], b.rotation[0])
+
+
+@pytest.mark.parametrize("blend_s", [0.2, 0.6])
+def test_a_loop_begins_with_what_followed_its_last_frame(talk: Dynamics, blend_s: float) -> None:
+    """So the step across the seam is one of the motion's own, neither left out nor made twice."""
+    ring = loop(talk, blend_s)
+    np.testing.assert_allclose(ring.expression[0], talk.expression[len(ring)], atol=1e-9)
+    np.testing.assert_allclose(ring.pose.rotation[0], talk.pose.rotation[len(ring)], atol=1e-9)
+    np.testing.assert_allclose(ring.expression[-1], talk.expression[len(ring) - 1], atol=1e-9)

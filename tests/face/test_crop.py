@@ -53,3 +53,14 @@ def test_the_matte_holds_the_person_and_not_the_wall() -> None:
     assert matte.dtype == np.float32
     assert matte[80:180, 170:240].mean() > 0.95
     assert matte[20:100, 295:330].mean() < 0.05
+
+
+def test_a_crop_leaves_more_room_over_the_face_than_under_it() -> None:
+    """Landmarks end at the forehead, and the hair over it belongs to the head."""
+    face = Landmarks(np.float32([[100, 100], [160, 180], [130, 140]]), 1.0)
+    crop = crop_around(face, CropConfig())
+    (left, top), (right, bottom) = apply_affine(
+        crop.crop_from_image, np.array([[100.0, 100.0], [160.0, 180.0]])
+    )
+    assert left == pytest.approx(crop.size_px - right), "to the sides there is the same room"
+    assert top > 1.5 * (crop.size_px - bottom)

@@ -218,3 +218,19 @@ def test_pinned_landmarks_hold_no_apparent_motion(model: MorphableModel) -> None
     assert np.degrees(angle_between(careless.pose.rotation, shape.pose.rotation))[pinned].max() > 0.8
     alone = fit_coefficients(points[:1], model, FitConfig(), shape.identity[0])
     np.testing.assert_allclose(found.expression[0], alone.expression[0], atol=1e-9)
+
+
+def test_depth_that_counts_fully_gives_the_shape_back(
+    points: np.ndarray, faces: FaceCoefficients, model: MorphableModel
+) -> None:
+    """Lips and jaw move in depth as well; what is free is the head's distance alone, not that motion."""
+    config = FitConfig(depth_weight=1.0, expression_ridge=1e-9, iterations=12)
+    rigid = replace(model, drift=np.zeros_like(model.drift))
+    seen = landmarks_of(faces, rigid)[:4] + np.array([0.0, 0.0, 40.0])
+    pinned = np.ones(len(seen), bool)
+    found = fit_coefficients(seen, rigid, config, faces.identity[0], pinned)
+    there, again = (
+        rigid.vertices(faces.identity[:4], each)[:, : rigid.landmark_count]
+        for each in (faces.expression[:4], found.expression)
+    )
+    assert np.abs(again - there)[..., 2].mean() < 5e-3

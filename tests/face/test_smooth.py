@@ -214,3 +214,10 @@ def test_a_video_without_any_face_is_left_alone() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="smooth"):
         SmoothConfig(still_cutoff_hz=0.0)
+
+
+def test_the_longest_gap_that_is_bridged_is_as_long_as_the_setting_says() -> None:
+    frames = 10
+    for lost, known in ((frames, True), (frames + 1, False)):
+        bridged = bridge_gaps(gap(moving(60), slice(20, 20 + lost)), max_gap_s=frames / 25.0)
+        assert bridged.valid[20 : 20 + lost].all() == known

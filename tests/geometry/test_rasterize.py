@@ -113,6 +113,23 @@ def test_a_fan_covers_every_pixel_of_a_square_once(inner: np.ndarray) -> None:
     np.testing.assert_array_equal(covered, expected)
 
 
+@pytest.mark.parametrize("along", [(8.0, 0.0), (0.0, 8.0), (8.0, 8.0), (8.0, -8.0)])
+def test_an_edge_through_pixel_centres_belongs_to_one_of_its_two_sides(along: tuple[float, float]) -> None:
+    """Else a mesh has a line of holes along it, or what is blended there is blended twice."""
+    middle, half = np.array([10.5, 10.5]), np.array(along)
+    beside = np.array([-half[1], half[0]])
+    corners = np.array([middle - half, middle + half, middle + beside, middle - beside])
+    points = np.concatenate([corners, np.zeros((4, 1))], axis=1).astype(np.float32)
+    sides = [np.array([t], np.int32) for t in ([0, 1, 2], [1, 0, 3])]
+    one, other = (rasterize(points, side, 21, 21).triangle >= 0 for side in sides)
+    whole = rasterize(points, np.concatenate(sides), 21, 21).triangle >= 0
+    assert not (one & other).any()
+    np.testing.assert_array_equal(one | other, whole)
+    on_edge = np.linspace(-0.75, 0.75, 7)[:, None] * half + middle
+    columns, rows = np.floor(on_edge).astype(int).T
+    assert whole[rows, columns].all()
+
+
 def test_the_nearer_triangle_hides_the_other_in_either_order() -> None:
     points = np.array([[0, 0, 1], [8, 0, 1], [0, 8, 1], [0, 0, 2], [8, 0, 2], [0, 8, 2]], np.float32)
     near_last, near_first = np.array([[0, 1, 2], [3, 4, 5]]), np.array([[3, 4, 5], [0, 1, 2]])

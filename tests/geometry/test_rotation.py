@@ -34,6 +34,18 @@ def test_vectors_round_trip(vector: np.ndarray) -> None:
     np.testing.assert_allclose(angle_between(still, rotation), np.linalg.norm(vector, axis=-1), atol=1e-9)
 
 
+@given(short_vectors, short_vectors)
+def test_the_angle_between_two_rotations_does_not_depend_on_the_axes(
+    start: np.ndarray, turn: np.ndarray
+) -> None:
+    """The distance on SO(3) is invariant from both sides: a head turns by 10 degrees from wherever it starts."""
+    a, by = rotation_from_vector(start), rotation_from_vector(turn)
+    angle = np.linalg.norm(turn, axis=-1)
+    for b in (a @ by, by @ a):
+        np.testing.assert_allclose(angle_between(a, b), angle, atol=1e-7)
+        np.testing.assert_allclose(angle_between(b, a), angle, atol=1e-7)
+
+
 @given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
 def test_angles_round_trip(yaw: float, pitch: float, roll: float) -> None:
     rotation = rotation_from_angles(yaw, pitch, roll)
@@ -55,6 +67,16 @@ def test_the_nearest_rotation_is_one_and_is_nearest(matrix: np.ndarray, vectors:
     assert_on_so3(nearest)
     for other in rotation_from_vector(vectors):
         assert np.linalg.norm(matrix - nearest) <= np.linalg.norm(matrix - other) + 1e-9
+
+
+@given(short_vectors, arrays(np.float64, (3,), elements=st.floats(0.1, 1.0)))
+def test_a_reflection_gives_up_the_axis_that_counts_least(axes: np.ndarray, stretch: np.ndarray) -> None:
+    """No rotation mirrors: of the three axes the nearest one gets that wrong along which there is least to lose."""
+    u, v = rotation_from_vector(axes)
+    mirrored = u @ np.diag(np.sort(stretch)[::-1] * [1.0, 1.0, -1.0]) @ v
+    nearest = nearest_rotation(mirrored)
+    assert_on_so3(nearest)
+    assert np.linalg.norm(mirrored - nearest) <= np.linalg.norm(mirrored - u @ v) + 1e-9
 
 
 @given(short_vectors)

@@ -25,3 +25,12 @@ def test_soft_limit_is_monotone_odd_and_bounded(a: float, b: float, bounds: tupl
 def test_soft_limit_changes_nothing_below_the_knee(share: float, bounds: tuple[float, float]) -> None:
     knee, limit = bounds
     assert soft_limit(np.array(share * knee), knee, limit) == share * knee
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.1, 2.0))
+def test_a_soft_limit_has_no_kink_at_its_knee(knee: float, room: float) -> None:
+    """A head that turns evenly must not change its speed at once: the slope there is 1 on both sides."""
+    step = 0.01 * room
+    np.testing.assert_allclose(
+        soft_limit(np.array(knee + step), knee, knee + room), knee + step, atol=1e-5 * room
+    )

@@ -1,5 +1,6 @@
 """The clay model: lit from the upper left, where the mesh is and nowhere else."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel, Region, load_model
 from faceanime.prior.sparse_texture import model_points
 from faceanime.render.clay import shade_face
+from faceanime.render.masks import soft_polygon
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 
 SIDE = 128
@@ -98,3 +100,21 @@ def test_the_mouth_opens_dark(model: MorphableModel) -> None:
         picture = shade_face(points, model, 2 * SIDE, 2 * SIDE)
         dark_px.append(int((picture.max(axis=-1) < 30).sum()))
     assert 3 * dark_px[0] < dark_px[1] < dark_px[2]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_eyeballs_are_lit_from_where_the_face_is(model: MorphableModel, side: str) -> None:
+    """The white of both is brighter toward the key light, at the upper left, as on any ball."""
+    points = points_at(model, scale=360.0)
+    picture = shade_face(points, model, 4 * SIDE, 9 * SIDE).mean(axis=-1)
+    eye = {"right": model.schema.right_eye, "left": model.schema.left_eye}[side]
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]] + 0.5
+    opening = soft_polygon(points[eye.opening, :2].astype(np.float32), *picture.shape, 0.0)
+    white = cv2.erode(opening, np.ones((5, 5), np.uint8)) > 0.99
+    iris = points[eye.iris[0]]
+    white &= np.hypot(x - iris[0], y - iris[1]) > 1.2 * eye.iris_radius(points[:, :2])
+    assert white.sum() > 300
+    places = np.stack([x[white], y[white], np.ones(white.sum())], axis=-1)
+    to_right, to_bottom, _ = np.linalg.lstsq(places, picture[white], rcond=None)[0]
+    assert to_right < 0
+    assert to_bottom < 0

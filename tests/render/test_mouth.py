@@ -151,6 +151,93 @@ def test_upper_teeth_stay_with_the_skull(closed, smiling):
         assert np.ptp(places) < 0.6
 
 
+def paint_with(portrait, target, *, plates=None, colors=None):
+    """As `Portrait.paint`, with some of the layer's plates or colours replaced."""
+    layer = portrait.layer
+    kept = layer._plates, layer._colors
+    layer._plates = kept[0]._replace(**plates or {})
+    layer._colors = kept[1]._replace(**colors or {})
+    try:
+        return portrait.paint(target)[0].astype(float)
+    finally:
+        layer._plates, layer._colors = kept
+
+
+def in_the_middle(portrait, shares):
+    """The column of a canvas through the middle of the mouth."""
+    return shares[:, SIDE_PX // 2 - portrait.sheet.region.left + 4]
+
+
+def falls_px(portrait, target, group):
+    """How far a group of landmarks has come down in the picture since the portrait, px."""
+    field, rest = (portrait.sheet.field(each) for each in (target, portrait.face))
+    return (field.landmarks[group, 1] - rest.landmarks[group, 1]).mean()
+
+
+def lower_row_px(portrait, target):
+    """Where the lower row of teeth begins under the upper one or the dark: the first row of pixels that shows it."""
+    plates = portrait.layer._plates
+    without = paint_with(portrait, target, plates={"lower_drawn": 0.0 * plates.lower_drawn})
+    shown = np.abs(paint_with(portrait, target) - without).max(axis=-1)
+    return int(np.flatnonzero(in_the_middle(portrait, shown) > 8.0)[0])
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.2])
+def test_lower_teeth_go_with_the_jaw(closed, yaw):
+    """They stand in it: as far as chin and lower lip come down, so do they."""
+    near, far = (face(axis("jaw_open", strength), yaw=yaw) for strength in (0.8, 1.4))
+    jaw_px = falls_px(closed, far, MEDIAPIPE.chin) - falls_px(closed, near, MEDIAPIPE.chin)
+    assert jaw_px > 10.0
+    assert lower_row_px(closed, far) - lower_row_px(closed, near) == pytest.approx(jaw_px, abs=2.0)
+
+
+def tongue_share(portrait, target, **plates):
+    """The share of the tongue in each pixel's colour."""
+    black, white = (
+        paint_with(portrait, target, plates=plates, colors={"tongue": np.full(3, level)})
+        for level in (0.0, 100.0)
+    )
+    return (white - black).mean(axis=-1) / 100.0
+
+
+def without_teeth(portrait):
+    plates = portrait.layer._plates
+    return {"upper_drawn": 0.0 * plates.upper_drawn, "lower_drawn": 0.0 * plates.lower_drawn}
+
+
+def test_a_tongue_lies_on_the_floor_of_an_open_mouth(closed):
+    """Over it, toward the back, the dark stays open."""
+    target = face(axis("jaw_open", 1.2))
+    bare = in_the_middle(closed, tongue_share(closed, target, **without_teeth(closed)))
+    _, inside = closed.paint(target)
+    rows = np.flatnonzero(in_the_middle(closed, inside))
+    top, bottom = bare[rows[: len(rows) // 4]], bare[rows[-len(rows) // 3 : -2]]
+    assert bottom.min() > 0.6
+    assert top.max() < 0.1
+
+
+@pytest.mark.parametrize("row", ["upper_drawn", "lower_drawn", "upper_source", "lower_source"])
+def test_a_tongue_lies_behind_every_row_of_teeth(closed, row):
+    plate = np.zeros_like(closed.layer._plates.lower_drawn)
+    plate[..., 3] = 1.0  # a row without a gap
+    share = tongue_share(closed, face(axis("jaw_open", 1.2)), **{**without_teeth(closed), row: plate})
+    assert np.abs(share).max() < 0.02
+
+
+def test_a_tongue_sinks_with_the_jaw_but_not_as_far(closed):
+    """Its root hangs on the skull's side of the jaw's hinge: in a mouth that opens wider, it fills less of it."""
+    near, far = (face(axis("jaw_open", strength)) for strength in (1.0, 1.6))
+
+    def upper_edge(target):
+        share = in_the_middle(closed, tongue_share(closed, target, **without_teeth(closed)))
+        return np.interp(
+            0.3, np.maximum.accumulate(share[: share.argmax() + 1]), np.arange(share.argmax() + 1)
+        )
+
+    jaw_px = falls_px(closed, far, MEDIAPIPE.chin) - falls_px(closed, near, MEDIAPIPE.chin)
+    assert 0.3 < (upper_edge(far) - upper_edge(near)) / jaw_px < 0.8
+
+
 def test_teeth_of_ones_own_are_kept(smiling):
     canvas, _ = smiling.paint(face(axis("jaw_open", 0.8)))
     own = np.abs(canvas.astype(int) - TEETH).max(axis=-1) < 8

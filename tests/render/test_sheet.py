@@ -322,3 +322,39 @@ def thickness(lashes: LashBand, at_rest: np.ndarray, points: np.ndarray, extra: 
     lash = points[LASH_LINES]
     nearest = np.linalg.norm(lashes.source_points[:, None] - at_rest[LASH_LINES], axis=-1).argmin(axis=1)
     return np.asarray(np.linalg.norm(extra - lash[nearest], axis=-1))
+
+
+def test_hair_trembles_less_in_place_and_size_too(source: FaceCoefficients) -> None:
+    """Where it lags, it lies between where the head is and where it was and will be, never on the other side."""
+    wanted, noise = shaken(source, 100), np.random.default_rng(1).normal(size=(100, 3))
+    trembling = HeadPose(
+        wanted.rotation,
+        wanted.scale * np.exp(0.003 * noise[:, 2]),
+        wanted.translation_px + 0.3 * noise[:, :2],
+    )
+    slow = hair_pose(trembling, Fraction(25))
+
+    def away(pose: HeadPose) -> tuple[float, float]:
+        shift = np.abs(pose.translation_px - wanted.translation_px)[5:-5].mean()
+        return float(shift), float(np.abs(np.log(pose.scale / wanted.scale))[5:-5].mean())
+
+    for smoothed, raw in zip(away(slow), away(trembling), strict=True):
+        assert smoothed < 0.7 * raw
+
+
+@pytest.mark.parametrize("edge", ["top", "side"])
+def test_a_head_that_the_pictures_edge_crops_moves_whole(model: MorphableModel, edge: str) -> None:
+    """Up to the edge and beyond it: a sheet that is held there would stretch the hair between face and edge."""
+    at = (200.0, 60.0) if edge == "top" else (50.0, 170.0)
+    cropped = face_of(model, pose_of(scale=SCALE, at=at))
+    everybody = np.ones((HEIGHT, WIDTH), np.float32)
+    sheet = WarpSheet(fitted(cropped, model), model, WIDTH, HEIGHT, everybody, WarpConfig())
+    pose = cropped.pose
+    away = HeadPose(
+        pose.rotation, pose.scale, pose.translation_px + ([0, 5.0] if edge == "top" else [5.0, 0])
+    )
+    field = sheet.field(FaceCoefficients(cropped.identity, cropped.expression, away))
+    flow = field.flow - identity_flow(field.region.height, field.region.width)
+    column, row = round(at[0]) - field.region.left, round(at[1]) - field.region.top
+    at_edge = flow[8, column, 1] if edge == "top" else flow[row, 8, 0]
+    assert at_edge == pytest.approx(-5.0, abs=0.3)

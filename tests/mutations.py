@@ -1,0 +1,327 @@
+"""Does a test notice? Breaks one line of the package at a time and runs the laws that should say so.
+
+Run: python tests/mutations.py [WORD...]
+
+Each mutation is made in a copy of the package, which the tests import instead of it; with words, only those whose file
+or lines contain one of them. No golden tests are among the tests: they say that a picture changed, a law says why that
+is wrong. A law that is taken away, or a line that has been rewritten, is an error here, not a silence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Mutation(NamedTuple):
+    """`old`, which occurs once in `file`, becomes `new`; one of `tests` must then fail. Paths below the package and
+    below `tests`.
+    """
+
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+REVIEWED = [
+    Mutation(
+        "dynamics/retarget.py",
+        "change = change - _LIDS.ajar * np.clip(below, 0.0, 1.0)",
+        "pass",
+        "dynamics/test_retarget.py::test_eyes_that_a_detector_left_ajar_are_shut",
+    ),
+    Mutation(
+        "morphable/reference_frame.py",
+        "+ weights.pitch * np.abs(pitch - np.median(pitch))",
+        "",
+        "morphable/test_reference_frame.py::test_a_head_turned_in_any_way_is_no_reference",
+    ),
+    Mutation(
+        "morphable/reference_frame.py",
+        "lips=30.0, lids=40.0,",
+        "lips=3.0, lids=4.0,",
+        "morphable/test_reference_frame.py::test_an_open_mouth_or_closed_eyes_weigh_more_than_a_turned_head",
+    ),
+    Mutation(
+        "dynamics/gaze.py",
+        "visibility[:, None] * own",
+        "own",
+        "dynamics/test_gaze.py::test_shut_eyes_are_left_alone",
+    ),
+    Mutation(
+        "dynamics/flow_predictor.py",
+        "_TARGET_HELD_FRAMES = 6",
+        "_TARGET_HELD_FRAMES = 0",
+        "dynamics/test_rollout.py::test_a_motion_slows_down_where_it_arrives",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
+        "left=away_from(matte[beside, -1], width - 1 - right),\n        right=away_from(matte[beside, 0], left),",
+        "left=away_from(matte[beside, 0], width - 1 - right),\n        right=away_from(matte[beside, -1], left),",
+        "dynamics/test_retarget.py::test_a_head_that_an_edge_crops_stays_near_that_edge",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
+        "config.yaw_limit_deg, config.pitch_limit_deg,",
+        "config.yaw_limit_deg, config.yaw_limit_deg,",
+        "dynamics/test_retarget.py::test_a_far_turn_is_compressed_smoothly",
+    ),
+    Mutation(
+        "render/geometric.py",
+        "soften_folds(canvas, warp.flow, self._unit_px, cheek)",
+        "pass",
+        "render/test_blending.py::test_the_renderer_softens_where_the_face_occludes_itself",
+    ),
+    Mutation(
+        "render/mouth/layer.py",
+        "lower_view = arch_view(target.pose, self._lower_origin + jaw)",
+        "lower_view = arch_view(target.pose, self._lower_origin)",
+        "render/test_mouth.py::test_lower_teeth_go_with_the_jaw",
+    ),
+    Mutation(
+        "render/mouth/compositor.py",
+        "_lay_tongue(color, colors.tongue, tongue_x, tongue_y)",
+        "pass",
+        "render/test_mouth.py::test_a_tongue_lies_on_the_floor_of_an_open_mouth",
+    ),
+    Mutation(
+        "render/mouth/compositor.py",
+        "lower_y + _LOOK.tongue_lag * mouth.jaw[1]",
+        "lower_y",
+        "render/test_mouth.py::test_a_tongue_sinks_with_the_jaw_but_not_as_far",
+    ),
+    Mutation("render/mouth/teeth.py", "points_up=True", "points_up=False", "render/test_teeth.py"),
+    Mutation(
+        "render/mouth/teeth.py",
+        "edges=(0.0, 0.0, 0.004, -0.008, -0.014, -0.02)",
+        "edges=(0.0, 0.0, 0.004, 0.008, 0.014, 0.02)",
+        "render/test_teeth.py",
+    ),
+    Mutation(
+        "render/eyes/eyeball.py",
+        "return np.rint(known[..., None] * patch + (1.0 - known[..., None]) * shaded).astype(np.uint8)",
+        "return patch",
+        "render/test_eyeball.py::test_the_white_comes_to_light_where_the_iris_was",
+    ),
+    Mutation(
+        "render/eyes/eyeball.py",
+        "shaded = nearest + beyond * (filled.astype(np.float32) - nearest)",
+        "shaded = filled.astype(np.float32)",
+        "render/test_eyeball.py::test_the_lids_shade_goes_on_where_they_open_further",
+    ),
+    Mutation(
+        "geometry/rotation.py",
+        "np.swapaxes(a, -1, -2) @ b",
+        "a @ b",
+        "geometry/test_rotation.py",
+    ),
+    Mutation(
+        "dynamics/normaliser.py",
+        "return normal * self.deviation + self.mean",
+        "return normal",
+        "dynamics/test_predictor.py dynamics/test_rollout.py",
+    ),
+]
+"""Those that survived, or nearly did, when the tests were first tried so."""
+
+OWN = [
+    Mutation(
+        "geometry/camera.py",
+        "flipped = FLIP_Y[:, None] * pose.rotation",
+        "flipped = FLIP_Y * pose.rotation",
+        "geometry/test_camera.py",
+    ),
+    Mutation(
+        "geometry/similarity.py",
+        "math.sqrt((scale * block) ** -2 - 1)",
+        "math.sqrt(scale**-2 - 1)",
+        "geometry/test_similarity.py",
+    ),
+    Mutation(
+        "geometry/rotation.py",
+        "u[..., :, 2] *= sign[..., None]",
+        "u[..., :, 0] *= sign[..., None]",
+        "geometry/test_rotation.py",
+    ),
+    Mutation(
+        "geometry/soft_limit.py",
+        "np.maximum(size - knee, 0.0) / np.maximum(room, 1e-12)",
+        "np.maximum(size - knee, 0.0)",
+        "geometry/test_soft_limit.py",
+    ),
+    Mutation(
+        "geometry/rasterize.py",
+        "owned = dy < 0 or (dy == 0 and dx > 0)",
+        "owned = dy <= 0",
+        "geometry/test_rasterize.py::test_an_edge_through_pixel_centres_belongs_to_one_of_its_two_sides",
+    ),
+    Mutation(
+        "dynamics/style_process.py",
+        "math.sqrt(1.0 - kept**2) * new",
+        "(1.0 - kept) * new",
+        "dynamics/test_rollout.py::test_the_lively_stay_lively",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
+        "rotation=rotation_from_angles(yaw, pitch, roll) @ source.rotation",
+        "rotation=source.rotation @ rotation_from_angles(yaw, pitch, roll)",
+        "dynamics/test_retarget.py::test_a_driver_drives_itself",
+    ),
+    Mutation(
+        "dynamics/timeline.py",
+        "np.arange(kept, 2 * kept)",
+        "np.arange(kept, 2 * kept) + 1",
+        "dynamics/test_timeline.py::test_a_loop_has_no_seam",
+    ),
+    Mutation(
+        "dynamics/flow_predictor.py",
+        "if 0 < step < steps - 1:",
+        "if False:",
+        "dynamics/test_rollout.py::test_few_steps_lead_where_many_do",
+    ),
+    Mutation(
+        "dynamics/editing.py",
+        "rest.scale * (pose.scale / rest.scale) ** strength,",
+        "pose.scale,",
+        "dynamics/test_edit.py::test_a_head_turns_twice_as_far",
+    ),
+    Mutation(
+        "face/fit.py",
+        "order = np.argsort(np.concatenate([np.flatnonzero(pinned), np.flatnonzero(~pinned)]))",
+        "order = np.concatenate([np.flatnonzero(pinned), np.flatnonzero(~pinned)])",
+        "face/test_fit.py::test_pinned_landmarks_hold_no_apparent_motion",
+    ),
+    Mutation(
+        "face/fit.py",
+        "normal -= self._metric[2] / self._weight.sum() * depth[:, :, None] * depth[:, None]",
+        "del depth",
+        "face/test_fit.py::test_the_shape_is_found face/test_fit.py::test_the_pose_is_found "
+        "face/test_fit.py::test_the_depth_that_detectors_guess_counts_little",
+    ),
+    Mutation("face/crop.py", "- config.raised * side])", "+ config.raised * side])", "face/test_crop.py"),
+    Mutation(
+        "face/smooth.py",
+        "short = (b - a - 1) <= max_gap_s",
+        "short = (b - a) <= max_gap_s",
+        "face/test_smooth.py::test_short_gaps_are_bridged_on_the_shortest_way "
+        "face/test_smooth.py::test_long_gaps_ease_and_stay_invalid_and_the_ends_hold",
+    ),
+    Mutation(
+        "render/head/sheet.py",
+        "shift = (smoothed(pose.translation_px) - pose.translation_px)",
+        "shift = (pose.translation_px - smoothed(pose.translation_px))",
+        "render/test_sheet.py::test_hair_trembles_less_than_the_head_and_goes_as_far "
+        "render/test_sheet.py::test_hair_does_not_shear_at_a_cut",
+    ),
+    Mutation(
+        "render/eyes/eyeball.py",
+        "iris_places = sclera_places - source_from_target @ gaze",
+        "iris_places = sclera_places - gaze",
+        "render/test_eyeball.py::test_the_iris_goes_where_the_gaze_goes "
+        "render/test_eyeball.py::test_so_it_does_in_a_head_that_is_nearer_or_turned",
+    ),
+    Mutation(
+        "render/mouth/arch.py",
+        "ARCH.curvature * (inverse @ camera[:, 2])",
+        "-ARCH.curvature * (inverse @ camera[:, 2])",
+        "render/test_mouth.py::test_head_turns_alone_leave_the_source_to_the_warp "
+        "render/test_mouth.py::test_where_own_teeth_are_seen_is_known "
+        "render/test_mouth.py::test_nothing_is_painted_outside_the_opening",
+    ),
+    Mutation(
+        "render/clay.py",
+        "radius * [1.0, -1.0]",
+        "radius * [1.0, 1.0]",
+        "render/test_clay.py",
+    ),
+    Mutation(
+        "render/head/rings.py",
+        "rigid = np.where(cropped, border, reached)",
+        "rigid = reached",
+        "render/test_geometric.py::test_hair_goes_on_beside_the_picture_as_its_pixels_do "
+        "render/test_geometric.py::test_a_corner_of_the_picture_leaves_no_dent_in_a_head",
+    ),
+    Mutation(
+        "render/head/background.py",
+        "places[..., 1]) + self.crown_rows",
+        "places[..., 1])",
+        "render/test_geometric.py::test_a_corner_of_the_picture_leaves_no_dent_in_a_head render/test_geometric.py::test_the_background_stands_still",  # noqa: E501
+    ),
+]
+"""Sign flips, swapped axes, dropped terms, off by one: tried after that."""
+
+
+def main(words: list[str]) -> int:
+    chosen = [m for m in REVIEWED + OWN if not words or any(w in f"{m.file} {m.old}" for w in words)]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "src")
+        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        laws = sorted({test for mutation in chosen for test in mutation.tests.split()})
+        failed = failing(laws, copy, Path(folder, "numba"))
+        if failed:
+            raise SystemExit(f"these fail without any mutation: {failed}")
+        survived = [mutation for mutation in chosen if not caught(mutation, copy, Path(folder))]
+    print(f"{len(chosen) - len(survived)} of {len(chosen)} caught")
+    return 1 if survived else 0
+
+
+def caught(mutation: Mutation, copy: Path, folder: Path) -> bool:
+    """Whether one of the tests fails of the copied package with the mutation; the copy is restored."""
+    path = copy / "faceanime" / mutation.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(mutation.old) != 1:
+        raise SystemExit(f"{mutation.file} has {text.count(mutation.old)} times: {mutation.old}")
+    path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as fresh:
+            # numba does not notice that a function which a cached one calls has changed
+            cache = Path(fresh) if "njit" in text else folder / "numba"
+            failed = failing(mutation.tests.split(), copy, cache)
+    finally:
+        path.write_text(text, encoding="utf-8")
+    verdict = f"caught by {failed}" if failed else "SURVIVED"
+    print(f"{mutation.file}: {' '.join(mutation.old.split())}: {verdict}", flush=True)
+    return bool(failed)
+
+
+def failing(tests: list[str], copy: Path, numba_cache: Path) -> str:
+    """The first of the tests that fails of the copied package, '' if none does. Raises if they cannot be run."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(copy),
+        "NUMBA_CACHE_DIR": str(numba_cache),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(numba_cache / "hypothesis"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-profile=ci",
+    ]
+    command += [f"tests/{test}" for test in tests]
+    imported = "import faceanime; print(faceanime.__file__)"
+    where = subprocess.check_output([sys.executable, "-c", imported], env=environment, cwd=ROOT, text=True)
+    if not Path(where.strip()).is_relative_to(copy):
+        raise SystemExit(f"the tests would import {where.strip()} instead of the copy")
+    done = subprocess.run(command, env=environment, cwd=ROOT, text=True, capture_output=True, check=False)
+    if done.returncode not in (0, 1):  # no such test, or a module that cannot be imported
+        raise SystemExit(done.stdout + done.stderr)
+    found = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
+    return found[1] if found else ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
