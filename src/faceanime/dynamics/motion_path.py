@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faceanime
 from faceanime.core.config import nearest
 from faceanime.core.errors import ConfigError, OutputError
 from faceanime.core.files import check_output, is_there
 
 SUFFIX = ".motion.safetensors"
-MOTIONS_FOLDER = Path(faceanime.__file__).parent / "assets" / "motions"
+MOTIONS_FOLDER = Path(__file__).parents[1] / "assets" / "motions"
 
 
 def bundled_motions() -> tuple[str, ...]:
