@@ -16,7 +16,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import version
 from typing import Protocol, runtime_checkable
 
 import tyro
@@ -113,6 +112,8 @@ def _run(args: list[str]) -> None:
     if not args or args[0] in ("-h", "--help"):
         print(_overview())
     elif args[0] == "--version":
+        from importlib.metadata import version  # slow to import
+
         print(f"faceanime {version('faceanime')}")
     else:
         name = _command_name(args)

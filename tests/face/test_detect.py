@@ -1,5 +1,8 @@
 """Laws of detection: it moves, mirrors and scales with the picture, and says in words what it misses."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
@@ -113,3 +116,17 @@ def test_nothing_of_the_networks_reaches_the_terminal(capfd: pytest.CaptureFixtu
 def test_a_threshold_out_of_range_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"detect\.threshold"):
         DetectConfig(threshold=1.5)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import mediapipe as mp; assert mp.__version__ and mp.solutions.face_mesh.FaceMesh and mp.tasks.vision",
+        "from mediapipe import solutions; assert solutions.drawing_utils.draw_landmarks and solutions.pose.Pose",
+        "from mediapipe.python.solutions import hands; assert hands.Hands; import mediapipe; mediapipe.Image",
+    ],
+)
+def test_mediapipe_serves_others_as_ever_after_us(use: str) -> None:
+    ours = "from faceanime.face.mediapipe_models import MeshModel; MeshModel()"
+    code = f"import sys; {ours}; assert 'matplotlib' not in sys.modules; {use}"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -506,9 +506,16 @@ def test_the_module_animates_as_the_program_does(
     assert read_image(out).shape == (320, 320, 3)
 
 
-def test_the_geometric_way_needs_no_torch() -> None:
-    code = "import sys, faceanime.commands.animate; print({'torch', 'mediapipe', 'jax'} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+def test_the_geometric_renderer_loads_neither_torch_nor_matplotlib(
+    portrait_path: Path, motion_path: Path, tmp_path: Path
+) -> None:
+    args = ["animate", str(portrait_path), "--driving", str(motion_path), "-o", str(tmp_path / "out.mp4")]
+    code = (
+        f"import sys, faceanime.cli; faceanime.cli.main({[*args, '--renderer', 'geometric']}); "
+        "print({'torch', 'matplotlib', 'jax'} & set(sys.modules))"
+    )
+    done = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert done.splitlines() == [str(tmp_path / "out.mp4"), "set()"]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -10,7 +10,8 @@ from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
-from faceanime.train.morphable.learn import LearnConfig, Person, learn_model
+from faceanime.train.morphable.config import LearnConfig
+from faceanime.train.morphable.learn import Person, learn_model
 from heads import landmarks_of
 
 CONFIG = LearnConfig(

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
@@ -39,7 +38,9 @@ class Animate:
     def run(self) -> None:
         driving = motion_path(self.driving)
         check_early(self.out, self.output, (self.portrait, driving), (self.renderer.generator,))
-        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import animate_file
 
         config = AnimatorConfig(

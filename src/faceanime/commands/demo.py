@@ -6,7 +6,6 @@ import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import MediaError
 from faceanime.core.files import make_folder
 from faceanime.dynamics.motion_path import bundled_motion_path
@@ -37,7 +36,9 @@ class Demo:
         make_folder(self.out)
         portrait = self.out / "astronaut.png"
         write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
-        from faceanime.pipeline import Animator  # heavy to load, so after the checks
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.pipeline import Animator
         from faceanime.workflows import animate_file
 
         animator = Animator()

@@ -5,11 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from rich.console import Console
-from rich.table import Table
-
 from faceanime.core.errors import FaceAnimeError
-from faceanime.system_check import FINE, Report, diagnose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,38 +16,14 @@ class Doctor:
     """Print the report as JSON instead of a table."""
 
     def run(self) -> None:
+        # heavy to load, so after the options are read
+        from faceanime.commands.doctor_table import print_table
+        from faceanime.system_check import diagnose
+
         report = diagnose()
         if self.json:
             print(json.dumps(dataclasses.asdict(report) | {"problems": report.problems}, indent=2))
         else:
-            Console().print(_table(report))
+            print_table(report)
         if report.problems:
             raise FaceAnimeError("; ".join(report.problems))
-
-
-def _table(report: Report) -> Table:
-    table = Table(title=f"faceanime {report.version}", show_header=False)
-    memory = "" if report.memory_gib is None else f", {report.memory_gib} GiB of memory"
-    table.add_row("machine", f"{report.platform}, {report.cpu_count} cores{memory}")
-    table.add_row("Python", report.python)
-    table.add_section()
-    for name, version in report.packages.items():
-        table.add_row(name, version or "[red]missing[/]")
-    table.add_row("OpenCV", _mark(report.opencv == FINE, report.opencv))
-    table.add_section()
-    table.add_row("encoders", _list(report.encoders))
-    table.add_row("extras", _list(report.extras))
-    for name, state in report.weights.items():
-        table.add_row(name, _mark(state == FINE, state))
-    table.add_section()
-    for stage, rate in report.frames_per_s.items():
-        table.add_row(f"{stage} 512x512", f"{rate:.0f} frames/s")
-    return table
-
-
-def _mark(fine: bool, text: str) -> str:
-    return f"[green]{text}[/]" if fine else f"[red]{text}[/]"
-
-
-def _list(present: dict[str, bool]) -> str:
-    return ", ".join(name if there else f"[dim]no {name}[/]" for name, there in present.items())

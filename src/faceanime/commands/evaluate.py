@@ -9,8 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from faceanime.commands.terminal_progress import TerminalProgress
-from faceanime.dataset.shards import check_split
+from faceanime.dataset.splits import check_split
 from faceanime.evaluate.evaluation_config import EvaluateConfig
 from faceanime.evaluate.report_writer import check_report_libraries, write_report
 
@@ -29,8 +28,10 @@ class Evaluate:
 
     def run(self) -> None:
         check_report_libraries()
-        check_split(self.data, self.config.split)  # before anything heavy is loaded
-        from faceanime.evaluate.protocols import evaluate  # slow to import
+        check_split(self.data, self.config.split)
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.evaluate.protocols import evaluate
 
         with TerminalProgress() as progress:
             report = evaluate(self.data, self.out, self.config, _command(self.config), progress)
@@ -67,7 +68,10 @@ class EvaluatePairs:
     """Random seed of the pairs of protocol cross."""
 
     def run(self) -> None:
-        from faceanime.evaluate.reenactment import pairs_of  # slow to import
+        check_split(self.data, self.split)
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.evaluate.reenactment import pairs_of
         from faceanime.evaluate.reenactment_pairs import export_pairs
         from faceanime.morphable.model import load_model
 

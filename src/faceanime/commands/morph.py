@@ -8,7 +8,6 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.output_options import OutputOptions, check_early
 from faceanime.render.config import RendererConfig
@@ -48,7 +47,9 @@ class Morph:
         check_early(
             self.out, self.output, (self.portrait, self.target), (self.renderer.generator, self.predictor)
         )
-        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
         animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))

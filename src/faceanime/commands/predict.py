@@ -8,7 +8,6 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.output_options import OutputOptions, check_early
@@ -41,7 +40,9 @@ class Predict:
         if not 1 <= self.count <= MOST_FUTURES:
             raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
         check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.predictor))
-        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
         animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))

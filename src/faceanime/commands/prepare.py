@@ -9,7 +9,6 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.videos import find_sources
 
@@ -29,7 +28,9 @@ class Prepare:
 
     def run(self) -> None:
         find_sources(self.videos)  # a wrong path fails before the detector is loaded
-        from faceanime.face.detect import MediapipeDetector  # heavy to load, so after the check
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.face.detect import MediapipeDetector
         from faceanime.morphable.model import load_model
         from faceanime.train.data.preparation import prepare
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.files import check_input
 from faceanime.dynamics.motion_path import check_motion_path, is_motion_file
 from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfig, SmoothConfig, TrackConfig
@@ -32,7 +31,9 @@ class Reconstruct:
         check_input(self.source)
         if is_motion_file(self.out):
             check_motion_path(self.out)
-        from faceanime.pipeline import Animator, AnimatorConfig  # heavy to load, so after the checks
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import reconstruct_file
 
         read = ReadConfig(self.detect, self.fit, TrackConfig(face=self.face), self.smooth)

@@ -6,10 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.config import load_config
 from faceanime.core.errors import ConfigError
-from faceanime.dataset.shards import check_split
+from faceanime.dataset.splits import check_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,16 +28,18 @@ class TrainDynamics:
     """Continue from the checkpoint in --out with the settings of the run."""
 
     def run(self) -> None:
-        check_split(self.data, "train")  # before anything heavy is loaded
+        if self.preset is not None and self.config is not None:
+            raise ConfigError(
+                "--preset and --config cannot be given together; put the preset's settings into the file"
+            )
+        check_split(self.data, "train")
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.morphable.model import load_model
         from faceanime.train.dynamics.config import PAPER, DynamicsConfig
         from faceanime.train.dynamics.training import train_dynamics_on
         from faceanime.train.loop import CONFIG_FILE, Run
 
-        if self.preset is not None and self.config is not None:
-            raise ConfigError(
-                "--preset and --config cannot be given together; put the preset's settings into the file"
-            )
         earlier = self.out / CONFIG_FILE
         if self.config is not None:
             config = load_config(DynamicsConfig, self.config)

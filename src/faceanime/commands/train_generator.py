@@ -6,9 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.errors import ConfigError
-from faceanime.dataset.shards import check_split
+from faceanime.dataset.splits import check_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,15 +43,17 @@ class TrainGenerator:
     """Continue from the checkpoint in --out."""
 
     def run(self) -> None:
-        check_split(self.data, "train")  # before anything heavy is loaded
-        from faceanime.train.generator.training import GeneratorRun, train_generator_on
-        from faceanime.train.generator.trainings import load_training, preset
-        from faceanime.train.loop import CONFIG_FILE
-
         if self.config is not None and self.preset is not None:
             raise ConfigError(
                 "--preset and --config cannot be given together; put the preset's settings into the file"
             )
+        check_split(self.data, "train")
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
+        from faceanime.train.generator.training import GeneratorRun, train_generator_on
+        from faceanime.train.generator.trainings import load_training, preset
+        from faceanime.train.loop import CONFIG_FILE
+
         earlier = self.out / CONFIG_FILE
         if self.config is not None:
             config = load_training(self.config)

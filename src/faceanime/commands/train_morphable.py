@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from faceanime.commands.terminal_progress import TerminalProgress
 from faceanime.core.files import make_folder
-from faceanime.train.morphable.learn import LearnConfig
+from faceanime.train.morphable.config import LearnConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +23,8 @@ class TrainMorphable:
     def run(self) -> None:
         make_folder(self.out)  # a wrong folder fails before the detector is loaded
 
+        # heavy to load, so after the checks
+        from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.face.config import TrackConfig
         from faceanime.face.detect import MediapipeDetector
         from faceanime.face.track import LandmarkTracker

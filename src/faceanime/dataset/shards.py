@@ -19,9 +19,10 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from faceanime.core.errors import ConfigError, MediaError, Remedy, WeightsError
+from faceanime.core.errors import MediaError, WeightsError
 from faceanime.core.files import atomic_output
 from faceanime.core.weights import load_weights
+from faceanime.dataset.splits import check_split, find_shards
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.structures.coefficients import Dynamics
 
@@ -113,11 +114,6 @@ def write_shards(folder: Path, split: str, files: Sequence[Path], samples_each: 
     return shards
 
 
-def find_shards(data: Path, split: str) -> list[Path]:
-    """The shards of a split, in order."""
-    return sorted(data.glob(f"{split}-[0-9]*.tar"))
-
-
 def read_samples(data: Path, split: str) -> Iterator[Sample]:
     """The samples of a split ("train", "val", "test"), one by one, in the order of the shards.
 
@@ -125,23 +121,6 @@ def read_samples(data: Path, split: str) -> Iterator[Sample]:
     """
     check_split(data, split)
     return (sample for shard in find_shards(data, split) for sample in _samples_in(shard))
-
-
-def check_split(data: Path, split: str) -> None:
-    """Raise ConfigError unless `data` holds a shard of the split."""
-    shards = find_shards(data, split)
-    others = sorted({path.name.rsplit("-", 1)[0] for path in data.glob("*-[0-9]*.tar")})
-    if not shards and others:
-        raise ConfigError(
-            f"{data} holds no split {split}, only {', '.join(others)}",
-            Remedy("split", "one of those with {}"),
-            "videos prepared with a clips.csv that says whose they are and in which split (docs/reference/data.md)",
-        )
-    if not shards:
-        raise ConfigError(
-            f"no shard of split {split} in {data} ({split}-000000.tar); name a folder that "
-            "`faceanime prepare VIDEOS -o DIR` wrote"
-        )
 
 
 def _samples_in(shard: Path) -> Iterator[Sample]:

@@ -6,11 +6,15 @@ alone and not on earlier pictures. Each object serves one thread at a time.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
 from typing import Any, Literal
 from weakref import finalize  # a graph holds threads and 20 MiB, and is not freed by itself
 
@@ -43,6 +47,8 @@ node {
 }
 """
 _PRESENCE = "mesh__face_presence_score"
+_PACKAGES = ("mediapipe", "mediapipe.python.solutions")
+"""Packages of mediapipe whose `__init__` imports matplotlib."""
 _stderr_lock = threading.Lock()
 
 
@@ -64,6 +70,31 @@ def _quiet_stderr() -> Iterator[None]:
             os.close(null)
 
 
+def _defer_drawing() -> None:
+    """Let modules of mediapipe be imported without the `__init__` of their packages, which import matplotlib.
+
+    That takes longer than all that is needed here. When a name is asked of the packages that no loaded module has, they
+    run their `__init__`, and so serve any other user of mediapipe as ever.
+    """
+    if "mediapipe" in sys.modules:
+        return
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        package = sys.modules[name] = importlib.util.module_from_spec(spec)
+        package.__getattr__ = partial(_name_of, package)  # type: ignore[method-assign]  # PEP 562
+
+
+def _name_of(package: ModuleType, name: str) -> object:
+    """Run the `__init__` of all packages, and return a name of one."""
+    packages = [sys.modules[each] for each in _PACKAGES]
+    for each in packages:
+        del each.__getattr__
+    for each in reversed(packages):
+        importlib.reload(each)
+    return getattr(package, name)
+
+
 def _blank(size_px: int) -> Pixels:
     return np.zeros((size_px, size_px, 3), np.uint8)
 
@@ -73,6 +104,8 @@ class MeshModel:
 
     def __init__(self) -> None:
         with _quiet_stderr():
+            _defer_drawing()
+            import mediapipe.python.solutions.face_mesh  # noqa: F401  # registers the options of the graph's nodes
             from mediapipe.framework.formats.rect_pb2 import NormalizedRect
             from mediapipe.python.solution_base import SolutionBase
 
@@ -118,6 +151,7 @@ class BoxModel:
 
     def __init__(self, reach: Literal["near", "full"], lowest_score: float) -> None:
         with _quiet_stderr():
+            _defer_drawing()
             from mediapipe.python.solutions.face_detection import FaceDetection
 
             self._graph: Any = FaceDetection(lowest_score, model_selection=0 if reach == "near" else 1)
@@ -143,6 +177,7 @@ class PersonModel:
 
     def __init__(self) -> None:
         with _quiet_stderr():
+            _defer_drawing()
             from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
             self._graph: Any = SelfieSegmentation(model_selection=0)

@@ -27,7 +27,8 @@ from faceanime.core.errors import Cancelled, ConfigError, MediaError, OutputErro
 from faceanime.core.files import atomic_output
 from faceanime.core.progress import Progress
 from faceanime.core.weights import save_weights
-from faceanime.dataset.shards import LANDMARKS, LANDMARKS_KIND, MOTION, NOTE, VIDEO, find_shards, write_shards
+from faceanime.dataset.shards import LANDMARKS, LANDMARKS_KIND, MOTION, NOTE, VIDEO, write_shards
+from faceanime.dataset.splits import find_shards
 from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.face.crop import crop_pixels
 from faceanime.face.detect import LandmarkDetector

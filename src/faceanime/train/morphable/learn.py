@@ -8,7 +8,6 @@ people's neutral faces. Both use the weights of the fit, and every shape togethe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from jaxtyping import Float, Int32
 from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 
-from faceanime.core.errors import ConfigError, MorphableModelError
+from faceanime.core.errors import MorphableModelError
 from faceanime.geometry.camera import FLIP_Y
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import angles_from_rotation
@@ -26,6 +25,7 @@ from faceanime.morphable.landmark_embedding import LandmarkEmbedding
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
 from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region, fingerprint
+from faceanime.train.morphable.config import LearnConfig
 from faceanime.train.morphable.drift import RIDGE, apparent_drift
 
 _FOREHEAD_WEIGHT = 0.3
@@ -33,50 +33,6 @@ _FOREHEAD_WEIGHT = 0.3
 and in speech. Chosen by eye."""
 _MEAN_ROUNDS = 5
 """Rounds of aligning all shapes to their mean; chosen by eye."""
-
-
-@dataclass(frozen=True)
-class LearnConfig:
-    """Learning of the morphable model."""
-
-    identities: int = 40
-    """Number of identity directions, 1 or more."""
-    eye_expressions: int = 8
-    """Number of expression directions of each eye (lids and gaze), 1 or more."""
-    brow_expressions: int = 6
-    """Number of expression directions of each brow, 1 or more."""
-    mouth_expressions: int = 40
-    """Number of expression directions of mouth, jaw and all other skin, 1 or more; the paper has 10 in total."""
-    lid_weight: float = 6.0
-    """Weight of the eyelids' points, above 0; other skin has weight 1."""
-    lip_weight: float = 2.0
-    """Weight of the lips' points, above 0; other skin has weight 1."""
-    iris_weight: float = 4.0
-    """Weight of the irises' points, above 0; skin has weight 1."""
-    depth_weight: float = 0.1
-    """Weight of the detector's depth relative to x and y, above 0."""
-    rounds: int = 4
-    """Number of alternations between identity and expression, 1 or more."""
-    max_yaw_deg: float = 35.0
-    """Largest yaw of a shape in degrees; in shapes turned further the detector guesses the far side."""
-    frames_per_person: int = 240
-    """Largest number of frames of a person, evenly sampled, so that long clips do not dominate."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            *("identities", "eye_expressions", "brow_expressions", "mouth_expressions"),
-            *("rounds", "frames_per_person"),
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"learn: {name} is {getattr(self, name)}, expected at least 1")
-        for name in ("lid_weight", "lip_weight", "iris_weight", "depth_weight", "max_yaw_deg"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"learn: {name} is {getattr(self, name)}, expected above 0")
-
-    @property
-    def expressions(self) -> int:
-        """Total number of expression directions."""
-        return 2 * (self.eye_expressions + self.brow_expressions) + self.mouth_expressions
 
 
 @dataclass(frozen=True, eq=False)

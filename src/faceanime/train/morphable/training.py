@@ -21,7 +21,8 @@ from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
 from faceanime.morphable.model import MorphableModel, save_model
 from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
-from faceanime.train.morphable.learn import LearnConfig, Person, learn_model
+from faceanime.train.morphable.config import LearnConfig
+from faceanime.train.morphable.learn import Person, learn_model
 
 RESULT_FILE = "morphable.safetensors"
 
