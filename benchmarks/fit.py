@@ -29,7 +29,7 @@ from faceanime.face.track import LandmarkTracker
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.video import read_frames
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel, load_model
@@ -151,7 +151,7 @@ def wobble(seen: list[Landmarks | None], model: MorphableModel) -> np.ndarray:
     face: FaceCoefficients = fit_coefficients(points, model, FitConfig(), pinned=pinned)
     shape = model.landmarks_of(model.vertices(face.identity, face.expression))
     names = ("lips_apart", "lids_apart_right")
-    causes = np.stack([measure(name, shape, model.schema) for name in names], axis=1)
+    causes = np.stack([measure_landmarks(name, shape, model.schema) for name in names], axis=1)
     effects = np.column_stack(
         [np.degrees(angles_from_rotation(face.pose.rotation)), 100 * np.log(face.pose.scale)]
     )

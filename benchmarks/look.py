@@ -18,7 +18,7 @@ from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.media.contact_sheet import contact_sheet
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import read_frames
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.config import RendererConfig
@@ -74,7 +74,7 @@ def hardest(motion: Dynamics, model: MorphableModel) -> dict[str, int]:
     """The frames that are hardest to draw, by name."""
 
     def of(name: str) -> np.ndarray:
-        return measured(name, model, motion.identity, motion.expression)
+        return measure_expressions(name, model, motion.identity, motion.expression)
 
     yaw, _, _ = angles_from_rotation(motion.pose.rotation).T
     found = {

@@ -37,7 +37,7 @@ from faceanime.generator.conditions import WindowMaker
 from faceanime.generator.flow_guided import QUALITY, FlowGuided
 from faceanime.generator.generator_file import load_generator
 from faceanime.generator.windows import PART_OF, WindowName
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
@@ -208,7 +208,10 @@ def measure(
 
 def opening_bin(face: FaceCoefficients, model: MorphableModel) -> float:
     """The lower edge of the bin of `OPENINGS` that the opening of the mouth is in."""
-    opening = float(measured("lips_apart", model, face.identity, face.expression[None])[0]) / EYE_DISTANCE
+    opening = (
+        float(measure_expressions("lips_apart", model, face.identity, face.expression[None])[0])
+        / EYE_DISTANCE
+    )
     return OPENINGS[np.searchsorted(OPENINGS, max(opening, 0.0), "right") - 1]
 
 

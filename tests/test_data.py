@@ -13,7 +13,7 @@ from faceanime.face.fit import fit_coefficients
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import vector_from_rotation
 from faceanime.media.video import read_frames
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.model import MorphableModel
 from trackers import bundled_tracker
 
@@ -63,7 +63,9 @@ def test_a_talking_jaw_and_a_blink_hardly_move_a_still_head(data_dir: Path, mode
     for clip in clips(data_dir, "grid_"):
         face = fit_coefficients(seen(clip), model, FitConfig())
         shape = model.vertices(face.identity, face.expression)
-        lips, lids = (measure(name, shape, model.schema) for name in ("lips_apart", "lids_apart_right"))
+        lips, lids = (
+            measure_landmarks(name, shape, model.schema) for name in ("lips_apart", "lids_apart_right")
+        )
         turn = np.degrees(vector_from_rotation(face.pose.rotation @ face.pose.rotation[0].T))
         moved = np.column_stack([turn, 100 * np.log(face.pose.scale)])
         causes = np.stack([lips, lids], axis=1)

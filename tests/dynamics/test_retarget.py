@@ -10,7 +10,7 @@ from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.retarget import Room, retarget, room_in_picture
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, driver_of, face_of, pose_of, poses_of
@@ -56,7 +56,9 @@ def assert_pose_is(dynamics: Dynamics, frame: int, face: FaceCoefficients) -> No
 
 
 def lids(model: MorphableModel, side: str, dynamics: Dynamics) -> np.ndarray:
-    return measure(f"lids_apart_{side}", model.vertices(dynamics.identity, dynamics.expression), model.schema)
+    return measure_landmarks(
+        f"lids_apart_{side}", model.vertices(dynamics.identity, dynamics.expression), model.schema
+    )
 
 
 # --- what the reference shows
@@ -186,7 +188,9 @@ def test_strengths_scale_the_motion(
     np.testing.assert_allclose(part.expression[:, lips] - source.expression[lips], strength * full, atol=1e-9)
     shift = whole.pose.translation_px - source.pose.translation_px
     np.testing.assert_allclose(part.pose.translation_px - source.pose.translation_px, strength * shift)
-    rest = measure("lids_apart_left", model.vertices(source.identity, source.expression), model.schema)
+    rest = measure_landmarks(
+        "lids_apart_left", model.vertices(source.identity, source.expression), model.schema
+    )
     closed = (lids(model, "left", part) - rest) / np.minimum(lids(model, "left", whole) - rest, -1e-3)
     not_beyond = np.minimum(lids(model, "left", part), lids(model, "left", whole)) > 0.01 * rest
     np.testing.assert_allclose(closed[not_beyond & (np.arange(FRAMES) != AT)], strength, atol=0.02)
@@ -198,9 +202,9 @@ def test_openings_of_mouths_do_not_add_up(
     """A shouting source that is driven by a talker goes on shouting; a closed mouth opens as the driver's does."""
     shouting = replace(source, expression=axes_of(model, jaw_open=1.2))
     rest = shouting.expression[None]
-    own = measure("lips_apart", model.vertices(source.identity, rest), model.schema)[0]
+    own = measure_landmarks("lips_apart", model.vertices(source.identity, rest), model.schema)[0]
     made = retarget(shouting, driver, model, config())
-    apart = measure("lips_apart", model.vertices(made.identity, made.expression), model.schema)
+    apart = measure_landmarks("lips_apart", model.vertices(made.identity, made.expression), model.schema)
     assert own < apart.max() < own + 0.06
     np.testing.assert_allclose(made.expression[AT], shouting.expression, atol=1e-9)
     closed = retarget(source, driver, model, config(parts="lips"))
@@ -219,7 +223,7 @@ def test_smiles_do_not_add_up(source: FaceCoefficients, driver: Dynamics, model:
 
     def width(expression: np.ndarray) -> np.ndarray:
         shape = model.vertices(source.identity, expression)
-        return sum(measure(f"corner_out_{side}", shape, model.schema) for side in ("left", "right"))
+        return sum(measure_landmarks(f"corner_out_{side}", shape, model.schema) for side in ("left", "right"))
 
     rest, own, broadest = (width(share * smile[None])[0] for share in (0.0, 1.0, 1.2))
     assert own < width(made.expression).max() < broadest + 0.06
@@ -237,12 +241,12 @@ def test_a_broad_mouth_does_not_frown_when_it_is_held_back(
     shape, own = (model.vertices(source.identity, e) for e in (made.expression, broad[None]))
     for side in ("right", "left"):
         assert (
-            measure(f"corner_up_{side}", shape, model.schema)
-            > measure(f"corner_up_{side}", own, model.schema) - 0.005
+            measure_landmarks(f"corner_up_{side}", shape, model.schema)
+            > measure_landmarks(f"corner_up_{side}", own, model.schema) - 0.005
         ).all()
         assert (
-            measure(f"corner_out_{side}", shape, model.schema).max()
-            < measure(f"corner_out_{side}", own, model.schema)[0] + 0.07
+            measure_landmarks(f"corner_out_{side}", shape, model.schema).max()
+            < measure_landmarks(f"corner_out_{side}", own, model.schema)[0] + 0.07
         )
 
 
@@ -255,8 +259,10 @@ def test_a_closing_driver_closes_eyes_of_any_size(model: MorphableModel, size: f
     source = face_of(model, pose_of(), expression=axes_of(model, wide_left=size, wide_right=size))
     closing = np.linspace(0.0, 1.0, 9)
     resting = axes_of(model, wide_left=theirs, wide_right=theirs)
-    gap = measure("lids_apart_left", model.vertices(source.identity, resting), model.schema)
-    by_blink = measure("lids_apart_left", model.expression_basis @ model.axis("blink_left"), model.schema)
+    gap = measure_landmarks("lids_apart_left", model.vertices(source.identity, resting), model.schema)
+    by_blink = measure_landmarks(
+        "lids_apart_left", model.expression_basis @ model.axis("blink_left"), model.schema
+    )
     full = float(gap) / -float(by_blink)
     blink = axes_of(model, blink_left=full, blink_right=full)
     driver = driver_of(model, poses_of([pose_of()] * 9), resting + closing[:, None] * blink)
@@ -272,9 +278,9 @@ def test_eyes_that_a_detector_left_ajar_are_shut(source: FaceCoefficients, model
     """Landmarks of a shut eye leave 8 % of its opening; without the allowance no driver would ever shut an eye."""
     left_open = np.array([1.0, 0.5, 0.08])
     axis = axes_of(model, blink_left=1.0, blink_right=1.0)
-    rest = float(measure("lids_apart_left", model.mean, model.schema))
+    rest = float(measure_landmarks("lids_apart_left", model.mean, model.schema))
     full = rest / -float(
-        measure("lids_apart_left", model.expression_basis @ model.axis("blink_left"), model.schema)
+        measure_landmarks("lids_apart_left", model.expression_basis @ model.axis("blink_left"), model.schema)
     )
     driver = driver_of(model, poses_of([pose_of()] * 3), np.outer(1.0 - left_open, full * axis))
     opening = lids(model, "left", retarget(source, driver, model, RetargetConfig(reference=0)))

@@ -28,7 +28,7 @@ from faceanime.face.config import TrackConfig
 from faceanime.face.identity import DlibIdentity
 from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import warp_image
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics, HeadPose
@@ -79,7 +79,7 @@ class Protocol:
         shape = self.model.vertices(wanted.identity, wanted.expression) + face.residual
         points = project(self.model.landmarks_of(shape), wanted.pose)
         lids = [
-            measured(f"lids_apart_{side}", self.model, wanted.identity, e).astype(float)
+            measure_expressions(f"lids_apart_{side}", self.model, wanted.identity, e).astype(float)
             for side in ("right", "left")
             for e in (seen.fitted.expression, wanted.expression)
         ]

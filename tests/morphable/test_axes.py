@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceanime.morphable.axes import AXES, measure, measures_of, named_axes
+from faceanime.morphable.axes import AXES, measure_landmarks, measures_of, named_axes
 from faceanime.morphable.model import MorphableModel, Part
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
@@ -24,13 +24,13 @@ def moved_by(model: MorphableModel, name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", AXES)
 def test_an_axis_moves_its_first_measure_by_the_stated_amount(model: MorphableModel, name: str) -> None:
     first, amount = next(iter(AXES[name].items()))
-    assert measure(first, moved_by(model, name), model.schema) == pytest.approx(amount, rel=1e-3)
+    assert measure_landmarks(first, moved_by(model, name), model.schema) == pytest.approx(amount, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", AXES)
 def test_an_axis_moves_each_of_its_measures_its_way(model: MorphableModel, name: str) -> None:
     for other, amount in AXES[name].items():
-        share = float(measure(other, moved_by(model, name), model.schema)) / amount
+        share = float(measure_landmarks(other, moved_by(model, name), model.schema)) / amount
         assert 0.5 < share < 1.5, other
 
 
@@ -40,7 +40,7 @@ def test_an_axis_leaves_the_other_parts_of_the_face_alone(model: MorphableModel,
     most = max(abs(amount) for amount in AXES[name].values())
     for other in measures_of(model.schema):
         if part_of(other) not in parts:
-            assert abs(measure(other, moved_by(model, name), model.schema)) < 0.15 * most, other
+            assert abs(measure_landmarks(other, moved_by(model, name), model.schema)) < 0.15 * most, other
 
 
 @pytest.mark.parametrize("name", SIDED)
@@ -52,7 +52,7 @@ def test_left_axes_mirror_right_ones(model: MorphableModel, name: str) -> None:
 @pytest.mark.parametrize("name", SIDED)
 def test_one_sided_axes_use_one_eye_alone(model: MorphableModel, name: str) -> None:
     assert not model.axis(f"{name}_right")[model.part != Part.RIGHT_EYE].any()
-    assert abs(measure("lids_apart_left", moved_by(model, f"{name}_right"), model.schema)) < 1e-4
+    assert abs(measure_landmarks("lids_apart_left", moved_by(model, f"{name}_right"), model.schema)) < 1e-4
 
 
 def test_symmetric_axes_are_symmetric(model: MorphableModel) -> None:

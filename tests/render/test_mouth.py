@@ -12,7 +12,7 @@ from faceanime.face.detect import MediapipeDetector
 from faceanime.face.fit import fit_face
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.rotation import rotation_from_angles
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import Region, load_model
 from faceanime.render.config import WarpConfig
@@ -27,7 +27,9 @@ SCALE_PX, SIDE_PX = 110.0, 400
 SKIN = np.array([205, 160, 140])
 TEETH = np.array([228, 218, 200])
 NEUTRAL = np.zeros(MODEL.expression_count)
-REST_GAP = float(measure("lips_apart", MODEL.vertices(np.zeros(MODEL.identity_count), NEUTRAL), MODEL.schema))
+REST_GAP = float(
+    measure_landmarks("lips_apart", MODEL.vertices(np.zeros(MODEL.identity_count), NEUTRAL), MODEL.schema)
+)
 CLOSED = -REST_GAP / 0.08 * MODEL.axis("lips_part")
 GREY = 77
 

@@ -17,7 +17,7 @@ from faceanime.core.progress import SilentProgress
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.generator_file import load_generator
 from faceanime.media.image import write_image
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.config import RendererConfig
@@ -73,7 +73,7 @@ def test_pictures_of_a_person_teach_each_other(
         assert drawn == set(pairs.all(1))
         assert len(drawn) == 2  # each drives the other, none itself
         lips = [
-            float(measured("lips_apart", model, face.identity, face.expression[None])[0])
+            float(measure_expressions("lips_apart", model, face.identity, face.expression[None])[0])
             for face in (pairs.target_face(PairIndex(1, 0, 0)), pairs.target_face(PairIndex(1, 0, 1)))
         ]
         assert abs(lips[1] - lips[0]) > 0.06
@@ -102,7 +102,7 @@ def test_a_portrait_that_shows_teeth_teaches_with_its_mouth_shut(
         (pair,) = of_once
         frames, source = pairs.frames(pair), pairs.files[0].source_face(pair.source)
         lips = [
-            float(measured("lips_apart", model, face.identity, face.expression[None])[0])
+            float(measure_expressions("lips_apart", model, face.identity, face.expression[None])[0])
             for face in (source, pairs.target_face(pair))
         ]
         np.testing.assert_array_equal(frames.truth, pairs.portrait(PairIndex(0, 0, 0)))
@@ -121,9 +121,11 @@ def test_a_portrait_whose_lips_are_shut_is_not_shut_again(
 ) -> None:
     portrait = animator.portrait(_astronaut())
     face = portrait.face.coefficients
-    apart = float(measured("lips_apart", model, face.identity, face.expression))
+    apart = float(measure_expressions("lips_apart", model, face.identity, face.expression))
     parting = model.axis("lips_part")
-    per_unit = float(measured("lips_apart", model, face.identity, face.expression + parting)) - apart
+    per_unit = (
+        float(measure_expressions("lips_apart", model, face.identity, face.expression + parting)) - apart
+    )
     shut = replace(face, expression=face.expression - apart / per_unit * parting)
     both = [portrait, replace(portrait, face=replace(portrait.face, coefficients=shut))]
     _, driver = next(albums_with_drivers(portraits, data, "train", animator))

@@ -19,7 +19,7 @@ from faceanime.generator.conditions import INSIDE, MAPS, SKIN
 from faceanime.generator.face_window import PriorConfig, face_window, heat_landmarks, mirrored_prior
 from faceanime.generator.windows import WINDOWS
 from faceanime.geometry.similarity import apply_affine
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.geometric import drawing_version
@@ -129,7 +129,7 @@ def test_sources_differ_and_targets_are_lively(model: MorphableModel) -> None:
         "smile": [(0.0, 0.0), (1.8, 0.0), (2.3, 1.0), (3.0, 0.0)],
     }
     motion = motion_from_keyframes(opening, 4.0, Fraction(25), model)
-    lips = measured("lips_apart", model, motion.identity, motion.expression)
+    lips = measure_expressions("lips_apart", model, motion.identity, motion.expression)
     good = np.arange(100) >= 20
     sources = choose_sources(motion, good, model)
     assert 3 <= len(sources) == len(set(sources.tolist()))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from faceanime.dynamics.blinks import Side, lids_apart, open_eye_opening
 from faceanime.geometry.interpolation import linear_step
 from faceanime.geometry.soft_limit import soft_limit
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.model import MorphableModel, Part
 from faceanime.morphable.reference_frame import reference_frame
@@ -89,7 +89,7 @@ def _iris_shifts(side: Side, model: MorphableModel) -> Float[np.ndarray, "2 K_ex
     part, eye = _eyes(model)[side]
     own = model.part == part
     basis = model.landmark_expression_basis[..., own].astype(np.float64)
-    opening = measure(f"lids_apart_{side}", np.moveaxis(basis, -1, 0), model.schema)
+    opening = measure_landmarks(f"lids_apart_{side}", np.moveaxis(basis, -1, 0), model.schema)
     held = np.stack([*basis[eye.iris[0], :2], opening])
     lid_rows = basis[eye.lids].reshape(-1, basis.shape[2])
     loose = np.linalg.inv(np.eye(basis.shape[2]) + lid_rows.T @ lid_rows / _EYEBALL.lid_deviation**2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.morphable.axes import measure, measured
+from faceanime.morphable.axes import measure_expressions, measure_landmarks
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
@@ -15,7 +15,7 @@ CLOSED_LIPS = -0.005
 
 def opening_of(dynamics: Dynamics, name: str, model: MorphableModel) -> Float[np.ndarray, " T"]:
     """An opening in every frame, in model units; `name` is that of its measure in `faceanime.morphable.axes`."""
-    return measured(name, model, dynamics.identity, dynamics.expression)
+    return measure_expressions(name, model, dynamics.identity, dynamics.expression)
 
 
 def with_opening(
@@ -26,7 +26,7 @@ def with_opening(
     Frames that have this opening already stay as they are.
     """
     direction = model.axis(axis).astype(np.float64)
-    per_unit = measure(name, model.landmark_expression_basis @ direction, model.schema)
+    per_unit = measure_landmarks(name, model.landmark_expression_basis @ direction, model.schema)
     strength = (opening - opening_of(dynamics, name, model)) / per_unit
     return dynamics.replaced(expression=dynamics.expression + strength[:, None] * direction)
 

@@ -16,7 +16,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
-from faceanime.morphable.axes import measure, measured
+from faceanime.morphable.axes import measure_expressions, measure_landmarks
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
@@ -196,7 +196,7 @@ def _sum_of_measures(
     expression: Float[np.ndarray, "N K_exp"],
 ) -> Float[np.ndarray, " N"]:
     """The sum of measures of a person's expressions, in model units."""
-    return np.asarray(sum(measured(name, model, identity, expression) for name in names))
+    return np.asarray(sum(measure_expressions(name, model, identity, expression) for name in names))
 
 
 def _transfer_lids(
@@ -211,13 +211,13 @@ def _transfer_lids(
     result = expression
     for side in ("right", "left"):
         name = f"lids_apart_{side}"
-        opening = measured(name, model, driver.identity, driver.expression)
-        source_opening = measured(name, model, source.identity, source.expression)
+        opening = measure_expressions(name, model, driver.identity, driver.expression)
+        source_opening = measure_expressions(name, model, source.identity, source.expression)
         change = _lid_change(opening, opening[reference], strength)
         wanted = source_opening + change * np.maximum(source_opening, 0.0)
         axis = model.axis(f"blink_{side}")
-        per_unit = measure(name, model.landmark_expression_basis @ axis, model.schema)
-        missing = wanted - measured(name, model, source.identity, expression)
+        per_unit = measure_landmarks(name, model.landmark_expression_basis @ axis, model.schema)
+        missing = wanted - measure_expressions(name, model, source.identity, expression)
         result = result + (missing / per_unit)[:, None] * axis
     return np.asarray(result)
 

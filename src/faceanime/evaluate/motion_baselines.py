@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from faceanime.dynamics.state import ROTATION
 from faceanime.evaluate.motion_benchmark import HORIZONS, SHORTEST_CLIP, MotionBenchmark, States
+from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotation
 
 _SPEED_FRAMES = 3
@@ -35,7 +36,7 @@ def linear(ends: States, frames: int) -> States:
 def slerp(ends: States, frames: int) -> States:
     """Interpolate rotations spherically and everything else linearly, with a smooth start and end."""
     phase = np.linspace(0.0, 1.0, frames + 1)[:, None]
-    fraction = phase**2 * (3.0 - 2.0 * phase)
+    fraction = smoothstep(phase)
     path = ends[0] + fraction * (ends[1] - ends[0])
     first, last = rotation_from_vector(ends[:, ROTATION])
     rotation = rotation_from_vector(fraction * vector_from_rotation(first.T @ last))

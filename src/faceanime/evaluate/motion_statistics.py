@@ -16,7 +16,7 @@ from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, ROTATION
 from faceanime.evaluate.motion_benchmark import MotionBenchmark, States, windows_of
 from faceanime.evaluate.perceptual_metrics import frechet_distance
 from faceanime.evaluate.video_metrics import motion_spectrum
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import EYES, MorphableModel
 
 WINDOW = 50
@@ -46,7 +46,8 @@ def blink_rate_and_length(motions: Sequence[States], model: MorphableModel) -> t
     for states in motions:
         expression = states[:, :-HEAD_NUMBERS]
         openings = [
-            measured(f"lids_apart_{side}", model, mean_face, expression) for side in ("right", "left")
+            measure_expressions(f"lids_apart_{side}", model, mean_face, expression)
+            for side in ("right", "left")
         ]
         blinks += blinks_of(np.mean(openings, axis=0), rate)
         frames += len(states)

@@ -38,7 +38,7 @@ from faceanime.face.config import FitConfig
 from faceanime.face.fit import fit_coefficients
 from faceanime.face.identity import IdentityNetwork, cosine_similarity
 from faceanime.face.track import LandmarkTracker
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
@@ -98,7 +98,7 @@ def track_face(
     points = np.stack([entry.points_image for i in nearest if (entry := landmarks[i]) is not None])
     fitted = fit_coefficients(points.astype(np.float64), models.morphable, FitConfig(), identity)
     openings = [
-        measured(f"lids_apart_{side}", models.morphable, identity, fitted.expression)
+        measure_expressions(f"lids_apart_{side}", models.morphable, identity, fitted.expression)
         for side in ("right", "left")
     ]
     return TrackedFace(points, found, fitted, np.mean(openings, axis=0))

@@ -16,7 +16,7 @@ from faceanime.core.progress import Progress, watched
 from faceanime.dataset.shards import Sample
 from faceanime.geometry.rotation import angle_between
 from faceanime.media.image import write_image
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.reference_frame import ReferenceLimits, is_neutral, openings_of
 from faceanime.structures.coefficients import Dynamics
@@ -58,8 +58,8 @@ def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
     """Pairs of every clip with its own first neutral frame, so that results can be compared with the clip."""
     pairs = []
     for sample in samples:
-        calm = first_calm_frame(sample.motion(), model)
-        pairs.append(Pair(sample.key, sample, calm, sample, calm))
+        reference = reference_frame(sample.motion(), model)
+        pairs.append(Pair(sample.key, sample, reference, sample, reference))
     return pairs
 
 
@@ -69,7 +69,7 @@ def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0)
     Raises ConfigError if there are fewer than two people.
     """
     rng = np.random.default_rng(seed)
-    calm = {sample.key: first_calm_frame(sample.motion(), model) for sample in samples}
+    reference = {sample.key: reference_frame(sample.motion(), model) for sample in samples}
     pairs = []
     for driver in samples:
         others = [sample for sample in samples if sample.person != driver.person]
@@ -77,11 +77,11 @@ def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0)
             raise ConfigError("protocol cross needs clips of two people at least")
         source = others[int(rng.integers(len(others)))]
         name = f"{source.key}__by__{driver.key}"
-        pairs.append(Pair(name, source, calm[source.key], driver, calm[driver.key]))
+        pairs.append(Pair(name, source, reference[source.key], driver, reference[driver.key]))
     return pairs
 
 
-def first_calm_frame(motion: Dynamics, model: MorphableModel) -> int:
+def reference_frame(motion: Dynamics, model: MorphableModel) -> int:
     """The first frame with a closed mouth, open eyes, and a face not turned far for this clip."""
     lips, lids = openings_of(model, motion.identity, motion.expression)
     turned = turned_from(motion, len(motion) // 2)
@@ -96,7 +96,7 @@ def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, " T"]:
 
 def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, " T"]:
     """The distance between the inner lips, in eye distances."""
-    return measured("lips_apart", model, motion.identity, motion.expression) / EYE_DISTANCE
+    return measure_expressions("lips_apart", model, motion.identity, motion.expression) / EYE_DISTANCE
 
 
 def note_of(pair: Pair) -> PairNote:

@@ -24,7 +24,7 @@ from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
 from faceanime.geometry.interpolation import linear_step
 from faceanime.geometry.similarity import apply_affine_with_depth
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_costs
@@ -142,8 +142,10 @@ def choose_anchor(views: Sequence[FaceView], model: MorphableModel) -> FaceView:
     shape = np.broadcast_to(model.landmark_mean.astype(np.float64), points.shape)
     pose = initial_pose(points, shape, model)
     faces = unproject(points, pose)
-    lids = np.minimum(*(measure(f"lids_apart_{side}", faces, model.schema) for side in ("right", "left")))
-    lips = measure("lips_apart", faces, model.schema)
+    lids = np.minimum(
+        *(measure_landmarks(f"lids_apart_{side}", faces, model.schema) for side in ("right", "left"))
+    )
+    lips = measure_landmarks("lips_apart", faces, model.schema)
     return sharp[int(np.argmin(reference_costs(lips, lids, pose.rotation, PORTRAIT_WEIGHTS)))]
 
 

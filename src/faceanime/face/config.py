@@ -17,7 +17,7 @@ FaceChoice = Literal["largest"] | int
 
 @dataclass(frozen=True)
 class DetectConfig:
-    """How faces are detected."""
+    """Detection of faces."""
 
     threshold: float = 0.5
     """Least score of a face, 0 to 1."""
@@ -37,7 +37,7 @@ class DetectConfig:
 
 @dataclass(frozen=True)
 class TrackConfig:
-    """How a face is tracked through a video."""
+    """Tracking of a face through a video."""
 
     face: FaceChoice = "largest"
     """Face of the first frame that shows one: `largest`, or an index in order of size, from 0."""
@@ -55,7 +55,7 @@ class TrackConfig:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How the morphable model is fitted to landmarks."""
+    """Fitting of the morphable model to landmarks."""
 
     iterations: int = 6
     """Number of alternations of pose and coefficients."""
@@ -78,7 +78,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class SmoothConfig:
-    """How tracked motion is smoothed."""
+    """Smoothing of tracked motion."""
 
     method: Literal["zero-phase", "none"] = "zero-phase"
     """Filter: zero-phase, which has no lag, or none."""

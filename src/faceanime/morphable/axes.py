@@ -99,7 +99,7 @@ def measure_matrix(basis: Float[np.ndarray, "L 3 K"], schema: LandmarkSchema) ->
     return np.stack(rows).astype(np.float64)
 
 
-def measure(
+def measure_landmarks(
     name: str, landmarks: Float[np.ndarray, "*B L 3"], schema: LandmarkSchema
 ) -> Float[np.ndarray, "*B"]:
     """The value of one measure on the landmarks of a face in model space, model units."""
@@ -118,7 +118,7 @@ _NAMED_TOLERANCE, _OTHER_TOLERANCE = 0.05, 0.5
 """Tolerances of the measures that an axis names and of all others, in standard deviations of each; chosen by eye."""
 
 
-def measured(
+def measure_expressions(
     name: str,
     model: MorphableModel,
     identity: Float[np.ndarray, " K_id"],
@@ -126,8 +126,8 @@ def measured(
 ) -> Float[np.ndarray, "*B"]:
     """The value of one measure for many expressions of a person, model units; no full shapes are computed."""
     shape = model.landmarks_of(model.vertices(identity, np.zeros(model.expression_count)))
-    rest = measure(name, shape, model.schema)
-    change = measure(name, np.moveaxis(model.landmark_expression_basis, -1, 0), model.schema)
+    rest = measure_landmarks(name, shape, model.schema)
+    change = measure_landmarks(name, np.moveaxis(model.landmark_expression_basis, -1, 0), model.schema)
     return np.asarray(rest + expression @ change)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.morphable.axes import measured
+from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
@@ -110,7 +110,7 @@ def openings_of(
 ) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]]:
     """The openings of the lips, and of the lids of the eye which is closed further, in model units."""
     lips, right, left = (
-        measured(name, model, identity, expression)
+        measure_expressions(name, model, identity, expression)
         for name in ("lips_apart", "lids_apart_right", "lids_apart_left")
     )
     return lips, np.minimum(right, left)

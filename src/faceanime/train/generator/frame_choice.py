@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from faceanime.core.errors import NoFaceError
 from faceanime.geometry.rotation import angle_between
-from faceanime.morphable.axes import measure
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_costs
@@ -61,8 +61,8 @@ def choose_sources(
     if len(frames) == 0:
         raise NoFaceError("any frame of the clip", remedies=("preparing it again",))
     shape = model.landmarks_of(model.vertices(motion.identity, motion.expression[frames]))
-    lips, lids = measure("lips_apart", shape, model.schema), _lids_apart(shape, model.schema)
-    smile = np.sum([measure(name, shape, model.schema) for name in _SMILE], axis=0)
+    lips, lids = measure_landmarks("lips_apart", shape, model.schema), _lids_apart(shape, model.schema)
+    smile = np.sum([measure_landmarks(name, shape, model.schema) for name in _SMILE], axis=0)
     costs = reference_costs(lips, lids, motion.pose.rotation[frames], PORTRAIT_WEIGHTS)
     neutral = int(np.argmin(costs))
     away = _turn_from(motion, int(frames[neutral]), frames)
@@ -94,7 +94,7 @@ def choose_targets(
     shape = model.landmarks_of(model.vertices(motion.identity, motion.expression[frames]))
     lids = _lids_apart(shape, model.schema)
     like = _LIKELIHOOD
-    opened = np.clip(measure("lips_apart", shape, model.schema) / like.opened_lips, 0.0, 1.0)
+    opened = np.clip(measure_landmarks("lips_apart", shape, model.schema) / like.opened_lips, 0.0, 1.0)
     closed = np.clip(like.closed_gain * (1.0 - lids / np.median(lids)), 0.0, 1.0)
     turned = np.clip(_turn_from(motion, neutral, frames) / like.turned_rad, 0.0, 1.0)
     weight = 1.0 + like.opened * opened + like.closed * closed + like.turned * turned
@@ -110,4 +110,4 @@ def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, " N"]) -> F
 
 def _lids_apart(shape: Float[np.ndarray, "T L 3"], schema: LandmarkSchema) -> Float[np.ndarray, " T"]:
     """The opening of the more closed eye, eye distances."""
-    return np.minimum(*(measure(f"lids_apart_{side}", shape, schema) for side in ("right", "left")))
+    return np.minimum(*(measure_landmarks(f"lids_apart_{side}", shape, schema) for side in ("right", "left")))

@@ -27,7 +27,7 @@ from faceanime.core.progress import Progress, watched
 from faceanime.face.config import FitConfig
 from faceanime.face.fit import fit_coefficients, with_residual
 from faceanime.geometry.camera import project
-from faceanime.morphable.axes import measure, measured
+from faceanime.morphable.axes import measure_expressions, measure_landmarks
 from faceanime.morphable.model import EYES, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
@@ -194,7 +194,7 @@ def shut_mouths(portraits: Sequence[Portrait], driver: FaceClip, animator: Anima
     drawn = []
     for portrait in portraits:
         face = portrait.face.coefficients
-        if measured("lips_apart", model, face.identity, face.expression) <= _LIPS_APART:
+        if measure_expressions("lips_apart", model, face.identity, face.expression) <= _LIPS_APART:
             continue
         shut = _with_shut_lips(portrait.face, neutral, model)
         one = shut.coefficients
@@ -211,11 +211,11 @@ def _with_shut_lips(
 ) -> FittedFace:
     """The face with its own eyes, the mouth and brows of a neutral expression, and the lips closed."""
     closing = model.axis("lips_part")
-    per_unit = float(measure("lips_apart", model.landmark_expression_basis @ closing, model.schema))
+    per_unit = float(measure_landmarks("lips_apart", model.landmark_expression_basis @ closing, model.schema))
     own = face.coefficients
     expression = np.where(np.isin(model.part, EYES), own.expression, neutral)
     shape = model.landmarks_of(model.vertices(own.identity, expression) + face.residual)
-    opening = float(measure("lips_apart", shape, model.schema))
+    opening = float(measure_landmarks("lips_apart", shape, model.schema))
     expression = expression - max(opening, 0.0) / per_unit * closing
     return FittedFace(replace(own, expression=expression), face.residual)
 
