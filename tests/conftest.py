@@ -1,8 +1,13 @@
 """Options and fixtures for all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There are as many workers as cores: torch and BLAS compute in one thread of each, also in programs that it starts.
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
