@@ -14,6 +14,7 @@ from faceanime.output_options import OutputOptions, check_early
 from faceanime.render.config import RendererConfig
 
 MOST_FUTURES = 1000
+"""Largest number of motions that one call predicts; chosen by eye."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 _LINE_EVERY_S = 60.0
+"""Seconds between two lines of progress where no terminal shows a bar; chosen by eye."""
 
 
 class _RateColumn(ProgressColumn):

@@ -76,7 +76,7 @@ class FlowPredictor(nn.Module):
     style_factor: Float[Tensor, "S S"]
     """Mean and Cholesky factor of the covariance of styles over the clips of the training set."""
     trust: Float[Tensor, "2 G N"]
-    """Share of the network's addition to the mean that held on the validation people: after the known frames and
+    """Fraction of the network's addition to the mean that held on the validation people: after the known frames and
     between them, by group of numbers and by bin of `TRUST_EDGES`."""
     blink_rate: Float[Tensor, "2"]
     """Mean and standard deviation over clips of the logarithm of blinks a minute."""
@@ -141,8 +141,8 @@ class FlowPredictor(nn.Module):
         features = nn.functional.gelu(features * (1.0 + self.frame_scale(condition)[..., None]))
         added = self.head(features).mT
         # E[x_1 | x_t] of Gaussians with the same covariance around the mean, t x_1 + (1 - t) x_0 between them
-        share = (time / (time**2 + (1.0 - time) ** 2))[:, None]
-        gain = (share * (1.0 + self.skip_gain(condition)))[:, None]
+        weight = (time / (time**2 + (1.0 - time) ** 2))[:, None]
+        gain = (weight * (1.0 + self.skip_gain(condition)))[:, None]
         clean: Tensor = mean + gain * (noisy - mean) + bridge.deviation * added
         return clean
 
@@ -158,7 +158,7 @@ class FlowPredictor(nn.Module):
         return amplitude[:, _STYLE_OF_GROUP][:, self.prior.group][:, None]
 
     def mean_of(self, bridge: Bridge, anchor: Float[Tensor, "B D"], trusted: bool = True) -> States:
-        """The mean of all futures: the prior's, and the trusted share of the network's addition."""
+        """The mean of all futures: the prior's, and the trusted fraction of the network's addition."""
         batch = len(anchor)
         nothing, no_style = torch.zeros(batch), torch.zeros(batch, STYLES)
         answer: Tensor = self(bridge.mean, nothing, bridge, anchor, no_style, nothing.bool())

@@ -17,10 +17,13 @@ from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotati
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 ROTATION = slice(-6, -3)
+"""Positions of the head's rotation vector in a state."""
 LOG_SCALE = -3
+"""Position of the natural logarithm of the head's scale in a state."""
 PLACE = slice(-2, None)
-"""Positions of the head's numbers in a state: rotation vector, log scale, place."""
+"""Positions of the head's place in a state."""
 HEAD_NUMBERS = 6
+"""Number of the head's numbers in a state, its last ones."""
 FRAME_RATE = Fraction(25)
 """The one frame rate of the predictors' training and of their motions."""
 

@@ -185,7 +185,7 @@ class Anchor:
     def _landmark_offsets(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]
     ) -> tuple[Float32[np.ndarray, "L 2"], Float32[np.ndarray, " L"]]:
-        """Offsets in px from the points to the anchor's skin, 0 where that is occluded or plain; and their confidence."""
+        """Offsets in px from the points to the anchor's skin, 0 where it is occluded or plain; and their confidence."""
         drawn, is_skin = self._draw(grey, points)
         forward, backward = _optical_flow(drawn, grey), _optical_flow(grey, drawn)
         found_at = identity_flow(*grey.shape) + forward

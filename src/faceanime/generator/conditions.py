@@ -54,6 +54,7 @@ _EYE_WIDTH_RATIO = (0.62, 0.95)
 """Ratio of an eye's width to that in the source up to which its gate is closed and from which it may be open; chosen by
 eye. The networks were trained on few eyes that turn away, and darken them; geometry foreshortens the source's eye."""
 _CLOSED_OPEN = (0.0, 1.0)
+"""Openings of a gate at the two bounds of a measure."""
 _LEAST_WIDTH_PX = 1e-6
 """Keeps ratios of widths finite."""
 

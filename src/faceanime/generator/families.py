@@ -35,6 +35,7 @@ FAMILIES = (
     GeneratorFamily(FlowGuided.network, FlowGuidedConfig, FlowGuided, oldest_version=4),
     GeneratorFamily(Pgfg.network, PgfgConfig, Pgfg, oldest_version=3),
 )
+"""The families of generators; a new one is a line here."""
 
 
 def family_named(name: object, where: str) -> GeneratorFamily:

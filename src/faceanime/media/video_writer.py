@@ -27,6 +27,7 @@ from faceanime.structures.frames import Pixels
 GIF_HIGHEST_RATE = Fraction(50)
 """Frames per second; browsers play faster GIFs at 10 frames per second."""
 PALETTE_COLORS = 256
+"""Colors of a GIF's palette, as many as the format has."""
 
 
 class Encoding(NamedTuple):

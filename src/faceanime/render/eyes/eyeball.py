@@ -44,7 +44,8 @@ class EyeLook:
     sclera_from: Ramp = (1.12, 1.27)
     """Ramp of the distance from the iris's center in radii of the iris: 1 means sclera."""
     iris_plate: Ramp = (1.06, 0.96)
-    """Ramp of the distance from the iris's center in radii of the iris: the weight of the completed iris in its plate."""
+    """Ramp of the distance from the iris's center in radii of the iris: the weight of the completed iris in its plate.
+    """
     iris_disc: Ramp = (1.3, 1.08)
     """Ramp of the distance from the iris's center in radii of the iris: the weight of the moving iris."""
     profile_end: float = 1.3

@@ -22,7 +22,7 @@ class BlendLook(NamedTuple):
     ramp_px: float = 1.3
     """Displacement above `still_px` over which layers fade in, px."""
     cheek_edge: float = 0.2
-    """Difference of the filled skin's weight between neighboring pixels above which the skin's edge lies between them."""
+    """Difference of the filled skin's weight between neighboring pixels above which its edge lies between them."""
     fold: float = 0.03
     """Distance in the portrait of neighboring pixels above which a fold lies between them, model units."""
 

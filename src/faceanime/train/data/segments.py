@@ -74,6 +74,7 @@ class _Cut:
     gain: float = 0.2
     """Gain of that moving average per frame."""
     thumbnail_px: int = 32
+    """Side of the thumbnails."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ class _Motion:
     """Limits of a face's motion within a segment, in sizes of the face; chosen by eye."""
 
     jump: float = 0.25
-    """Mean shift of the landmarks per frame, beyond which another shot has begun."""
+    """Mean shift of the landmarks per frame above which another shot has begun."""
     longest_jump: float = 0.5
-    """The same over a gap without a face, at most."""
+    """Mean shift of the landmarks over a gap, however long, above which another shot has begun."""
     travel: float = 1.8
-    """Size of the box of all places of the face; in a larger one the face would be too small."""
+    """Largest side of the box of all places of the face, since in a larger one the face would be too small."""
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ class Clips:
             self.blinks.append((len(blinks), len(clip) / float(FRAME_RATE) / 60.0))
         self._mirror = _mirror_of(model)
         self._mouth = np.flatnonzero(model.part == Part.MOUTH)
-        share = np.sqrt([len(states) for states in self.states])
-        self._share = share / share.sum()
+        weight = np.sqrt([len(states) for states in self.states])
+        self._probability = weight / weight.sum()
 
     def draw(
         self,
@@ -106,7 +106,7 @@ class Clips:
     def _unmixed(
         self, rng: np.random.Generator, frames: int, slowest: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        index = int(rng.choice(len(self.states), p=self._share))
+        index = int(rng.choice(len(self.states), p=self._probability))
         clip = self.states[index]
         speed = float(slowest ** rng.uniform(-1.0, 1.0))
         spare = len(clip) - 1 - speed * (frames - 1)
@@ -146,8 +146,8 @@ def _without(
             before = after
         if last == len(states):
             after = before
-        share = np.linspace(0.0, 1.0, last - first + 2, dtype=np.float32)[1:-1, None]
-        unblinking[first:last, eyes] = (1.0 - share) * states[before, eyes] + share * states[after, eyes]
+        weight = np.linspace(0.0, 1.0, last - first + 2, dtype=np.float32)[1:-1, None]
+        unblinking[first:last, eyes] = (1.0 - weight) * states[before, eyes] + weight * states[after, eyes]
     return unblinking
 
 
@@ -175,8 +175,8 @@ def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float
     """A clip at fractional frame times, by linear interpolation; after its end the last state is repeated."""
     times = np.clip(times, 0, len(clip) - 1)
     before = np.minimum(times.astype(int), len(clip) - 2)
-    share = (times - before)[:, None].astype(np.float32)
-    return np.asarray(clip[before] + share * (clip[before + 1] - clip[before]))
+    weight = (times - before)[:, None].astype(np.float32)
+    return np.asarray(clip[before] + weight * (clip[before + 1] - clip[before]))
 
 
 def _re_anchored(
@@ -216,7 +216,7 @@ def style_of(
 
 
 def groups_of(model: MorphableModel) -> Int[np.ndarray, " D"]:
-    """The group of each number of a state, see `predictor.GROUPS`."""
+    """The group of each number of a state, see `motion_prior.GROUPS`."""
     part_group = {Part.RIGHT_EYE: 0, Part.LEFT_EYE: 0, Part.RIGHT_BROW: 1, Part.LEFT_BROW: 1, Part.MOUTH: 2}
     return np.array([*(part_group[Part(part)] for part in model.part), 3, 3, 3, 4, 5, 5])
 

@@ -108,9 +108,9 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
         mean_only = torch.rand(count) < _FRACTIONS.mean_only
         flow_time = torch.where(mean_only, torch.zeros_like(flow_time), flow_time)
         noise = torch.where(mean_only[:, None, None], bridge.mean, noise)
-        share = flow_time[:, None, None]
+        time = flow_time[:, None, None]
         clean = predictor(
-            (1.0 - share) * noise + share * truth,
+            (1.0 - time) * noise + time * truth,
             flow_time,
             bridge,
             predictor.normaliser.normal(torch.tensor(excerpts.anchor)),

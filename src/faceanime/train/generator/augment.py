@@ -51,7 +51,9 @@ class _CameraLimits:
     """Ranges of the random camera; chosen by eye."""
 
     blur_sigma_px: tuple[float, float] = (0.4, 1.2)
+    """Standard deviation of the blur, px."""
     jpeg_quality: tuple[int, int] = (40, 90)
+    """Quality of the compression, on Pillow's scale."""
     kept_chroma: tuple[float, float] = (0.0, 0.5)
     """Fraction of the colour that a faded picture keeps; every second one keeps none."""
 

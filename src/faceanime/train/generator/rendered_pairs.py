@@ -42,7 +42,7 @@ from faceanime.train.generator.frame_choice import choose_sources, choose_target
 from faceanime.train.generator.pair_files import NO_FRAME, SUFFIX, FaceStack, RenderedClip, rendered_settings
 
 _LIPS_APART = 0.03
-"""Opening in eye distances from which lips count as apart; chosen by eye."""
+"""Opening from which on lips count as apart, model units; chosen by eye."""
 _ALBUM_TIME_STEP = 2
 """Time between two pictures of an album: none is the neighbour of another."""
 
