@@ -51,15 +51,15 @@ class _EyeStates:
     """Classification of an eye by the ratio of its opening to that of the open eye; chosen by eye."""
 
     open_above: float = 0.6
-    """Fraction above which an eye is open."""
+    """Fraction of the open eye above which an eye counts as open."""
     closed_below: float = 0.5
-    """Fraction below which an eye is in a blink."""
+    """Fraction of the open eye below which an eye counts as blinking."""
     longest_blink_s: float = 0.5
     """Longest blink; eyes that are closed longer look down, squint or sleep."""
     least_open: float = 0.02
-    """Model units; an opening below which an eye has never been open."""
+    """Opening in model units below which an eye counts as never open in a motion."""
     open_percentile: float = 75.0
-    """Percentile of the openings that is the open eye's; blinks do not reach it."""
+    """Percentile of the openings that counts as the open eye's: blinks are too short to reach it."""
 
 
 _BLINK, _EYE = _BlinkCourse(), _EyeStates()

@@ -16,7 +16,7 @@ States = Float[Tensor, "B T D"]
 GROUPS = 6
 """Groups of numbers that share an autocovariance: lids and gaze, brows, mouth, rotation, log scale, translation."""
 _LEAST_VARIANCE = 1e-4
-"""Floor of the kernel's eigenvalues, in variances of normalised states; it keeps the kernel positive definite."""
+"""Floor of the kernel's eigenvalues, in variances of normalised states, which keeps the kernel positive definite."""
 
 
 class MotionPrior(nn.Module):

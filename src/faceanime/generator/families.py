@@ -22,7 +22,7 @@ class GeneratorFamily:
     """One kind of generator."""
 
     name: str
-    """Its name in the headers of weights files."""
+    """Name in the headers of weights files."""
     config: type[Any]
     """The dataclass of its settings, which stand in the header as JSON."""
     build: Callable[[Any], Generator]

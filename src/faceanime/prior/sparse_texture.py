@@ -27,15 +27,15 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import SparseTexture
 
 LARGEST_INTERVAL = 16
-"""The coarsest subset: with fewer vertices the anchors are most of it. Chosen by eye."""
+"""Interval of the coarsest subset of vertices: of a coarser one most would be texture anchors. Chosen by eye."""
 BACKGROUND = -1.0
-"""The prior's value outside of the skin, and where the portrait hides it: black."""
+"""The prior's value outside of the skin, and where the skin is occluded in the portrait: black."""
 
 _DEPTH_BUFFER_PX = 512
 """Side of the depth buffer in px; the face fills it at any size in the picture. Chosen by eye."""
 _DEPTH_TOLERANCE = 0.05
-"""A vertex at most this far behind the surface in the buffer counts as visible, in sizes of the face: within a pixel
-a steep cheek falls away by as much. Chosen by eye."""
+"""Largest depth behind the surface in the buffer at which a vertex counts as visible, in sizes of the face: within a
+pixel a steep cheek falls away by as much. Chosen by eye."""
 
 
 @dataclass(frozen=True)

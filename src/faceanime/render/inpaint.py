@@ -21,7 +21,7 @@ grows with the area. Chosen by eye."""
 _INPAINT_RADIUS_PX = 5.0
 """Radius of Telea's neighborhood, px of the reduced picture. Chosen by eye."""
 _HOLE_THRESHOLD = 0.02
-"""Fraction of hole in a pixel of that picture above which the pixel is filled. Chosen by eye."""
+"""Fraction of hole in a pixel of the reduced picture above which the pixel is filled. Chosen by eye."""
 
 
 def fill_holes(pixels: Pixels, confidence: Float32[np.ndarray, "H W"]) -> Pixels:

@@ -66,10 +66,12 @@ class Box:
 
     @property
     def width(self) -> int:
+        """Width, px."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
+        """Height, px."""
         return self.bottom - self.top
 
     @property

@@ -44,7 +44,9 @@ class BestWeights(Protocol):
     """The best averaged weights of a run by validation, in a file."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        """The file."""
+
     def keep(self, numbers: Numbers) -> None:
         """Write what is better now than ever before, judged by the numbers of a validation."""
 
@@ -56,10 +58,10 @@ class NoLog:
     """A log that records nothing."""
 
     def note(self, step: int, numbers: Mapping[str, float]) -> None:
-        pass
+        """Record nothing."""
 
     def show(self, step: int, name: str, picture: Pixels) -> None:
-        pass
+        """Record nothing."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class CheekLook:
     core_scale: float = 0.85
     """Scale of the face's outline about its middle within which all is face, even where the matte is 0."""
     core_blur: float = 0.02
-    """Standard deviation of that outline's blur, in face heights."""
+    """Standard deviation of the blur of the shrunk outline, in face heights."""
     rim: float = 0.008
     """Width of the person's edge, where pixels mix with the background, in face heights."""
     person: Ramp = (0.5, 0.9)

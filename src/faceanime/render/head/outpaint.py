@@ -30,12 +30,12 @@ class OutpaintLook:
     face's outline. Less above, where foreheads reach up. Chosen by eye (docs/log/training.md, "Curls at the picture's
     edge")."""
     thumbnail_px: float = 12.0
-    """Resolution of what lies far beyond an edge: pixels across the face's width. Chosen by eye; fading to it over
-    half a strip was no nearer to cropped films (docs/log/training.md, below "Heads that a side cuts off")."""
+    """Resolution far beyond an edge: pixels across the face's width. Chosen by eye; fading to it over half a strip was
+    no nearer to cropped films (docs/log/training.md, below "Heads that a side cuts off")."""
     flattest_cap: float = 1.05
-    """The circle of a cap is at least this much larger than half of the cut. Chosen by eye."""
+    """Least radius of a cap's circle, in half lengths of the cut. Chosen by eye."""
     highest_crown: float = 2.0
-    """A crown is no higher than this, in radii of the head. Chosen by eye."""
+    """Largest height of a crown, in radii of the head. Chosen by eye."""
 
 
 _LOOK = OutpaintLook()

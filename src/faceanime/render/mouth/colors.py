@@ -58,7 +58,7 @@ class ColorLook:
     own_teeth_fraction: float = 0.2
     """Least fraction of the opening that pale pixels fill for the portrait's own teeth to count. Chosen by eye."""
     own_teeth_percentile: float = 50.0
-    """Percentile of the pale pixels' brightness from which on they are averaged to the portrait's color of teeth, %.
+    """Percentile of the pale pixels' brightness above which they are averaged to the color of the portrait's teeth, %.
     Chosen by eye."""
     own_teeth_brightness: float = 0.8
     """Least brightness of the portrait's own teeth, as a fraction of the cheeks'. Chosen by eye."""

@@ -44,7 +44,7 @@ class SourceInsideLook:
     profile_bins: int = 12
     """Number of samples of the brightness over the opening's height."""
     fewest_bins: int = 4
-    """Least number of these samples that must show the inside for the brightness to be known."""
+    """Least number of the `profile_bins` that must show the inside for the brightness to be known."""
     row_contrast: float = 1.15
     """Least ratio of the brightness of either row to that of the dark line between them."""
     dark: float = 0.5
@@ -118,7 +118,7 @@ class SourceInside:
         """
         height, brightness = self._profile()
         contrasts = [
-            _line_contrast(brightness[:i].max(), brightness[i], brightness[i + 1 :].max(), brightness.max())
+            _gap_contrast(brightness[:i].max(), brightness[i], brightness[i + 1 :].max(), brightness.max())
             for i in range(1, len(brightness) - 1)
         ]
         if contrasts and max(contrasts) >= _LOOK.row_contrast:
@@ -216,7 +216,7 @@ class SourceInside:
         return np.asarray(np.abs(teeth.window(self.density)[0, :, 0]) < _LOOK.middle)
 
 
-def _line_contrast(above: float, line: float, below: float, brightest: float) -> float:
+def _gap_contrast(above: float, line: float, below: float, brightest: float) -> float:
     """Brightness of the darker of two rows divided by that of the line between them; 0 if that row is no teeth."""
     darker = min(above, below)
     return darker / max(line, 1.0) if darker > _LOOK.dark * brightest else 0.0

@@ -65,14 +65,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Limits from which the change between two thumbnails counts as a cut; chosen by eye."""
+    """Least change between two thumbnails that counts as a cut; chosen by eye."""
 
     level: float = 15.0
     """Least mean absolute change, levels of 255."""
     ratio: float = 4.0
     """Least ratio to the moving average of the changes."""
     gain: float = 0.2
-    """Gain of that moving average per frame."""
+    """Gain of the moving average of the changes per frame."""
     thumbnail_px: int = 32
     """Side of the thumbnails."""
 
@@ -96,7 +96,7 @@ class _OtherFaces:
     every_s: int = 2
     """Seconds between two searches."""
     same_overlap: float = 0.5
-    """Overlap of boxes from which two faces are the same."""
+    """Least overlap of the boxes of the same face."""
 
 
 _CUT, _MOTION, _OTHER_FACES = _Cut(), _Motion(), _OtherFaces()

@@ -55,7 +55,7 @@ class _CameraLimits:
     jpeg_quality: tuple[int, int] = (40, 90)
     """Quality of the compression, on Pillow's scale."""
     kept_chroma: tuple[float, float] = (0.0, 0.5)
-    """Fraction of the colour that a faded picture keeps; every second one keeps none."""
+    """Fraction of the chroma that a faded picture keeps; half of the faded pictures keep none."""
 
 
 _LIMITS = _CameraLimits()

@@ -28,7 +28,7 @@ NO_FRAME = -1
 
 _POSE = ("rotation", "scale", "translation")
 _PICTURES = ("canvas", "foreign_canvas", "truth", "truth_matte", "source", "source_matte")
-"""The tensors that stay on disk until they are asked for."""
+"""Tensors that stay on disk until they are read."""
 
 
 def rendered_settings(path: Path) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class RenderedClip:
     canvas: UInt8[np.ndarray, "K T H W 3"]
     """The geometric renderer's picture of every target from every source."""
     foreign_canvas: UInt8[np.ndarray, "F H W 3"]
-    """The same of the targets from another person's clip, from the first source."""
+    """The geometric renderer's picture of every target from another person's clip, from the first source."""
     residual: Float32[np.ndarray, "K V 3"]
     """The residual of every source, model units."""
     identity: Float32[np.ndarray, " K_id"]

@@ -94,6 +94,7 @@ class DlibRecogniser(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, faces: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
+        """The descriptors of aligned faces with values in [-1, 1]. Raises ShapeError."""
         check_shape("faces", faces, None, 3, self.size_px, self.size_px)
         shown = (127.5 * (faces + 1.0) - self.mean) / 256.0
         features = max_pool2d(relu(self.enter_scale(self.enter(shown))), 3, stride=2)
