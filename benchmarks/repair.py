@@ -11,8 +11,8 @@ the pixels of each clip (or person, for portraits), then over clips, followed by
 from the geometric renderer (or from --against). "frozen" is the source picture at the same place, "frozen, moved along"
 the source's own window: a still face on a moving head. Openings: distance between the lips over that between the eyes'
 centers. Sharpness: mean |Laplacian| inside the gates over all pixels, relative to the truth. Flicker: mean
-|(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: mean distance of the landmarks of mouth and lids from those of the
-true frame, both read in the whole picture, in px of a picture of 256 px; identity: 100 times the cosine similarity to
+|(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: mean distance of the landmarks of mouth and lids
+from those of the true frame, both read in the whole picture, in px of a picture of 256 px; identity: 100 times the cosine similarity to
 the true frame by dlib's network, which flatters networks trained with it. For errors of whole pictures see
 docs/results.md, by `faceanime evaluate`.
 """

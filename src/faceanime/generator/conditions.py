@@ -46,8 +46,8 @@ _REST: dict[WindowPart, tuple[float, float]] = {
 """Ramp of the largest displacement of a part's landmarks from the source, as a fraction of the window's side: the
 opening of the part's gate; chosen by eye. While the face is as in the source, the source is shown."""
 _STRETCHED = (1.7, 2.4)
-"""Ramp of the ratio of a skin triangle's area to that in the source: the opening of the face's gate; chosen by eye. With
-a single threshold the gate would open from one frame to the next."""
+"""Ramp of the ratio of a skin triangle's area to that in the source: the opening of the face's gate; chosen by eye. A
+single threshold would open it from one frame to the next."""
 _STRETCH_OCTAVES = 3.0
 """Binary logarithm of the area ratio that the map of the stretch shows as 1."""
 _EYE_WIDTH_RATIO = (0.62, 0.95)
