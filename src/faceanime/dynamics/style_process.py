@@ -1,4 +1,4 @@
-"""Style of an imagined motion: how lively mouth, eyes and head are, from window to window."""
+"""Style of an imagined motion: how lively mouth, eyes and head are, from motion window to motion window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rollout of motions that are longer than a predictor's window.
+"""Rollout of motions that are longer than a predictor's motion window.
 
 A motion is completed window by window; each window begins with the last frames of the one before.
 """

@@ -111,7 +111,7 @@ def sample_texture(
 ) -> SparseTexture:
     """The colours of a portrait (H,W,3) at the face's kept vertices, and which of them it shows.
 
-    A vertex is hidden where the fitted skin itself occludes it, by a depth test, or where it lies outside of
+    A vertex is occluded where the fitted skin lies before it, by a depth test, or where it lies outside of
     the picture. Raises ShapeError.
 
     Source: arXiv 2105.14678, sec. III-B.
@@ -161,7 +161,8 @@ def _farthest_points(
 ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " S"]]:
     """Farthest-point sampling by distance along the edges: `count` vertices or one more, and the owner of each vertex.
 
-    Begins with the anchors, then adds ever the vertex furthest from all before, with its mirrored `twin`. The owner
+    Begins with the texture anchors, then adds again and again the vertex furthest from all before, with its mirrored
+    `twin`. The owner
     is the nearest kept vertex, of equally near ones the first. Memory grows with S, not with its square.
     """
     kept: list[int] = []

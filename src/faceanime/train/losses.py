@@ -49,7 +49,7 @@ class VertexDistance:
         return apart.pow(2).sum(dim=-1).mean(dim=-1)
 
     def posed(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V 3"]:
-        """The posed vertices in the picture: x right, y down, in model units at the anchor's scale."""
+        """The posed vertices in the picture: x right, y down, in model units at the anchor state's scale."""
         shape = self._mean + torch.einsum("...k,vck->...vc", states[..., :-HEAD_NUMBERS], self._basis)
         turned = _rotated(shape, states[..., ROTATION])
         turned = turned * states[..., LOG_SCALE, None, None].exp()

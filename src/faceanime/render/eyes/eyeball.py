@@ -85,7 +85,7 @@ class _Eye:
     """One eye of a portrait; lengths and places in px of the portrait."""
 
     group: EyeLandmarks
-    anchor: Float[np.ndarray, "3"]  # the eye's middle in model space
+    anchor: Float[np.ndarray, "3"]  # anchor point: the eye's middle in model space
     opening: Float[np.ndarray, "n 2"]
     iris: Float[np.ndarray, "2"]  # its centre
     iris_radius: float

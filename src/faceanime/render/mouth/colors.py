@@ -52,7 +52,7 @@ class ColorLook:
     white_by_skin: float = 0.9
     """Brightness of an eye white that is not visible, per brightness of the cheeks. Chosen by eye."""
     saturation: Ramp = (0.02, 0.12)
-    """Ramp of the saturation of cheeks or lips: 0 means a gray portrait, 1 a colored one. Chosen by eye."""
+    """Ramp of the saturation of cheeks or lips: 0 means a grey portrait, 1 a colored one. Chosen by eye."""
     pale: float = 0.8
     """Ratio of green to red above which a pixel is a tooth's; tongue and gums are redder. Chosen by eye."""
     own_teeth_fraction: float = 0.2

@@ -174,8 +174,8 @@ class SourceInside:
             return np.zeros((*weight.shape, 4), np.float32)
         gums = smoothstep(-root_lip - max(_LOOK.crown - visible, 0.0), *_LOOK.gum)[..., None]
         filled, ends_visible = fill_holes(self.picture, inside), smoothstep(visible, *_LOOK.crown_visible)
-        hidden_crown = (1.0 - inside[..., None]) * (1.0 - ends_visible)
-        color = filled + hidden_crown * (self._crown_colors(inside * row) - filled)
+        occluded_crown = (1.0 - inside[..., None]) * (1.0 - ends_visible)
+        color = filled + occluded_crown * (self._crown_colors(inside * row) - filled)
         color = color * (1.0 + gums * (gum - 1.0))
         return np.dstack([color * weight[..., None], weight]).astype(np.float32)
 

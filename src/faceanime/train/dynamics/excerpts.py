@@ -22,7 +22,7 @@ class Excerpts:
     """Excerpts of clips, all T frames long."""
 
     states: Float[np.ndarray, "B T D"]
-    """The states; scale and place are relative to the anchor."""
+    """The states; scale and place are relative to the anchor state."""
     unblinking: Float[np.ndarray, "B T D"]
     """The states without blinks."""
     blink: Int[np.ndarray, "B T"]
@@ -182,7 +182,7 @@ def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float
 def _re_anchored(
     states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
 ) -> Float[np.ndarray, "*B D"]:
-    """States whose scale and place are relative to the anchor."""
+    """States whose scale and place are relative to the anchor state."""
     counted = states.copy()
     counted[..., LOG_SCALE] -= anchor[LOG_SCALE]
     counted[..., PLACE] = (states[..., PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])

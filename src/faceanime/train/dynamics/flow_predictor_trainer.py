@@ -145,7 +145,7 @@ def whitened(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Te
 
 
 def continued(prior: MotionPrior, normal: States, there: Bool[np.ndarray, "B T"]) -> States:
-    """Normalised states that move on beyond their clip's end, as the prior does.
+    """Normalised states that move on beyond their clip's end, as the motion prior does.
 
     A network trained on faces that freeze where their clip ends would learn the freezing.
     """
