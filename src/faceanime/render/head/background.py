@@ -31,8 +31,7 @@ class BackgroundLook:
     head_radius: float = 0.62
     """Radius of a head with its hair, in face widths."""
     side_gap: float = 0.05
-    """Half the largest height of the gaps that are bridged between parts of the person along a side of the picture,
-    in face widths."""
+    """Half the largest distance of parts of the person along a side of the picture that are joined, in face widths."""
 
 
 _LOOK = BackgroundLook()
@@ -43,7 +42,7 @@ class BackgroundLayer:
     """The plate, and the person's matte with what is outpainted.
 
     `plate` (h,w,3): the region without the person; `matte` (M,w): the person in the region, with `crown_rows` rows
-    above it; `side_reach` (2,M): how far the person goes on beyond the left and the right edge in each row, px.
+    above it; `side_reach` (2,M): how far the person continues beyond the left and the right edge in each row, px.
     """
 
     plate: Pixels

@@ -64,18 +64,19 @@ _LOOK = RingLook()
 
 @dataclass(frozen=True, eq=False)
 class Rings:
-    """`points` (K*R,3), px of the picture, ring by ring from the inner one; `motion` (K*R,): 1 where a vertex moves
-    rigidly with the head, 0 where it is still; `count`, the K.
-    """
+    """K rings of R vertices around a face."""
 
     points: Float[np.ndarray, "N 3"]
+    """The vertices, px of the picture, ring by ring from the inner one."""
     motion: Float[np.ndarray, " N"]
+    """1 where a vertex moves rigidly with the head, 0 where it is still."""
     count: int
+    """The number K of rings."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Rays:
-    """One ray through each point of the outline: unit `direction`, distances of the `outline` and the `border`."""
+    """One ray through each point of the outline: unit `direction`, distances of `outline` and `border`, px."""
 
     centre: Float[np.ndarray, "2"]
     direction: Float[np.ndarray, "R 2"]
@@ -97,9 +98,10 @@ class _Rays:
 
 
 def rigid_rings(model: MorphableModel, identity: Float[np.ndarray, " K_id"]) -> Float[np.ndarray, "M R 3"]:
-    """Rings over forehead, temples, jaw and neck of a person, in model space: what hair and neck hang on.
+    """Rings over forehead, temples, jaw and neck of a person, in model space, which carry hair and neck.
 
-    They lie around the mean face's outline; with the identity each of their vertices moves as that of the outline does.
+    They lie around the mean face's outline; the identity moves each of their vertices as the outline's vertex on the
+    same ray.
     """
     oval = model.landmark_mean[model.schema.oval].astype(np.float64)
     centre = (oval.max(axis=0) + oval.min(axis=0)) / 2

@@ -37,13 +37,18 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class FrameFaces:
-    """The faces of one frame: the followed one and its sharpness, and the others; the latter two where measured."""
+    """The faces of one frame."""
 
     index: int
+    """Number of the frame in the video."""
     landmarks: Landmarks | None
+    """Landmarks of the followed face; None where it is lost."""
     box_px: Box | None
+    """Box of the followed face."""
     sharpness: float | None
+    """Sharpness of the followed face, in the frames in which it is measured."""
     others: tuple[Box, ...]
+    """Boxes of the other faces, in the frames in which they are searched for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +108,9 @@ _CUT, _MOTION, _OTHER_FACES = _Cut(), _Motion(), _OtherFaces()
 _COVER = 1.1
 """Least side of the crop relative to the box of all places of the face; chosen by eye."""
 _SHARPNESS_EVERY, _SHARPNESS_PX = 5, 128
-"""Sharpness is measured in every n-th frame, on a face scaled to this side."""
+"""Stride of the frames in which sharpness is measured, and side to which the face is scaled for it; chosen by eye."""
 _AS_FITTED = SmoothConfig(method="none", max_gap_s=0.0)
-"""No smoothing, so that frames without a face stay marked for the smoother."""
+"""Settings without smoothing, so that frames without a face stay marked for the smoother."""
 
 
 def find_faces(
@@ -134,7 +139,7 @@ def _read(
     detector: LandmarkDetector,
     config: PrepareConfig,
 ) -> Iterator[tuple[FrameFaces, FaceView | None, Size]]:
-    """The faces of frames, the followed one as the anchoring sees it, and their sizes; no frame is kept."""
+    """The faces of frames, the view of the followed one for pinning, and the frames' sizes; no frame is kept."""
     for index, (frame, landmarks) in enumerate(frames, start=first):
         sharpness, others = None, ()  # type: tuple[float | None, tuple[Box, ...]]
         if landmarks is not None and index % _SHARPNESS_EVERY == 0:

@@ -16,6 +16,9 @@ from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE,
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 
+_DOWN_S, _UP_S = 0.12, 0.24
+"""Longest time in seconds that lids take to close and to open again; chosen by eye."""
+
 
 @dataclass(frozen=True, eq=False)
 class Excerpts:
@@ -28,12 +31,12 @@ class Excerpts:
     blink: Int[np.ndarray, "B T"]
     """The number of the blink that each frame belongs to, 0 for none."""
     there: Bool[np.ndarray, "B T"]
-    """Whether the clip has the frame; after its end the last state is repeated."""
+    """Whether the clip has the frame; after the clip's end its last state is repeated."""
     anchor: Float[np.ndarray, "B D"]
     """The state of a frame at or before the start of the excerpt."""
 
     def without_unseen_blinks(self, known: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B T D"]:
-        """The states without the blinks that no known frame shows any of, since nothing predicts them."""
+        """The states without the blinks of which no known frame shows a part, since these cannot be predicted."""
         seen = self.blink * known
         shown = (self.blink[:, :, None] == seen[:, None, :]).any(axis=2) & (self.blink > 0)
         return np.where(shown[..., None], self.states, self.unblinking)
@@ -129,10 +132,6 @@ def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> B
     while last < min(blink[1] + up, len(apart)) and apart[last] > apart[last - 1]:
         last += 1
     return first, last
-
-
-_DOWN_S, _UP_S = 0.12, 0.24
-"""Longest time in seconds that lids take to close and to open again; chosen by eye."""
 
 
 def _without(

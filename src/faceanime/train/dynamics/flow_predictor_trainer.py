@@ -30,7 +30,7 @@ from faceanime.train.dynamics.trainer import DynamicsTrainer, draw_statistics, f
 
 @dataclass(frozen=True)
 class _Fractions:
-    """Fractions of the training samples of each kind; all chosen by eye."""
+    """Fractions of the training samples of each kind; chosen by eye."""
 
     mean_only: float = 0.3
     """Samples at flow time 0, on which the network answers with the mean of all futures."""
@@ -46,7 +46,8 @@ class _Fractions:
 
 _FRACTIONS = _Fractions()
 _TIME_OFFSET = 1.1
-"""Losses are divided by this less the flow time: errors late in the flow are small but visible."""
+"""Losses are divided by this constant minus the flow time, since errors late in the flow are small but visible; chosen
+by eye."""
 
 
 @dataclass(frozen=True, eq=False)

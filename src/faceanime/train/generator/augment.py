@@ -14,7 +14,11 @@ from faceanime.generator.windows import Window
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Lights and cameras that the clips do not show. 0 switches one off."""
+    """Lights and cameras that the clips do not show. 0 switches one off.
+
+    Rotation and stretch of windows were measured (docs/log/training.md, below "More people for mouths"); the rest was
+    chosen by eye.
+    """
 
     exposure: float = 0.25
     """Largest natural logarithm of the brightness factor, up and down."""
