@@ -28,6 +28,7 @@ from faceanime.structures.coefficients import HeadPose
 MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
 """Channels of `Conditions.maps`: the first four in [-1, 1], the others 0 or 1."""
 STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
+"""Indices of the channels of `MAPS` from "stretch" on."""
 
 _SIDE: dict[WindowPart, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
 """Sides of the windows in model units: the mouth's is 0.66 of the mean face's width, an eye's twice the eye's width."""
@@ -165,7 +166,7 @@ def _eyes(schema: LandmarkSchema) -> dict[WindowName, EyeLandmarks]:
 
 
 def _traced(schema: LandmarkSchema) -> dict[WindowName, Group]:
-    """The landmarks whose moves open each window's gate.
+    """The landmarks whose motion opens each window's gate.
 
     Those of light are the outline of forehead and temples: no expression of the bundled model moves it by more than
     0.6 % of a face's window.
@@ -175,7 +176,7 @@ def _traced(schema: LandmarkSchema) -> dict[WindowName, Group]:
 
 
 def _centred(schema: LandmarkSchema) -> dict[WindowName, Group]:
-    """The landmarks in whose middle each window stands."""
+    """The landmarks in whose middle each window is centered."""
     eyes = {name: eye.lids for name, eye in _eyes(schema).items()}
     return {"light": schema.oval, "face": schema.oval, "mouth": schema.outer_lips, **eyes}
 

@@ -73,7 +73,7 @@ _LOOK = MouthLook()
 
 
 class _Jaw:
-    """Lips and chin of one person, and how far an expression moves the jaw.
+    """Lips, chin and jaw of one person.
 
     A shape (P,3) holds the upper lip, the lower lip and the chin, model units.
     """
@@ -139,7 +139,7 @@ class OwnTeeth:
     def opacity(
         self, target: FaceCoefficients, places: Float[np.ndarray, "H W 2"]
     ) -> Float32[np.ndarray, "H W"]:
-        """The opacity of the portrait's own teeth at places (px) of the target's picture, if inside its mouth."""
+        """The opacity of the portrait's own teeth at places (px) inside the mouth of the target's picture."""
         displacement = self.jaw.displacement(self.jaw.shape(target))
         opacity = np.zeros(places.shape[:2], np.float32)
         origins = self.origins + np.stack([0.0 * displacement, displacement])
@@ -215,7 +215,7 @@ class MouthLayer:
         return MouthGeometry(upper_view, lower_view, lips, jaw, _LOOK.stretch_light * stretched)
 
     def _opacity(self, shape: Float[np.ndarray, "P 3"], scale: float) -> float:
-        """0 for lips where the portrait has them and for closed ones, 1 once they have moved and parted."""
+        """The layer's opacity: 0 for closed lips and for the portrait's own, 1 once they have moved and parted."""
         departure = smoothstep(self._jaw.lip_departure(shape, self._source_shape), 0.0, _LOOK.full_departure)
         return float(departure * smoothstep(self._jaw.parting(shape) * scale, *_LOOK.parted_px))
 

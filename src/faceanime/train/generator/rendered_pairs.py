@@ -44,7 +44,7 @@ from faceanime.train.generator.pair_files import NO_FRAME, SUFFIX, FaceStack, Re
 _LIPS_APART = 0.03
 """Opening from which on lips count as apart, model units; chosen by eye."""
 _ALBUM_TIME_STEP = 2
-"""Time between two pictures of an album: none is the neighbour of another."""
+"""Difference of the times of two pictures of an album, which are no neighbors."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class PairsConfig:
     sources: int = 4
     """Largest number of portraits of each clip: a neutral, an open-mouthed, a smiling, a turned one."""
     moments: int = 16
-    """Moments of two frames that each portrait is driven to; those with opened mouths or closed lids are likelier."""
+    """Number of moments that each portrait is driven to; those with opened mouths or closed lids are likelier."""
     foreign: int = 8
-    """Frames of another person's clip that the neutral portrait is driven by."""
+    """Number of frames of another person's clip that the neutral portrait is driven by."""
     shut: bool = True
     """Whether pictures of an album whose lips are apart are also sources with the mouth shut."""
     seed: int = 0
@@ -176,7 +176,7 @@ def _choose(
 
 
 def _portrait(frames: _Frames, frame: int, animator: Animator) -> Portrait:
-    """A frame as a portrait, with the coefficients that the clip's smoothed motion has, as its targets have them."""
+    """A frame as a portrait, with the coefficients of the clip's smoothed motion, as its targets have them."""
     landmarks, model = Landmarks(frames.points[frame], 1.0), animator.model
     picture = frames.pictures[frame]
     matte = animator.reader.matte(picture, landmarks)
