@@ -103,8 +103,8 @@ def part_lids(
 def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, seed: int = 0) -> Dynamics:
     """The motion with blinks of both eyes, `per_minute` on average, at times drawn from `seed`.
 
-    The times between them are log-normal. A blink closes in 0.1 s and opens in 0.2 s, and is shut in at least one
-    frame. Where an eye is not open, for instance in a blink that is there already, none is added.
+    The times between blinks are log-normal. A blink closes in 0.1 s, opens in 0.2 s, and shuts the eye in at least one
+    frame. None is added where an eye is not open, for instance in a blink that the motion has already.
     Raises ConfigError for a rate outside 0 to 60 or a negative seed, MorphableModelError for another model's
     motion.
     """

@@ -1,4 +1,4 @@
-"""Motion as a Gaussian process: what is known of a motion before a network adds to it.
+"""The motion prior: a Gaussian process, to whose mean and samples a network adds.
 
 States are those of `state.py`, normalised. B sequences, T frames, D numbers a state, G groups of numbers.
 """
@@ -97,7 +97,9 @@ class Bridge:
     members: tuple[Int[Tensor, " _"], ...]
     """The numbers of each group."""
     known: States
+    """States of the known frames; others do not count."""
     is_known: Bool[Tensor, "B T"]
+    """Whether a frame is known."""
     deviation: States
     """Standard deviation of each number given the known frames; 0 at a known frame."""
     mean: States = field(init=False)

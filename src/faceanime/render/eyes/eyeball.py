@@ -40,7 +40,7 @@ class EyeLook:
     """Distance over which the shade beside the lids fades to the bright sclera behind them, in units of `lash_rim`."""
     shade_exponent: float = 1.5
     """Exponent of a sclera pixel's brightness in its inpainting weight: lids shade the sclera beside them, and what
-    they uncover is as bright as the rest."""
+    becomes visible is as bright as the rest."""
     sclera_from: Ramp = (1.12, 1.27)
     """Ramp of the distance from the iris's center in radii of the iris: 1 means sclera."""
     iris_plate: Ramp = (1.06, 0.96)
@@ -189,8 +189,10 @@ def _complete_eyeball(
 
 
 def _complete_sclera(patch: Pixels, known: Float[np.ndarray, "h w"], rim_px: float) -> Pixels:
-    """The sclera behind iris and lids: near `known` sclera its shade goes on, further away it is as bright as its
-    brightest parts. (Bright at once, a line would run along lids that open a little further.)
+    """The sclera behind iris and lids.
+
+    Near `known` sclera its shade continues; further away the sclera is as bright as its brightest parts. If it were
+    bright at once, a line would run along lids that open a little further.
     """
     brightness = patch.mean(axis=-1)
     brightest = max(float((brightness * known).max()), 1.0)
@@ -205,7 +207,7 @@ def _complete_sclera(patch: Pixels, known: Float[np.ndarray, "h w"], rim_px: flo
 def _nearest_known(
     patch: Pixels, known: Bool[np.ndarray, "h w"]
 ) -> tuple[Image, Float32[np.ndarray, "h w 3"]]:
-    """The distance of each pixel from the nearest known one, px, and that one's colour."""
+    """The distance of each pixel from the nearest known one, px, and the color of the known one."""
     distance, label = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

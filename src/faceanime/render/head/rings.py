@@ -2,9 +2,9 @@
 
 They lie on rays from the middle of the face through its outline to the border of the moving region. A ray that leaves
 the person before the border (over hair, into the background) moves rigidly with the head as far as the person
-reaches; on one that does not (over neck and shoulders) the motion fades to nothing at the border. Where a ray meets
-the picture's own edge it goes on beyond it, so that a cropped head moves whole and nothing is stretched toward the
-edge. All distances are px along a ray, from the middle of the face.
+reaches; on one that does not (over neck and shoulders) the motion fades to nothing at the border. A ray that meets the
+picture's own edge continues beyond it, so that a cropped head moves as a whole and is not stretched toward the edge.
+All distances are px along a ray, from the middle of the face.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class RingLook:
     least_border: float = 1.05
     """Least distance of the border from the middle of the face, in radii."""
     beyond_picture: float = 0.6
-    """Length by which a ray that meets the picture's edge goes on beyond it, in radii."""
+    """Length by which a ray that meets the picture's edge continues beyond it, in radii."""
     sides_end: float = 0.6
-    """Fraction of the picture's height down to which rays go on beyond the sides; below, the body reaches there."""
+    """Fraction of the picture's height down to which rays continue beyond the sides; below, the body reaches there."""
     person: float = 0.3
     """Least matte of the pixels that belong to the person."""
     person_samples: int = 128

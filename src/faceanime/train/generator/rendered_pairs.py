@@ -5,9 +5,9 @@ of two consecutive frames, so that a flicker can be distinguished from a steady 
 with each source's own mesh: lips that are drawn a pixel beside the true ones would teach blur. The neutral portrait
 is also driven by another person's clip; no frame shows what that should look like, but critics can judge whether it
 looks real. Albums of portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also
-drawn with its mouth shut, and what was drawn is driven back, so that the truth is a picture.
+drawn with its mouth shut, and the drawing is driven back to the picture, which is the truth.
 
-Each clip becomes one file (`pair_files.py`); a stopped rendering goes on with the first clip that has none.
+Each clip becomes one file (`pair_files.py`); a rendering that was stopped continues with the first clip that has none.
 """
 
 from __future__ import annotations
