@@ -98,8 +98,8 @@ def main() -> None:
 
     print("| | face | mouth |\n| --- | ---: | ---: |")
     for row in dict.fromkeys(row for row, _ in sums):
-        shares = (mean(row, region) / mean("frozen", region) for region in OUTLINES)
-        print(f"| {row} | " + " | ".join(f"{share:.3f}" for share in shares) + " |")
+        fractions = (mean(row, region) / mean("frozen", region) for region in OUTLINES)
+        print(f"| {row} | " + " | ".join(f"{fraction:.3f}" for fraction in fractions) + " |")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ PREPARED and PICTURES are as for `faceanime train generator`; the renderer's pic
 DIR. Each network sees windows of its own size; its changes are pasted into the picture, as the pipeline does, and all
 rows are measured in the windows of `QUALITY`.
 
-Errors: mean |I - I'| in grey levels of 255 within a region of `train.generator.window_errors.REGIONS`, the mean over
-the pixels of each clip (or person, for portraits), then over clips, followed by the 95 % interval of the difference
-from the geometric renderer (or from --against). "frozen" is the source picture at the same place, "frozen, moved along"
-the source's own window: a still face on a moving head. Openings: distance between the lips in eye distances. Sharpness:
-mean |Laplacian| inside the gates over all pixels, relative to the truth. Flicker: mean |(I_t+1 - I_t) -
-(I'_t+1 - I'_t)| where either gate is open. Faces: mean distance of the landmarks of mouth and lids from those of the
-true frame, both read in the whole picture, in px of a picture of 256 px; identity: 100 times the cosine similarity to
-the true frame by dlib's network, which flatters networks trained with it. For errors of whole pictures see
-docs/results.md, by `faceanime evaluate`.
+Errors: mean |I - I'| in grey levels of 255 within a region of `train.generator.window_errors.REGIONS`, the mean
+over the pixels of each clip (or person, for portraits), then over clips, followed by the 95 % interval of the
+difference from the geometric renderer (or from --against). "frozen" is the source at the same place, "frozen, moved
+along" the source's own window: a still face on a moving head. Openings: distance between the lips over that between
+the eyes' centers. Sharpness: mean |Laplacian| inside the gates over all pixels, relative to the truth. Flicker:
+mean |(I_t+1 - I_t) - (I'_t+1 - I'_t)| where either gate is open. Faces: mean distance of the landmarks of mouth and
+lids from those of the true frame, both read in the whole picture, in px of a picture of 256 px; identity: 100 times
+the cosine similarity to the true frame by dlib's network, which flatters networks trained with it. For errors of
+whole pictures see docs/results.md, by `faceanime evaluate`.
 """
 
 import argparse

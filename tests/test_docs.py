@@ -113,6 +113,21 @@ def test_pages_named_in_code_exist() -> None:
                 assert (ROOT / name).exists(), f"{name_of(path)} names {name}"
 
 
+def test_words_that_are_not_used_occur_nowhere() -> None:
+    """Those in bold in the right column of the vocabulary's tables."""
+    vocabulary = ROOT / "docs/vocabulary.md"
+    cells = [
+        line.rstrip(" |").rpartition("|")[2] for line in vocabulary.read_text(encoding="utf-8").splitlines()
+    ]
+    banned = {word for cell in cells for word in re.findall(r"\*\*(.+?)\*\*", cell)}
+    assert banned
+    pattern = re.compile(rf"\b(?:{'|'.join(sorted(banned))})\b".replace(" ", r"\s+"), flags=re.IGNORECASE)
+    code = [path for folder in ("src", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
+    for path in sorted({*PAGES, *code} - {vocabulary}):
+        found = pattern.search(path.read_text(encoding="utf-8"))
+        assert found is None, f"{name_of(path)} says {found.group()}"
+
+
 def test_the_script_of_the_pictures_finds_its_parts() -> None:
     assert runpy.run_path(str(ROOT / "docs/make_figures.py"), run_name="figures")["MAKERS"]
 

@@ -23,7 +23,9 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait
 
 _SHEET_COLUMNS = 5
+"""Times that a contact sheet shows."""
 _SHEET_TILE_PX = 320
+"""Side of a contact sheet's pictures; chosen by eye."""
 _ROW_HEIGHT_PX = 512
 """Largest height of a side-by-side video."""
 

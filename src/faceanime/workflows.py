@@ -46,10 +46,11 @@ from faceanime.structures.landmarks import CropTransform
 from faceanime.structures.portrait import Portrait
 
 STILL_DRIVER_S, STILL_DRIVER_RATE = Fraction(3, 2), Fraction(25)
-"""A picture as driver becomes a movement toward it: its length in seconds and its frames a second."""
+"""Length in seconds, and frames a second, of the movement toward a picture that is the driver."""
 SEARCHED_S = 10
+"""Length of a video's beginning in which its portrait is searched for."""
 SEARCH_RATE = Fraction(5)
-"""The face of a video is looked for in its first seconds, in this many frames a second."""
+"""Frames a second of that beginning that are searched."""
 
 
 def animate_file(
@@ -122,7 +123,10 @@ def predict_file(
 def reconstruct_file(
     animator: Animator, source: Path, out: Path, face: FaceChoice, progress: Progress
 ) -> None:
-    """Write the motion of a video or picture (.motion.safetensors), or its neutral, textured face (.glb, .obj)."""
+    """Write the motion of a video or picture (.motion.safetensors), or its neutral, textured face (.glb, .obj).
+
+    Raises FaceAnimeError, among them OutputError for an `out` with another suffix or that cannot be written.
+    """
     for target in mesh_files(out):
         refuse_input(target, (source,))
         check_output(target)

@@ -13,7 +13,7 @@ from studio import Studio, numbers_of
 Series = Callable[[Studio], dict[str, np.ndarray]]
 
 # A motion's numbers: coefficients in standard deviations, entries of rotation matrices (about radians), logarithm of
-# the size, place in shares of the picture's longer side.
+# the size, place in fractions of the picture's longer side.
 COMPUTED = {
     "identity": 1e-3,
     "expression": 2e-3,
@@ -99,7 +99,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "eyes-alone": {"parts": "eyes"},
 }
 SEEDS = (1, 6, 17)
-"""Motions in which each term, and each weight, of the choice of the driver's calm frame decides."""
+"""Motions in which each term, and each weight, of the choice of the driver's reference frame decides."""
 EDITS = {
     "with-all-of-it": (
         "talk", "wink", "--start", "0.4", "--end", "7.4", "--speed", "1.3", "--frame-rate", "30000/1001",

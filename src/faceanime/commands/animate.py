@@ -36,6 +36,7 @@ class Animate:
     geometric: GeometricConfig = dataclasses.field(default_factory=GeometricConfig)
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         driving = motion_path(self.driving)
         check_early(self.out, self.output, (self.portrait, driving), (self.renderer.generator,))
         # heavy to load, so after the checks

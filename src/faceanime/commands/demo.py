@@ -27,6 +27,7 @@ class Demo:
     """Side of the videos in px, 16 to 3840."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises MediaError without scikit-image, else FaceAnimeError."""
         if find_spec("skimage") is None:
             raise MediaError('the demo portrait needs scikit-image; pip install "faceanime[demo]"')
         import skimage.data

@@ -16,6 +16,7 @@ class Doctor:
     """Print the report as JSON instead of a table."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError if something is missing."""
         # heavy to load, so after the options are read
         from faceanime.commands.doctor_table import print_table
         from faceanime.system_check import diagnose

@@ -36,6 +36,7 @@ class Edit:
     )
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         paths = [_motion(path) for path in (self.motion, *self.append)]
         blended = [] if self.edit.blend_with is None else [_motion(self.edit.blend_with)]
         check_motion_path(self.out)

@@ -27,6 +27,7 @@ class Evaluate:
     )
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         check_report_libraries()
         check_split(self.data, self.config.split)
         # heavy to load, so after the checks
@@ -68,6 +69,7 @@ class EvaluatePairs:
     """Random seed of the pairs of protocol cross."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         check_split(self.data, self.split)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress

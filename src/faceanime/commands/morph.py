@@ -41,6 +41,7 @@ class Morph:
     It ignores temperature."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )

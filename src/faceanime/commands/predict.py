@@ -14,6 +14,7 @@ from faceanime.output_options import OutputOptions, check_early
 from faceanime.render.config import RendererConfig
 
 MOST_FUTURES = 1000
+"""Largest number of motions that one call predicts; chosen by eye."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Predict:
     It ignores temperature and steps."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError, among them ConfigError for a wrong `count`."""
         if not 1 <= self.count <= MOST_FUTURES:
             raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
         check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.predictor))

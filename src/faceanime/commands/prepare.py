@@ -27,6 +27,7 @@ class Prepare:
     )
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         find_sources(self.videos)  # a wrong path fails before the detector is loaded
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress

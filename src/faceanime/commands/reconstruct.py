@@ -28,6 +28,7 @@ class Reconstruct:
     smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         check_input(self.source)
         if is_motion_file(self.out):
             check_motion_path(self.out)

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 _LINE_EVERY_S = 60.0
+"""Seconds between two lines of progress where no terminal shows a bar; chosen by eye."""
 
 
 class _RateColumn(ProgressColumn):
@@ -71,6 +72,7 @@ class TerminalProgress:
             signal.signal(each, before)
 
     def stage(self, name: str, total: int | None) -> None:
+        """Show a new bar; without a terminal, remember the stage for the next line."""
         if not self._console.is_terminal:
             self._name, self._total, self._done = name, "?" if total is None else str(total), 0
             return
@@ -78,6 +80,7 @@ class TerminalProgress:
         self._stage = self._bars.add_task(name, total=total)
 
     def advance(self, steps: int = 1) -> None:
+        """Move the bar; without a terminal, print a line now and then."""
         if self._stage is not None:
             self._bars.advance(self._stage, steps)
             return
@@ -90,6 +93,7 @@ class TerminalProgress:
 
     @property
     def cancelled(self) -> bool:
+        """Whether a signal to stop was received."""
         return self._cancelled
 
     def _finish_stage(self) -> None:

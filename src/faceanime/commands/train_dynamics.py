@@ -28,6 +28,7 @@ class TrainDynamics:
     """Continue from the checkpoint in --out with the settings of the run."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError; ConfigError for two sets of settings."""
         if self.preset is not None and self.config is not None:
             raise ConfigError(
                 "--preset and --config cannot be given together; put the preset's settings into the file"

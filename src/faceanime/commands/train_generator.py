@@ -43,6 +43,7 @@ class TrainGenerator:
     """Continue from the checkpoint in --out."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError; ConfigError for two sets of settings."""
         if self.config is not None and self.preset is not None:
             raise ConfigError(
                 "--preset and --config cannot be given together; put the preset's settings into the file"

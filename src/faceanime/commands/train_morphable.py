@@ -21,6 +21,7 @@ class TrainMorphable:
     """Settings of the learning."""
 
     def run(self) -> None:
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         make_folder(self.out)  # a wrong folder fails before the detector is loaded
 
         # heavy to load, so after the checks

@@ -21,7 +21,7 @@ from faceanime.core.files import atomic_output, reason_of
 Config = TypeVar("Config")
 
 _LEAST_SIMILARITY = 0.5
-"""Ratio of matching characters (difflib's, in [0, 1]) from which a name is suggested; chosen by eye."""
+"""Least ratio of matching characters (difflib's, in [0, 1]) of a name that is suggested; chosen by eye."""
 
 
 def to_json(config: object) -> str:

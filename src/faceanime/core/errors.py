@@ -120,7 +120,8 @@ class HasShape(Protocol):
     """An array or a tensor."""
 
     @property
-    def shape(self) -> Sequence[int]: ...
+    def shape(self) -> Sequence[int]:
+        """The lengths of its axes."""
 
 
 def check_shape(name: str, array: HasShape, *expected: int | None | str) -> None:

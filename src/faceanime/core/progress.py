@@ -36,16 +36,18 @@ class SilentProgress:
         self._cancelled = False
 
     def stage(self, name: str, total: int | None) -> None:
-        pass
+        """Show nothing."""
 
     def advance(self, steps: int = 1) -> None:
-        pass
+        """Show nothing."""
 
     def cancel(self) -> None:
+        """Stop the work at its next step."""
         self._cancelled = True
 
     @property
     def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
         return self._cancelled
 
 
@@ -73,11 +75,13 @@ class CallbackProgress(SilentProgress):
         self._done, self._started_s = 0, 0.0
 
     def stage(self, name: str, total: int | None) -> None:
+        """Report the start of a stage."""
         self._name, self._total, self._done = name, total, 0
         self._started_s = time.monotonic()
         self._report(name, 0.0 if total else None, None)
 
     def advance(self, steps: int = 1) -> None:
+        """Report the steps that are done."""
         self._done += steps
         if not self._total:
             self._report(self._name, None, None)

@@ -31,6 +31,7 @@ VIDEO, MOTION, LANDMARKS, NOTE = "mp4", "motion.safetensors", "landmarks.safeten
 LANDMARKS_KIND = "landmarks"
 """Kind of the weights file that holds the landmarks."""
 _MEMBER_MODE = 0o644
+"""Permissions of the members, as every user may read them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,10 +32,12 @@ class MotionFileDriver:
 
     @staticmethod
     def accepts(source: Path) -> bool:
+        """Accept a name that ends in .motion.safetensors."""
         return is_motion_file(source)
 
     @property
     def is_still(self) -> bool:
+        """Whether the motion has a single frame."""
         return len(self._motion) == 1
 
     def dynamics(self, progress: Progress) -> Dynamics:

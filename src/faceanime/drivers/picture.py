@@ -29,6 +29,7 @@ class PictureDriver:
 
     @staticmethod
     def accepts(source: Path) -> bool:
+        """Accept a file that begins as a picture."""
         return is_image_file(source)
 
     @cached_property

@@ -36,6 +36,7 @@ class VideoDriver:
 
     @property
     def sound(self) -> Path:
+        """The video itself."""
         return self._path
 
     def dynamics(self, progress: Progress) -> Dynamics:

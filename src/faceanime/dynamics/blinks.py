@@ -51,15 +51,15 @@ class _EyeStates:
     """Classification of an eye by the ratio of its opening to that of the open eye; chosen by eye."""
 
     open_above: float = 0.6
-    """Fraction above which an eye is open."""
+    """Fraction of the open eye above which an eye counts as open."""
     closed_below: float = 0.5
-    """Fraction below which an eye is in a blink."""
+    """Fraction of the open eye below which an eye counts as blinking."""
     longest_blink_s: float = 0.5
     """Longest blink; eyes that are closed longer look down, squint or sleep."""
     least_open: float = 0.02
-    """Model units; an opening below which an eye has never been open."""
+    """Opening in model units below which an eye counts as never open in a motion."""
     open_percentile: float = 75.0
-    """Percentile of the openings that is the open eye's; blinks do not reach it."""
+    """Percentile of the openings that counts as the open eye's: blinks are too short to reach it."""
 
 
 _BLINK, _EYE = _BlinkCourse(), _EyeStates()
@@ -103,8 +103,8 @@ def part_lids(
 def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, seed: int = 0) -> Dynamics:
     """The motion with blinks of both eyes, `per_minute` on average, at times drawn from `seed`.
 
-    The times between them are log-normal. A blink closes in 0.1 s and opens in 0.2 s, and is shut in at least one
-    frame. Where an eye is not open, for instance in a blink that is there already, none is added.
+    The times between blinks are log-normal. A blink closes in 0.1 s, opens in 0.2 s, and shuts the eye in at least one
+    frame. None is added where an eye is not open, for instance in a blink that the motion has already.
     Raises ConfigError for a rate outside 0 to 60 or a negative seed, MorphableModelError for another model's
     motion.
     """

@@ -191,11 +191,11 @@ def ease_between(
 
     Both poses are in px of a picture whose longer side is `picture_side_px`.
     """
-    share = smoothstep(np.arange(frames) / max(round(frames * _EASING), 1))
+    weight = smoothstep(np.arange(frames) / max(round(frames * _EASING), 1))
     return Dynamics(
         identity=start.identity,
-        expression=start.expression + share[:, None] * (end.expression - start.expression),
-        pose=mix_poses(start.pose, end.pose, share),
+        expression=start.expression + weight[:, None] * (end.expression - start.expression),
+        pose=mix_poses(start.pose, end.pose, weight),
         frame_rate=frame_rate,
         valid=np.ones(frames, bool),
         picture_side_px=picture_side_px,

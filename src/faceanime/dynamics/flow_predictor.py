@@ -30,7 +30,7 @@ from faceanime.dynamics.style_process import STYLES, StyleProcess, whitened_styl
 from faceanime.dynamics.windowed_rollout import CONTEXT_FRAMES, complete_in_windows
 
 TRUST_EDGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
-"""Edges of the bins of the prior's deviation, each of which has its own `FlowPredictor.trust`."""
+"""Edges of the bins of the motion prior's deviation, each of which has its own `FlowPredictor.trust`."""
 _STYLE_OF_GROUP = [1, 1, 0, 2, 2, 2]
 """For each of `GROUPS`, the index of the style number that scales it."""
 _MAX_LOG_LIVELINESS = 1.6
@@ -48,7 +48,7 @@ class FlowConfig:
     """Size of the flow-matching predictor."""
 
     window: int = 96
-    """Frames of a window; a multiple of the patch."""
+    """Frames of a motion window; a multiple of the patch."""
     patch: int = 4
     """Frames of one token."""
     width: int = 128
@@ -70,13 +70,13 @@ class FlowConfig:
 
 
 class FlowPredictor(nn.Module):
-    """A transformer over patches of frames that completes a window from noise and its known frames."""
+    """A transformer over patches of frames that completes a stretch of motion from noise and its known frames."""
 
     style_mean: Float[Tensor, " S"]
     style_factor: Float[Tensor, "S S"]
     """Mean and Cholesky factor of the covariance of styles over the clips of the training set."""
     trust: Float[Tensor, "2 G N"]
-    """Share of the network's addition to the mean that held on the validation people: after the known frames and
+    """Fraction of the network's addition to the mean that held on the validation people: after the known frames and
     between them, by group of numbers and by bin of `TRUST_EDGES`."""
     blink_rate: Float[Tensor, "2"]
     """Mean and standard deviation over clips of the logarithm of blinks a minute."""
@@ -141,8 +141,8 @@ class FlowPredictor(nn.Module):
         features = nn.functional.gelu(features * (1.0 + self.frame_scale(condition)[..., None]))
         added = self.head(features).mT
         # E[x_1 | x_t] of Gaussians with the same covariance around the mean, t x_1 + (1 - t) x_0 between them
-        share = (time / (time**2 + (1.0 - time) ** 2))[:, None]
-        gain = (share * (1.0 + self.skip_gain(condition)))[:, None]
+        weight = (time / (time**2 + (1.0 - time) ** 2))[:, None]
+        gain = (weight * (1.0 + self.skip_gain(condition)))[:, None]
         clean: Tensor = mean + gain * (noisy - mean) + bridge.deviation * added
         return clean
 
@@ -158,7 +158,7 @@ class FlowPredictor(nn.Module):
         return amplitude[:, _STYLE_OF_GROUP][:, self.prior.group][:, None]
 
     def mean_of(self, bridge: Bridge, anchor: Float[Tensor, "B D"], trusted: bool = True) -> States:
-        """The mean of all futures: the prior's, and the trusted share of the network's addition."""
+        """The mean of all futures: the motion prior's, and the trusted fraction of the network's addition."""
         batch = len(anchor)
         nothing, no_style = torch.zeros(batch), torch.zeros(batch, STYLES)
         answer: Tensor = self(bridge.mean, nothing, bridge, anchor, no_style, nothing.bool())

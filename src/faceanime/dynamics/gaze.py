@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.dynamics.blinks import Side, lids_apart, open_eye_opening
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import EyeLandmarks
@@ -27,10 +27,9 @@ class _Eyeball:
     """Turn sideways, and up or down, up to which an eye follows freely; chosen by eye."""
     limit_deg: tuple[float, float] = (32.0, 24.0)
     """Turn that an eye never passes; chosen by eye."""
-    hidden_below: float = 0.2
-    """Fraction of the open eye below which the lids hide the iris: a shut eye dips, and that is no gaze. By eye."""
-    seen_above: float = 0.6
-    """Fraction of the open eye above which the iris counts as seen; chosen by eye."""
+    visibility: Ramp = (0.2, 0.6)
+    """Ramp of the opening as a fraction of the open eye's: the visibility of the iris; chosen by eye. A shut eye dips,
+    which is no gaze."""
     lid_deviation: float = 0.01
     """Model units that a lid's landmark may move, against one standard deviation of expression; chosen by eye."""
 
@@ -77,7 +76,7 @@ def _directions_to_camera(rotation: Float[np.ndarray, "T 3 3"]) -> Float[np.ndar
 def _iris_visibility(opening: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     """Visibility of an iris between lids with this opening, 0 to 1."""
     fraction = opening / max(open_eye_opening(opening), 1e-6)
-    return linear_step(fraction, _EYEBALL.hidden_below, _EYEBALL.seen_above)
+    return linear_step(fraction, *_EYEBALL.visibility)
 
 
 def _iris_shifts(side: Side, model: MorphableModel) -> Float[np.ndarray, "2 K_exp"]:

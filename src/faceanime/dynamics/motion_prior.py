@@ -1,4 +1,4 @@
-"""Motion as a Gaussian process: what is known of a motion before a network adds to it.
+"""The motion prior: a Gaussian process, to whose mean and samples a network adds.
 
 States are those of `state.py`, normalised. B sequences, T frames, D numbers a state, G groups of numbers.
 """
@@ -16,7 +16,7 @@ States = Float[Tensor, "B T D"]
 GROUPS = 6
 """Groups of numbers that share an autocovariance: lids and gaze, brows, mouth, rotation, log scale, translation."""
 _LEAST_VARIANCE = 1e-4
-"""Floor of the kernel's eigenvalues, in variances of normalised states; it keeps the kernel positive definite."""
+"""Floor of the kernel's eigenvalues, in variances of normalised states, which keeps the kernel positive definite."""
 
 
 class MotionPrior(nn.Module):
@@ -97,7 +97,9 @@ class Bridge:
     members: tuple[Int[Tensor, " _"], ...]
     """The numbers of each group."""
     known: States
+    """States of the known frames; others do not count."""
     is_known: Bool[Tensor, "B T"]
+    """Whether a frame is known."""
     deviation: States
     """Standard deviation of each number given the known frames; 0 at a known frame."""
     mean: States = field(init=False)

@@ -17,6 +17,7 @@ from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
 FRAME_RATE = Fraction(25)
+"""Frames a second of the bundled motions."""
 NOTE = MotionNote(licence="MIT", provenance="keyframes of the faceanime authors")
 
 Tracks = dict[str, list[tuple[Number, Number]]]

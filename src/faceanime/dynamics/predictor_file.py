@@ -42,7 +42,7 @@ _RENAMED_LAYERS = {
 }
 """Layers of the flow predictor by their names in files of version 1, such as the bundled one."""
 _RENAMED_IN_BLOCK = {"told": "modulation", "query_key_value": "qkv", "mix": "proj", "think": "mlp"}
-"""The same for the layers of a transformer block."""
+"""Layers of a transformer block by their names in files of version 1."""
 
 
 def save_predictor(

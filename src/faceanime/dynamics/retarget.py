@@ -50,7 +50,7 @@ class _RoomRule:
     neck: float = 0.5
     """Room upward, where only the neck can stretch, in distances of the outer eye corners."""
     cropped_fraction: float = 0.5
-    """Mean matte along an edge beside the face from which on the head counts as cropped there."""
+    """Least mean matte along an edge beside the face of a head that counts as cropped there."""
     eye_distance: float = 0.66
     """Distance of the outer eye corners in widths of the face's box."""
 
@@ -60,13 +60,13 @@ class _LidRule:
     """Transfer of the closing of the driver's lids, in fractions of the open eye; chosen by eye."""
 
     ajar: float = 0.08
-    """Opening that a landmark detector leaves of a shut eye; it is taken off, so that shut eyes shut."""
+    """Opening that a landmark detector leaves of a shut eye; it is subtracted, so that shut eyes shut."""
     ajar_below: float = 0.4
-    """Opening below which it begins to be taken off, gradually."""
+    """Opening below which `ajar` is subtracted, more and more toward 0."""
     widest: float = 0.4
     """Largest opening beyond the open eye."""
     least_open: float = 0.02
-    """Model units; the reference's opening below which it says nothing about fractions."""
+    """Opening of the reference's eyes in model units below which fractions of it mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ _MOUTH_MEASURES = {
 }
 """For each capped sum of measures of the mouth, the axis along which it is reduced."""
 _MOUTH_TOLERANCE = 0.05
-"""Model units by which a capped measure may be exceeded, since neutral mouths are measured no better; chosen by eye."""
+"""Model units by which a capped measure may be exceeded, since neutral mouths are measured no better. Chosen by eye on
+sheets of 20 portraits with 5 drivers (docs/log/training.md, "Smiles on smiles")."""
 
 
 def room_in_picture(matte: Float[np.ndarray, "H W"], box_px: tuple[float, float, float, float]) -> Room:

@@ -10,7 +10,7 @@ from faceanime.core.errors import ConfigError
 
 MovingPart = Literal["all", "expression", "head", "lips", "eyes"]
 STRONGEST = 4.0
-"""Largest factor on a motion; beyond it faces leave what the model has learned. Chosen by eye."""
+"""Largest factor on a motion; beyond it expressions are unlike any that the model has learned. Chosen by eye."""
 
 
 @dataclass(frozen=True)

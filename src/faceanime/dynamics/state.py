@@ -17,10 +17,13 @@ from faceanime.geometry.rotation import rotation_from_vector, vector_from_rotati
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 ROTATION = slice(-6, -3)
+"""Positions of the head's rotation vector in a state."""
 LOG_SCALE = -3
+"""Position of the natural logarithm of the head's scale in a state."""
 PLACE = slice(-2, None)
-"""Positions of the head's numbers in a state: rotation vector, log scale, place."""
+"""Positions of the head's place in a state."""
 HEAD_NUMBERS = 6
+"""Number of the head's numbers in a state, its last ones."""
 FRAME_RATE = Fraction(25)
 """The one frame rate of the predictors' training and of their motions."""
 
@@ -28,7 +31,7 @@ FRAME_RATE = Fraction(25)
 def states_of(
     expression: Float[np.ndarray, "T K_exp"], pose: HeadPose, anchor: HeadPose
 ) -> Float[np.ndarray, "T D"]:
-    """The states of T frames; `anchor` is the pose of the frame that they are relative to."""
+    """The states of T frames; `anchor` is the pose of the anchor state, which they are relative to."""
     return np.concatenate(
         [
             expression,
@@ -43,7 +46,7 @@ def states_of(
 def dynamics_of(
     states: Float[np.ndarray, "T D"], face: FaceCoefficients, picture_side_px: int, model_id: str
 ) -> Dynamics:
-    """The dynamics of T states on a face, whose pose is the anchor; the inverse of `states_of`."""
+    """The dynamics of T states on a face, whose pose is that of the anchor state; the inverse of `states_of`."""
     pose = HeadPose(
         rotation_from_vector(states[:, ROTATION]),
         face.pose.scale * np.exp(states[:, LOG_SCALE]),
@@ -61,6 +64,6 @@ def dynamics_of(
 
 
 def state_of(face: FaceCoefficients) -> Float[np.ndarray, " D"]:
-    """The state of one face that is its own anchor."""
+    """The anchor state of one face, relative to itself."""
     rotation = vector_from_rotation(face.pose.rotation)
     return np.concatenate([face.expression, rotation, np.zeros(3)])

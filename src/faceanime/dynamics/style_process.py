@@ -1,4 +1,4 @@
-"""Style of an imagined motion: how lively mouth, eyes and head are, from window to window."""
+"""Style of an imagined motion: how lively mouth, eyes and head are, from motion window to motion window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StyleNumbers:
     """Liveliness of mouth, eyes and head, in standard deviations from the mean clip; chosen by eye."""
     correlation: float = 0.8
     """Correlation of the styles of two windows that begin `correlation_frames` apart; measured on 91 clips of training
-    people: a person who rests mostly goes on resting."""
+    people: a person at rest mostly stays at rest."""
     correlation_frames: int = 80
     """Frames between the windows that `correlation` was measured on."""
     preset_spread: float = 0.3

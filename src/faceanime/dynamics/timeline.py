@@ -74,17 +74,17 @@ def concatenate(motions: Sequence[Dynamics], model: MorphableModel, blend_s: flo
     return joined
 
 
-def blend(a: Dynamics, b: Dynamics, share: float, model: MorphableModel) -> Dynamics:
-    """Frame by frame between two motions, `a` at a `share` of 0, `b` at 1, with `a`'s length, identity and picture.
+def blend(a: Dynamics, b: Dynamics, weight: float, model: MorphableModel) -> Dynamics:
+    """Frame by frame between two motions, `a` at a `weight` of 0, `b` at 1, with `a`'s length, identity and picture.
 
-    A longer `b` is cut, a shorter one holds its last frame. Raises ConfigError for a share outside 0 to 1,
+    A longer `b` is cut, a shorter one holds its last frame. Raises ConfigError for a `weight` outside 0 to 1,
     MorphableModelError when one belongs to another model.
     """
-    if not 0.0 <= share <= 1.0:
-        raise ConfigError(f"share is {share}, expected 0 to 1")
+    if not 0.0 <= weight <= 1.0:
+        raise ConfigError(f"share is {weight}, expected 0 to 1")
     other = _transferred(a, b, model)
     other = _frames(other, np.minimum(np.arange(len(a)), len(other) - 1))
-    return _mixed(a, other, np.full(len(a), share))
+    return _mixed(a, other, np.full(len(a), weight))
 
 
 def retime(
@@ -130,29 +130,29 @@ def loop(dynamics: Dynamics, blend_s: float = 0.2) -> Dynamics:
             f"a motion of {length_s:g} s is too short to be looped with a blend of {blend_s:g} s"
         )
     kept = len(dynamics) - fade
-    share = np.ones(kept)
-    share[:fade] = smoothstep(np.arange(fade) / fade)
+    weight = np.ones(kept)
+    weight[:fade] = smoothstep(np.arange(fade) / fade)
     # Frame 0 follows the last kept frame, so that the step across the seam is one of the motion's own.
     before = _frames(dynamics, np.minimum(np.arange(kept, 2 * kept), len(dynamics) - 1))
-    return _mixed(before, _frames(dynamics, slice(0, kept)), share)
+    return _mixed(before, _frames(dynamics, slice(0, kept)), weight)
 
 
-def mix_poses(a: HeadPose, b: HeadPose, share: float | Float[np.ndarray, "..."]) -> HeadPose:
-    """The pose between `a` (share 0) and `b` (1), on the geodesic of SO(3); shapes are broadcast."""
-    share = np.asarray(share)
+def mix_poses(a: HeadPose, b: HeadPose, weight: float | Float[np.ndarray, "..."]) -> HeadPose:
+    """The pose between `a` (weight 0) and `b` (1), on the geodesic of SO(3); shapes are broadcast."""
+    weight = np.asarray(weight)
     turn = vector_from_rotation(np.swapaxes(a.rotation, -1, -2) @ b.rotation)
     return HeadPose(
-        a.rotation @ rotation_from_vector(share[..., None] * turn),
-        np.asarray(a.scale * np.exp(share * np.log(b.scale / a.scale))),
-        a.translation_px + share[..., None] * (b.translation_px - a.translation_px),
+        a.rotation @ rotation_from_vector(weight[..., None] * turn),
+        np.asarray(a.scale * np.exp(weight * np.log(b.scale / a.scale))),
+        a.translation_px + weight[..., None] * (b.translation_px - a.translation_px),
     )
 
 
-def _mixed(a: Dynamics, b: Dynamics, share: Float[np.ndarray, " T"]) -> Dynamics:
+def _mixed(a: Dynamics, b: Dynamics, weight: Float[np.ndarray, " T"]) -> Dynamics:
     """Two motions of equal length, mixed; a frame is valid where those that contribute to it are."""
-    expression = a.expression + share[:, None] * (b.expression - a.expression)
-    valid = (a.valid | (share == 1.0)) & (b.valid | (share == 0.0))
-    return a.replaced(expression=expression, pose=mix_poses(a.pose, b.pose, share), valid=valid)
+    expression = a.expression + weight[:, None] * (b.expression - a.expression)
+    valid = (a.valid | (weight == 1.0)) & (b.valid | (weight == 0.0))
+    return a.replaced(expression=expression, pose=mix_poses(a.pose, b.pose, weight), valid=valid)
 
 
 def _frames(dynamics: Dynamics, chosen: slice | np.ndarray) -> Dynamics:
@@ -182,7 +182,7 @@ def _transferred(first: Dynamics, motion: Dynamics, model: MorphableModel) -> Dy
 
 
 def _without_jump(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics:
-    """`after` with the jump from `before` taken off its beginning, by a share that fades within `blend_s`.
+    """`after` with the jump from `before` taken off its beginning, by a weight that fades within `blend_s`.
 
     The jump is measured halfway between the two motions' frames, each extrapolated by half of its last step.
     """
@@ -191,17 +191,17 @@ def _without_jump(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics
         return after
     here, here_pose = _half_step_beyond(before, max(len(before) - 2, 0), len(before) - 1)
     there, there_pose = _half_step_beyond(after, min(1, len(after) - 1), 0)
-    share = np.zeros(len(after))
-    share[:frames] = 1.0 - smoothstep((np.arange(frames) + 0.5) / frames)
+    weight = np.zeros(len(after))
+    weight[:frames] = 1.0 - smoothstep((np.arange(frames) + 0.5) / frames)
     turn = vector_from_rotation(here_pose.rotation @ there_pose.rotation.T)
     growth = np.log(here_pose.scale / there_pose.scale)
     shift = here_pose.translation_px - there_pose.translation_px
     pose = HeadPose(
-        rotation_from_vector(share[:, None] * turn) @ after.pose.rotation,
-        after.pose.scale * np.exp(share * growth),
-        after.pose.translation_px + share[:, None] * shift,
+        rotation_from_vector(weight[:, None] * turn) @ after.pose.rotation,
+        after.pose.scale * np.exp(weight * growth),
+        after.pose.translation_px + weight[:, None] * shift,
     )
-    return after.replaced(expression=after.expression + share[:, None] * (here - there), pose=pose)
+    return after.replaced(expression=after.expression + weight[:, None] * (here - there), pose=pose)
 
 
 def _half_step_beyond(

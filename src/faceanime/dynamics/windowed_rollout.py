@@ -1,4 +1,4 @@
-"""Rollout of motions that are longer than a predictor's window.
+"""Rollout of motions that are longer than a predictor's motion window.
 
 A motion is completed window by window; each window begins with the last frames of the one before.
 """
@@ -18,13 +18,13 @@ from faceanime.dynamics.normaliser import Normaliser
 from faceanime.dynamics.predictor import KnownStates
 
 CONTEXT_FRAMES = 16
-"""Frames of the window before that a window begins with; chosen by eye."""
+"""Number of frames at the start of a motion window that repeat the end of the previous one; chosen by eye."""
 
 FillWindow = Callable[
     [Float[Tensor, "1 W D"], Bool[Tensor, "1 W"], Float[Tensor, "1 D"], int], Float[Tensor, "1 W D"]
 ]
-"""Completes a window of normalised states, given which of its frames are known, the state of the motion's first frame,
-and the number of frames that will be used."""
+"""Completes a motion window of normalised states, given which of its frames are known, the state of the motion's first
+frame, and the number of frames that will be used."""
 
 
 def complete_in_windows(

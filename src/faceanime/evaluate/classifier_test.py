@@ -16,8 +16,11 @@ from faceanime.evaluate.motion_statistics import WINDOW, normalised_windows
 People = list[list[States]]
 """Motions grouped by person, because a network that has seen one motion of a person knows the others a little."""
 _CHANNELS, _KERNEL = 48, 5
+"""Channels, and frames under the kernel, of the network's convolutions; chosen by eye."""
 _DROPOUT, _LEARNING_RATE, _WEIGHT_DECAY = 0.3, 2e-3, 0.05
+"""Probability with which a feature is dropped, and AdamW's rate and decay; chosen by eye."""
 _STEPS, _BATCH = 250, 48
+"""Training steps, and windows of each kind in a step; chosen by eye."""
 _CHANGE_GAIN = 5.0
 """Factor on the change between frames, which makes it about as large as the states."""
 

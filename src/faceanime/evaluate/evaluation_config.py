@@ -13,7 +13,7 @@ from faceanime.render.config import Quality, RendererConfig
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"
-"""Rows of every table: the driver's own frames, and the source picture repeated."""
+"""Rows of every table: the driver's own frames, and the source repeated."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _EYE_RADIUS = 0.35
 1.7 iris radii on the mean face (10 mm and 5.85 mm in adults, see `faceanime.dynamics.gaze`).
 """
 _LARGEST_GAZE_RAD = np.radians(60.0)
-"""Gaze angles are clipped here; chosen by eye."""
+"""Largest gaze angle; larger ones are clipped. Chosen by eye."""
 
 
 def keypoint_distance_px(
@@ -162,11 +162,14 @@ def _direction(angles_rad: Float64[np.ndarray, "*T 2"]) -> Float64[np.ndarray, "
 
 @dataclass(frozen=True)
 class BlinkCounts:
-    """Numbers of matched (`right`), `spurious` and `missed` blinks; the counts of several clips are added with +."""
+    """Numbers of blinks; the counts of several clips are added with +."""
 
     right: int = 0
+    """Blinks of the truth that are matched."""
     spurious: int = 0
+    """Blinks that the truth does not have."""
     missed: int = 0
+    """Blinks of the truth that are not matched."""
 
     def __add__(self, other: BlinkCounts) -> BlinkCounts:
         return BlinkCounts(

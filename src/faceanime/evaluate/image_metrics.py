@@ -18,11 +18,17 @@ from faceanime.structures.frames import Pixels
 Mask: TypeAlias = Bool[np.ndarray, "H W"]
 
 _WHITE, _GREY = 255.0, 127.5
+"""White, and the middle of the scale, in levels."""
 _WINDOW_PX, _SIGMA_PX = 11, 1.5
+"""Side and standard deviation of SSIM's Gaussian window (Wang et al. 2004)."""
 _EDGE_PX = _WINDOW_PX // 2
+"""Width of the picture's border around whose pixels a window is not complete."""
 _C1, _C2 = (0.01 * _WHITE) ** 2, (0.03 * _WHITE) ** 2
+"""SSIM's constants against division by zero: K1 = 0.01, K2 = 0.03 (Wang et al. 2004)."""
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of MS-SSIM's scales, from fine to coarse (Wang, Simoncelli and Bovik 2003)."""
 SMALLEST_MS_SSIM_PX = _WINDOW_PX * 2 ** (len(_SCALE_WEIGHTS) - 1)
+"""Smallest side of a picture whose coarsest scale holds a window."""
 
 
 def l1(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:

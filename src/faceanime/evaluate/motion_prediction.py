@@ -40,6 +40,7 @@ PATH_COLUMNS = tuple(f"{what}, {n}" for what in ("coefficients", "vertices %") f
 _BEST_OF_DRAWS = f"best of {DRAWS}"
 _BEST_AT_LOW_TEMPERATURE = f"{_BEST_OF_DRAWS} at temperature {LOW_TEMPERATURE:g}"
 _AT_HORIZONS = np.array(HORIZONS) - 1
+"""Indices of the predicted frames at `HORIZONS`."""
 
 PredictionMethod: TypeAlias = Callable[[States, int], States]
 """A function of observed states and a number of frames; it returns the observed states, then as many predicted ones."""

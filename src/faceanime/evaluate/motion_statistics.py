@@ -20,7 +20,7 @@ from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import EYES, MorphableModel
 
 WINDOW = 50
-"""Frames of the windows that are compared as wholes, 2 s."""
+"""Frames of the motion windows that are compared as wholes, 2 s."""
 SPECTRUM_BAND_HZ = (1.0, 12.0)
 """Frequencies at which spectra are compared."""
 FRECHET_DIRECTIONS = 32

@@ -16,7 +16,9 @@ from faceanime.core.errors import ShapeError, WeightsError, check_shape
 from faceanime.runtime.onnx_network import OnnxNetwork
 
 FID_SIZE_PX = 299
+"""Side of the pictures that Inception v3 reads."""
 FVD_SIZE_PX, FVD_FRAMES = 224, 16
+"""Side, and number of frames, of the videos that I3D reads."""
 
 
 class Lpips:

@@ -51,6 +51,7 @@ from faceanime.structures.frames import Pixels
 _SHEET_COLUMNS = 8
 """Frames on a contact sheet, evenly spaced."""
 _VIDEO_TILE_PX = 256
+"""Side of each picture in a comparison video; chosen by eye."""
 _VIDEO_CRF = 26
 """Constant rate factor of H.264; chosen by eye, to keep the page small."""
 

@@ -23,7 +23,7 @@ from faceanime.structures.coefficients import Dynamics
 
 PAIRS_FILE = "pairs.json"
 EYE_DISTANCE = 0.7
-"""Distance between the eyes' centres in model units, the unit of mouth openings."""
+"""Distance between the centers of the mean face's eyes, in model units; the unit of mouth openings in reports."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def turned_from(motion: Dynamics, frame: int) -> Float[np.ndarray, " T"]:
 
 
 def mouth_opening(motion: Dynamics, model: MorphableModel) -> Float[np.ndarray, " T"]:
-    """The distance between the inner lips, in eye distances."""
+    """The distance between the inner lips, in distances between the eyes' centers (`EYE_DISTANCE`)."""
     return measure_expressions("lips_apart", model, motion.identity, motion.expression) / EYE_DISTANCE
 
 

@@ -74,11 +74,13 @@ TIME_COLUMNS = (
     Column("jitter", "jitter", "", "landmark motion above 6 Hz relative to the driver's; 1 is best"),
 )
 ROTATION_EDGES_DEG = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, np.inf)
+"""Borders of the bins of the head's rotation from the source; chosen by eye."""
 OPENING_EDGES = (-np.inf, 0.05, 0.1, 0.2, 0.3, np.inf)
-"""Borders of the groups of mouth openings, in distances of the outer eye corners."""
+"""Borders of the bins of mouth openings, in distances between the eyes' centers (`EYE_DISTANCE`); chosen by eye."""
 SKIN_TONE_EDGES_DEG = (-np.inf, -30.0, 10.0, 28.0, 41.0, 55.0, np.inf)
 """Borders of the six skin tone groups of the individual typology angle, from dark to very light."""
 FACE_SIZE_EDGES_PX = (0.0, 100.0, 130.0, 160.0, np.inf)
+"""Borders of the bins of the face's size in the video; chosen by eye."""
 SHEETS_SHOWN, VIDEOS_SHOWN = 10, 30
 """Numbers of clips, worst first, that are shown as contact sheets and as videos; the others are in folders only."""
 _SPECTRUM_HZ = np.linspace(0.5, 12.0, 24)
@@ -102,7 +104,7 @@ def _overview(results: Results) -> str:
     return (
         f"{len(results.pairs)} clips of {results.person_count} people, {results.frame_count} frames. "
         f"Row {TRUTH}: the driver's own frames, the best that identity, warping error and jitter can reach; "
-        f"row {FROZEN}: the source picture, repeated. Means over clips with 95 % confidence intervals."
+        f"row {FROZEN}: the source, repeated. Means over clips with 95 % confidence intervals."
     )
 
 
@@ -245,7 +247,7 @@ def _difference(results: Results, row: str, rival: str, metric: str) -> Cell:
 def _binned_tables(results: Results) -> list[Table]:
     groups = (
         ("Rotation from the source, degrees", "rotation_deg", ROTATION_EDGES_DEG),
-        ("Mouth opening, eye distances", "opening", OPENING_EDGES),
+        ("Mouth opening, distances between the eyes' centers", "opening", OPENING_EDGES),
         (
             "Skin tone, typology angle in degrees (over 55 very light, under -30 dark)",
             "skin_tone_deg",

@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 _MOST_MARKED_POINTS = 40
 """Curves of more points are drawn without a marker on each."""
 _FONT_PX = 12.5
+"""Size of all labels; chosen by eye."""
 _CHARACTER_PX = 7.5
 """Width of an average character at `_FONT_PX`, rounded up."""
 _LEGEND_HANDLE_PX = 48.0
 """Width of a legend entry besides its text."""
 _LEGEND_ROW_PX = 19.0
+"""Height of a row of the legend."""
 _FEWEST_TICKS = 3
+"""Least number of labeled ticks of an axis; chosen by eye."""
 _LINE_STYLES = ("-", (0, (4.0, 2.3)), (0, (1.2, 2.0)))
-"""Once all hues are used they come again with the next line style. Dashes in line widths."""
+"""Line styles: once all hues are used, they are repeated in the next style. Dashes are in line widths."""
 _SETTINGS = {
     "axes.spines.left": False,
     "axes.spines.right": False,

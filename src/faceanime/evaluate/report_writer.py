@@ -38,6 +38,7 @@ _HOW_TO_READ = "↓ lower is better, ↑ higher is better; the best of such a co
 _LARGEST_PNG_BYTES = 1_000_000
 """Larger pictures are stored as JPEG, to keep the page small; chosen by eye."""
 _JPEG_QUALITY = 90
+"""Quality of the JPEGs of a report on Pillow's scale; chosen by eye."""
 _MARKDOWN_PLOT_POINTS = 8
 """Number of points of each curve that the Markdown file lists."""
 

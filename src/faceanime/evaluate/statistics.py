@@ -14,6 +14,7 @@ from jaxtyping import Float, Float64
 from faceanime.core.errors import ShapeError, check_shape
 
 _BOOTSTRAP_DRAWS, _SEED = 10_000, 0
+"""Number of resamples of the bootstrap, and the random seed that makes it repeatable."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from faceanime.face.fit import initial_pose, mesh_at
 from faceanime.face.landmark_view import crop_view, place_of
 from faceanime.geometry.camera import unproject
 from faceanime.geometry.flow import flow_from_mesh, identity_flow, sample
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.geometry.similarity import apply_affine_with_depth
 from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import LandmarkSchema
@@ -37,7 +37,10 @@ CHUNK_FRAMES = 50
 
 @dataclass(frozen=True)
 class _ViewRule:
-    """How an anchor is viewed and chosen; chosen by eye."""
+    """How an anchor is viewed and chosen.
+
+    The size of the view is a compromise of error and time (docs/log/training.md, "Speed"); the rest is chosen by eye.
+    """
 
     side_px: int = 154
     """Side of a view."""
@@ -53,26 +56,29 @@ class _ViewRule:
 
 @dataclass(frozen=True)
 class _FlowRule:
-    """How offsets are measured, and how confidence in them falls; chosen by eye."""
+    """How offsets are measured, and how confidence in them falls.
+
+    Two passes had less error on validation clips than one (docs/log/training.md, "Place"); the rest is chosen by eye.
+    """
 
     passes: int = 2
     """Number of times that offsets are measured and applied."""
     farthest: float = 0.05
-    """Largest offset in sides of the view; larger ones are errors."""
+    """Largest offset in sides of the view; larger ones count as errors."""
     disagreement_px: float = 0.75
-    """Distance from its start at which flow there and back has a confidence of 1 / e."""
+    """Distance between a point and its place after forward and backward flow at which the confidence is 1 / e, px."""
     blur_px: float = 4.0
     """Standard deviation of the Gaussian by which flow is averaged around a landmark."""
-    correlation: tuple[float, float] = (0.6, 0.8)
-    """Correlation of drawn and found skin up to which it counts as occluded, and from which on as visible."""
+    correlation: Ramp = (0.6, 0.8)
+    """Ramp of the correlation of drawn and found skin: 0 means occluded, 1 means visible."""
     pattern_px: int = 11
-    """Side of the squares over which they are correlated."""
+    """Side of the squares over which drawn and found skin are correlated."""
     plain_variance: float = 4.0
     """Variance, in levels squared, below which skin has no pattern to compare."""
     rim_px: int = 25
     """Side of the box filter that extends the mesh's motion beyond its edge, so that flow meets no seam there."""
-    confidence: tuple[float, float] = (0.2, 0.6)
-    """Mean confidence around a landmark from which on it moves, and from which on it moves by the whole offset."""
+    confidence: Ramp = (0.2, 0.6)
+    """Ramp of the mean confidence around a landmark: the fraction of the offset by which the landmark moves."""
 
 
 _VIEW, _FLOW = _ViewRule(), _FlowRule()
@@ -179,7 +185,7 @@ class Anchor:
     def _landmark_offsets(
         self, grey: UInt8[np.ndarray, "S S"], points: Float[np.ndarray, "L 3"]
     ) -> tuple[Float32[np.ndarray, "L 2"], Float32[np.ndarray, " L"]]:
-        """Offsets in px from the points to the anchor's skin, 0 where that is hidden or plain; and their confidence."""
+        """Offsets in px from the points to the anchor's skin, 0 where it is occluded or plain; and their confidence."""
         drawn, is_skin = self._draw(grey, points)
         forward, backward = _optical_flow(drawn, grey), _optical_flow(grey, drawn)
         found_at = identity_flow(*grey.shape) + forward

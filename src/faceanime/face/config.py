@@ -19,6 +19,7 @@ FaceChoice = Literal["largest"] | int
 class DetectConfig:
     """Detection of faces."""
 
+    # Chosen by eye.
     threshold: float = 0.5
     """Least score of a face, 0 to 1."""
     max_faces: int = 8
@@ -57,6 +58,8 @@ class TrackConfig:
 class FitConfig:
     """Fitting of the morphable model to landmarks."""
 
+    # The ridge of expressions was chosen by errors on validation clips, together with the number of expression
+    # directions (docs/log/training.md, "The face model"); the rest was chosen by eye.
     iterations: int = 6
     """Number of alternations of pose and coefficients."""
     identity_ridge: float = 3e-4
@@ -80,6 +83,7 @@ class FitConfig:
 class SmoothConfig:
     """Smoothing of tracked motion."""
 
+    # Chosen by eye; the bounds of the noise, which were measured, are in `smooth.py`.
     method: Literal["zero-phase", "none"] = "zero-phase"
     """Filter: zero-phase, which has no lag, or none."""
     still_cutoff_hz: float = 0.8

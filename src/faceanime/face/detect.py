@@ -57,7 +57,7 @@ class LandmarkDetector(Protocol):
 
 
 _LOWEST_SCORE = 0.1
-"""Score below which the box networks report nothing; chosen by eye."""
+"""Score below which a box is not reported; chosen by eye."""
 _SEARCH_PX = 256
 """Side to which searched windows are scaled; the box networks read 128 and 192 px."""
 
@@ -80,11 +80,12 @@ _SEARCH = _SearchWindows()
 _WORK_PX, _WORK_MARGIN = 512, 1.6
 """Side of the crop from which a face's landmarks are read, in px and in sides of the landmark view; chosen by eye."""
 _SAME_FACE_OVERLAP = 0.5
-"""Overlap of two boxes from which on they count as one face; chosen by eye."""
+"""Least overlap of two boxes that count as one face; chosen by eye."""
 _JITTERED_VIEWS = [
     (0.0, 0.0, 1.0), (0.02, 0.0, 1.04), (-0.02, 0.0, 1.04), (0.0, 0.02, 0.96), (0.0, -0.02, 0.96),
 ]  # fmt: skip
-"""Shift x and y, in sides, and scale of the views over which landmarks are averaged: they vary by tenths of px."""
+"""Shift x and y, in sides, and scale of the views over which landmarks are averaged, since they vary by tenths of px
+from view to view; chosen by eye."""
 
 
 class MediapipeDetector:

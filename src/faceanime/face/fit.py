@@ -69,7 +69,7 @@ def _fit_frames(
     identity: Float[np.ndarray, " K_id"] | None,
     apparent: bool,
 ) -> FaceCoefficients:
-    """As `fit_coefficients`, for frames that are all pinned or all not; `apparent` if not."""
+    """Fit frames whose landmarks are all pinned, or all as detected (`apparent`)."""
     solver = _CoefficientSolver(model, config, seen_basis(model, apparent))
     shape = np.broadcast_to(model.landmark_mean.astype(np.float64), points.shape)
     if identity is not None:

@@ -80,10 +80,12 @@ class DlibIdentity:
             ) from error
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "150 150 3"]:
+        """Align a face by the corners of its eyes and the base of its nose, as dlib's network was trained."""
         to_aligned = dlib_alignment(landmarks.points_image[:, :2], self._schema)
         return warp_image(pixels, to_aligned, DLIB_SIZE_PX, DLIB_SIZE_PX, border=(0, 0, 0))
 
     def embed(self, aligned: Sequence[UInt8[np.ndarray, "150 150 3"]]) -> Float32[np.ndarray, "N 128"]:
+        """Describe aligned faces by unit vectors. Raises ShapeError."""
         for face in aligned:
             check_shape("aligned", face, DLIB_SIZE_PX, DLIB_SIZE_PX, 3)
         vectors = self._network.compute_face_descriptor(list(aligned))
@@ -130,6 +132,7 @@ class OnnxIdentity:
         self._channels = channels
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "112 112 3"]:
+        """Align a face by its eyes, the tip of its nose and the corners of its mouth, as ArcFace was trained."""
         schema, places = self._schema, landmarks.points_image[:, :2]
         eyes = (places[[eye.outer_corner, eye.inner_corner]].mean(axis=0) for eye in schema.eyes)
         nose_and_mouth = [schema.nose_tip, schema.right_mouth_corner[0], schema.left_mouth_corner[0]]
@@ -138,6 +141,7 @@ class OnnxIdentity:
         return warp_image(pixels, to_aligned, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX, border=(0, 0, 0))
 
     def embed(self, aligned: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> Float32[np.ndarray, "N D"]:
+        """Describe aligned faces by unit vectors. Raises ShapeError, or WeightsError if the network gives none."""
         faces = np.stack(aligned)
         check_shape("aligned", faces, None, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX, 3)
         ordered = faces if self._channels == "rgb" else faces[..., ::-1]

@@ -143,6 +143,7 @@ class FoundFace:
 
     @property
     def side_px(self) -> float:
+        """The longer side of the box."""
         return max(self.box_px[2] - self.box_px[0], self.box_px[3] - self.box_px[1])
 
 

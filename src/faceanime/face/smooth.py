@@ -32,32 +32,38 @@ class _Smoother:
     """Constants of the smoother; chosen by eye."""
 
     lost_weight: float = 1e-2
-    """Weight of filled-in frames, which guide the curve only where there is nothing better."""
+    """Weight of filled-in frames, against 1 for tracked ones: they guide the curve where no other frame does."""
     least_stiffness: float = 1e-3
     """Stiffness with which every frame begins."""
     stiffness_factor: float = 8.0
-    """Factor by which it grows from step to step."""
+    """Factor by which the stiffness grows from step to step."""
     rotation_window_s: float = 1.0
     """Length of the running mean about which rotations are smoothed."""
     speech_frame_rate: float = 25.0
-    """Frame rate at which single frames are judged; at higher ones as many more together."""
+    """Frame rate at which frames are judged singly; at twice the rate two are judged together, and so on."""
+    spans: tuple[int, ...] = (0, 2, 6)
+    """Lengths, beyond one frame, of the moving averages in which motion shows above noise; frames at
+    `speech_frame_rate`."""
     fewest_differences: int = 4
     """Least number of differences from which noise is estimated."""
 
 
 @dataclass(frozen=True)
 class _MostNoise:
-    """Bounds on the standard deviation of tracked faces' noise, for which a face that is never still gives too much.
+    """Upper bounds on the standard deviation of tracked faces' noise, since motion that never rests is taken for noise.
 
-    Chosen by pictures of validation people (docs/log/training.md): with lower bounds faces are drawn nearer to where
-    they are, but still faces, and their hair, tremble.
+    Chosen by errors on validation clips (docs/log/training.md, "Smoothing" and "Heads smoothed less"): with lower
+    bounds faces are drawn nearer to where they are, but still faces, and their hair, tremble.
     """
 
     expression: float = 0.14
+    """Bound for an expression coefficient, standard deviations of the training set."""
     rotation_rad: float = 0.0018
+    """Bound for a component of the rotation vector, rad."""
     log_scale: float = 0.0009
+    """Bound for the natural logarithm of the scale."""
     translation: float = 0.00033
-    """In longer sides of the picture."""
+    """Bound for a coordinate of the translation, longer sides of the picture."""
 
 
 _SMOOTHER, _NOISE = _Smoother(), _MostNoise()
@@ -226,7 +232,7 @@ def _away_from_noise(residual: Float64[np.ndarray, "T C"], beat: int) -> Float64
     """Sum over channels of the residual's squared moving averages, in units of white noise's, at the worst span."""
     from scipy.ndimage import uniform_filter1d  # SciPy is slow to import
 
-    spans = (1, 2 * beat + 1, 6 * beat + 1)
+    spans = [span * beat + 1 for span in _SMOOTHER.spans]
     means = [np.square(uniform_filter1d(residual, n, axis=0, mode="nearest")).sum(axis=1) * n for n in spans]
     return np.asarray(np.max(means, axis=0))
 

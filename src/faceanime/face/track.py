@@ -22,12 +22,12 @@ class _FollowRule:
     """How the view follows a face; distances in sizes of the face, in log size and in radians. Chosen by eye."""
 
     half_gain: float = 0.05
-    """Distance at which the view goes half the way to the head, and far less below, so that it does not follow noise.
-    Measured: with a view set anew in each frame a still face jitters by 13 % more."""
+    """Distance at which the view goes half the way to the head; below it goes far less, so that it does not follow
+    noise. With a view that is set anew in each frame, a still face was measured to jitter by 13 % more."""
     cut: float = 0.5
-    """Distance from one frame to the next beyond which it is another face: a cut."""
+    """Distance from one frame to the next above which the face counts as another one, after a cut."""
     reach_growth: float = 0.1
-    """Growth of that distance for each frame in which the face was lost."""
+    """Increase of `cut` for each frame in which the face was lost."""
 
 
 _FOLLOW = _FollowRule()
@@ -128,7 +128,7 @@ def _distance(a: Place, b: Place) -> float:
 
 
 def _follow(view: Place, head: Place) -> Place:
-    """Move the view toward the head, by a share that grows with the distance."""
+    """Move the view toward the head, by a fraction that grows with the distance."""
     turn = (head.roll_rad - view.roll_rad + np.pi) % (2.0 * np.pi) - np.pi
     distance = max(_distance(view, head), abs(turn))
     gain = distance**2 / (distance**2 + _FOLLOW.half_gain**2)

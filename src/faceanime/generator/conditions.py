@@ -28,6 +28,7 @@ from faceanime.structures.coefficients import HeadPose
 MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
 """Channels of `Conditions.maps`: the first four in [-1, 1], the others 0 or 1."""
 STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
+"""Indices of the channels of `MAPS` from "stretch" on."""
 
 _SIDE: dict[WindowPart, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
 """Sides of the windows in model units: the mouth's is 0.66 of the mean face's width, an eye's twice the eye's width."""
@@ -43,19 +44,20 @@ _REST: dict[WindowPart, tuple[float, float]] = {
     "eye": (0.002, 0.02),
     "light": (0.006, 0.03),
 }
-"""Largest displacement of a part's landmarks from the source, as a fraction of the window's side, at which its gate
-begins to open and is fully open; chosen by eye. While the face is as in the source, the source is shown."""
+"""Ramp of the largest displacement of a part's landmarks from the source, as a fraction of the window's side: the
+opening of the part's gate; chosen by eye. While the face is as in the source, the source is shown."""
 _STRETCHED = (1.7, 2.4)
-"""Ratio of a skin triangle's area to that in the source at which the face's gate begins to open and is fully open;
-chosen by eye. A single threshold would open it from one frame to the next."""
+"""Ramp of the ratio of a skin triangle's area to that in the source: the opening of the face's gate; chosen by eye. A
+single threshold would open it from one frame to the next."""
 _STRETCH_OCTAVES = 3.0
 """Binary logarithm of the area ratio that the map of the stretch shows as 1."""
 _EYE_WIDTH_RATIO = (0.62, 0.95)
-"""Ratio of an eye's width to that in the source up to which its gate is closed and from which it may be open; chosen by
-eye. The networks were trained on few eyes that turn away, and darken them; geometry foreshortens the source's eye."""
+"""Ramp of the ratio of an eye's width to that in the source: the largest opening of the eye's gate; chosen by eye. The
+networks were trained on few eyes that turn away, and darken them; geometry foreshortens the source's eye."""
 _CLOSED_OPEN = (0.0, 1.0)
+"""Openings of a gate at the two bounds of a ramp."""
 _LEAST_WIDTH_PX = 1e-6
-"""Keeps ratios of widths finite."""
+"""Least width to divide by, so that ratios of widths stay finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +166,7 @@ def _eyes(schema: LandmarkSchema) -> dict[WindowName, EyeLandmarks]:
 
 
 def _traced(schema: LandmarkSchema) -> dict[WindowName, Group]:
-    """The landmarks whose moves open each window's gate.
+    """The landmarks whose motion opens each window's gate.
 
     Those of light are the outline of forehead and temples: no expression of the bundled model moves it by more than
     0.6 % of a face's window.
@@ -174,7 +176,7 @@ def _traced(schema: LandmarkSchema) -> dict[WindowName, Group]:
 
 
 def _centred(schema: LandmarkSchema) -> dict[WindowName, Group]:
-    """The landmarks in whose middle each window stands."""
+    """The landmarks in whose middle each window is centered."""
     eyes = {name: eye.lids for name, eye in _eyes(schema).items()}
     return {"light": schema.oval, "face": schema.oval, "mouth": schema.outer_lips, **eyes}
 
@@ -201,8 +203,8 @@ _CHANGEABLE: Mapping[WindowPart, tuple[int, ...]] = {
 }
 """Maps of the parts of the face that a network may change."""
 _KEPT: Mapping[WindowPart, list[int]] = {"light": [LIPS, INSIDE, EYE]}
-"""Maps of the parts that it may not change, even nearby. The light network is trained on skin; on lips it would raise
-the error by a tenth."""
+"""Maps of the parts that a network may not change, even nearby. The light network is trained on skin; on lips it would
+raise the error by a tenth."""
 
 
 def _gate(

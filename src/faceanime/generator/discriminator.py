@@ -17,7 +17,7 @@ from faceanime.generator.blocks import SMALLEST_PX, ResidualDown, convolution, w
 _CRITIC_SLOPE = 0.01
 """Slope of the paper's critic's leaky ReLU for negative inputs: PyTorch's default."""
 _PATCH_SLOPE = 0.2
-"""The same for the patch critic, as in arXiv 1611.07004."""
+"""Slope of the patch critic's leaky ReLU for negative inputs, as in arXiv 1611.07004."""
 
 
 @dataclass(frozen=True)

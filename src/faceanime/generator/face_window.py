@@ -43,7 +43,7 @@ _SIDE = 3.2
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """The prior that conditions the generator on the geometry."""
+    """The texture prior that conditions the generator on the geometry, or heat maps instead."""
 
     kind: Literal["texture", "heat-maps"] = "texture"
     """Kind of the prior: the paper's sparse texture, or heat maps of landmarks."""
@@ -71,7 +71,7 @@ def face_window(points: Points, pose: HeadPose, size_px: int, model: MorphableMo
 def draw_prior(
     config: PriorConfig, window: Window, texture: SparseTexture, points: Points, model: MorphableModel
 ) -> Float32[np.ndarray, "S S P"]:
-    """The prior of a geometry, in [-1, 1]; `points` (V,3) in px of the picture."""
+    """The texture prior, or the heat maps, of a geometry, in [-1, 1]; `points` (V,3) in px of the picture."""
     if config.kind == "texture":
         return window.texture(texture, points)
     places = window.placed(model.landmarks_of(points))[heat_landmarks(model.schema), :2]

@@ -22,7 +22,7 @@ class GeneratorFamily:
     """One kind of generator."""
 
     name: str
-    """Its name in the headers of weights files."""
+    """Name in the headers of weights files."""
     config: type[Any]
     """The dataclass of its settings, which stand in the header as JSON."""
     build: Callable[[Any], Generator]
@@ -35,6 +35,7 @@ FAMILIES = (
     GeneratorFamily(FlowGuided.network, FlowGuidedConfig, FlowGuided, oldest_version=4),
     GeneratorFamily(Pgfg.network, PgfgConfig, Pgfg, oldest_version=3),
 )
+"""The families of generators; a new one is a line here."""
 
 
 def family_named(name: object, where: str) -> GeneratorFamily:

@@ -55,7 +55,7 @@ validation clips, and does not degrade studio portraits, whose light hardly chan
 _BRIGHTEST = 0.5
 """Natural logarithm of the light network's largest gain; chosen by eye."""
 _OPEN_LOGIT = 1.0
-"""Initial logit of the masks; they begin rather open, since a closed mask passes no gradient. Chosen by eye."""
+"""Initial logit of the masks, which begin rather open, since a closed mask passes no gradient. Chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ class PriorEncoder(nn.Module):
         self.enter, self.second, self.third = (ConvNorm(into, out, stride=2) for into, out in steps)
 
     def forward(self, prior: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
+        """The features of a prior at a quarter and an eighth of the resolution."""
         quarter = self.second(self.enter(prior))
         return quarter, self.third(quarter)
 
@@ -241,7 +242,7 @@ class FlowGuided(nn.Module):
     """The four networks: face, mouth, eye and light."""
 
     network: ClassVar[str] = "flow-guided"
-    """Its name in weights files."""
+    """Name in weights files."""
 
     def __init__(self, config: FlowGuidedConfig = FAST) -> None:
         super().__init__()

@@ -33,8 +33,8 @@ class WindowNetworks:
     """The networks that repair windows, and what they were trained with."""
 
     by_part: Mapping[WindowPart, Network]
-    """They take `window`, `maps`, `gate`, `target_prior` and `source_prior` and return `image` (that of light: `gain`),
-    as `FlowGuided` does."""
+    """The network of each part, which takes `window`, `maps`, `gate`, `target_prior` and `source_prior` and returns
+    `image` (that of light: `gain`), as `FlowGuided` does."""
     sizes: WindowSizes
     skin: SparseSkin
 

@@ -50,16 +50,16 @@ class PgfgConfig:
 PAPER = PgfgConfig()
 """The release's size: 115 M parameters; 172 GFLOP per frame (the release: 265; see `blocks.doubled_convolution`)."""
 PAPER_SMALL = PgfgConfig(width=8, widest=64)
-"""The same network at an eighth of the width: 2.1 M parameters, 2.7 GFLOP per frame."""
+"""An eighth of the release's width: 2.1 M parameters, 2.7 GFLOP per frame."""
 HEAT_MAPS = PgfgConfig(width=8, widest=64, prior=PriorConfig("heat-maps"))
-"""The baseline of the paper's comparison: the same network, conditioned on landmarks only."""
+"""The baseline of the paper's comparison: `PAPER_SMALL` conditioned on landmarks only."""
 
 
 class Pgfg(nn.Module):
     """The generator: an encoder for the picture, one shared by both priors, and a dense decoder."""
 
     network: ClassVar[str] = "pgfg"
-    """Its name in weights files."""
+    """Name in weights files."""
 
     def __init__(self, config: PgfgConfig = PAPER) -> None:
         super().__init__()

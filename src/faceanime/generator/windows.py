@@ -46,8 +46,8 @@ PARTS: tuple[WindowPart, ...] = ("face", "mouth", "eye", "light")
 is last, since the other networks were trained on pictures without its gain."""
 
 _REPLACEMENT_LEVELS = 16.0
-"""Change of a pixel, in levels of 255, from which it shows another surface, so that its fine detail is replaced too;
-chosen by eye."""
+"""Least change of a pixel, in levels of 255, that shows another surface, whose fine detail is replaced too; chosen by
+eye."""
 _LEAST_WINDOW_PX, _LARGEST_WINDOW_PX, _WINDOW_STEP_PX = 32, 512, 16
 """The networks halve a window four times, so its side is a multiple of 16."""
 _MARGIN_PX = 3.0

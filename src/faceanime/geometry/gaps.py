@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 
 
 def valid_neighbours(valid: Bool[np.ndarray, " T"]) -> tuple[Int[np.ndarray, " T"], Int[np.ndarray, " T"]]:
-    """The last valid frame up to each frame, and the first valid one from it on; at either end, the one there is.
+    """The last valid frame up to each frame, and the first valid one from it on; beyond the ends, the only neighbor.
 
     At least one frame must be valid.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 Values = TypeVar("Values", float, np.ndarray)
 """A number, or numbers of any shape."""
+Ramp: TypeAlias = tuple[float, float]
+"""Bounds (low, high) of a weight that is 0 up to low and 1 from high on, or the reverse where low is above high."""
 
 
 def linear_step(value: Values, low: float, high: float) -> Values:
@@ -25,5 +27,5 @@ def smoothstep(value: Values, low: float = 0.0, high: float = 1.0) -> Values:
     >>> smoothstep(np.array([-1.0, 0.25, 0.5, 9.0])).tolist()
     [0.0, 0.15625, 0.5, 1.0]
     """
-    share = linear_step(value, low, high)
-    return share * share * (3.0 - 2.0 * share)
+    step = linear_step(value, low, high)
+    return step * step * (3.0 - 2.0 * step)

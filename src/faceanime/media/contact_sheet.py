@@ -17,20 +17,24 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 """Pixels whose height and width are not bound to those of other arguments."""
 
 WHITE = 255
+"""Level of the paper."""
 INK = (60, 60, 60)
 """RGB of the captions; chosen by eye."""
 
 
 @dataclass(frozen=True)
 class SheetLayout:
-    """Proportions of rows and captions, each a divisor of the tile's height, and their least size in px.
+    """Proportions of rows and captions; chosen by eye.
 
-    All are chosen by eye.
+    Each pair is a divisor of the tile's height, and the least length in px.
     """
 
-    gap: tuple[int, int] = (128, 2)
+    spacing: tuple[int, int] = (128, 2)
+    """Width of the white between the pictures of a row."""
     margin: tuple[int, int] = (16, 4)
+    """Margin around a caption."""
     font: tuple[int, int] = (14, 10)
+    """Size of a caption's font."""
     baseline: float = 1.55
     """Place of a caption's baseline below the top of its strip, in font sizes; the strip is two high."""
 
@@ -45,17 +49,17 @@ LAYOUT = SheetLayout()
 
 
 def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
-    """Pictures (H,W,3) in a row, each scaled to `height_px`, with thin white gaps between them.
+    """Pictures (H,W,3) in a row, each scaled to `height_px`, with thin white lines between them.
 
     The width is even, as video encoders need it, and depends on the pictures' shapes only. Raises ShapeError
     without any picture.
     """
     if not pictures:
         raise ShapeError("no picture to tile")
-    gap = _white(height_px, LAYOUT.px(LAYOUT.gap, height_px))
+    line = _white(height_px, LAYOUT.px(LAYOUT.spacing, height_px))
     parts = [_scaled(pictures[0], height_px)]
     for picture in pictures[1:]:
-        parts += [gap, _scaled(picture, height_px)]
+        parts += [line, _scaled(picture, height_px)]
     odd = sum(part.shape[1] for part in parts) % 2
     return np.concatenate([*parts, _white(height_px, odd)], axis=1)
 

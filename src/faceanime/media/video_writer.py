@@ -27,6 +27,7 @@ from faceanime.structures.frames import Pixels
 GIF_HIGHEST_RATE = Fraction(50)
 """Frames per second; browsers play faster GIFs at 10 frames per second."""
 PALETTE_COLORS = 256
+"""Colors of a GIF's palette, as many as the format has."""
 
 
 class Encoding(NamedTuple):
@@ -135,6 +136,7 @@ class FolderSink:
         self._folder = folder
 
     def add(self, index: int, pixels: Pixels) -> None:
+        """Write the frame as a PNG."""
         # the fastest level: four times as fast as the default, files a tenth larger
         Image.fromarray(pixels).save(self._folder / f"{index + 1:06d}.png", compress_level=1)
 
@@ -154,6 +156,7 @@ class EncoderSink:
         self._reformatter = VideoReformatter()
 
     def add(self, index: int, pixels: Pixels) -> None:
+        """Encode the frame, unless the format's highest rate leaves it out."""
         if index / self._source_rate < self._next_pts / self._rate:
             return  # above the format's highest rate: dropped
         frame = self._to_frame(pixels)
@@ -164,6 +167,7 @@ class EncoderSink:
             self._audio.advance(self._next_pts / self._rate)
 
     def finish(self) -> None:
+        """Flush the encoder."""
         self._container.mux(self._stream.encode(None))
 
     def _to_frame(self, pixels: Pixels) -> VideoFrame:

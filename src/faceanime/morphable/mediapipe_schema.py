@@ -22,6 +22,7 @@ def _group(*indices: int) -> Group:
 
 
 _FOREHEAD = (10, 338, 297, 332, 284, 251, 109, 67, 103, 54, 21, 162, 389)
+"""Landmarks of the forehead."""
 
 _RIGHT_EYE = EyeLandmarks(
     lower=_group(33, 7, 163, 144, 145, 153, 154, 155, 133),

@@ -103,14 +103,17 @@ class MorphableModel:
 
     @property
     def identity_count(self) -> int:
+        """Number of identity directions, K_id."""
         return int(self.identity_basis.shape[2])
 
     @property
     def expression_count(self) -> int:
+        """Number of expression directions, K_exp."""
         return int(self.expression_basis.shape[2])
 
     @property
     def landmark_count(self) -> int:
+        """Number of landmarks, L."""
         return self.schema.count
 
     def landmarks_of(self, vertices: Float[np.ndarray, "*B V C"]) -> Float[np.ndarray, "*B L C"]:

@@ -27,15 +27,15 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import SparseTexture
 
 LARGEST_INTERVAL = 16
-"""The coarsest subset: with fewer vertices the anchors are most of it. Chosen by eye."""
+"""Interval of the coarsest subset of vertices: of a coarser one most would be texture anchors. Chosen by eye."""
 BACKGROUND = -1.0
-"""The prior's value outside of the skin, and where the portrait hides it: black."""
+"""The prior's value outside of the skin, and where the skin is occluded in the portrait: black."""
 
 _DEPTH_BUFFER_PX = 512
 """Side of the depth buffer in px; the face fills it at any size in the picture. Chosen by eye."""
 _DEPTH_TOLERANCE = 0.05
-"""A vertex at most this far behind the surface in the buffer counts as visible, in sizes of the face: within a pixel
-a steep cheek falls away by as much. Chosen by eye."""
+"""Largest depth behind the surface in the buffer at which a vertex counts as visible, in sizes of the face: within a
+pixel a steep cheek falls away by as much. Chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def sample_texture(
 ) -> SparseTexture:
     """The colours of a portrait (H,W,3) at the face's kept vertices, and which of them it shows.
 
-    A vertex is hidden where the fitted skin itself occludes it, by a depth test, or where it lies outside of
+    A vertex is occluded where the fitted skin lies before it, by a depth test, or where it lies outside of
     the picture. Raises ShapeError.
 
     Source: arXiv 2105.14678, sec. III-B.
@@ -161,7 +161,8 @@ def _farthest_points(
 ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " S"]]:
     """Farthest-point sampling by distance along the edges: `count` vertices or one more, and the owner of each vertex.
 
-    Begins with the anchors, then adds ever the vertex furthest from all before, with its mirrored `twin`. The owner
+    Begins with the texture anchors, then adds again and again the vertex furthest from all before, with its mirrored
+    `twin`. The owner
     is the nearest kept vertex, of equally near ones the first. Memory grows with S, not with its square.
     """
     kept: list[int] = []

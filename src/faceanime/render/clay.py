@@ -29,22 +29,25 @@ class ClayLook:
     """Material and light; colours are linear, directions have x right, y up, z toward the viewer. Chosen by eye."""
 
     oversampling: int = 2
-    """Subpixels along each axis."""
+    """Number of subpixels along each axis."""
     clay: Rgb = (0.82, 0.78, 0.74)
     """Colour of the clay."""
     backdrop_middle: Rgb = (0.070, 0.078, 0.090)
+    """Color of the backdrop in its middle."""
     backdrop_corners: Rgb = (0.018, 0.020, 0.024)
-    """Colours of the backdrop's vignette."""
+    """Color of the backdrop in its corners."""
     key_direction: Rgb = (-0.60, 0.65, 0.65)
+    """Direction toward the key light, upper left."""
     key_color: Rgb = (0.80, 0.77, 0.73)
-    """The warm key light, from the upper left."""
+    """Color of the key light, warm."""
     fill_direction: Rgb = (0.85, 0.05, 0.50)
+    """Direction toward the fill light, right."""
     fill_color: Rgb = (0.13, 0.15, 0.18)
-    """The cool fill light, from the right."""
+    """Color of the fill light, cool."""
     ambient: Rgb = (0.055, 0.06, 0.07)
     """Light from everywhere."""
     wrap: float = 0.25
-    """Cosine beyond the terminator down to which light creeps, as in a soft material."""
+    """Negative cosine of the angle to the light at which light ends, beyond the terminator, as in a soft material."""
     falloff: float = 1.6
     """Exponent on the cosine of the light."""
     gloss: float = 0.07
@@ -67,7 +70,7 @@ class ClayLook:
 
 _LOOK = ClayLook()
 _NOTHING = -1
-"""The part that a pixel shows which no triangle covers."""
+"""The part number of pixels outside of all triangles."""
 
 
 def shade_face(
@@ -186,13 +189,13 @@ def _lit_sphere() -> Float32[np.ndarray, "B B 3"]:
 def _backdrop(height: int, width: int) -> Float32[np.ndarray, "h w 3"]:
     """The backdrop, darker toward its corners."""
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
-    share = ((x**2 + y**2) / 2.0)[..., None]
+    weight = ((x**2 + y**2) / 2.0)[..., None]
     middle, corners = np.array(_LOOK.backdrop_middle), np.array(_LOOK.backdrop_corners)
-    return _encoded(middle + share * (corners - middle))
+    return _encoded(middle + weight * (corners - middle))
 
 
 def _encoded(linear: Float[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w 3"]:
-    """Linear light to sRGB, 0 to 255; float, so that the backdrop shows no bands."""
+    """Encode linear light with a gamma of 2.2, close to sRGB, 0 to 255; float, so that the backdrop shows no bands."""
     return (255.0 * np.clip(linear, 0.0, 1.0) ** (1 / 2.2)).astype(np.float32)
 
 

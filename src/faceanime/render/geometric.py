@@ -1,9 +1,9 @@
 """The geometric renderer: the portrait's own pixels moved by its 3D face, without a network.
 
 It prepares layers for a portrait once; then each target face gives a picture of the moving region. Layers, back to
-front: a still background plate (`head/background.py`); the person, warped by a mesh (`head/sheet.py`), with what
-the portrait does not show of the head invented (`head/outpaint.py` beyond the picture's edge, `head/cheek.py` on a
-far cheek); upper lids, eyeballs (`eyes/`) and the inside of the mouth (`mouth/`).
+front: a still background plate (`head/background.py`); the person, warped by a mesh (`head/sheet.py`), whose parts
+that the portrait does not show are invented (`head/outpaint.py` beyond the picture's edge, `head/cheek.py` on a far
+cheek); upper lids, eyeballs (`eyes/`) and the inside of the mouth (`mouth/`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DRAWINGS = "geometric_drawings.json"
 
 @cache
 def drawing_version() -> str:
-    """The version of what this renderer draws: generators do not go on learning from pictures of another version.
+    """The version of this renderer's pictures; a generator's training refuses pictures of another version.
 
     It follows from the golden pictures (`tests/golden`): `--update-golden` replaces it when one of them changes.
     """
@@ -58,7 +58,7 @@ class PortraitLayers:
     ) -> None:
         """`source` (H,W,3) and its fitted `face`; `matte` (H,W) in [0,1], the probability that a pixel is the person's.
 
-        Without a matte all moves with the sheet.
+        Without a matte the whole region moves with the sheet.
         """
         height, width = source.shape[:2]
         oval = project(model.landmarks_of(source_shape(face, model)), face.coefficients.pose)[
@@ -91,7 +91,7 @@ class PortraitLayers:
     def render(self, target: FaceCoefficients, hair: HeadPose | None = None) -> Pixels:
         """The region's pixels (h,w,3) uint8 with the face of `target`, its pose in px of the picture.
 
-        `hair`: the pose of hair and neck (see `hair_pose`); None: the face's own.
+        `hair` is the pose of hair and neck (see `hair_pose`), by default the face's own.
         """
         warp = self._sheet.field(target, hair)
         outpainted = self._outpainter.fold(warp.flow)

@@ -13,14 +13,15 @@ from jaxtyping import Float32
 from faceanime.structures.frames import Pixels
 
 _CONFIDENCE_GAIN = 3.0
-"""In the pull-push pyramid, a pixel that is known to a third counts as known. Chosen by eye."""
+"""Factor on a pixel's confidence in the pull-push pyramid: one that is known to a third counts as known. Chosen by
+eye."""
 _INPAINT_SIDE_PX = 448
-"""Longer side of the picture in which Telea's front marches: what it fills shows in a narrow rim alone, and
-its time grows with the area. Chosen by eye."""
+"""Longer side of the reduced picture that Telea's method inpaints: its result shows only in a narrow rim, and its time
+grows with the area. Chosen by eye."""
 _INPAINT_RADIUS_PX = 5.0
-"""Telea's neighbourhood, px of that picture. Chosen by eye."""
+"""Radius of Telea's neighborhood, px of the reduced picture. Chosen by eye."""
 _HOLE_THRESHOLD = 0.02
-"""A pixel of that picture whose share of hole is larger is filled. Chosen by eye."""
+"""Fraction of hole in a pixel of the reduced picture above which the pixel is filled. Chosen by eye."""
 
 
 def fill_holes(pixels: Pixels, confidence: Float32[np.ndarray, "H W"]) -> Pixels:

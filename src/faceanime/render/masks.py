@@ -18,7 +18,7 @@ _LEAST_BLUR_PX = 0.3
 def soft_polygon(
     corners: Float32[np.ndarray, "N 2"], height: int, width: int, blur_px: float
 ) -> Float32[np.ndarray, "h w"]:
-    """The share of each pixel that a closed polygon covers, blurred with standard deviation `blur_px`.
+    """The fraction of each pixel within a closed polygon, blurred with standard deviation `blur_px`.
 
     `corners` in px. Where the polygon crosses itself (lids that meet) the even-odd rule holds.
     """

@@ -42,9 +42,9 @@ class RendererKind:
     """One kind of renderer."""
 
     name: str
-    """Name by which users choose it."""
+    """Name by which users choose the renderer."""
     network: str | None
-    """Name in weights files of the networks that it draws with; None without networks."""
+    """Name in weights files of the networks that the renderer draws with; None without networks."""
     weights: Callable[[RendererConfig], Path | None]
     """Finds the weights file of some settings; raises ConfigError for settings that contradict each other."""
     open: Callable[[RendererConfig, GeometricConfig, MorphableModel], Renderer]

@@ -19,9 +19,9 @@ from faceanime.core.files import reason_of
 _BATCH = 16
 """Samples per call of a network without a fixed batch size; chosen by eye."""
 _ERRORS_ONLY = 3
-"""onnxruntime's severity from which it logs; errors are raised as well."""
+"""Least severity of the messages that onnxruntime logs; errors are raised as well."""
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
-"""The environment variable that onnxruntime reads once, when it is imported; "1" keeps it from sending usage data."""
+"""Environment variable that onnxruntime reads once, when imported; "1" keeps it from sending usage data."""
 
 
 class OnnxNetwork:

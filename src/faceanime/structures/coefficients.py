@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from faceanime.core.errors import ShapeError, check_shape
 
 _IDENTITY = np.eye(3)
+"""The identity matrix."""
 _ROTATION_TOLERANCE = 1e-3
 """Largest deviation of an entry of R^T R from the identity; chosen by eye, loose enough for float32 files."""
 _MAX_FRAME_RATE = 1000

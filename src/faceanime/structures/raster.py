@@ -33,7 +33,7 @@ class SparseTexture:
     """The portrait's skin at a subset of the model's vertices (arXiv 2105.14678, sec. III-B).
 
     `vertex` (N,) model vertex indices; `color` (N,3) float32 in [-1, 1]; `visible` (N,), False where
-    the vertex is hidden in the portrait; `triangles` (M,3) index into the N.
+    the vertex is occluded in the portrait; `triangles` (M,3) index into the N.
     """
 
     vertex: Int32[np.ndarray, " N"]
@@ -66,10 +66,12 @@ class Box:
 
     @property
     def width(self) -> int:
+        """Width, px."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
+        """Height, px."""
         return self.bottom - self.top
 
     @property

@@ -1,7 +1,7 @@
 """The training loop that predictors and generators share: steps, validation, checkpoints, exact resumption.
 
-A step's batch is drawn from a seed of its own, (seed, step). So a stopped run goes on from its checkpoint as if it had
-never been stopped: bit for bit on a CPU.
+A step's batch is drawn from a seed of its own, (seed, step), so that a run that was stopped continues from its
+checkpoint as if it had not been: bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from faceanime.train.trainer import Numbers, Trainer
 
 CONFIG_FILE, CHECKPOINT_FILE = "config.json", "checkpoint.safetensors"
 SAVE_EVERY_S = 180.0
-"""Seconds between two checkpoints, at least; chosen so that a kill costs minutes at most."""
+"""Least time between two checkpoints, so that a run that is killed loses a few minutes."""
 
 
 @runtime_checkable
@@ -44,32 +44,38 @@ class BestWeights(Protocol):
     """The best averaged weights of a run by validation, in a file."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        """The file."""
+
     def keep(self, numbers: Numbers) -> None:
-        """Write what is better now than ever before, judged by the numbers of a validation."""
+        """Write the weights whose score has improved, by the numbers of a validation."""
 
     def restore(self) -> None:
-        """Read back what an earlier part of the run has kept, if it has kept anything."""
+        """Read back the weights that an earlier part of the run has kept, if any."""
 
 
 class NoLog:
     """A log that records nothing."""
 
     def note(self, step: int, numbers: Mapping[str, float]) -> None:
-        pass
+        """Record nothing."""
 
     def show(self, step: int, name: str, picture: Pixels) -> None:
-        pass
+        """Record nothing."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its folder, whether it goes on with an earlier one there, its log and its processes."""
+    """One training run."""
 
     out: Path
+    """Folder of the run."""
     resume: bool = False
+    """Whether the run continues from the folder's checkpoint."""
     log: TrainingLog = field(default_factory=NoLog)
+    """Log of the numbers and pictures."""
     processes: Processes = ALONE
+    """Processes that train together."""
 
     @property
     def checkpoint(self) -> Path:
@@ -132,7 +138,7 @@ def run_training(
 
 
 def _resume(trainer: Trainer[Any], best: BestWeights, run: Run, header: Mapping[str, Any]) -> None:
-    """Put trainer and best weights where the run was stopped."""
+    """Restore the trainer and the best weights of a stopped run. Raises ConfigError for other settings or data."""
     if load_config(type(trainer.config), run.out / CONFIG_FILE) != trainer.config:
         raise ConfigError(
             f"{run.out} holds a run with other settings; leave config and preset out to continue with them"

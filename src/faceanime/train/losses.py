@@ -29,13 +29,13 @@ Scalar: TypeAlias = Float[Tensor, ""]
 VERTEX_INTERVAL = 16
 """The vertex distance takes every n-th landmark; chosen for speed."""
 VERTEX_UNIT = 0.1
-"""Unit of the vertex distance, in distances between the outer eye corners."""
+"""Unit of the vertex distance, in model units."""
 
 
 class VertexDistance:
     """mean_v |V(d) - V(d')|^2 with V(d) = exp(l) R (mean + A_exp e) + t (arXiv 2105.14678, sec. III-B).
 
-    The mean is over every n-th landmark of the mean face (`VERTEX_INTERVAL`), in (`VERTEX_UNIT` eye distances)^2.
+    The mean is over every n-th landmark of the mean face (`VERTEX_INTERVAL`), in (`VERTEX_UNIT` model units)^2.
     """
 
     def __init__(self, model: MorphableModel) -> None:
@@ -49,7 +49,7 @@ class VertexDistance:
         return apart.pow(2).sum(dim=-1).mean(dim=-1)
 
     def posed(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V 3"]:
-        """The posed vertices in the picture: x right, y down, in eye distances of the anchor frame."""
+        """The posed vertices in the picture: x right, y down, in model units at the anchor state's scale."""
         shape = self._mean + torch.einsum("...k,vck->...vc", states[..., :-HEAD_NUMBERS], self._basis)
         turned = _rotated(shape, states[..., ROTATION])
         turned = turned * states[..., LOG_SCALE, None, None].exp()
@@ -106,15 +106,15 @@ def detail_l1(made: Pictures, real: Pictures, weight: Weight, levels: int = 2, n
     losses = []
     for _ in range(levels):
         coarse = [avg_pool2d(picture, 2) for picture in (made, real)]
-        share = avg_pool2d(weight, near_px)
+        coverage = avg_pool2d(weight, near_px)
         made_detail, real_detail = (
             avg_pool2d(
                 weight * (fine - interpolate(small, size=fine.shape[-2:], mode="bilinear")).abs(), near_px
             )
-            / share.clamp_min(_LEAST_WEIGHT)
+            / coverage.clamp_min(_LEAST_WEIGHT)
             for fine, small in zip((made, real), coarse, strict=True)
         )
-        losses.append(_weighted_mean((made_detail - real_detail).abs(), share))
+        losses.append(_weighted_mean((made_detail - real_detail).abs(), coverage))
         (made, real), weight = coarse, avg_pool2d(weight, 2)
     return torch.stack(losses).sum()
 
@@ -162,8 +162,8 @@ def gradient_penalty(critic: Critic, real: Pictures, fake: Pictures) -> Scalar:
 
     The gradient is with respect to the whole pair, prior included, as in the release.
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
-    between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
+    mixing = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+    between = torch.lerp(fake.detach(), real.detach(), mixing).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     slope = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (slope - 1.0).pow(2).mean()

@@ -94,10 +94,12 @@ class SharedProgress:
         self._progress, self._processes = progress, processes
 
     def stage(self, name: str, total: int | None) -> None:
+        """Begin a stage of the first process's progress."""
         if self._processes.first:
             self._progress.stage(name, total)
 
     def advance(self, steps: int = 1) -> None:
+        """Report steps to the first process's progress."""
         if self._processes.first:
             self._progress.advance(steps)
 

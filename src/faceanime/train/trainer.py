@@ -25,9 +25,9 @@ class Trainer(ABC, Generic[Network]):
     """A network, its averaged weights, and the number of steps that both have been trained."""
 
     loss_names: ClassVar[tuple[str, ...]]
-    """The names of the losses that `advance` returns; a step may lack some of them."""
+    """Names of the losses that `advance` returns; a step may lack some of them."""
     final_rate: ClassVar[float]
-    """The learning rate of the last step as a fraction of the highest; chosen by eye."""
+    """Learning rate of the last step as a fraction of the highest one; chosen by eye."""
 
     def __init__(self, config: Any, network: Network, device: torch.device) -> None:
         """`config` is a frozen dataclass with at least steps, batch, warm_up, ema, seed and validate_every."""

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from faceanime.geometry.flow import identity_flow, sample
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.sheet import affine_between, source_shape
@@ -37,24 +37,25 @@ class EyeLook:
     lash_rim: float = 0.02
     """Width of the rim of the opening whose pixels are lashes, not eyeball."""
     shade_reach: float = 6.0
-    """Distance over which the eyeball's shade beside the lids goes on behind them, in widths of that rim."""
+    """Distance over which the shade beside the lids fades to the bright sclera behind them, in units of `lash_rim`."""
     shade_exponent: float = 1.5
-    """Exponent on the brightness of sclera pixels in the inpainting: lids shade the sclera beside them, and what they
-    uncover is as bright as the rest."""
-    sclera_from: tuple[float, float] = (1.12, 1.27)
-    """Distances from the iris's centre from which on a pixel may be sclera, and is; in radii of the iris."""
-    iris_plate: tuple[float, float] = (1.06, 0.96)
-    """Radii at which the completed iris of the plate fades out and is solid, in radii of the iris."""
-    iris_disc: tuple[float, float] = (1.3, 1.08)
-    """Radii at which the moving iris fades out and is solid, in radii of the iris."""
+    """Exponent of a sclera pixel's brightness in its inpainting weight: lids shade the sclera beside them, and what
+    becomes visible is as bright as the rest."""
+    sclera_from: Ramp = (1.12, 1.27)
+    """Ramp of the distance from the iris's center in radii of the iris: 1 means sclera."""
+    iris_plate: Ramp = (1.06, 0.96)
+    """Ramp of the distance from the iris's center in radii of the iris: the weight of the completed iris in its plate.
+    """
+    iris_disc: Ramp = (1.3, 1.08)
+    """Ramp of the distance from the iris's center in radii of the iris: the weight of the moving iris."""
     profile_end: float = 1.3
     """Radius up to which the iris's radial profile is measured, in radii of the iris."""
     profile_bins: int = 14
-    """Samples of that profile."""
+    """Number of samples of the iris's radial profile."""
     edge_blur: float = 0.008
     """Standard deviation of the blur of the opening's edge."""
     full_departure: float = 0.035
-    """The layer is opaque once lid or iris has moved this far from the portrait's, which shows at rest."""
+    """Distance of lid or iris from the portrait's at which the layer is opaque; at rest the portrait itself shows."""
 
 
 _LOOK = EyeLook()
@@ -84,7 +85,7 @@ class _Eye:
     """One eye of a portrait; lengths and places in px of the portrait."""
 
     group: EyeLandmarks
-    anchor: Float[np.ndarray, "3"]  # the eye's middle in model space
+    anchor: Float[np.ndarray, "3"]  # anchor point: the eye's middle in model space
     opening: Float[np.ndarray, "n 2"]
     iris: Float[np.ndarray, "2"]  # its centre
     iris_radius: float
@@ -188,8 +189,10 @@ def _complete_eyeball(
 
 
 def _complete_sclera(patch: Pixels, known: Float[np.ndarray, "h w"], rim_px: float) -> Pixels:
-    """The sclera behind iris and lids: near `known` sclera its shade goes on, further away it is as bright as its
-    brightest parts. (Bright at once, a line would run along lids that open a little further.)
+    """The sclera behind iris and lids.
+
+    Near `known` sclera its shade continues; further away the sclera is as bright as its brightest parts. If it were
+    bright at once, a line would run along lids that open a little further.
     """
     brightness = patch.mean(axis=-1)
     brightest = max(float((brightness * known).max()), 1.0)
@@ -204,7 +207,7 @@ def _complete_sclera(patch: Pixels, known: Float[np.ndarray, "h w"], rim_px: flo
 def _nearest_known(
     patch: Pixels, known: Bool[np.ndarray, "h w"]
 ) -> tuple[Image, Float32[np.ndarray, "h w 3"]]:
-    """The distance of each pixel from the nearest known one, px, and that one's colour."""
+    """The distance of each pixel from the nearest known one, px, and the color of the known one."""
     distance, label = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

@@ -23,7 +23,7 @@ class LashLook:
     thickness: float = 0.075
     """Thickness of the band, in widths of the eye."""
     most_of_lid: float = 0.6
-    """The band takes at most this fraction of the way from lash line to fold."""
+    """Largest thickness of the band, as a fraction of the way from lash line to fold."""
 
 
 _LOOK = LashLook()

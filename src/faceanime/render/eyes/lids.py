@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from faceanime.geometry.flow import sample
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.morphable.landmark_schema import EyeLandmarks, LandmarkSchema
 from faceanime.render.inpaint import fill_holes
 from faceanime.render.masks import disc, soft_polygon
@@ -29,14 +29,16 @@ class LidLook:
 
     lash_band: float = 0.05
     """Height above the lash line that stays as the portrait shows it."""
-    fade_in: tuple[float, float] = (0.25, 0.7)
-    """Fractions by which the portrait's opening has closed from which on the skin begins to show, and shows wholly."""
+    fade_in: Ramp = (0.25, 0.7)
+    """Ramp of the fraction by which the portrait's opening has closed: the opacity of the skin."""
     margin: float = 0.35
     """Margin of skin around the eye from which the hole is inpainted."""
     lash_reach: float = 0.06
     """Length of the lashes beyond the fold and below the lower lid."""
     hole_blur: float = 0.02
-    """Standard deviation of the blur of the hole's edge; 0.3 px more."""
+    """Standard deviation of the blur of the hole's edge, to which `hole_blur_px` is added."""
+    hole_blur_px: float = 0.3
+    """Least standard deviation of the blur of the hole's edge, px."""
     edge_blur: float = 0.03
     """Standard deviation of the blur of the skin's edge."""
 
@@ -80,7 +82,7 @@ class _Lid:
         eye_and_lid = (points[np.concatenate([group.lower, group.fold[::-1]])] - low).astype(np.float32)
         hole = soft_polygon(eye_and_lid, patch.shape[0], patch.shape[1], 0.0)
         hole = cv2.dilate(hole, disc(max(round(_LOOK.lash_reach * width), 1)))
-        known = 1.0 - cv2.GaussianBlur(hole, (0, 0), _LOOK.hole_blur * width + 0.3)
+        known = 1.0 - cv2.GaussianBlur(hole, (0, 0), _LOOK.hole_blur * width + _LOOK.hole_blur_px)
         skin = fill_holes(patch, np.where(hole > 0.0, 0.0, known).astype(np.float32))
         return cls(group, _opening(points, group), skin, low.astype(np.float64))
 
@@ -113,6 +115,6 @@ class _Lid:
 
 
 def _opening(points: Float[np.ndarray, "L 2"], group: EyeLandmarks) -> float:
-    """The gap between the middles of the lids, in widths of the eye."""
+    """The opening between the middles of the lids, in widths of the eye."""
     upper, lower = points[group.upper_middle], points[group.lower_middle]
     return float(np.linalg.norm(upper - lower, axis=1).mean() / group.width(points))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from faceanime.geometry.flow import sample
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.render.head.blending import blend_plate
 from faceanime.render.head.outpaint import OutpaintedFlow, crown_matte, reach_beyond_sides
 from faceanime.render.inpaint import inpaint
@@ -26,13 +26,12 @@ class BackgroundLook:
 
     cutout_margin: float = 0.012
     """Margin of the hole around the person, in longer sides of the region."""
-    hole: tuple[float, float] = (0.05, 0.25)
-    """Mattes, within that margin, from which on a pixel is inpainted in part, and wholly."""
+    hole: Ramp = (0.05, 0.25)
+    """Ramp of the matte, grown by `cutout_margin`: the weight with which a pixel is inpainted."""
     head_radius: float = 0.62
     """Radius of a head with its hair, in face widths."""
     side_gap: float = 0.05
-    """Half the largest height of the gaps that are bridged between parts of the person along a side of the picture,
-    in face widths."""
+    """Half the largest distance of parts of the person along a side of the picture that are joined, in face widths."""
 
 
 _LOOK = BackgroundLook()
@@ -43,7 +42,7 @@ class BackgroundLayer:
     """The plate, and the person's matte with what is outpainted.
 
     `plate` (h,w,3): the region without the person; `matte` (M,w): the person in the region, with `crown_rows` rows
-    above it; `side_reach` (2,M): how far the person goes on beyond the left and the right edge in each row, px.
+    above it; `side_reach` (2,M): how far the person continues beyond the left and the right edge in each row, px.
     """
 
     plate: Pixels

@@ -1,6 +1,6 @@
 """Kernels that blend layers into the warped picture of the head.
 
-All work in place on `canvas` (h,w,3) uint8, the warped region. The plate of the background and the skin of a hidden
+All work in place on `canvas` (h,w,3) uint8, the warped region. The plate of the background and the skin of an occluded
 cheek are blended in only where the warp moves pixels: at rest the portrait's own pixels stay.
 """
 
@@ -18,13 +18,13 @@ class BlendLook(NamedTuple):
     opaque: float = 0.996
     """Matte above which a pixel is opaque: the rest would be less than one level of 255."""
     still_px: float = 0.2
-    """Pixels that the warp moves by less show the portrait alone, px."""
+    """Displacement by the warp up to which a pixel shows the portrait alone, px."""
     ramp_px: float = 1.3
-    """Beyond that, layers fade in over this displacement, px."""
+    """Displacement above `still_px` over which layers fade in, px."""
     cheek_edge: float = 0.2
-    """Neighbouring pixels whose weights of filled skin differ by more lie at its edge."""
+    """Difference of the filled skin's weight between neighboring pixels above which its edge lies between them."""
     fold: float = 0.03
-    """Neighbouring pixels whose places in the portrait are further apart lie on two sides of a fold, model units."""
+    """Distance in the portrait of neighboring pixels above which a fold lies between them, model units."""
 
 
 _LOOK = BlendLook()

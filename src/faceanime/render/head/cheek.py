@@ -1,8 +1,7 @@
 """The far cheek: skin for the part of a face that the portrait shows edge-on.
 
-The landmarks of such a cheek lie on the person's outline or beyond it. Turned toward the viewer it would show
-pixels of the background. Those are replaced by skin, filled in from the face. Lengths are fractions of the face's
-height.
+The landmarks of such a cheek lie on the person's outline or beyond it. Turned toward the viewer, it would show
+pixels of the background. They are replaced by skin that is inpainted from the face.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.render.head.blending import blend_cheek
 from faceanime.render.head.sheet import RING
 from faceanime.render.inpaint import fill_holes
@@ -27,13 +26,13 @@ class CheekLook:
     """Selection of the pixels that can be the face's; chosen by eye."""
 
     core_scale: float = 0.85
-    """The face's outline shrunk to this about its middle is face, even where the matte is 0."""
+    """Scale of the face's outline about its middle within which all is face, even where the matte is 0."""
     core_blur: float = 0.02
-    """Standard deviation of that outline's blur, in face heights."""
+    """Standard deviation of the blur of the shrunk outline, in face heights."""
     rim: float = 0.008
     """Width of the person's edge, where pixels mix with the background, in face heights."""
-    person: tuple[float, float] = (0.5, 0.9)
-    """Mattes, without that rim, from which on a pixel may be the face's, and is."""
+    person: Ramp = (0.5, 0.9)
+    """Ramp of the matte, its edge shrunk by `rim`: 1 means that the pixel can be the face's."""
     edge_blur_px: float = 0.8
     """Standard deviation of the blur of the filled skin's weight, px."""
 

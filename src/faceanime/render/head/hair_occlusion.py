@@ -3,7 +3,7 @@
 A cheek's outline lies far behind the cheek. Where hair occludes it, the mesh carries hair, which hangs in front of the
 face: left at the outline's depth, it would be stretched into a dark blot as the cheek turns to the viewer. The face
 is examined along rays from its middle to its outline; a position on a ray is given as a fraction of that way, 1 at
-the outline. "Hair" is what the matte says is the person's and whose colour differs from the skin near by.
+the outline. Hair is what belongs to the person by the matte and differs in color from the skin nearby.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
 from faceanime.geometry.camera import project, unproject
 from faceanime.geometry.flow import sample
+from faceanime.geometry.interpolation import Ramp
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
@@ -37,33 +38,37 @@ class HairLook:
     inner_end: float = 0.6
     """Fraction of a ray up to which hair may reach inward from the outline."""
     inner_samples: int = 41
-    """Samples between that and the outline."""
-    inner_difference: tuple[float, float] = (28.0, 42.0)
-    """Colour differences from skin from which on a pixel within the outline may be hair, and is. Shadows on skin
-    reach 28."""
-    covered: tuple[float, float] = (0.04, 0.08)
-    """Fractions of a ray that hair covers from which on it begins to hang before the face, and does so."""
+    """Number of samples on a ray between `inner_end` and the outline."""
+    inner_difference: Ramp = (28.0, 42.0)
+    """Ramp of the color difference to the skin nearby, for pixels within the outline: 0 means skin, 1 means hair.
+    Shadows on skin differ by up to 28."""
+    covered: Ramp = (0.04, 0.08)
+    """Ramp of the fraction of a ray that hair occludes, from the outline inward: 1 means that it hangs in front of the
+    face."""
     beside: tuple[float, float] = (1.03, 1.15)
-    """Fractions of a ray between which long hair is looked for beside the outline."""
+    """Interval of a ray, beyond the outline, in which long hair is looked for."""
     beside_samples: int = 13
-    """Samples between them."""
-    beside_difference: tuple[float, float] = (18.0, 32.0)
-    """As `inner_difference`, beside the outline, where no skin lies."""
-    touching: tuple[float, float] = (0.5, 0.9)
-    """Fractions of these samples that are hair from which on it may hang before the cheek, and does."""
+    """Number of samples on a ray in the interval `beside`."""
+    beside_difference: Ramp = (18.0, 32.0)
+    """Ramp of the color difference to the skin nearby, for pixels beyond the outline: 0 means skin, 1 means hair. Lower
+    than `inner_difference`, since no shadowed skin lies there."""
+    touching: Ramp = (0.5, 0.9)
+    """Ramp of the fraction of the samples in the interval `beside` that are hair: 1 means that it hangs in front of the
+    cheek."""
     fade_above: float = 0.1
-    """Above the eyes hair counts less and less over this height, in face heights: temples' hair lies close."""
+    """Height above the eyes over which the weight of hair falls to 0, in face heights: temples' hair lies close."""
     fade_below: float = 0.2
-    """The same below the mouth, where beards and shadows are."""
+    """Height below the mouth over which the weight of hair falls to 0, in face heights: beards and shadows lie there.
+    """
     skin_reach: float = 0.3
     """Standard deviation of the distance over which skin predicts the skin's colour at a place, in face heights."""
     blur: float = 0.008
-    """Standard deviation of the picture's blur, in face heights: single strands are no hair that covers."""
+    """Standard deviation of the blur of the picture, which removes single strands, in face heights."""
     rim: float = 0.02
-    """The pull begins this much further inward than the hair, where the surface faces the viewer enough not to be
-    stretched; a fraction of the ray."""
+    """Distance from the hair's inner end further inward to where the pull begins, as a fraction of the ray: there the
+    surface faces the viewer enough not to be stretched."""
     slope: float = 1.2
-    """Hair falls back by at most this much depth per step outward from where it begins."""
+    """Largest decrease of the hair's depth per distance outward from where it begins."""
     ray_smoothing: float = 1.0
     """Standard deviation of the smoothing over neighbouring rays, in rays."""
     region: float = 1.2
@@ -149,29 +154,27 @@ class _HairFinder:
         return cls(lab, corner, matte, skin_places, skin, _LOOK.skin_reach * face_px)
 
     def covered_fraction(self, rays: _Rays) -> PerRay:
-        """The fraction of each ray that hair covers without a gap, from the outline inward."""
+        """The fraction of each ray that hair occludes without interruption, from the outline inward."""
         fractions = np.linspace(1.0, _LOOK.inner_end, _LOOK.inner_samples)
         hair = self._probability(rays.places(fractions[:, None]), _LOOK.inner_difference)
         return np.minimum.accumulate(hair).mean(axis=0) * float(np.ptp(fractions))
 
     def beside_fraction(self, rays: _Rays) -> PerRay:
-        """The fraction of the samples just beyond the outline that are hair, on a ray and both its neighbours.
+        """The fraction of the samples just beyond the outline that are hair: the least of a ray and both its neighbors.
 
-        (An ear's shadow is narrower.)
+        An ear's shadow is narrower than three rays.
         """
         fractions = np.linspace(*_LOOK.beside, _LOOK.beside_samples)
         hair = self._probability(rays.places(fractions[:, None]), _LOOK.beside_difference)
         return np.asarray(minimum_filter1d(hair.mean(axis=0), 3, mode="wrap"))
 
-    def _probability(
-        self, places: Float[np.ndarray, "S R 2"], difference: tuple[float, float]
-    ) -> Float[np.ndarray, "S R"]:
-        """The probability that places (px) show hair; `difference` from skin: of what may be hair, and of what is."""
+    def _probability(self, places: Float[np.ndarray, "S R 2"], difference: Ramp) -> Float[np.ndarray, "S R"]:
+        """The probability that places (px) show hair; `difference` is the ramp of the color difference to skin."""
         person = sample(self.matte[..., None], places.astype(np.float32))[..., 0]
         return person * np.interp(self._skin_difference(places), difference, (0.0, 1.0))
 
     def _skin_difference(self, places: Float[np.ndarray, "S R 2"]) -> Float[np.ndarray, "S R"]:
-        """The difference of the colours at places (px) from the skin's near by, in CIELAB."""
+        """The difference of the colors at places (px) to that of the skin nearby, in CIELAB."""
         distance = np.linalg.norm(places[..., None, :] - self.skin_places, axis=-1) / self.skin_reach_px
         weight = np.exp(-0.5 * distance**2)
         skin = (weight @ self.skin_lab) / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-9)

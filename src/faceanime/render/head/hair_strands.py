@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.render.masks import disc
 from faceanime.structures.frames import Pixels
 
@@ -33,18 +33,19 @@ class StrandLook:
     neighbourhood: float = 0.5
     """Half the side of the square in which person and background are compared; more than `reach`."""
     least_remote_area: float = 0.04
-    """The background is judged by pixels beyond `reach` if they are at least this fraction of the picture."""
+    """Least fraction of the picture that must lie beyond `reach` for the background to be judged by these pixels."""
     near_remote: float = 0.15
-    """Otherwise it is judged by pixels beyond this distance, which few strands reach."""
+    """Distance from the person beyond which pixels judge the background where too few lie beyond `reach`; few strands
+    are longer."""
     largest_face_px: float = 480.0
-    """Larger faces are scaled down to this height: their strands are wide, px."""
-    contrast: tuple[float, float] = (5.0, 16.0)
-    """Differences from the pixels beside it from which on a structure may be a strand, and is, levels of 255."""
-    clutter: tuple[float, float] = (0.001, 0.003)
-    """Fraction of a background's pixels on thin structures from which on it is no longer quite plain, and is not
-    at all. Studios' backgrounds have less than 0.0002, rooms mostly more than 0.004."""
+    """Height to which larger faces are scaled down, because their strands are wide, px."""
+    contrast: Ramp = (5.0, 16.0)
+    """Ramp of a thin structure's difference from the pixels beside it, in levels of 255: 1 means strand."""
+    clutter: Ramp = (0.001, 0.003)
+    """Ramp of the fraction of a background's pixels on thin structures: 0 means plain, 1 means that no strand is
+    trusted. Studios' backgrounds have less than 0.0002, rooms mostly more than 0.004."""
     connecting: float = 0.2
-    """Strands of this weight and more connect others to the person."""
+    """Least weight of a strand that connects others to the person."""
 
 
 _LOOK = StrandLook()

@@ -1,6 +1,6 @@
-"""Person mattes: from a segmentation network's alpha matte to the two mattes that the renderer trusts.
+"""Person mattes: from a segmentation network's alpha matte to the two mattes that the renderer uses.
 
-The network's matte has soft halos, misses the outermost rows, takes collars and scarves for background and people
+The network's matte has soft halos, misses the outermost rows, and takes collars and scarves for background and people
 close behind for the person. From it and the face's outline `person_mattes` makes the matte of what is drawn before
 the background, and the matte of what moves with the head. All lengths are fractions of the face's height.
 """
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.render.head.hair_strands import find_strands
 from faceanime.render.masks import disc, soft_polygon
 from faceanime.structures.frames import Pixels
@@ -24,27 +24,29 @@ class MatteLook:
     """Correction of the network's matte; lengths in face heights, chosen by eye unless stated otherwise."""
 
     trusted_fraction: float = 0.6
-    """Mean matte within the face's outline below which the network missed the face (as with statues and drawings)."""
+    """Mean matte within the face's outline below which the network missed the face (as in statues and drawings)."""
     face_blur: float = 0.03
     """Standard deviation of the blur of the face's outline."""
-    sharpening: tuple[float, float] = (0.2, 0.8)
-    """Mattes that become 0 and 1: thin halos go."""
+    sharpening: Ramp = (0.2, 0.8)
+    """Ramp of the network's matte that removes thin halos."""
     certain_fraction: float = 0.8
-    """A pixel is certainly the person's from this fraction of the face's mean matte on."""
+    """Least matte of the pixels that certainly belong to the person, as a fraction of the face's mean matte."""
     halo: float = 0.05
-    """Distance from certain pixels within which doubtful ones count. At twice the distance they no longer count: there
-    they belong to another person close behind (docs/log/training.md, "Somebody close behind")."""
+    """Distance from certain pixels up to which doubtful ones count; from twice this distance on they count as another
+    person close behind (docs/log/training.md, "Somebody close behind")."""
     border_rows: float = 0.02
-    """Height of the picture's uppermost rows, in which networks miss hair; they repeat the row below."""
-    body: tuple[float, float] = (-0.4, -0.15)
-    """Heights below the chin from which on everything begins to move with the head, and does so wholly."""
+    """Height of the strip at the picture's upper edge in which networks miss hair; it repeats the row below."""
+    body: Ramp = (-0.4, -0.15)
+    """Ramp over rows relative to the chin in face heights, positive downward: 1 where everything moves with the head.
+    """
     doubtful: float = 0.1
-    """Beside neck and shoulders a matte of this and more is the person's: half-recognised collars and scarves would
-    tear off (docs/log/training.md, "The background")."""
+    """Matte that counts as certain beside neck and shoulders: otherwise collars and scarves that the network half
+    recognizes would tear off (docs/log/training.md, "The background")."""
     gap: float = 0.2
-    """Gaps of the matte beside neck and shoulders that are narrower than this are the person's (same place)."""
+    """Largest width of the holes of the matte beside neck and shoulders that are filled (docs/log/training.md, "The
+    background")."""
     gap_px: float = 20.0
-    """Resolution of the search for gaps: pixels across the widest gap."""
+    """Resolution of the search for holes: pixels across the widest one."""
 
 
 _LOOK = MatteLook()
@@ -52,9 +54,10 @@ _LOOK = MatteLook()
 
 @dataclass(frozen=True, eq=False)
 class PersonMattes:
-    """`visible` (H,W) in [0,1]: the person's pixels, drawn before the background; `moving` (H,W): the pixels that move
-    with the head, a superset: between neck and shoulders the background moves too, for a sheet that fades evenly does
-    not fold.
+    """The two mattes of a person, in [0,1].
+
+    `visible` (H,W): the person's pixels, drawn in front of the background; `moving` (H,W): all that moves with the
+    head. Between neck and shoulders that includes the background, because a sheet that fades evenly does not fold.
     """
 
     visible: Float32[np.ndarray, "H W"]
@@ -103,7 +106,7 @@ def _proximity(mask: Bool[np.ndarray, "H W"], reach_px: float) -> Float32[np.nda
 
 
 def _close_gaps(matte: Float32[np.ndarray, "H W"], gap_px: float) -> Float32[np.ndarray, "H W"]:
-    """The matte with gaps narrower than `gap_px` filled (morphological closing, at a low resolution)."""
+    """The matte with holes narrower than `gap_px` filled (morphological closing, at a low resolution)."""
     height, width = matte.shape
     factor = min(_LOOK.gap_px / gap_px, 1.0)
     size = (max(round(width * factor), 1), max(round(height * factor), 1))

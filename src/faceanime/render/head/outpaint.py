@@ -1,9 +1,9 @@
-"""Outpainting: what a head shows of itself beyond the picture's edge, when an edge that crops it moves inward.
+"""Outpainting: the part of a head beyond a picture's edge, which appears when the head moves away from that edge.
 
-Three things are invented. *Outline*: the person's matte goes on beyond an edge as the cap of a circle
+Three things are invented. *Outline*: the person's matte continues beyond an edge as the cap of a circle
 (`crown_matte`, `reach_beyond_sides`). *Pixels*: places beyond an edge are folded back into the strip of hair along
-that edge, mirrored once and stretched (`Outpainter.fold`). *Detail*: mirrored pixels fade to a thumbnail of the
-person with distance, for mirrored ears are worse than none (`Outpainter.fade_detail`).
+that edge, mirrored once and stretched (`Outpainter.fold`). *Detail*: mirrored pixels fade with distance to a
+thumbnail of the person, since mirrored ears are worse than none (`Outpainter.fade_detail`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class OutpaintLook:
     face's outline. Less above, where foreheads reach up. Chosen by eye (docs/log/training.md, "Curls at the picture's
     edge")."""
     thumbnail_px: float = 12.0
-    """Resolution of what lies far beyond an edge: pixels across the face's width. Chosen by eye; fading to it over
-    half a strip was no nearer to cropped films (docs/log/training.md, below "Heads that a side cuts off")."""
+    """Resolution far beyond an edge: pixels across the face's width. Chosen by eye; fading to it over half a strip was
+    no nearer to cropped films (docs/log/training.md, below "Heads that a side cuts off")."""
     flattest_cap: float = 1.05
-    """The circle of a cap is at least this much larger than half of the cut. Chosen by eye."""
+    """Least radius of a cap's circle, in half lengths of the cut. Chosen by eye."""
     highest_crown: float = 2.0
-    """A crown is no higher than this, in radii of the head. Chosen by eye."""
+    """Largest height of a crown, in radii of the head. Chosen by eye."""
 
 
 _LOOK = OutpaintLook()
@@ -46,7 +46,7 @@ class OutpaintedFlow:
     """A backward flow (h,w,2) px whose places all lie in the picture.
 
     `distance` (h,w): how far beyond the upper or side edges each place was, in strips; 0 below the picture, where
-    clothes go on as they are. None if no place was beyond.
+    clothes continue in full detail. None if no place was beyond.
     """
 
     flow: Float32[np.ndarray, "h w 2"]
@@ -72,8 +72,8 @@ class Outpainter:
         return fold_into_strips(flow, self._strips_px)
 
     def fade_detail(self, canvas: Pixels, outpainted: OutpaintedFlow) -> None:
-        """Blend the thumbnail into `canvas` (h,w,3), in place: the more, the further beyond an edge; wholly from one
-        strip on.
+        """Blend the thumbnail into `canvas` (h,w,3), in place: with a weight that grows with the distance beyond an
+        edge and is 1 from one strip on.
         """
         if outpainted.distance is not None:
             _blend_thumbnail(canvas, outpainted.flow, outpainted.distance, self._thumbnail)
@@ -82,8 +82,8 @@ class Outpainter:
 def crown_matte(person: Float32[np.ndarray, "h w"], radius_px: float) -> Float32[np.ndarray, "c w"]:
     """Outpaint the person's matte above the picture's upper edge: rows to put on top of it.
 
-    `radius_px` is that of a head. A person who reaches a corner goes on beside it as well. The uppermost row is
-    empty, so that places further up read no person. No rows where the person does not reach the edge.
+    `radius_px` is that of a head. A person who reaches a corner continues beside it as well. The uppermost row is
+    empty, so that places further up read no person. There are no rows if the person does not reach the edge.
     """
     cut = person[0] > 0.5
     with_corners = reach_beyond_edge(np.concatenate([cut[::-1], cut, cut[::-1]]), radius_px)
@@ -98,8 +98,8 @@ def reach_beyond_sides(
 ) -> Float32[np.ndarray, "2 M"]:
     """Extent of the person beyond the left and the right edge in each row, px.
 
-    Gaps of up to twice `gap_px` between parts of the person along an edge are bridged. A person who reaches a lower
-    corner goes on below it.
+    Parts of the person along an edge that are at most twice `gap_px` apart are joined. A person who reaches a lower
+    corner continues below it.
     """
     column = np.ones((2 * max(round(gap_px), 1) + 1, 1), np.uint8)
     cuts = cv2.morphologyEx((matte[:, [0, -1]] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, column) > 0
@@ -129,8 +129,8 @@ def hair_strips(oval: Float[np.ndarray, "R 2"], region: Box) -> Float[np.ndarray
     `oval`: the face's outline in the picture, px.
     """
     (left, top), (right, bottom) = oval.min(axis=0), oval.max(axis=0)
-    gaps = np.array([left - region.left, top - region.top, region.right - right, region.bottom - bottom])
-    return np.maximum(np.array(_LOOK.strip) * gaps, 1.0)
+    margins = np.array([left - region.left, top - region.top, region.right - right, region.bottom - bottom])
+    return np.maximum(np.array(_LOOK.strip) * margins, 1.0)
 
 
 def fold_into_strips(flow: Float32[np.ndarray, "h w 2"], strips_px: Float[np.ndarray, "4"]) -> OutpaintedFlow:

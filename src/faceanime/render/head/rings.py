@@ -2,9 +2,9 @@
 
 They lie on rays from the middle of the face through its outline to the border of the moving region. A ray that leaves
 the person before the border (over hair, into the background) moves rigidly with the head as far as the person
-reaches; on one that does not (over neck and shoulders) the motion fades to nothing at the border. Where a ray meets
-the picture's own edge it goes on beyond it, so that a cropped head moves whole and nothing is stretched toward the
-edge. All distances are px along a ray, from the middle of the face.
+reaches; on one that does not (over neck and shoulders) the motion fades to nothing at the border. A ray that meets the
+picture's own edge continues beyond it, so that a cropped head moves as a whole and is not stretched toward the edge.
+All distances are px along a ray, from the middle of the face.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ class RingLook:
     """Positions and rigidity of the rings; radii are the face's along each ray. Chosen by eye."""
 
     least_border: float = 1.05
-    """The border lies at least this many radii from the middle of the face."""
+    """Least distance of the border from the middle of the face, in radii."""
     beyond_picture: float = 0.6
-    """A ray that meets the picture's edge goes on by this many radii."""
+    """Length by which a ray that meets the picture's edge continues beyond it, in radii."""
     sides_end: float = 0.6
-    """Rays that meet a side of the picture go on only above this fraction of its height: below, the body does."""
+    """Fraction of the picture's height down to which rays continue beyond the sides; below, the body reaches there."""
     person: float = 0.3
-    """Mattes of at least this are the person's."""
+    """Least matte of the pixels that belong to the person."""
     person_samples: int = 128
-    """Samples of the matte along a ray."""
+    """Number of samples of the matte along a ray."""
     person_margin: float = 0.1
-    """Beyond the person's edge the sheet is rigid for this many radii more."""
+    """Width of the rigid margin beyond the person's edge, in radii."""
     most_rigid: float = 0.97
-    """The sheet is rigid over at most this fraction of the way to the border."""
+    """Largest fraction of the way to the border over which the sheet is rigid."""
     least_rigid: float = 0.2
-    """The sheet is rigid over at least this fraction of the way to the border."""
+    """Least fraction of the way to the border over which the sheet is rigid."""
     smoothing: float = 1.5
     """Standard deviation of the smoothing of the rigid fraction over neighbouring rays, in rays."""
     rigid_rings: tuple[tuple[float, float], ...] = ((1.12, 0.35), (1.28, 0.75), (1.5, 1.0))
@@ -50,13 +50,13 @@ class RingLook:
     skull_depth: float = -1.05
     """z of the head's widest outline (about the plane of the ears), model units."""
     first_ring: float = 0.02
-    """The rigid rings lie at least this fraction of the way from outline to border."""
+    """Least distance of a rigid ring from the outline, as a fraction of the way to the border."""
     bend_from: float = 0.4
     """Fraction of the way to the border beyond which rings are bent back, so that none crosses the border."""
     bend_over: float = 0.5
     """Largest fraction that the bent part, a hyperbolic tangent, adds to `bend_from`."""
     depth_step: float = 0.01
-    """Each further ring lies this many radii deeper: where rings fold over, the inner one is visible."""
+    """Increase of the depth from ring to ring, in radii: where rings fold over, the inner one is visible."""
 
 
 _LOOK = RingLook()
@@ -64,18 +64,19 @@ _LOOK = RingLook()
 
 @dataclass(frozen=True, eq=False)
 class Rings:
-    """`points` (K*R,3), px of the picture, ring by ring from the inner one; `motion` (K*R,): 1 where a vertex moves
-    rigidly with the head, 0 where it is still; `count`, the K.
-    """
+    """K rings of R vertices around a face."""
 
     points: Float[np.ndarray, "N 3"]
+    """The vertices, px of the picture, ring by ring from the inner one."""
     motion: Float[np.ndarray, " N"]
+    """1 where a vertex moves rigidly with the head, 0 where it is still."""
     count: int
+    """The number K of rings."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Rays:
-    """One ray through each point of the outline: unit `direction`, distances of the `outline` and the `border`."""
+    """One ray through each point of the outline: unit `direction`, distances of `outline` and `border`, px."""
 
     centre: Float[np.ndarray, "2"]
     direction: Float[np.ndarray, "R 2"]
@@ -97,9 +98,10 @@ class _Rays:
 
 
 def rigid_rings(model: MorphableModel, identity: Float[np.ndarray, " K_id"]) -> Float[np.ndarray, "M R 3"]:
-    """Rings over forehead, temples, jaw and neck of a person, in model space: what hair and neck hang on.
+    """Rings over forehead, temples, jaw and neck of a person, in model space, which carry hair and neck.
 
-    They lie around the mean face's outline; with the identity each of their vertices moves as that of the outline does.
+    They lie around the mean face's outline; the identity moves each of their vertices as the outline's vertex on the
+    same ray.
     """
     oval = model.landmark_mean[model.schema.oval].astype(np.float64)
     centre = (oval.max(axis=0) + oval.min(axis=0)) / 2

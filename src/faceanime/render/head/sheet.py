@@ -155,7 +155,7 @@ def face_region(points: Float[np.ndarray, "N 3"], width_px: int, height_px: int,
 def affine_between(
     source: HeadPose, target: HeadPose, anchor: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "2 3"]:
-    """target_from_source: how a small frontal plane of the head at `anchor` (model space) moves in the picture, px."""
+    """target_from_source: how a small frontal plane of the head at an anchor point (model space) moves, px."""
     patch = anchor + np.array([[0.0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]])
     a, b = project(patch, source)[:, :2], project(patch, target)[:, :2]
     linear = (b[1:] - b[0]).T @ np.linalg.inv((a[1:] - a[0]).T)

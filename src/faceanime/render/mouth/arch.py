@@ -21,11 +21,11 @@ class ArchShape(NamedTuple):
     """The arch's shape. A named tuple, since numba's kernels read it as constants. Chosen by eye."""
 
     curvature: float = 3.0
-    """Curvature of the parabola, 1/units."""
+    """Coefficient of the parabola z = -curvature x^2, 1 / model units."""
     flat_from: float = 0.4
-    """Beyond this |x| the arch is flat, units; lips are sampled between it and its negative."""
+    """|x| beyond which the arch is flat and lips are not sampled, model units."""
     lip_samples: int = 128
-    """Samples of a lip's height over x."""
+    """Number of samples of a lip's height over x."""
 
 
 ARCH = ArchShape()
@@ -34,7 +34,7 @@ ARCH = ArchShape()
 def arch_view(pose: HeadPose, origin: Float[np.ndarray, "3"]) -> Float[np.ndarray, "4 2"]:
     """The view of an arch whose frame's origin lies at `origin` (model space): offset, matrix (2 rows), slide.
 
-    `slide` is how far a place moves on the arch for each x^2 by which the arch falls back.
+    The slide is how far a place moves on the arch per x^2, because the arch falls back.
     """
     camera = (FLIP_Y[:, None] * pose.rotation * pose.scale)[:2]
     (a, b), (c, d) = camera[:, :2]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from faceanime.geometry.interpolation import linear_step
+from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.morphable.landmark_schema import EyeLandmarks, Group, LandmarkSchema
 from faceanime.render.masks import soft_polygon
 from faceanime.render.mouth.compositor import InsideColors
@@ -23,50 +23,51 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ColorLook:
-    """Colours of the inside, as fractions of the cheeks' colour, and how teeth follow the portrait's light.
+    """Colors of the inside, as fractions of the cheeks' color, and how teeth follow the portrait's light.
 
     Cavity and tongue: medians over opened mouths of training clips, adjusted by a search. Teeth and the light on them:
-    half way to a fit to 209 opened mouths of training people of all skin tones, clips and smiling portraits. What
-    is marked so was chosen by eye.
+    half way to a fit to 209 opened mouths of training people of all skin tones, from clips and smiling portraits.
+    Fields that say so were chosen by eye.
     """
 
     back: Rgb = (0.39, 0.24, 0.23)
-    """The cavity's back."""
+    """Color of the cavity's back."""
     front: Rgb = (0.71, 0.53, 0.58)
-    """The cavity's lit front, over the lower lip."""
+    """Color of the cavity's lit front, over the lower lip."""
     tongue: Rgb = (0.75, 0.54, 0.58)
-    """The tongue."""
+    """Color of the tongue."""
     dim_light: Rgb = (0.78, 0.42, 0.43)
-    """Light on teeth behind lips that hardly part, a fraction of full light: it comes through the lips, so it is
-    redder."""
+    """Light on teeth behind lips that hardly part, as fractions of full light; it is redder, since it comes through the
+    lips."""
     teeth_by_skin: float = 0.46
-    """Brightness of teeth in full light per brightness of the cheeks."""
+    """Slope of the brightness of teeth in full light over that of the cheeks."""
     teeth_by_white: float = 0.235
-    """The same per brightness of the eye white, in addition."""
+    """Slope of the brightness of teeth in full light over that of the eye white."""
     teeth_base: float = 76.0
-    """Brightness of teeth that does not depend on either, levels of 255, in addition."""
+    """Constant term of the brightness of teeth in full light, levels of 255."""
     teeth_hue: float = 0.4
     """Fraction of the skin's hue in that of teeth; the rest is white."""
     brightest_teeth: float = 240.0
-    """Teeth are no brighter than this, levels of 255. Chosen by eye."""
+    """Largest brightness of teeth, levels of 255. Chosen by eye."""
     white_by_skin: float = 0.9
     """Brightness of an eye white that is not visible, per brightness of the cheeks. Chosen by eye."""
-    saturation: tuple[float, float] = (0.02, 0.12)
-    """Saturations of cheeks or lips up to which a portrait is grey, and from which on it is coloured. Chosen by eye."""
+    saturation: Ramp = (0.02, 0.12)
+    """Ramp of the saturation of cheeks or lips: 0 means a grey portrait, 1 a colored one. Chosen by eye."""
     pale: float = 0.8
-    """Teeth have at least this much green per red; tongue and gums are redder. Chosen by eye."""
+    """Ratio of green to red above which a pixel is a tooth's; tongue and gums are redder. Chosen by eye."""
     own_teeth_fraction: float = 0.2
-    """The portrait's own teeth are trusted if pale pixels are this fraction of the opening. Chosen by eye."""
+    """Least fraction of the opening that pale pixels fill for the portrait's own teeth to count. Chosen by eye."""
     own_teeth_percentile: float = 50.0
-    """Their colour is the mean of the pale pixels brighter than this percentile, %. Chosen by eye."""
+    """Percentile of the pale pixels' brightness above which they are averaged to the color of the portrait's teeth, %.
+    Chosen by eye."""
     own_teeth_brightness: float = 0.8
-    """They are at least this bright, per brightness of the cheeks. Chosen by eye."""
+    """Least brightness of the portrait's own teeth, as a fraction of the cheeks'. Chosen by eye."""
     white_from: float = 1.15
-    """The eye white begins at this distance from the iris's centre, in radii of the iris. Chosen by eye."""
+    """Distance from the iris's center at which the eye white begins, in radii of the iris. Chosen by eye."""
     white_percentile: float = 85.0
-    """Its brightness is this percentile of its pixels', %: lids shade the rest. Chosen by eye."""
+    """Percentile of the pixels' brightness that is the eye white's, %: lids shade the rest. Chosen by eye."""
     least_px: int = 30
-    """Fewer pixels of teeth or eye white are not trusted. Chosen by eye."""
+    """Least number of pixels of teeth, or of eye white, that count. Chosen by eye."""
 
 
 _LOOK = ColorLook()

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numba import njit
 
+from faceanime.geometry.interpolation import Ramp
 from faceanime.render.mouth.arch import arch_from_image, height_at
 from faceanime.render.mouth.teeth import WINDOW
 
@@ -20,32 +21,34 @@ class InsideLook(NamedTuple):
     """Light and tongue. A named tuple, since numba's kernels read it as constants.
 
     Shadows, light and lag of the tongue lie half way between a search over opened mouths of clips and a fit to 155
-    mouths of training people, 34 of them smiling portraits; of several mixtures validation people's error was least
-    with that. What is marked so was chosen by eye.
+    mouths of training people, 34 of them smiling portraits; of several mixtures this one had the least error on
+    validation people. Fields that say so were chosen by eye.
     """
 
     front_reach: float = 0.024
-    """Reach of light over the lower lip into the cavity, whose front is lit by exp(-height / reach)."""
+    """Reach of light into the cavity: at a height above the lower lip its weight is exp(-height / reach)."""
     tongue_width: float = 0.21
+    """Horizontal half axis of the tongue's ellipse."""
     tongue_height: float = 0.14
-    """Half axes of the tongue's ellipse."""
+    """Vertical half axis of the tongue's ellipse."""
     tongue_drop: float = 0.09
     """Distance of the tongue's middle below the lower incisors' edge."""
     tongue_lag: float = 0.47
     """Fraction of the jaw's motion that the tongue does not follow."""
-    tongue_edge: tuple[float, float] = (1.5, 0.3)
-    """Squared elliptical radii at which the tongue fades out and is solid. Chosen by eye."""
+    tongue_edge: Ramp = (1.5, 0.3)
+    """Ramp of the squared elliptical radius: the tongue's opacity. Chosen by eye."""
     tongue_light: tuple[float, float] = (1.05, 0.3)
     """Brightness of the tongue's middle, and its fall per squared radius. Chosen by eye."""
     lit_height: float = 0.215
-    """Openings of this height let in enough light to see all by."""
+    """Height of an opening that lets in full light."""
     upper_shadow: float = 0.47
-    """Depth of the upper lip's shadow at the lip, a fraction of the light."""
+    """Depth of the upper lip's shadow at the lip, as a fraction of the light."""
     upper_shadow_reach: float = 0.022
-    """It falls off by exp(-distance / reach)."""
+    """Reach of the upper lip's shadow, which falls off by exp(-distance / reach)."""
     lower_shadow: float = 0.24
+    """Depth of the lower lip's shadow at the lip, as a fraction of the light."""
     lower_shadow_reach: float = 0.02
-    """The same of the lower lip."""
+    """Reach of the lower lip's shadow, which falls off by exp(-distance / reach)."""
 
 
 _LOOK = InsideLook()
@@ -163,5 +166,5 @@ def _lay_tongue(color, tongue, x, y):
 @no_type_check
 def smoothstep_scalar(value):
     """`smoothstep` from 0 to 1 of one number, for these kernels."""
-    share = min(max(value, 0.0), 1.0)
-    return share * share * (3.0 - 2.0 * share)
+    step = min(max(value, 0.0), 1.0)
+    return step * step * (3.0 - 2.0 * step)

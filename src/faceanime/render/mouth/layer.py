@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from faceanime.geometry.flow import sample
-from faceanime.geometry.interpolation import smoothstep
+from faceanime.geometry.interpolation import Ramp, smoothstep
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.render.masks import soft_polygon
 from faceanime.render.mouth import teeth
@@ -34,44 +34,46 @@ class MouthLook:
     """Position of the teeth and opacity of the layer.
 
     Places and light come from a search over opened mouths of 9 validation and 70 training people, together with
-    those of `compositor.py`, then judged by eye; the edges from another over 34 smiles and 159 opened mouths of
-    training people. What is marked so was chosen by eye.
+    those of `compositor.py`, and were then judged by eye. The heights of the edges come from a second search, over 34
+    smiles and 159 opened mouths of training people. Fields that say so were chosen by eye. Lengths are model units.
     """
 
     upper_edge: float = 0.05
-    """Height of the upper incisors' edge below the upper lip of the neutral face, whose lips part by some 0.05."""
+    """Height of the upper incisors' edge below the upper lip in the neutral face, whose lips part by about 0.05."""
     lower_edge: float = 0.0
-    """Height of the lower incisors' edge below that of the upper ones, in the same face."""
+    """Height of the lower incisors' edge below that of the upper incisors in the neutral face."""
     upper_depth: float = 0.05
     """Distance of the upper incisors behind the line of the lips."""
     lower_depth: float = 0.07
-    """The same of the lower incisors."""
+    """Distance of the lower incisors behind the line of the lips."""
     jaw_from_lip: float = 0.25
-    """The jaw's motion is estimated from the lower lip with this weight and from the chin with the rest: in a grin
-    the lips part and the jaw stays."""
+    """Weight of the lower lip in the estimate of the jaw's motion; the chin has the rest. In a grin the lips part while
+    the jaw stays."""
     lower_tint: tuple[float, float, float] = (0.91, 0.82, 0.79)
-    """Colour of the lower row, fractions of the upper one's: it is deeper in the mouth, amid red tongue and lips."""
+    """Color of the lower row as fractions of the upper row's: it lies deeper in the mouth, amid red tongue and lips."""
     stretch_light: float = 0.10
-    """Stretched lips lie flat on the teeth and let in as much light as an opening higher by this."""
-    stretched: tuple[float, float] = (0.924, 1.074)
-    """Widths of the mouth, fractions of the neutral face's, from which on lips are stretched a little, and fully."""
+    """Additional height of the opening that lets in as much light as fully stretched lips, which lie flat on the teeth.
+    """
+    stretched: Ramp = (0.924, 1.074)
+    """Ramp of the mouth's width as a fraction of the neutral face's: 1 means fully stretched lips."""
     full_departure: float = 0.03
-    """The layer is opaque once the lips have moved this far from the portrait's, which shows at rest. Chosen by eye."""
+    """Distance of the lips from the portrait's at which the layer is opaque; at rest the portrait itself shows. Chosen
+    by eye."""
     edge_blur: float = 0.005
     """Standard deviation of the blur of the opening's edge. Chosen by eye."""
-    parted_px: tuple[float, float] = (0.5, 1.5)
-    """Gaps between the lips from which on the layer begins to show, and shows wholly, px. Chosen by eye."""
+    parted_px: Ramp = (0.5, 1.5)
+    """Ramp of the opening between the lips, px: the opacity of the layer. Chosen by eye."""
     oversampling: float = 1.6
-    """Pixels of the plates per pixel of the portrait. Chosen by eye."""
+    """Number of pixels of the plates per pixel of the portrait. Chosen by eye."""
     most_density: float = 1400.0
-    """Most pixels of the plates per model unit. Chosen by eye."""
+    """Largest number of pixels of the plates per model unit. Chosen by eye."""
 
 
 _LOOK = MouthLook()
 
 
 class _Jaw:
-    """Lips and chin of one person, and how far an expression moves the jaw.
+    """Lips, chin and jaw of one person.
 
     A shape (P,3) holds the upper lip, the lower lip and the chin, model units.
     """
@@ -112,7 +114,7 @@ class _Jaw:
         return float(np.linalg.norm((shape - other)[lips], axis=1).max())
 
     def parting(self, shape: Float[np.ndarray, "P 3"]) -> float:
-        """The height of the gap between the lips at its widest."""
+        """The height of the opening between the lips at its widest."""
         return float((shape[self._upper, 1] - shape[self._lower, 1]).max())
 
 
@@ -137,7 +139,7 @@ class OwnTeeth:
     def opacity(
         self, target: FaceCoefficients, places: Float[np.ndarray, "H W 2"]
     ) -> Float32[np.ndarray, "H W"]:
-        """The opacity of the portrait's own teeth at places (px) of the target's picture, if inside its mouth."""
+        """The opacity of the portrait's own teeth at places (px) inside the mouth of the target's picture."""
         displacement = self.jaw.displacement(self.jaw.shape(target))
         opacity = np.zeros(places.shape[:2], np.float32)
         origins = self.origins + np.stack([0.0 * displacement, displacement])
@@ -213,7 +215,7 @@ class MouthLayer:
         return MouthGeometry(upper_view, lower_view, lips, jaw, _LOOK.stretch_light * stretched)
 
     def _opacity(self, shape: Float[np.ndarray, "P 3"], scale: float) -> float:
-        """0 for lips where the portrait has them and for closed ones, 1 once they have moved and parted."""
+        """The layer's opacity: 0 for closed lips and for the portrait's own, 1 once they have moved and parted."""
         departure = smoothstep(self._jaw.lip_departure(shape, self._source_shape), 0.0, _LOOK.full_departure)
         return float(departure * smoothstep(self._jaw.parting(shape) * scale, *_LOOK.parted_px))
 

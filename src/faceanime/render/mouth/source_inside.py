@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
-from faceanime.geometry.interpolation import smoothstep
+from faceanime.geometry.interpolation import Ramp, smoothstep
 from faceanime.render.inpaint import fill_holes
 from faceanime.render.mouth import teeth
 from faceanime.render.mouth.arch import arch_surface, arch_view, height_at, lip_heights
@@ -33,35 +33,40 @@ Gum = Float[np.ndarray, "3"]
 class SourceInsideLook:
     """Selection of what is kept of a portrait's mouth. Chosen by eye; lengths in model units."""
 
-    lip_seam: tuple[float, float] = (0.006, 0.018)
-    """Distances from the lips from which on a pixel may be the inside, and is."""
-    opening: tuple[float, float] = (0.06, 0.10)
-    """Heights of the opening from which on something of it is worth keeping, and all is."""
+    lip_seam: Ramp = (0.006, 0.018)
+    """Ramp of the distance from the lips: 1 means that a pixel shows the inside."""
+    opening: Ramp = (0.06, 0.10)
+    """Ramp of the opening's height: the weight with which the portrait's own inside is kept."""
     side_fade: float = 0.04
     """Width over which the plates fade out toward the corners of the mouth."""
     middle: float = 0.12
     """Half the width of the middle of the mouth, where the rows are separated."""
     profile_bins: int = 12
-    """Samples of the brightness over the opening's height."""
+    """Number of samples of the brightness over the opening's height."""
+    fewest_bins: int = 4
+    """Least number of the `profile_bins` that must show the inside for the brightness to be known."""
     row_contrast: float = 1.15
-    """Either row is this many times brighter than the gap between them."""
+    """Least ratio of the brightness of either row to that of the dark line between them."""
     dark: float = 0.5
-    """Teeth have at least this fraction of the greatest brightness in the opening; less is dark."""
-    upper_seam: tuple[float, float] = (-0.06, 0.06)
-    """Over these heights above the split, fractions of the opening, the upper row fades in."""
-    lower_seam: tuple[float, float] = (-0.18, -0.06)
-    """Over these heights below the split the lower row fades in: it goes on behind the upper one, so that both
-    together hide the rest."""
-    gum: tuple[float, float] = (0.03, 0.08)
-    """Heights under the lip, beyond the crowns, from which on a row turns to gums, and is gums."""
+    """Brightness, as a fraction of the greatest in the opening, below which a pixel is dark and no tooth."""
+    darkest: float = 0.5
+    """Brightness, as a fraction of the dark limit, up to which a pixel belongs to neither row."""
+    upper_seam: Ramp = (-0.06, 0.06)
+    """Ramp of the height above the split, as a fraction of the opening: the weight of the upper row."""
+    lower_seam: Ramp = (-0.18, -0.06)
+    """Ramp of the height below the split, as a fraction of the opening: the weight of the lower row. It overlaps with
+    the upper row, so that both together occlude the drawn teeth."""
+    gum: Ramp = (0.03, 0.08)
+    """Ramp of the height under the lip beyond the crowns: 1 means gums."""
     crown: float = 0.115
     """Height of a crown from its biting edge (that of `teeth.UPPER`)."""
-    crown_visible: tuple[float, float] = (0.10, 0.125)
-    """Visible heights of a row from which on it may show where crowns end, and does."""
+    crown_visible: Ramp = (0.10, 0.125)
+    """Ramp of a row's visible height: 1 means that the row shows where its crowns end."""
     crown_brightness_exponent: int = 6
-    """Weight of brightness in a column's colour of crowns: near the lips teeth lie in shadow."""
+    """Exponent of a pixel's brightness in its weight for the color of a column's crowns: near the lips teeth are in
+    shadow."""
     crown_blur: float = 0.008
-    """Standard deviation of the blur of these colours across columns."""
+    """Standard deviation of the blur of the crowns' colors across columns."""
 
 
 _LOOK = SourceInsideLook()
@@ -108,8 +113,8 @@ class SourceInside:
     def row_split(self) -> float:
         """The height, as a fraction of the opening, at which the upper row gives way to the lower one.
 
-        That is the gap between two rows, bright on both sides. Without one all is the upper row's (2), except in a
-        mouth that stands open on the dark and is bright only below.
+        That is the dark line between two bright rows. Without one, everything belongs to the upper row (2), except in
+        a mouth that stands open and is bright only below.
         """
         height, brightness = self._profile()
         contrasts = [
@@ -123,7 +128,7 @@ class SourceInside:
         return float(height[dark].max()) if only_lower else 2.0
 
     def cavity_brightness(self) -> float | None:
-        """The brightness of the dark, 0 to 255, of a mouth that stands open on it; None for one full of teeth."""
+        """The brightness, 0 to 255, of the dark in a mouth that stands open; None for a mouth full of teeth."""
         _, brightness = self._profile()
         if len(brightness) == 0:
             return None
@@ -148,7 +153,7 @@ class SourceInside:
         bins = np.clip((self._fraction[certain] * _LOOK.profile_bins).astype(int), 0, _LOOK.profile_bins - 1)
         count = np.bincount(bins, minlength=_LOOK.profile_bins)
         filled = np.flatnonzero(count)
-        if len(filled) < _LOOK.profile_bins // 3:
+        if len(filled) < _LOOK.fewest_bins:
             return np.empty(0), np.empty(0)
         total = np.bincount(bins, self.picture[certain].mean(axis=-1), _LOOK.profile_bins)
         return (filled + 0.5) / _LOOK.profile_bins, total[filled] / count[filled]
@@ -157,20 +162,20 @@ class SourceInside:
         """The plate of one row, continued under the lip where its roots are.
 
         `row` (h,w): the row's weight; `edge_lip`, `root_lip` (h,w): heights within the opening from the lip that the
-        biting edges point to and from the one that covers the roots; `visible`: the height of the row that is
+        biting edges point to and from the one that occludes the roots; `visible`: the height of the row that is
         visible, to tell how much of its crowns lies under the lip.
         """
         inside = self._inside()
         weight = self.presence() * row * self._column_weight(inside) * smoothstep(edge_lip, *_LOOK.lip_seam)
         if self.cavity_brightness() is not None:  # the dark moves with neither row
             least = _LOOK.dark * self._profile()[1].max()
-            weight *= smoothstep(self.picture.mean(axis=-1), 0.5 * least, least).astype(np.float32)
+            weight *= smoothstep(self.picture.mean(axis=-1), _LOOK.darkest * least, least).astype(np.float32)
         if not (weight * inside > 0).any():
             return np.zeros((*weight.shape, 4), np.float32)
         gums = smoothstep(-root_lip - max(_LOOK.crown - visible, 0.0), *_LOOK.gum)[..., None]
         filled, ends_visible = fill_holes(self.picture, inside), smoothstep(visible, *_LOOK.crown_visible)
-        hidden_crown = (1.0 - inside[..., None]) * (1.0 - ends_visible)
-        color = filled + hidden_crown * (self._crown_colors(inside * row) - filled)
+        occluded_crown = (1.0 - inside[..., None]) * (1.0 - ends_visible)
+        color = filled + occluded_crown * (self._crown_colors(inside * row) - filled)
         color = color * (1.0 + gums * (gum - 1.0))
         return np.dstack([color * weight[..., None], weight]).astype(np.float32)
 
@@ -211,7 +216,7 @@ class SourceInside:
         return np.asarray(np.abs(teeth.window(self.density)[0, :, 0]) < _LOOK.middle)
 
 
-def _gap_contrast(above: float, gap: float, below: float, brightest: float) -> float:
-    """Brightness of the darker of two rows divided by that of the gap between them; 0 if that row is no teeth."""
+def _gap_contrast(above: float, line: float, below: float, brightest: float) -> float:
+    """Brightness of the darker of two rows divided by that of the line between them; 0 if that row is no teeth."""
     darker = min(above, below)
-    return darker / max(gap, 1.0) if darker > _LOOK.dark * brightest else 0.0
+    return darker / max(line, 1.0) if darker > _LOOK.dark * brightest else 0.0

@@ -25,9 +25,13 @@ class Window(NamedTuple):
     """
 
     left: float = -0.44
+    """x of the left edge, model units."""
     top: float = 0.22
+    """y of the upper edge, model units."""
     width: float = 0.88
+    """Width, model units."""
     height: float = 0.56
+    """Height, model units."""
 
 
 WINDOW = Window()
@@ -62,6 +66,7 @@ UPPER = Row(
     dim_at=0.30,
     blur=0.0,
 )
+"""The upper row."""
 LOWER = Row(
     widths=(0.056, 0.060, 0.060, 0.048, 0.042, 0.032),
     edges=(0.0, 0.0, 0.004, -0.008, -0.014, -0.02),
@@ -71,6 +76,7 @@ LOWER = Row(
     dim_at=0.20,
     blur=0.003,
 )
+"""The lower row."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,13 @@ class CrownLook:
     """The shape and the light of a crown, and of the gums between crowns. Chosen by eye."""
 
     supersampling: int = 3
-    """Drawn at this many times the density, then averaged."""
+    """Factor on the density at which rows are drawn before they are averaged."""
     contact: float = 0.002
-    """Crowns are widened by this on each side, so that only the notches at the biting edge let the dark through."""
+    """Widening of a crown on each side, so that only the notches at the biting edge let the dark through."""
     canine: int = 2
-    """Index of the tooth whose edge is pointed."""
+    """Index of the canine, whose biting edge is pointed."""
     canine_slope: float = 0.18
-    """Slope of its edge on both sides of the point."""
+    """Slope of the canine's biting edge on both sides of its point."""
     corner: float = 0.35
     """Radius of the rounded corners at the biting edge, in half widths."""
     neck: float = 0.18
@@ -92,7 +98,7 @@ class CrownLook:
     gum_arch: float = 0.25
     """Drop of the gum line from a crown's middle to its sides, in heights of the crown."""
     gums_from: float = 0.6
-    """Gums fill the gaps from this height on, in heights of the first crown."""
+    """Height from which on gums fill the spaces between crowns, in heights of the first crown."""
     gums_end: float = 0.02
     """Width over which the gums fade out beyond the last tooth."""
     gum_light: float = 0.8
@@ -102,9 +108,9 @@ class CrownLook:
     belly_light: float = 0.12
     """Additional brightness of a crown's belly."""
     belly_shift: float = 0.15
-    """The belly lies this much nearer to the biting edge than a crown's middle, in heights of the crown."""
+    """Distance of a crown's belly from its middle toward the biting edge, in heights of the crown."""
     cheek_exponent: int = 4
-    """Steepness of the shade of the cheeks."""
+    """Exponent that sets how steeply the shade of the cheeks begins."""
 
 
 _LOOK = CrownLook()

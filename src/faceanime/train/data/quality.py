@@ -19,7 +19,7 @@ from faceanime.train.data.segments import FittedSegment, Segment, longer_sides
 _OTHER_SIZE = 0.25
 """Least size of another face relative to the followed one; smaller faces are background. Chosen by eye."""
 _OTHER_SHOWN = 0.3
-"""Least fraction of another face's box in the crop for it to count; chosen by eye."""
+"""Least fraction of another face's box within the crop for the face to count; chosen by eye."""
 
 
 @dataclass(frozen=True)

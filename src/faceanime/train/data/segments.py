@@ -37,13 +37,18 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class FrameFaces:
-    """The faces of one frame: the followed one and its sharpness, and the others; the latter two where measured."""
+    """The faces of one frame."""
 
     index: int
+    """Number of the frame in the video."""
     landmarks: Landmarks | None
+    """Landmarks of the followed face; None where it is lost."""
     box_px: Box | None
+    """Box of the followed face."""
     sharpness: float | None
+    """Sharpness of the followed face, in the frames in which it is measured."""
     others: tuple[Box, ...]
+    """Boxes of the other faces, in the frames in which they are searched for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +70,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Limits from which the change between two thumbnails counts as a cut; chosen by eye."""
+    """Least change between two thumbnails that counts as a cut; chosen by eye."""
 
     level: float = 15.0
     """Least mean absolute change, levels of 255."""
     ratio: float = 4.0
     """Least ratio to the moving average of the changes."""
     gain: float = 0.2
-    """Gain of that moving average per frame."""
+    """Gain of the moving average of the changes per frame."""
     thumbnail_px: int = 32
+    """Side of the thumbnails."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,11 @@ class _Motion:
     """Limits of a face's motion within a segment, in sizes of the face; chosen by eye."""
 
     jump: float = 0.25
-    """Mean shift of the landmarks per frame, beyond which another shot has begun."""
+    """Mean shift of the landmarks per frame above which another shot has begun."""
     longest_jump: float = 0.5
-    """The same over a gap without a face, at most."""
+    """Mean shift of the landmarks over a gap, however long, above which another shot has begun."""
     travel: float = 1.8
-    """Size of the box of all places of the face; in a larger one the face would be too small."""
+    """Largest side of the box of all places of the face, since in a larger one the face would be too small."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +101,16 @@ class _OtherFaces:
     every_s: int = 2
     """Seconds between two searches."""
     same_overlap: float = 0.5
-    """Overlap of boxes from which two faces are the same."""
+    """Least overlap of the boxes of the same face."""
 
 
 _CUT, _MOTION, _OTHER_FACES = _Cut(), _Motion(), _OtherFaces()
 _COVER = 1.1
 """Least side of the crop relative to the box of all places of the face; chosen by eye."""
 _SHARPNESS_EVERY, _SHARPNESS_PX = 5, 128
-"""Sharpness is measured in every n-th frame, on a face scaled to this side."""
+"""Stride of the frames in which sharpness is measured, and side to which the face is scaled for it; chosen by eye."""
 _AS_FITTED = SmoothConfig(method="none", max_gap_s=0.0)
-"""No smoothing, so that frames without a face stay marked for the smoother."""
+"""Settings without smoothing, so that frames without a face stay marked for the smoother."""
 
 
 def find_faces(
@@ -133,7 +139,7 @@ def _read(
     detector: LandmarkDetector,
     config: PrepareConfig,
 ) -> Iterator[tuple[FrameFaces, FaceView | None, Size]]:
-    """The faces of frames, the followed one as the anchoring sees it, and their sizes; no frame is kept."""
+    """The faces of frames, the view of the followed one for pinning, and the frames' sizes; no frame is kept."""
     for index, (frame, landmarks) in enumerate(frames, start=first):
         sharpness, others = None, ()  # type: tuple[float | None, tuple[Box, ...]]
         if landmarks is not None and index % _SHARPNESS_EVERY == 0:

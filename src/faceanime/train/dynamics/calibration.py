@@ -14,7 +14,7 @@ _BATCHES = 16
 
 
 def calibrate(predictor: FlowPredictor, clips: Clips, batch: int, observed: int, seed: int) -> None:
-    """Set `predictor.trust`, within 0 and 1, to the value of least squared error of the mean on these clips.
+    """Set `FlowPredictor.trust`, within 0 and 1, to the value of least squared error of the mean on these clips.
 
     Draws `batch` excerpts at a time; in half of them up to `observed` first frames are known, in half both ends. A
     network trained on few people overestimates what it can add to the mean.

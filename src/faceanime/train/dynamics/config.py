@@ -31,7 +31,7 @@ class DynamicsConfig:
     ema: float = 0.998
     """Fraction of the averaged weights that a step keeps."""
     vertex_weight: float = 0.2
-    """Weight of the squared distance of the posed vertices, in (0.1 eye distances)^2."""
+    """Weight of the squared distance of the posed vertices, in (0.1 model units)^2."""
     speed_weight: float = 0.25
     """Weight of the squared error of the change from frame to frame, in its own deviations; flow only."""
     observed: int = 25

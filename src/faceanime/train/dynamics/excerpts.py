@@ -16,24 +16,27 @@ from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE,
 from faceanime.morphable.model import EYES, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 
+_DOWN_S, _UP_S = 0.12, 0.24
+"""Longest time in seconds that lids take to close and to open again; chosen by eye."""
+
 
 @dataclass(frozen=True, eq=False)
 class Excerpts:
     """Excerpts of clips, all T frames long."""
 
     states: Float[np.ndarray, "B T D"]
-    """The states; scale and place are relative to the anchor."""
+    """The states; scale and place are relative to the anchor state."""
     unblinking: Float[np.ndarray, "B T D"]
     """The states without blinks."""
     blink: Int[np.ndarray, "B T"]
     """The number of the blink that each frame belongs to, 0 for none."""
     there: Bool[np.ndarray, "B T"]
-    """Whether the clip has the frame; after its end the last state is repeated."""
+    """Whether the clip has the frame; after the clip's end its last state is repeated."""
     anchor: Float[np.ndarray, "B D"]
     """The state of a frame at or before the start of the excerpt."""
 
     def without_unseen_blinks(self, known: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B T D"]:
-        """The states without the blinks that no known frame shows any of, since nothing predicts them."""
+        """The states without the blinks of which no known frame shows a part, since these cannot be predicted."""
         seen = self.blink * known
         shown = (self.blink[:, :, None] == seen[:, None, :]).any(axis=2) & (self.blink > 0)
         return np.where(shown[..., None], self.states, self.unblinking)
@@ -67,8 +70,8 @@ class Clips:
             self.blinks.append((len(blinks), len(clip) / float(FRAME_RATE) / 60.0))
         self._mirror = _mirror_of(model)
         self._mouth = np.flatnonzero(model.part == Part.MOUTH)
-        share = np.sqrt([len(states) for states in self.states])
-        self._share = share / share.sum()
+        weight = np.sqrt([len(states) for states in self.states])
+        self._probability = weight / weight.sum()
 
     def draw(
         self,
@@ -106,7 +109,7 @@ class Clips:
     def _unmixed(
         self, rng: np.random.Generator, frames: int, slowest: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        index = int(rng.choice(len(self.states), p=self._share))
+        index = int(rng.choice(len(self.states), p=self._probability))
         clip = self.states[index]
         speed = float(slowest ** rng.uniform(-1.0, 1.0))
         spare = len(clip) - 1 - speed * (frames - 1)
@@ -131,10 +134,6 @@ def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> B
     return first, last
 
 
-_DOWN_S, _UP_S = 0.12, 0.24
-"""Longest time in seconds that lids take to close and to open again; chosen by eye."""
-
-
 def _without(
     states: Float[np.ndarray, "N D"], blinks: Sequence[Blink], eyes: Int[np.ndarray, " E"]
 ) -> Float[np.ndarray, "N D"]:
@@ -146,8 +145,8 @@ def _without(
             before = after
         if last == len(states):
             after = before
-        share = np.linspace(0.0, 1.0, last - first + 2, dtype=np.float32)[1:-1, None]
-        unblinking[first:last, eyes] = (1.0 - share) * states[before, eyes] + share * states[after, eyes]
+        weight = np.linspace(0.0, 1.0, last - first + 2, dtype=np.float32)[1:-1, None]
+        unblinking[first:last, eyes] = (1.0 - weight) * states[before, eyes] + weight * states[after, eyes]
     return unblinking
 
 
@@ -175,14 +174,14 @@ def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float
     """A clip at fractional frame times, by linear interpolation; after its end the last state is repeated."""
     times = np.clip(times, 0, len(clip) - 1)
     before = np.minimum(times.astype(int), len(clip) - 2)
-    share = (times - before)[:, None].astype(np.float32)
-    return np.asarray(clip[before] + share * (clip[before + 1] - clip[before]))
+    weight = (times - before)[:, None].astype(np.float32)
+    return np.asarray(clip[before] + weight * (clip[before + 1] - clip[before]))
 
 
 def _re_anchored(
     states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
 ) -> Float[np.ndarray, "*B D"]:
-    """States whose scale and place are relative to the anchor."""
+    """States whose scale and place are relative to the anchor state."""
     counted = states.copy()
     counted[..., LOG_SCALE] -= anchor[LOG_SCALE]
     counted[..., PLACE] = (states[..., PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])
@@ -216,7 +215,7 @@ def style_of(
 
 
 def groups_of(model: MorphableModel) -> Int[np.ndarray, " D"]:
-    """The group of each number of a state, see `predictor.GROUPS`."""
+    """The group of each number of a state, see `motion_prior.GROUPS`."""
     part_group = {Part.RIGHT_EYE: 0, Part.LEFT_EYE: 0, Part.RIGHT_BROW: 1, Part.LEFT_BROW: 1, Part.MOUTH: 2}
     return np.array([*(part_group[Part(part)] for part in model.part), 3, 3, 3, 4, 5, 5])
 

@@ -30,7 +30,7 @@ from faceanime.train.dynamics.trainer import DynamicsTrainer, draw_statistics, f
 
 @dataclass(frozen=True)
 class _Fractions:
-    """Fractions of the training samples of each kind; all chosen by eye."""
+    """Fractions of the training samples of each kind; chosen by eye."""
 
     mean_only: float = 0.3
     """Samples at flow time 0, on which the network answers with the mean of all futures."""
@@ -46,7 +46,8 @@ class _Fractions:
 
 _FRACTIONS = _Fractions()
 _TIME_OFFSET = 1.1
-"""Losses are divided by this less the flow time: errors late in the flow are small but visible."""
+"""Losses are divided by this constant minus the flow time, since errors late in the flow are small but visible; chosen
+by eye."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +109,9 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
         mean_only = torch.rand(count) < _FRACTIONS.mean_only
         flow_time = torch.where(mean_only, torch.zeros_like(flow_time), flow_time)
         noise = torch.where(mean_only[:, None, None], bridge.mean, noise)
-        share = flow_time[:, None, None]
+        time = flow_time[:, None, None]
         clean = predictor(
-            (1.0 - share) * noise + share * truth,
+            (1.0 - time) * noise + time * truth,
             flow_time,
             bridge,
             predictor.normaliser.normal(torch.tensor(excerpts.anchor)),
@@ -145,7 +146,7 @@ def whitened(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Te
 
 
 def continued(prior: MotionPrior, normal: States, there: Bool[np.ndarray, "B T"]) -> States:
-    """Normalised states that move on beyond their clip's end, as the prior does.
+    """Normalised states that move on beyond their clip's end, as the motion prior does.
 
     A network trained on faces that freeze where their clip ends would learn the freezing.
     """

@@ -24,6 +24,7 @@ Predictor = TypeVar("Predictor", bound=LstmPredictor | FlowPredictor)
 STATISTICS_EXCERPTS = 2048
 """Excerpts over which means, deviations and styles of the training set are taken."""
 _VALIDATION_BATCHES = 4
+"""Batches of a validation; chosen by eye."""
 _LARGEST_GRADIENT = 1.0
 """Norm to which gradients are clipped."""
 
@@ -40,6 +41,7 @@ class DynamicsTrainer(Trainer[Predictor]):
     """A predictor that learns from excerpts of clips, by AdamW with clipped gradients."""
 
     final_rate: ClassVar[float] = 0.02
+    """Learning rate at the end, as a fraction of the highest one."""
 
     def __init__(self, config: DynamicsConfig, predictor: Predictor, model: MorphableModel) -> None:
         super().__init__(config, predictor, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Albums: all portraits of one person as something to learn from.
+"""Albums: all portraits of one person, as training data for generators.
 
 Clips are small and compressed; portraits show teeth and lashes as sharply as users' pictures do. Two pictures of one
 person give a pair with a true target. A single picture is driven by clips, which only critics can judge.

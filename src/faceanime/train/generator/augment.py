@@ -14,7 +14,11 @@ from faceanime.generator.windows import Window
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Lights and cameras that the clips do not show. 0 switches one off."""
+    """Lights and cameras that the clips do not show. 0 switches one off.
+
+    Rotation and stretch of windows were measured (docs/log/training.md, below "More people for mouths"); the rest was
+    chosen by eye.
+    """
 
     exposure: float = 0.25
     """Largest natural logarithm of the brightness factor, up and down."""
@@ -51,9 +55,11 @@ class _CameraLimits:
     """Ranges of the random camera; chosen by eye."""
 
     blur_sigma_px: tuple[float, float] = (0.4, 1.2)
+    """Standard deviation of the blur, px."""
     jpeg_quality: tuple[int, int] = (40, 90)
+    """Quality of the compression, on Pillow's scale."""
     kept_chroma: tuple[float, float] = (0.0, 0.5)
-    """Fraction of the colour that a faded picture keeps; every second one keeps none."""
+    """Fraction of the chroma that a faded picture keeps; half of the faded pictures keep none."""
 
 
 _LIMITS = _CameraLimits()

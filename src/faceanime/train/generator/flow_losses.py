@@ -1,8 +1,8 @@
 """The losses of the flow-guided generator's windows, and of the patch critics that judge them.
 
 Each network first learns pictures: L1 by region, a Laplacian pyramid, the mask's sparsity; the light network learns by
-L1 alone. From `adversarial_from` on, a patch critic judges the middle of mouths and eyes, and another what a face's
-gate lets through.
+L1 alone. From step `adversarial_from` on, patch critics judge the middle of mouths and of eyes, and the part of a face
+within its gate.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from faceanime.train.losses import (
 )
 
 View: TypeAlias = tuple[EllipsisType, slice, slice]
+"""Index of a part of all pictures of a batch."""
 
 JUDGED: dict[WindowPart, float] = {"mouth": 0.625, "eye": 0.75, "face": 1.0}
 """Fraction of a window's side, around its middle, that a critic sees; chosen by eye."""
@@ -70,7 +71,7 @@ def picture_terms(
 
 
 def _picture_l1(face: GeneratedFace, batch: Tensors, weight: Tensor, inside: float, taught: float) -> Tensor:
-    """L1 to the truth and, with a teacher, to its pictures; those exist for windows without a truth as well."""
+    """L1 to the truth and, with a teacher, to its pictures, which also exist for windows without a truth."""
     to_truth = weighted_l1(face.image, batch["truth"], weight)
     if "taught" not in batch:
         return to_truth
@@ -122,7 +123,7 @@ def paired_windows(batch: Tensors) -> Bool[Tensor, " B"]:
 
 
 def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
-    """1 where the gate is open and the truth is known; `inside` there in the mouth and between the lids."""
+    """`inside` in the mouth and between the lids, 1 elsewhere, 0 where the gate is shut or the truth is unknown."""
     held = batch["maps"][:, [INSIDE, EYE]].sum(dim=1, keepdim=True)
     return batch["paired"] * (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
 
@@ -133,6 +134,6 @@ def _skin_weight(batch: Tensors) -> Float[Tensor, "B 1 S S"]:
 
 
 def _middle(side: int, fraction: float) -> View:
-    """The middle of pictures of that side in px: a fraction of it."""
+    """The middle of pictures of a `side` in px, as large as a `fraction` of it."""
     margin = round((1.0 - fraction) / 2.0 * side)
     return ..., slice(margin, side - margin), slice(margin, side - margin)

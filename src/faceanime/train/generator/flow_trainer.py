@@ -33,6 +33,7 @@ _LARGEST_GRADIENT = 1.0
 """Norm to which each network's gradient is clipped."""
 _LOSSES = ("picture", "synthesis", "laplacian", "detail", "mask", "critic", "believed", "matched")
 _SHEET_COLUMNS, _TILE_PX = 8, 192
+"""Pictures in a row of a contact sheet, and their side; chosen by eye."""
 
 
 class FlowTrainer(GeneratorTrainer[FlowGuided]):

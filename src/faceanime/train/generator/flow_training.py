@@ -55,7 +55,7 @@ class FlowTraining:
     inside: float = 4.0
     """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate."""
     inside_adversarial: float = 2.0
-    """The same weight once there are critics, since L1 alone turns teeth into one pale bar."""
+    """Weight that replaces `inside` once there are critics, since L1 alone turns teeth into one pale bar."""
     synthesis: float = 0.5
     """Weight of the L1 loss of the synthesised picture before the mask, which also trains it where the mask is shut."""
     laplacian: float = 1.0
@@ -102,7 +102,7 @@ class FlowTraining:
         for name in ("ema", "foreign"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 0 and less than 1")
-        if not all(0.0 <= share <= 1.0 for share in self.shares.values()):
+        if not all(0.0 <= fraction <= 1.0 for fraction in self.shares.values()):
             raise ConfigError(
                 f"mouth_share, eye_share, face_share and light_share are {self.shares}, expected 0 to 1"
             )

@@ -21,9 +21,9 @@ class _Distinct:
     """Least difference from the neutral frame for a frame to be a portrait of its own; chosen by eye."""
 
     lips: float = 0.06
-    """Opening of the lips, eye distances."""
+    """Opening of the lips, model units."""
     smile: float = 0.08
-    """Sum of the mouth corners' way out and up, eye distances."""
+    """Sum of the mouth corners' displacements outward and upward, model units."""
     turn_rad: float = float(np.radians(8.0))
     """Turn of the head."""
 
@@ -35,7 +35,7 @@ class _Likelihood:
     opened: float = 4.0
     """Weight of an opened mouth."""
     opened_lips: float = 0.2
-    """Opening of the lips, in eye distances, at which a mouth counts as fully opened."""
+    """Opening of the lips at which a mouth counts as fully opened, model units."""
     closed: float = 4.0
     """Weight of closed lids."""
     closed_gain: float = 1.5
@@ -109,5 +109,5 @@ def _turn_from(motion: Dynamics, frame: int, frames: Int[np.ndarray, " N"]) -> F
 
 
 def _lids_apart(shape: Float[np.ndarray, "T L 3"], schema: LandmarkSchema) -> Float[np.ndarray, " T"]:
-    """The opening of the more closed eye, eye distances."""
+    """The opening of the more closed eye, model units."""
     return np.minimum(*(measure_landmarks(f"lids_apart_{side}", shape, schema) for side in ("right", "left")))

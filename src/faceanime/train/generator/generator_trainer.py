@@ -52,6 +52,7 @@ class GeneratorTrainer(Trainer[Network], ABC):
     """
 
     final_rate: ClassVar[float] = 0.05
+    """Learning rate at the end, as a fraction of the highest one."""
 
     def __init__(self, config: Any, processes: Processes, network: Network) -> None:
         super().__init__(config, network, processes.device)

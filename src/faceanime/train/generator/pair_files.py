@@ -28,7 +28,7 @@ NO_FRAME = -1
 
 _POSE = ("rotation", "scale", "translation")
 _PICTURES = ("canvas", "foreign_canvas", "truth", "truth_matte", "source", "source_matte")
-"""The tensors that stay on disk until they are asked for."""
+"""Tensors that stay on disk until they are read."""
 
 
 def rendered_settings(path: Path) -> dict[str, Any]:
@@ -62,24 +62,31 @@ class RenderedClip:
     """The pictures and coefficients of one clip. Mattes are levels of 255; poses are in px of the pictures."""
 
     truth: UInt8[np.ndarray, "T H W 3"]
+    """The true picture of every target."""
     truth_matte: UInt8[np.ndarray, "T H W"]
+    """The person's matte in every true picture."""
     source: UInt8[np.ndarray, "K H W 3"]
+    """The picture of every source."""
     source_matte: UInt8[np.ndarray, "K H W"]
+    """The person's matte in every source."""
     canvas: UInt8[np.ndarray, "K T H W 3"]
     """The geometric renderer's picture of every target from every source."""
     foreign_canvas: UInt8[np.ndarray, "F H W 3"]
-    """The same of the targets from another person's clip, from the first source."""
+    """The geometric renderer's picture of every target from another person's clip, from the first source."""
     residual: Float32[np.ndarray, "K V 3"]
     """The residual of every source, model units."""
     identity: Float32[np.ndarray, " K_id"]
+    """The person's identity coefficients."""
     time: Int[np.ndarray, " T"]
     """The time of every target; neighbouring frames differ by 1, pictures of an album by 2."""
     source_time: Int[np.ndarray, " K"]
     """The time of every source, or `NO_FRAME`."""
     source_faces: FaceStack
+    """The face of every source, (K,)."""
     target_faces: FaceStack
-    """The target faces as fitted with every source's own mesh, (K,T)."""
+    """The face of every target, fitted with every source's own mesh, (K,T)."""
     foreign_faces: FaceStack
+    """The face of every target from another person's clip, (F,)."""
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The tensors of the file."""
@@ -105,7 +112,7 @@ class RenderedClip:
 
 
 class PairFile:
-    """Reads the file of one clip: coefficients in memory, pictures from disk as they are asked for."""
+    """The file of one clip, opened: coefficients are in memory, pictures are read from disk when needed."""
 
     def __init__(self, path: Path, model: MorphableModel, files: ExitStack) -> None:
         """`files` closes the file. Raises WeightsError, MorphableModelError for files of another kind or model."""
@@ -118,7 +125,7 @@ class PairFile:
         self.name, self.model = path.name, model
         self.licence = str(header.get("rights", {}).get("licence", ""))
         residual = tensors["residual"].astype(np.float64)
-        self.residual = residual[:, : len(model.mean)]  # older files go on with vertices around the head
+        self.residual = residual[:, : len(model.mean)]  # in older files vertices around the head follow
         self.times: Int[np.ndarray, " T"] = tensors["frame"]
         self._source_times = tensors["source_frame"]
         self._identity = tensors["identity"].astype(np.float64)

@@ -30,6 +30,7 @@ _LEVELS: tuple[tuple[int, bool], ...] = (
 )
 """The residual blocks in their order: channels, and whether the size is halved."""
 _FEATURES = 128
+"""Length of the face descriptor."""
 
 
 class _Scaled(nn.Module):
@@ -93,6 +94,7 @@ class DlibRecogniser(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, faces: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
+        """The descriptors of aligned faces with values in [-1, 1]. Raises ShapeError."""
         check_shape("faces", faces, None, 3, self.size_px, self.size_px)
         shown = (127.5 * (faces + 1.0) - self.mean) / 256.0
         features = max_pool2d(relu(self.enter_scale(self.enter(shown))), 3, stride=2)
@@ -183,8 +185,8 @@ def warped(
     linear = torch.linalg.inv(similarity[:, :, :2].double())
     offset = -linear @ similarity[:, :, 2:].double()
     # in torch's coordinates both sides go from -1 to 1
-    shares = linear.new_tensor([[2.0 / width], [2.0 / height]])
+    scale = linear.new_tensor([[2.0 / width], [2.0 / height]])
     middle = linear.new_full((2, 1), size_px / 2)
-    theta = torch.cat([shares * linear * (size_px / 2), shares * (linear @ middle + offset) - 1.0], dim=2)
+    theta = torch.cat([scale * linear * (size_px / 2), scale * (linear @ middle + offset) - 1.0], dim=2)
     grid = affine_grid(theta.to(pictures.dtype), [len(pictures), 3, size_px, size_px], align_corners=False)
     return grid_sample(pictures, grid, align_corners=False)

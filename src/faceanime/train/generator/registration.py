@@ -44,6 +44,6 @@ def registered(
     )
     weight = matched.astype(np.float32)
     blur = (0, 0), _SMOOTHING * side
-    share = cv2.GaussianBlur(weight, *blur)[..., None]
-    smooth = cv2.GaussianBlur(flow_px * weight[..., None], *blur) / np.maximum(share, _LEAST_WEIGHT)
+    coverage = cv2.GaussianBlur(weight, *blur)[..., None]
+    smooth = cv2.GaussianBlur(flow_px * weight[..., None], *blur) / np.maximum(coverage, _LEAST_WEIGHT)
     return np.asarray(sample(truth, identity_flow(side, side) + smooth.astype(np.float32), "cubic"))

@@ -5,9 +5,9 @@ of two consecutive frames, so that a flicker can be distinguished from a steady 
 with each source's own mesh: lips that are drawn a pixel beside the true ones would teach blur. The neutral portrait
 is also driven by another person's clip; no frame shows what that should look like, but critics can judge whether it
 looks real. Albums of portraits (`albums.py`) are rendered in the same way; a picture whose lips are apart is also
-drawn with its mouth shut, and what was drawn is driven back, so that the truth is a picture.
+drawn with its mouth shut, and the drawing is driven back to the picture, which is the truth.
 
-Each clip becomes one file (`pair_files.py`); a stopped rendering goes on with the first clip that has none.
+Each clip becomes one file (`pair_files.py`); a rendering that was stopped continues with the first clip that has none.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from faceanime.train.generator.frame_choice import choose_sources, choose_target
 from faceanime.train.generator.pair_files import NO_FRAME, SUFFIX, FaceStack, RenderedClip, rendered_settings
 
 _LIPS_APART = 0.03
-"""Opening in eye distances from which lips count as apart; chosen by eye."""
+"""Opening from which on lips count as apart, model units; chosen by eye."""
 _ALBUM_TIME_STEP = 2
-"""Time between two pictures of an album: none is the neighbour of another."""
+"""Difference of the times of two pictures of an album, which are no neighbors."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class PairsConfig:
     sources: int = 4
     """Largest number of portraits of each clip: a neutral, an open-mouthed, a smiling, a turned one."""
     moments: int = 16
-    """Moments of two frames that each portrait is driven to; those with opened mouths or closed lids are likelier."""
+    """Number of moments that each portrait is driven to; those with opened mouths or closed lids are likelier."""
     foreign: int = 8
-    """Frames of another person's clip that the neutral portrait is driven by."""
+    """Number of frames of another person's clip that the neutral portrait is driven by."""
     shut: bool = True
     """Whether pictures of an album whose lips are apart are also sources with the mouth shut."""
     seed: int = 0
@@ -176,7 +176,7 @@ def _choose(
 
 
 def _portrait(frames: _Frames, frame: int, animator: Animator) -> Portrait:
-    """A frame as a portrait, with the coefficients that the clip's smoothed motion has, as its targets have them."""
+    """A frame as a portrait, with the coefficients of the clip's smoothed motion, as its targets have them."""
     landmarks, model = Landmarks(frames.points[frame], 1.0), animator.model
     picture = frames.pictures[frame]
     matte = animator.reader.matte(picture, landmarks)

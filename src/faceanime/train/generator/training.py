@@ -53,7 +53,7 @@ class BestParts:
             self._parts = dict(header["parts"])
 
     def keep(self, numbers: Numbers) -> None:
-        """Keep each network whose score is lower than ever; of one that cannot be scored the newest weights."""
+        """Keep a network when its score improves; one without a score is always replaced."""
         trainer, better = self._trainer, not self._parts
         for name, part in trainer.average.parts.items():
             score = numbers[f"{name} score"]

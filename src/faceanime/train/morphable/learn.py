@@ -30,7 +30,7 @@ from faceanime.train.morphable.drift import RIDGE, apparent_drift
 
 _FOREHEAD_WEIGHT = 0.3
 """Weight of the forehead's points in reading the pose, against 1 for other rigid points: its skin moves with the brows
-and in speech. Chosen by eye."""
+and in speech. Chosen by errors on validation clips (docs/log/training.md, below "The face model")."""
 _MEAN_ROUNDS = 5
 """Rounds of aligning all shapes to their mean; chosen by eye."""
 
