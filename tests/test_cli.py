@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,6 +48,44 @@ def test_every_command_has_help(name: str) -> None:
     done = run(*name.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: faceanime {name}" in done.stdout
+
+
+@pytest.fixture(params=cli.COMMANDS)
+def help_lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines of a command's help in a terminal of 80 columns, without the frame."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with redirect_stdout(io.StringIO()) as page:
+        assert cli.main([*request.param.split(), "--help"]) == 0
+    return [line[2:78].rstrip() for line in page.getvalue().splitlines() if line.startswith("│ ")]
+
+
+def test_help_breaks_lines_at_sentence_ends_or_where_they_are_full(help_lines: list[str]) -> None:
+    for line, following in itertools.pairwise(help_lines):
+        continued = following.startswith("  ") and re.search("  ", line)
+        if continued and len(line) + len(f" {following.split()[0]}") <= 76:
+            assert line.endswith("."), f"{line} | {following.strip()}"
+
+
+def test_help_shows_one_default_of_an_option(help_lines: list[str]) -> None:
+    page = " ".join(" ".join(help_lines).split())
+    assert "None" not in page
+    assert "(default: )" not in page
+    for option in re.split(r" (?=--[a-z])", page):
+        assert not ("by default" in option and "(default" in option), option
+
+
+@pytest.mark.parametrize("name", ["animate", "predict", "morph", "reconstruct"])
+def test_help_shows_common_options_before_those_for_experts(name: str) -> None:
+    page = run(*name.split(), "--help").stdout
+    texts = re.findall(r"^│ (\S[^│]*?) +│\n│ ─", page, flags=re.MULTILINE)
+    expert = [text.startswith("Expert: ") for text in texts if not text.startswith("Warp")]
+    assert any(expert)
+    assert expert == sorted(expert)
+
+
+def test_every_command_that_writes_takes_the_short_name_of_out() -> None:
+    for name in cli.COMMANDS.keys() - {"doctor", "demo"}:
+        assert "-o PATH, --out PATH" in run(*name.split(), "--help").stdout, name
 
 
 def test_no_command_loads_a_heavy_package_before_it_runs() -> None:

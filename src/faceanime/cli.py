@@ -13,12 +13,13 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
 import tyro
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
 from faceanime.core.config import nearest
 from faceanime.core.errors import Cancelled, ConfigError, FaceAnimeError, Remedy, SettingName
@@ -160,7 +161,7 @@ def _parse(command: type[Command], args: list[str], prog: str) -> Command | None
     box = io.StringIO()
     try:
         with redirect_stderr(box):
-            return tyro.cli(command, prog=prog, args=args)
+            return _tyro(command, prog, args)
     except SystemExit as stop:
         if not stop.code:
             return None
@@ -168,12 +169,41 @@ def _parse(command: type[Command], args: list[str], prog: str) -> Command | None
     raise ConfigError(f"{mistake} ({prog} --help lists the options)")
 
 
+def _tyro(command: type[Command], prog: str, args: list[str]) -> Command:
+    """Read the options by tyro, in whose help and values None does not occur."""
+    registry = ConstructorRegistry()
+    registry.struct_rule(_WithoutEmptyDefaults())
+    return tyro.cli(command, prog=prog, args=args, config=(tyro.conf.DisallowNone,), registry=registry)
+
+
+class _WithoutEmptyDefaults:
+    """A rule for tyro: help shows no default where that is None or (); the option's text says what happens then."""
+
+    def __init__(self) -> None:
+        self._asking = False
+
+    def __call__(self, info: StructTypeInfo) -> StructConstructorSpec | None:
+        if self._asking:  # of tyro's own rules, which come after this one
+            return None
+        self._asking = True
+        spec = ConstructorRegistry.get_struct_spec(info)
+        self._asking = False
+        if not isinstance(spec, StructConstructorSpec):
+            return None
+        unset = tyro.conf.arg(help_behavior_hint="")
+        fields = [
+            replace(each, type=cast(Any, Annotated[each.type, unset])) if each.default in (None, ()) else each
+            for each in spec.fields
+        ]
+        return replace(spec, fields=tuple(fields))
+
+
 def _options_of(command: type[Command]) -> list[str]:
     """The options of a command, as its help page lists them."""
     page = io.StringIO()
     try:
         with redirect_stdout(page):
-            tyro.cli(command, args=["--help"])
+            _tyro(command, "faceanime", ["--help"])
     except SystemExit:
         pass
     return re.findall(r"(?<![\w-])--?[a-z][\w.-]*", page.getvalue())

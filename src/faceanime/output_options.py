@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceanime.core.errors import ConfigError, OutputError
+from faceanime.core.errors import OutputError, RangeError
 from faceanime.core.files import check_input, check_output, is_same_file
 from faceanime.media.video_output import video_output
 
@@ -34,7 +34,9 @@ class OutputOptions:
 
     def __post_init__(self) -> None:
         if self.size is not None and not SMALLEST_SIDE_PX <= self.size <= LARGEST_SIDE_PX:
-            raise ConfigError(f"size is {self.size}, expected {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} px")
+            raise RangeError("size", self.size, f"{SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} px")
+        if self.face != "largest" and self.face < 0:
+            raise RangeError("face", self.face, "largest or an index from 0")
 
 
 def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], still: bool) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from faceanime.core.errors import (
     MediaError,
     NoFaceError,
     NoSuchFaceError,
+    RangeError,
     Remedy,
     ShapeError,
+    check_range,
     check_shape,
 )
 from faceanime.core.progress import CallbackProgress, SilentProgress, watched
@@ -59,6 +62,35 @@ def test_shapes_that_fit(shape: tuple[int, ...], expected: tuple[int | str | Non
 def test_shapes_that_do_not_fit(shape: tuple[int, ...], expected: tuple[int | str | None, ...]) -> None:
     with pytest.raises(ShapeError, match="points has shape"):
         check_shape("points", np.zeros(shape), *expected)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_values_within_bounds_pass(value: float) -> None:
+    check_range(SimpleNamespace(share=value), "blend", "share", least=0, most=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "expected"),
+    [
+        (2, {"least": 0, "most": 1}, "0 to 1"),
+        (-1, {"least": 0}, "0 or more"),
+        (float("inf"), {"least": 0}, "0 or more"),
+        (float("nan"), {"least": 0}, "0 or more"),
+        (0, {"above": 0}, "above 0"),
+        (1, {"least": 0, "below": 1}, "0 or more and less than 1"),
+        (0, {"above": 0, "most": 1}, "above 0 and at most 1"),
+    ],
+)
+def test_values_out_of_bounds_are_named_with_their_group(
+    value: float, bounds: dict[str, float], expected: str
+) -> None:
+    with pytest.raises(RangeError) as caught:
+        check_range(SimpleNamespace(share=value), "blend", "share", **bounds)
+    assert str(caught.value) == f"blend.share is {value}, expected {expected}"
+    assert caught.value.message(lambda setting: "--share") == f"--share is {value}, expected {expected}"
+    assert caught.value.message(lambda setting: None) == str(caught.value)
+    with pytest.raises(RangeError, match=f"^share is {value}, expected"):
+        check_range(SimpleNamespace(share=value), "", "share", **bounds)
 
 
 def test_the_message_says_found_and_expected() -> None:

@@ -115,7 +115,7 @@ def test_lids_part_as_told(model: MorphableModel) -> None:
 
 def test_senseless_blinks_are_refused(model: MorphableModel) -> None:
     for rate in (-1.0, 61.0, float("nan")):
-        with pytest.raises(ConfigError, match="blinks are"):
+        with pytest.raises(ConfigError, match="blinks is"):
             add_blinks(still(model, 1.0), model, rate)
     with pytest.raises(ConfigError, match="seed"):
         add_blinks(still(model, 1.0), model, 10.0, seed=-1)

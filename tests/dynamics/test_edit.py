@@ -294,7 +294,7 @@ def test_amplified_lids_shut_but_never_cross(model: MorphableModel) -> None:
 def test_senseless_strengths_and_references_are_refused(model: MorphableModel) -> None:
     before = wild(model)
     for strength in (-1.0, 5.0, float("nan")):
-        with pytest.raises(ConfigError, match="strength of lips"):
+        with pytest.raises(ConfigError, match="amplify_lips is"):
             amplify(before, model, lips=strength)
     with pytest.raises(ConfigError, match="reference frame 12"):
         amplify(before, model, reference=12)

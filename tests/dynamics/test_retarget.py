@@ -426,19 +426,17 @@ def test_a_reference_that_does_not_exist_is_refused(
 @pytest.mark.parametrize("name", ["yaw_limit_deg", "pitch_limit_deg", "shift_limit", "scale_limit"])
 @pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf")])
 def test_senseless_limits_are_refused_by_name(name: str, wrong: float) -> None:
-    with pytest.raises(ConfigError, match=f"^{name.replace('_', '-')} is {wrong}, expected a number"):
+    with pytest.raises(ConfigError, match=f"^{name} is {wrong}, expected "):
         RetargetConfig(**{name: wrong})  # type: ignore[arg-type]
 
 
 def test_a_head_that_may_not_grow_at_all_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^scale-limit is 1\.0, expected a number above 1"):
+    with pytest.raises(ConfigError, match=r"^scale_limit is 1\.0, expected above 1"):
         RetargetConfig(scale_limit=1.0)
 
 
 @pytest.mark.parametrize("name", ["lips", "eyes", "head"])
 @pytest.mark.parametrize("wrong", [-0.1, 1e9, float("nan"), float("inf")])
 def test_senseless_strengths_are_refused_by_name(name: str, wrong: float) -> None:
-    with pytest.raises(
-        ConfigError, match=f"^{name} is {re.escape(str(wrong))}, expected a factor from 0 to 4"
-    ):
+    with pytest.raises(ConfigError, match=f"^{name} is {re.escape(str(wrong))}, expected 0 to 4"):
         RetargetConfig(**{name: wrong})  # type: ignore[arg-type]

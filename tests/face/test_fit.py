@@ -193,7 +193,7 @@ def test_other_shapes_are_refused(model: MorphableModel) -> None:
     ],
 )
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"^fit: {name} is {value}, expected .*$"):
+    with pytest.raises(ConfigError, match=rf"^fit\.{name} is {value}, expected .*$"):
         FitConfig(**{name: value})  # type: ignore[arg-type]
 
 

@@ -307,7 +307,7 @@ def test_a_face_that_the_driver_does_not_show(
     found = rf"no face 2 in {path} \(2 faces found, counted from 0 by size\); try "
     animate = ["animate", portrait_path, "--driving", path, "-o", out, "--track.face"]
     refused(*animate, "2", message=found + "--track.face 1 or ")
-    refused(*animate, "-1", message="face is -1, expected largest or an index from 0")
+    refused(*animate, "-1", message="--track.face is -1, expected largest or an index from 0")
     refused(
         "reconstruct", path, "-o", tmp_path / "out.motion.safetensors", "--face", "2",
         message=found + "--face 1 or ",
@@ -431,18 +431,19 @@ def test_a_damaged_motion(
     ("options", "message"),
     [
         (["--reference", str(FRAMES)], f"reference frame {FRAMES} does not exist: .* {FRAMES} frames"),
-        (["--reference", "-1"], "reference is -1, expected auto or a frame number"),
+        (["--reference", "-1"], "--reference is -1, expected auto or a frame number"),
         (["--reference", "soon"], ".*reference"),
-        (["--size", "3"], "size is 3, expected 16 to 3840 px"),
-        (["--size", "100000"], "size is 100000, expected 16 to 3840 px"),
+        (["--size", "3"], "--size is 3, expected 16 to 3840 px"),
+        (["--size", "100000"], "--size is 100000, expected 16 to 3840 px"),
         (["--face", "1"], r"no face 1 in .* \(1 face found, counted from 0"),
+        (["--face", "-3"], "--face is -3, expected largest or an index from 0"),
         (["--parts", "ears"], ".*ears"),
         (["--motion", "sideways"], ".*sideways"),
         (["--renderer", "magic"], ".*magic"),
         (["--side-by-sid"], "unknown option --side-by-sid; did you mean --side-by-side?"),
         (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
-        (["--lips", "nan"], "lips is nan, expected a factor from 0 to 4"),
-        (["--yaw-limit-deg", "inf"], "yaw-limit-deg is inf, expected a number from 0 on"),
+        (["--lips", "nan"], "--lips is nan, expected 0 to 4"),
+        (["--yaw-limit-deg", "inf"], "--yaw-limit-deg is inf, expected 0 or more"),
         (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
     ],
 )  # fmt: skip

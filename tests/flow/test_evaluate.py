@@ -294,7 +294,7 @@ def test_a_result_that_has_changed_is_measured_again(
     command = ("evaluate", "--data", people, "--predictions", mine, "--every", "8", "--renderer", "-o", out)
     assert program(*command).status == 0
     assert table(out, "Pictures")["mine"]["L1"] == 0.0
-    assert "LPIPS not measured: needs --lpips-weights FILE" in note(out, "Pictures")
+    assert "LPIPS not measured: needs the setting lpips_weights" in note(out, "Pictures")
     assert "LPIPS" not in table(out, "Pictures")["mine"]
     with VideoWriter(mine / f"{names[1]}.mp4", Fraction(25), SIZE, SIZE) as writer:
         for frame in pictures(pairs / "drivers" / f"{names[1]}.mp4"):
@@ -359,7 +359,10 @@ def test_people_animate_each_other(
     assert faces["frozen"].get("CSIM", 1.0) == pytest.approx(1.0, abs=0.02)
     assert faces["filmed"].get("CSIM", 0.0) < 0.99
     assert "Pictures" not in [section["title"] for section in report["sections"]]
-    for words in ("FID not measured: needs --fid-weights FILE", "FVD not measured: needs --fvd-weights FILE"):
+    for words in (
+        "FID not measured: needs the setting fid_weights",
+        "FVD not measured: needs the setting fvd_weights",
+    ):
         assert words in note(out, "Fréchet distances")
 
 

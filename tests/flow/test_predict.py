@@ -87,9 +87,9 @@ def test_the_way_to_another_face_ends_there(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--seconds", "0.01"), "seconds is 0.01"),
-        (("--energy", "7"), "energy is 7"),
-        (("--count", "0"), "count is 0"),
+        (("--seconds", "0.01"), "--seconds is 0.01"),
+        (("--energy", "7"), "--energy is 7"),
+        (("--count", "0"), "--count is 0"),
         (("--loop", "--seconds", "1"), "too short"),
         (("--style", "angry"), "style"),
     ],

@@ -123,7 +123,7 @@ def test_a_file_gives_the_network_back(tmp_path: Path, model: MorphableModel) ->
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"flow-guided: eye is \(8, 8\), expected 5 widths"):
+    with pytest.raises(ConfigError, match=r"^eye is \(8, 8\), expected 5 widths"):
         FlowGuidedConfig(eye=(8, 8))
     tensors = given(SMALL, "eye")
     with pytest.raises(ShapeError, match="window"):

@@ -116,7 +116,7 @@ def test_a_picture_of_another_size_is_refused(generator: Pgfg) -> None:
         ({"size_px": 4}, "size_px is 4"),
         ({"size_px": 0}, "size_px is 0"),
         ({"width": 0}, "width is 0"),
-        ({"widest": 32}, "width is 64 and widest is 32"),
+        ({"widest": 32}, "width is 64, expected 1 to widest, which is 32"),
         ({"latent": 0}, "latent"),
     ],
 )

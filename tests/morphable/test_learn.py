@@ -118,7 +118,7 @@ def test_too_few_people_are_refused(people: list[Person]) -> None:
     ],
 )
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"^learn: {name} is {value}, expected .*$"):
+    with pytest.raises(ConfigError, match=rf"^config\.{name} is {value}, expected .*$"):
         LearnConfig(**{name: value})  # type: ignore[arg-type]
 
 

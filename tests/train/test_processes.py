@@ -101,7 +101,7 @@ def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (alone.rank, alone.count, alone.first, alone.seeds(3)) == (0, 1, True, [3])
     assert network.weight.grad is None
     assert ALONE.first
-    with pytest.raises(ConfigError, match="at least 1"):
+    with pytest.raises(ConfigError, match="processes is 0, expected 1 or more"):
         Processes.start("cpu", 0)
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     with pytest.raises(ConfigError, match=r"faceanime\[train\]"):

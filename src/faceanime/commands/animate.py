@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from faceanime.dynamics.motion_path import motion_path
-from faceanime.dynamics.retarget_config import RetargetConfig
+from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 from faceanime.output_options import OutputOptions, check_early
 from faceanime.render.config import GeometricConfig, RendererConfig
@@ -17,7 +17,10 @@ from faceanime.render.config import GeometricConfig, RendererConfig
 
 @dataclasses.dataclass(frozen=True)
 class Animate:
-    """Animate a portrait with the motion of a video, a picture or a motion file."""
+    """Animate a portrait with the motion of a video, a picture or a motion file.
+
+    Groups of options that begin with Expert are rarely needed.
+    """
 
     portrait: tyro.conf.Positional[Path]
     """Picture to animate. Use it only with the consent of the person it shows."""
@@ -26,14 +29,24 @@ class Animate:
     Bundled motions are look-around, nod, shake, smile, surprise, talk and wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg)."""
+    motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
+    """What of the driver's motion moves the portrait, and how strongly."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
-    motion: Annotated[RetargetConfig, tyro.conf.OmitArgPrefixes]
+    """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
+    """How the frames are drawn."""
+    limits: Annotated[MotionLimits, tyro.conf.OmitArgPrefixes]
+    """Expert: how far the head may go from its pose in the portrait."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
+    """Expert: detection of faces."""
     track: TrackConfig = dataclasses.field(default_factory=TrackConfig)
+    """Expert: tracking of a face through a video."""
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
+    """Expert: fitting of the 3D face model to landmarks."""
     smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)
+    """Expert: smoothing of tracked motion."""
     geometric: GeometricConfig = dataclasses.field(default_factory=GeometricConfig)
+    """Expert: the geometric renderer, on which the others build, and its warp."""
 
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
@@ -47,7 +60,7 @@ class Animate:
         config = AnimatorConfig(
             draw=self.renderer,
             read=ReadConfig(self.detect, self.fit, self.track, self.smooth),
-            retarget=self.motion,
+            retarget=RetargetConfig(**vars(self.motion), **vars(self.limits)),
             geometric=self.geometric,
         )
         with TerminalProgress() as progress:

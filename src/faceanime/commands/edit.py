@@ -27,7 +27,7 @@ class Edit:
 
     motion: tyro.conf.Positional[Path]
     """Motion to edit: a .motion.safetensors file, or the name of a bundled motion (see animate --help)."""
-    append: tyro.conf.Positional[tuple[Path, ...]] = ()
+    append: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PATH ...")] = ()
     """Motions to append, one after the other."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = dataclasses.field(kw_only=True)
     """Motion file to write, X.motion.safetensors."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.commands.predictor_options import PredictorOptions
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.output_options import OutputOptions, check_early
 from faceanime.render.config import RendererConfig
@@ -24,7 +25,11 @@ class Morph:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs (no suffix)."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
+    """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
+    """How the frames are drawn."""
+    expert: Annotated[PredictorOptions, tyro.conf.OmitArgPrefixes]
+    """Expert: the network that predicts the motion."""
     seconds: float = 2.0
     """Length of the motion in seconds, 0.2 to 600."""
     seed: int = 0
@@ -35,10 +40,6 @@ class Morph:
     """Factor on the predictor's noise, 0 to 1.5: 0 gives the mean motion, 1 one as lively as people's, even talking."""
     motion_out: Path | None = None
     """Motion file to write as well, X.motion.safetensors."""
-    predictor: Path | None = None
-    """Weights written by `faceanime train dynamics`, to use instead of the bundled ones.
-    The LSTM (preset paper) predicts a single future: it refuses any seed or energy but the default.
-    It ignores temperature."""
 
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
@@ -46,14 +47,17 @@ class Morph:
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
         )
         check_early(
-            self.out, self.output, (self.portrait, self.target), (self.renderer.generator, self.predictor)
+            self.out,
+            self.output,
+            (self.portrait, self.target),
+            (self.renderer.generator, self.expert.predictor),
         )
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
-        animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.predictor))
         with TerminalProgress() as progress:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.output, self.motion_out, progress

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.core.errors import ConfigError
+from faceanime.commands.predictor_options import PredictorOptions
+from faceanime.core.errors import check_range
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.output_options import OutputOptions, check_early
 from faceanime.render.config import RendererConfig
@@ -26,28 +27,28 @@ class Predict:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, or a folder of PNGs (no suffix)."""
     future: Annotated[FutureConfig, tyro.conf.OmitArgPrefixes]
+    """The predicted motion."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
+    """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
+    """How the frames are drawn."""
+    expert: Annotated[PredictorOptions, tyro.conf.OmitArgPrefixes]
+    """Expert: the network that predicts the motion."""
     motion_out: Path | None = None
     """Motion file to write as well, X.motion.safetensors."""
     count: int = 1
     """Number of motions, 1 to 1000, with this seed and the following ones, which are added to the files' names."""
-    predictor: Path | None = None
-    """Weights written by `faceanime train dynamics`, to use instead of the bundled ones.
-    The LSTM (preset paper) predicts a single future: it refuses loop and any seed, style or energy but the default.
-    It ignores temperature and steps."""
 
     def run(self) -> None:
-        """Run the command; see `cli.Command.run`. Raises FaceAnimeError, among them ConfigError for a wrong `count`."""
-        if not 1 <= self.count <= MOST_FUTURES:
-            raise ConfigError(f"count is {self.count}, expected 1 to {MOST_FUTURES}")
-        check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.predictor))
+        """Run the command; see `cli.Command.run`. Raises FaceAnimeError, among them RangeError for a wrong `count`."""
+        check_range(self, "", "count", least=1, most=MOST_FUTURES)
+        check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.expert.predictor))
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
-        animator = Animator(AnimatorConfig(self.renderer, predictor=self.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.predictor))
         with TerminalProgress() as progress:
             for number in range(self.count):
                 seed = self.future.seed + number

@@ -17,7 +17,10 @@ from faceanime.train.data.videos import find_sources
 class Prepare:
     """Turn videos into clips for training: track, crop and check them, and fit their 3D faces."""
 
-    videos: tyro.conf.Positional[tuple[Path, ...]]
+    videos: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="PATH ...", help_behavior_hint="(required)"),
+    ]
     """Videos, and folders of videos. Use them only with the consent of the people they show."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the shards (.tar), clips.csv and contact sheets.

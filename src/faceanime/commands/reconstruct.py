@@ -24,8 +24,11 @@ class Reconstruct:
     face: FaceChoice = "largest"
     """Face to read: largest, or an index from 0 in order of size."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
+    """Expert: detection of faces."""
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
+    """Expert: fitting of the 3D face model to landmarks."""
     smooth: SmoothConfig = dataclasses.field(default_factory=SmoothConfig)
+    """Expert: smoothing of tracked motion."""
 
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from faceanime.core.config import load_config
 from faceanime.core.errors import ConfigError
@@ -17,7 +19,7 @@ class TrainDynamics:
 
     data: Path
     """Folder that `faceanime prepare` wrote."""
-    out: Path
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for dynamics.safetensors, config.json, a checkpoint and a TensorBoard log."""
     config: Path | None = None
     """JSON file of settings, in the form of config.json; missing settings keep their defaults."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from faceanime.core.errors import ConfigError
 from faceanime.dataset.splits import check_split
@@ -16,7 +18,7 @@ class TrainGenerator:
 
     data: Path
     """Folder that `faceanime prepare` wrote."""
-    out: Path
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for generator.safetensors, config.json, a checkpoint and a TensorBoard log."""
     portraits: Path | None = None
     """Folder with portraits.csv (columns file, split, person) and its pictures, to train on as well.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from faceanime.core.files import make_folder
 from faceanime.train.morphable.config import LearnConfig
@@ -15,7 +18,7 @@ class TrainMorphable:
 
     data: Path
     """Folder with clips.csv and portraits.csv (columns file, split, person)."""
-    out: Path
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for morphable.safetensors and config.json."""
     config: LearnConfig = dataclasses.field(default_factory=LearnConfig)
     """Settings of the learning."""

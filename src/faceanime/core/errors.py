@@ -8,6 +8,7 @@ bug and keeps its traceback.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -102,6 +103,17 @@ class ConfigError(FaceAnimeError):
     """A setting is unknown or out of its range."""
 
 
+class RangeError(ConfigError):
+    """The setting with the dotted name `setting` has a `value` that is not one of those `expected`."""
+
+    def __init__(self, setting: str, value: object, expected: str) -> None:
+        super().__init__(f"{setting} is {value}, expected {expected}")
+        self.setting, self.value, self.expected = setting, value, expected
+
+    def message(self, name: SettingName) -> str:
+        return f"{name(self.setting) or self.setting} is {self.value}, expected {self.expected}"
+
+
 class ShapeError(FaceAnimeError):
     """An array has the wrong shape or holds values that are not finite."""
 
@@ -113,6 +125,40 @@ class Cancelled(FaceAnimeError):
 def one_line(error: Exception) -> str:
     """Another library's message as one short line; the error's type where it has no message."""
     return " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__
+
+
+def check_range(
+    settings: object,
+    group: str,
+    *names: str,
+    least: int | float = -math.inf,
+    above: int | float = -math.inf,
+    most: int | float = math.inf,
+    below: int | float = math.inf,
+) -> None:
+    """Raise `RangeError` unless each named attribute of `settings` is finite and within the bounds.
+
+    `least` and `most` are allowed themselves, `above` and `below` are not. `group` stands before a setting's name and a
+    dot; it is empty for a setting without a group.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not (least <= value <= most and above < value < below):
+            raise RangeError(f"{group}.{name}" if group else name, value, _bounds(least, above, most, below))
+
+
+def _bounds(least: int | float, above: int | float, most: int | float, below: int | float) -> str:
+    if least > -math.inf and most < math.inf:
+        return f"{least:g} to {most:g}"
+    lower = f"{least:g} or more" if least > -math.inf else f"above {above:g}"
+    upper = (
+        f" and at most {most:g}"
+        if most < math.inf
+        else f" and less than {below:g}"
+        if below < math.inf
+        else ""
+    )
+    return lower + upper
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import RangeError
 from faceanime.dynamics.openings import opening_of, with_opening
 from faceanime.geometry.pchip import pchip
 from faceanime.morphable.model import MorphableModel
@@ -110,9 +110,9 @@ def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, see
     """
     model.require(dynamics.model_id, "the motion")
     if not 0.0 <= per_minute <= _BLINK.most_per_minute:
-        raise ConfigError(f"blinks are {per_minute:g} a minute, expected 0 to {_BLINK.most_per_minute:g}")
+        raise RangeError("blinks", f"{per_minute:g}", f"0 to {_BLINK.most_per_minute:g} a minute")
     if seed < 0:
-        raise ConfigError(f"seed is {seed}, expected 0 or more")
+        raise RangeError("seed", seed, "0 or more")
     rate = float(dynamics.frame_rate)
     opening = {side: lids_apart(dynamics, side, model) for side in SIDES}
     free = _free_for_blinks(np.stack([opening[side] for side in SIDES]), rate)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.config import load_config, nearest
-from faceanime.core.errors import ConfigError, MorphableModelError
+from faceanime.core.errors import ConfigError, MorphableModelError, RangeError
 from faceanime.dynamics.blinks import SIDES, lids_apart, part_lids
 from faceanime.dynamics.retarget_config import STRONGEST
 from faceanime.dynamics.timeline import mix_poses
@@ -133,7 +133,7 @@ def amplify(
     model.require(dynamics.model_id, "the motion")
     for name, strength in {"lips": lips, "eyes": eyes, "head": head}.items():
         if not 0.0 <= strength <= STRONGEST:
-            raise ConfigError(f"the strength of {name} is {strength:g}, expected 0 to {STRONGEST:g}")
+            raise RangeError(f"amplify_{name}", f"{strength:g}", f"0 to {STRONGEST:g}")
     reference = reference_frame(dynamics, model) if reference is None else reference
     if not 0 <= reference < len(dynamics):
         raise ConfigError(

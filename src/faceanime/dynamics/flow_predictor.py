@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, RangeError, check_range
 from faceanime.dynamics.flow_blocks import TIME_FEATURES, ModulatedBlock, time_features
 from faceanime.dynamics.motion_prior import GROUPS, Bridge, MotionPrior, States
 from faceanime.dynamics.normaliser import Normaliser
@@ -61,12 +61,12 @@ class FlowConfig:
     """Probability with which features are dropped in training, 0 to 1."""
 
     def __post_init__(self) -> None:
-        if min(self.window, self.patch, self.width, self.layers, self.heads) < 1:
-            raise ConfigError("flow: window, patch, width, layers and heads must be at least 1")
-        if self.window % self.patch or self.width % self.heads:
-            raise ConfigError("flow: window must be a multiple of patch, width a multiple of heads")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"flow.dropout is {self.dropout}, expected 0 to 1")
+        check_range(self, "flow", "window", "patch", "width", "layers", "heads", least=1)
+        if self.window % self.patch:
+            raise RangeError("flow.window", self.window, f"a multiple of flow.patch, {self.patch}")
+        if self.width % self.heads:
+            raise RangeError("flow.width", self.width, f"a multiple of flow.heads, {self.heads}")
+        check_range(self, "flow", "dropout", least=0, below=1)
 
 
 class FlowPredictor(nn.Module):

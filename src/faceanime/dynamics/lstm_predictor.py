@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, check_range
 from faceanime.dynamics.normaliser import Normaliser
 from faceanime.dynamics.predictor import KnownStates
 from faceanime.dynamics.rollout_config import FutureConfig
@@ -29,8 +29,7 @@ class LstmConfig:
     """Reweight the target by a timer that counts down to it; without, the target enters as it is (an ablation)."""
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ConfigError(f"lstm.width is {self.width}, expected at least 1")
+        check_range(self, "lstm", "width", least=1)
 
 
 class LstmPredictor(nn.Module):

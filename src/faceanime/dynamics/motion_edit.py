@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import RangeError
 from faceanime.core.weights import read_header
 from faceanime.dynamics.blinks import add_blinks
 from faceanime.dynamics.edit_config import EditConfig
@@ -81,4 +81,4 @@ def _rate_of(text: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise ConfigError(f"frame-rate is {text}, expected a number such as 25 or 30000/1001") from None
+        raise RangeError("frame_rate", text, "a number such as 25 or 30000/1001") from None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import RangeError, check_range
 
 MovingPart = Literal["all", "expression", "head", "lips", "eyes"]
 STRONGEST = 4.0
@@ -14,14 +13,9 @@ STRONGEST = 4.0
 
 
 @dataclass(frozen=True)
-class RetargetConfig:
-    """Retargeting: transfer of the driver's motion to the portrait."""
+class MotionTransfer:
+    """What of the driver's motion moves the portrait, and how strongly."""
 
-    motion: Literal["relative", "absolute"] = "relative"
-    """relative adds the driver's departure from its reference frame to the portrait's own face.
-    absolute gives the portrait the driver's expression and head angles as they are."""
-    reference: Literal["auto"] | int = "auto"
-    """Index of the driver's reference frame, from 0; auto chooses a neutral, frontal one."""
     parts: MovingPart = "all"
     """Parts that move: all, the expression without the head, the head only, mouth and jaw, or eyes and brows."""
     lips: float = 1.0
@@ -30,6 +24,22 @@ class RetargetConfig:
     """Factor on the motion of lids, gaze and brows, 0 to 4."""
     head: float = 1.0
     """Factor on the turning and shifting of the head, 0 to 4."""
+    motion: Literal["relative", "absolute"] = "relative"
+    """relative adds the driver's departure from its reference frame to the portrait's own face.
+    absolute gives the portrait the driver's expression and head angles as they are."""
+    reference: Literal["auto"] | int = "auto"
+    """Index of the driver's reference frame, from 0; auto chooses a neutral, frontal one."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.reference, int) and self.reference < 0:
+            raise RangeError("reference", self.reference, "auto or a frame number from 0")
+        check_range(self, "", "lips", "eyes", "head", least=0, most=STRONGEST)
+
+
+@dataclass(frozen=True)
+class MotionLimits:
+    """How far the head may go from its pose in the portrait."""
+
     yaw_limit_deg: float = 30.0
     """Largest turn of the head to either side of the portrait's own pose in degrees, 0 or more; approached smoothly."""
     pitch_limit_deg: float = 22.0
@@ -40,13 +50,14 @@ class RetargetConfig:
     """Largest factor by which the head may grow or shrink, above 1."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.reference, int) and self.reference < 0:
-            raise ConfigError(f"reference is {self.reference}, expected auto or a frame number from 0")
-        for name in ("lips", "eyes", "head"):
-            if not 0.0 <= (strength := getattr(self, name)) <= STRONGEST:
-                raise ConfigError(f"{name} is {strength}, expected a factor from 0 to {STRONGEST:g}")
-        for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
-            if not 0.0 <= (limit := getattr(self, name)) < math.inf:
-                raise ConfigError(f"{name.replace('_', '-')} is {limit}, expected a number from 0 on")
-        if not 1.0 < self.scale_limit < math.inf:
-            raise ConfigError(f"scale-limit is {self.scale_limit}, expected a number above 1")
+        check_range(self, "", "yaw_limit_deg", "pitch_limit_deg", "shift_limit", least=0)
+        check_range(self, "", "scale_limit", above=1)
+
+
+@dataclass(frozen=True)
+class RetargetConfig(MotionLimits, MotionTransfer):
+    """Retargeting: transfer of the driver's motion to the portrait, within limits."""
+
+    def __post_init__(self) -> None:
+        MotionTransfer.__post_init__(self)
+        MotionLimits.__post_init__(self)

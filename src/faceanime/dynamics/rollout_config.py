@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, RangeError, check_range
 
 Style = Literal["any", "talk", "idle", "look-around"]
 SHORTEST_S, LONGEST_S = 0.2, 600
@@ -33,17 +33,13 @@ class FutureConfig:
     """Number of integration steps from noise to motion, 1 to 100."""
 
     def __post_init__(self) -> None:
-        if not SHORTEST_S <= self.seconds <= LONGEST_S:
-            raise ConfigError(f"seconds is {self.seconds}, expected {SHORTEST_S} to {LONGEST_S}")
+        check_range(self, "", "seconds", least=SHORTEST_S, most=LONGEST_S)
         if self.loop and self.seconds < SHORTEST_LOOP_S:
             raise ConfigError(
                 f"a loop of {self.seconds} s is too short: expected {SHORTEST_LOOP_S} s or more"
             )
         if not 0 <= self.seed < 2**62:
-            raise ConfigError(f"seed is {self.seed}, expected 0 to 2^62 - 1")
-        if not 0.2 <= self.energy <= 3.0:
-            raise ConfigError(f"energy is {self.energy}, expected 0.2 to 3")
-        if not 0.0 <= self.temperature <= 1.5:
-            raise ConfigError(f"temperature is {self.temperature}, expected 0 to 1.5")
-        if not 1 <= self.steps <= 100:
-            raise ConfigError(f"steps is {self.steps}, expected 1 to 100")
+            raise RangeError("seed", self.seed, "0 to 2^62 - 1")
+        check_range(self, "", "energy", least=0.2, most=3)
+        check_range(self, "", "temperature", least=0, most=1.5)
+        check_range(self, "", "steps", least=1, most=100)

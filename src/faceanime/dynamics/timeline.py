@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, RangeError
 from faceanime.dynamics.blinks import SIDES, lids_apart, open_eye_opening, part_lids
 from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
@@ -81,7 +81,7 @@ def blend(a: Dynamics, b: Dynamics, weight: float, model: MorphableModel) -> Dyn
     MorphableModelError when one belongs to another model.
     """
     if not 0.0 <= weight <= 1.0:
-        raise ConfigError(f"share is {weight}, expected 0 to 1")
+        raise RangeError("share", weight, "0 to 1")
     other = _transferred(a, b, model)
     other = _frames(other, np.minimum(np.arange(len(a)), len(other) - 1))
     return _mixed(a, other, np.full(len(a), weight))
@@ -103,11 +103,11 @@ def retime(
     model.require(dynamics.model_id, "the motion")
     rate = dynamics.frame_rate if frame_rate is None else frame_rate
     if not 0 < rate <= _HIGHEST_FRAME_RATE:
-        raise ConfigError(f"the frame rate is {rate}, expected above 0 and at most {_HIGHEST_FRAME_RATE}")
+        raise RangeError("frame_rate", rate, f"above 0 and at most {_HIGHEST_FRAME_RATE}")
     if seconds is not None:
         speed = len(dynamics) / float(dynamics.frame_rate) / seconds if seconds > 0.0 else np.inf
     if not SLOWEST <= speed <= FASTEST:
-        raise ConfigError(f"the speed is {speed:g}, expected {SLOWEST:g} to {FASTEST:g}")
+        raise RangeError("speed", f"{speed:g}", f"{SLOWEST:g} to {FASTEST:g}")
     step = speed * float(dynamics.frame_rate / rate)
     if step == 1.0:
         return replace(dynamics, frame_rate=rate)
@@ -163,7 +163,7 @@ def _frames(dynamics: Dynamics, chosen: slice | np.ndarray) -> Dynamics:
 
 def _check_blend(blend_s: float) -> None:
     if not 0.0 <= blend_s < np.inf:
-        raise ConfigError(f"the blend lasts {blend_s:g} s, expected 0 or more")
+        raise RangeError("blend_s", f"{blend_s:g}", "0 or more")
 
 
 def _transferred(first: Dynamics, motion: Dynamics, model: MorphableModel) -> Dynamics:

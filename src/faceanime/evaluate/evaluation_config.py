@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceanime.core.errors import ConfigError, Remedy
+from faceanime.core.errors import ConfigError, Remedy, check_range
 from faceanime.core.weights import read_header
 from faceanime.generator.renderers import renderer_of, weights_of
 from faceanime.render.config import Quality, RendererConfig
@@ -53,8 +53,7 @@ class EvaluateConfig:
     """Weights of the paper's predictor (`faceanime train dynamics --preset paper`) to compare with."""
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ConfigError(f"every is {self.every}, expected 1 or more")
+        check_range(self, "", "every", least=1)
         others = self.predictions if self.protocol in ("self", "cross") else ()
         if not (self.renderer or self.generator or others):
             raise ConfigError(

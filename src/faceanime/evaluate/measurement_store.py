@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.config import load_config, save_config
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, Remedy
 from faceanime.core.files import atomic_output, make_folder
 from faceanime.core.weights import load_weights, save_weights
 from faceanime.evaluate.evaluation_config import EvaluateConfig
@@ -52,7 +52,8 @@ def claim_folder(out: Path, config: EvaluateConfig) -> None:
             name = next(name for name in names if getattr(before, name) != getattr(config, name))
             raise ConfigError(
                 f"{out} holds an evaluation with other settings ({name} was {getattr(before, name)}, "
-                f"now {getattr(config, name)}); choose another -o"
+                f"now {getattr(config, name)})",
+                Remedy("out", "another {}"),
             )
     save_config(config, path)
 

@@ -109,7 +109,7 @@ def load_benchmark(
         raise WeightsError(f"{weights} holds another predictor, expected a flow predictor")
     if paper is not None and not isinstance(paper, LstmPredictor):
         raise WeightsError(
-            f"{paper_weights} holds another predictor, expected the paper's (faceanime train dynamics --preset paper)"
+            f"{paper_weights} holds another predictor, expected the paper's (faceanime train dynamics, preset paper)"
         )
     progress.stage("reading clips", None)
     filmed, train = (

@@ -132,7 +132,7 @@ def _overall_tables(results: Results, config: EvaluateConfig) -> list[Table]:
 
 
 def _unmeasured_pictures(results: Results, config: EvaluateConfig) -> str:
-    missing = [] if config.lpips_weights else ["LPIPS not measured: needs --lpips-weights FILE."]
+    missing = [] if config.lpips_weights else ["LPIPS not measured: needs the setting lpips_weights."]
     if not results.is_measured("ms_ssim_crop"):
         missing.append(f"MS-SSIM not measured: needs clips of {SMALLEST_MS_SSIM_PX} px.")
     return " ".join(missing)
@@ -160,11 +160,11 @@ def _face_table(results: Results, flattered_rows: Sequence[str]) -> Table:
     rows = tuple((name, (*cells, results.blinks(name).f1)) for name, cells in table.rows)
     note = f"{table.note} Blink F1: blinks of all clips, at most {BLINK_TOLERANCE} frames early or late."
     if _CSIM.title not in table.columns:
-        note += ' CSIM not measured: needs pip install "faceanime[identity]" or --identity-weights FILE.'
+        note += ' CSIM not measured: needs pip install "faceanime[identity]" or the setting identity_weights.'
     elif flattered_rows:
         note += (
             f" CSIM flatters {' and '.join(flattered_rows)}, trained with the network that measures it; "
-            "choose another network with --identity-weights FILE."
+            "the setting identity_weights chooses another network."
         )
     columns: tuple[str, ...] = (*table.columns, "blink F1")
     better: tuple[Better, ...] = (*table.better, HIGHER)
@@ -185,7 +185,7 @@ def _distribution_table(results: Results, config: EvaluateConfig) -> Table:
         for row in results.rows
     )
     notes = [
-        f"{name.upper()} not measured: needs --{name}-weights FILE."
+        f"{name.upper()} not measured: needs the setting {name}_weights."
         if path is None
         else f"{name.upper()} of {len(features[TRUTH, name])} samples."
         for name, path in paths.items()

@@ -5,11 +5,10 @@ They are apart from the code that they configure, so that reading the options of
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import RangeError, check_range
 
 FaceChoice = Literal["largest"] | int
 """Which face of several: the largest, or an index in order of size, from 0."""
@@ -30,10 +29,8 @@ class DetectConfig:
     """Search a picture tile by tile for tiny faces if no other is found, which takes 0.2 s."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.threshold <= 1.0:
-            raise ConfigError(f"detect.threshold is {self.threshold}, expected 0 to 1")
-        if self.max_faces < 1 or self.passes < 1:
-            raise ConfigError("detect.max_faces and detect.passes must be at least 1")
+        check_range(self, "detect", "threshold", least=0, most=1)
+        check_range(self, "detect", "max_faces", "passes", least=1)
 
 
 @dataclass(frozen=True)
@@ -49,9 +46,8 @@ class TrackConfig:
 
     def __post_init__(self) -> None:
         if self.face != "largest" and self.face < 0:
-            raise ConfigError(f"face is {self.face}, expected largest or an index from 0")
-        if self.search_every < 1:
-            raise ConfigError(f"track.search_every is {self.search_every}, must be at least 1")
+            raise RangeError("track.face", self.face, "largest or an index from 0")
+        check_range(self, "track", "search_every", least=1)
 
 
 @dataclass(frozen=True)
@@ -70,13 +66,9 @@ class FitConfig:
     """Weight of the detector's depth relative to its x and y."""
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ConfigError(f"fit: iterations is {self.iterations}, expected at least 1")
-        for name in ("identity_ridge", "expression_ridge"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"fit: {name} is {getattr(self, name)}, expected above 0")
-        if not 0 <= self.depth_weight < math.inf:
-            raise ConfigError(f"fit: depth_weight is {self.depth_weight}, expected at least 0")
+        check_range(self, "fit", "iterations", least=1)
+        check_range(self, "fit", "identity_ridge", "expression_ridge", above=0)
+        check_range(self, "fit", "depth_weight", least=0)
 
 
 @dataclass(frozen=True)
@@ -94,10 +86,8 @@ class SmoothConfig:
     """Longest gap in tracking, in seconds, that is interpolated and counts as valid."""
 
     def __post_init__(self) -> None:
-        if min(self.still_cutoff_hz, self.noise_sigmas) <= 0 or self.max_gap_s < 0:
-            raise ConfigError(
-                "smooth: still_cutoff_hz, noise_sigmas must be positive, max_gap_s not negative"
-            )
+        check_range(self, "smooth", "still_cutoff_hz", "noise_sigmas", above=0)
+        check_range(self, "smooth", "max_gap_s", least=0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 from faceanime.geometry.similarity import apply_affine_with_depth, warp_image
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
@@ -25,8 +25,7 @@ class CropConfig:
     """Side of the crop in px."""
 
     def __post_init__(self) -> None:
-        if self.enlarge < 1.0 or self.size_px < 1:
-            raise ConfigError("crop: enlarge must be at least 1 and size_px positive")
+        check_range(self, "crop", "enlarge", "size_px", least=1)
 
 
 def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:

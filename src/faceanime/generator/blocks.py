@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, relu
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import RangeError
 from faceanime.structures.frames import Pixels
 
 SMALLEST_PX = 4
@@ -46,9 +46,9 @@ def widths_by_scale(size_px: int, width: int, widest: int) -> tuple[int, ...]:
     """Channels at S, S/2, ... 4 px: `width`, doubled at each halving, `widest` at most. Raises ConfigError."""
     halvings = (size_px // SMALLEST_PX).bit_length() - 1
     if halvings < 1 or size_px != SMALLEST_PX << halvings:
-        raise ConfigError(f"size_px is {size_px}, expected a power of two of at least {2 * SMALLEST_PX}")
+        raise RangeError("size_px", size_px, f"a power of two of at least {2 * SMALLEST_PX}")
     if not 1 <= width <= widest:
-        raise ConfigError(f"width is {width} and widest is {widest}, expected 1 <= width <= widest")
+        raise RangeError("width", width, f"1 to widest, which is {widest}")
     return tuple(min(width << scale, widest) for scale in range(halvings + 1))
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import check_range, check_shape
 from faceanime.generator.blocks import SMALLEST_PX, ResidualDown, convolution, widths_by_scale
 
 _CRITIC_SLOPE = 0.01
@@ -35,8 +35,7 @@ class CriticConfig:
 
     def __post_init__(self) -> None:
         widths_by_scale(self.size_px, self.width, self.widest)
-        if self.channels < 1:
-            raise ConfigError(f"critic.channels is {self.channels}, expected at least 1")
+        check_range(self, "critic", "channels", least=1)
 
 
 class Critic(nn.Module):
@@ -76,8 +75,7 @@ class PatchCriticConfig:
     """Number of layers that halve the resolution; with three, a patch is 54 px wide."""
 
     def __post_init__(self) -> None:
-        if min(self.width, self.layers) < 1:
-            raise ConfigError("patch critic: width and layers must be at least 1")
+        check_range(self, "critic", "width", "layers", least=1)
 
 
 class PatchCritic(nn.Module):

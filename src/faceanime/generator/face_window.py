@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 from faceanime.generator.windows import Points, Window
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
@@ -51,8 +51,7 @@ class PriorConfig:
     """Every n-th vertex carries the texture: 1 is dense, 16 the coarsest."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.interval <= LARGEST_INTERVAL:
-            raise ConfigError(f"prior.interval is {self.interval}, expected 1 to {LARGEST_INTERVAL}")
+        check_range(self, "prior", "interval", least=1, most=LARGEST_INTERVAL)
 
     @property
     def channels(self) -> int:

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, relu
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import RangeError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.conditions import MAPS
 from faceanime.generator.windows import PARTS, WindowPart, WindowSizes
@@ -90,7 +90,7 @@ class FlowGuidedConfig:
         }.items():
             widths = getattr(self, name)
             if len(widths) != count or min(widths) < 1:
-                raise ConfigError(f"flow-guided: {name} is {widths}, expected {count} widths of at least 1")
+                raise RangeError(name, widths, f"{count} widths of 1 or more")
         _ = self.texture  # raises
 
     @property

@@ -19,7 +19,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import check_range, check_shape
 from faceanime.generator.blocks import DenseDecoder, Encoder, GeneratedFace, widths_by_scale
 from faceanime.generator.face_window import PriorConfig
 from faceanime.runtime.network import Network
@@ -43,8 +43,7 @@ class PgfgConfig:
 
     def __post_init__(self) -> None:
         widths_by_scale(self.size_px, self.width, self.widest)
-        if self.latent < 1:
-            raise ConfigError(f"pgfg: latent is {self.latent}, expected at least 1")
+        check_range(self, "", "latent", least=1)
 
 
 PAPER = PgfgConfig()

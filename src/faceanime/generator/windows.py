@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import RangeError, check_shape
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.similarity import (
     ANTIALIAS_BELOW,
@@ -71,10 +71,8 @@ class WindowSizes:
         for name in ("mouth_px", "eye_px", "face_px", "light_px"):
             side_px = getattr(self, name)
             if not _LEAST_WINDOW_PX <= side_px <= _LARGEST_WINDOW_PX or side_px % _WINDOW_STEP_PX:
-                raise ConfigError(
-                    f"{name} is {side_px}, expected a multiple of {_WINDOW_STEP_PX} "
-                    f"from {_LEAST_WINDOW_PX} to {_LARGEST_WINDOW_PX}"
-                )
+                steps = f"a multiple of {_WINDOW_STEP_PX} from {_LEAST_WINDOW_PX} to {_LARGEST_WINDOW_PX}"
+                raise RangeError(name, side_px, steps)
 
     def of(self, part: WindowPart) -> int:
         """The side of a part's window in px."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from math import inf
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, normalize, relu
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.morphable.model import MorphableModel
@@ -201,8 +200,7 @@ class PaperWeights:
     """Weight of the critic's gradient penalty."""
 
     def __post_init__(self) -> None:
-        if not all(0.0 <= weight < inf for weight in astuple(self)):
-            raise ConfigError(f"weights of losses are {astuple(self)}, expected finite numbers of at least 0")
+        check_range(self, "losses", *(field.name for field in fields(self)), least=0)
 
 
 def paper_generator_losses(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, RangeError
 from faceanime.core.progress import Progress
 
 Device = Literal["cpu", "cuda"]
@@ -38,7 +38,7 @@ class Processes:
         if device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("device is cuda, but torch finds no such device here; use cpu")
         if count < 1:
-            raise ConfigError(f"processes is {count}, expected at least 1")
+            raise RangeError("processes", count, "1 or more")
         here = int(os.environ.get("LOCAL_WORLD_SIZE", count))  # set by torchrun
         machines = int(os.environ.get("WORLD_SIZE", here)) // here
         if here * machines == 1:

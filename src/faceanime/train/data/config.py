@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import RangeError, check_range
 from faceanime.face.config import FitConfig, SmoothConfig, TrackConfig
 
 
@@ -46,12 +46,9 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= 2048 or self.size % 2:
-            raise ConfigError(f"size is {self.size}, expected an even number from 16 to 2048 px")
-        if not 1 <= self.frame_rate <= 240:
-            raise ConfigError(f"frame_rate is {self.frame_rate}, expected 1 to 240 frames/s")
-        if not 0.0 < self.min_s <= self.max_s <= 600.0:
-            raise ConfigError(
-                f"min_s {self.min_s} and max_s {self.max_s}: expected 0 < min_s <= max_s <= 600"
-            )
-        if not 0 <= self.crf <= 51 or self.shard_samples < 1:
-            raise ConfigError("crf must be 0 to 51 and shard_samples at least 1")
+            raise RangeError("size", self.size, "an even number from 16 to 2048 px")
+        check_range(self, "", "frame_rate", least=1, most=240)
+        check_range(self, "", "max_s", above=0, most=600)
+        check_range(self, "", "min_s", above=0, most=self.max_s)
+        check_range(self, "", "crf", least=0, most=51)
+        check_range(self, "", "shard_samples", least=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 from faceanime.dynamics.flow_predictor import FlowConfig
 from faceanime.dynamics.lstm_predictor import LstmConfig
 
@@ -48,11 +48,10 @@ class DynamicsConfig:
     """Steps between two validations."""
 
     def __post_init__(self) -> None:
-        counts = (self.steps, self.batch, self.observed, self.future, self.validate_every)
-        if min(counts) < 1:
-            raise ConfigError("steps, batch, observed, future and validate_every must be at least 1")
-        if not 0.0 < self.slowest <= 1.0 or not 0.0 <= self.ema < 1.0 or not 0.0 <= self.mixed <= 1.0:
-            raise ConfigError("slowest must be in (0, 1], ema in [0, 1), mixed in [0, 1]")
+        check_range(self, "", "steps", "batch", "observed", "future", "validate_every", least=1)
+        check_range(self, "", "slowest", above=0, most=1)
+        check_range(self, "", "ema", least=0, below=1)
+        check_range(self, "", "mixed", least=0, most=1)
 
 
 PAPER = DynamicsConfig(

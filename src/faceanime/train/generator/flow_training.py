@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Literal
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.flow_guided import FAST, FlowGuidedConfig
 from faceanime.generator.windows import WindowPart
@@ -91,21 +90,12 @@ class FlowTraining:
     """Largest number of pairs of the validation clips that are measured."""
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_1:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        for name in _AT_LEAST_0:
-            if not 0.0 <= getattr(self, name) < inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected a finite number of at least 0")
-        if not 0.0 <= self.taught <= 1.0:
-            raise ConfigError(f"taught is {self.taught}, expected 0 to 1")
-        for name in ("ema", "foreign"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 0 and less than 1")
-        if not all(0.0 <= fraction <= 1.0 for fraction in self.shares.values()):
-            raise ConfigError(
-                f"mouth_share, eye_share, face_share and light_share are {self.shares}, expected 0 to 1"
-            )
+        check_range(self, "", *_AT_LEAST_1, least=1)
+        check_range(self, "", *_AT_LEAST_0, least=0)
+        check_range(self, "", "ema", "foreign", least=0, below=1)
+        check_range(
+            self, "", "taught", "mouth_share", "eye_share", "face_share", "light_share", least=0, most=1
+        )
 
     @property
     def shares(self) -> dict[WindowPart, float]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 from faceanime.generator.blocks import GeneratedFace, pixels_of
 from faceanime.generator.discriminator import Critic, CriticConfig
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, Pgfg, PgfgConfig
@@ -83,11 +83,8 @@ class PgfgTraining:
     """Largest number of pairs of the validation clips that are measured."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "loaders", "validate_every", "validation_faces"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if not 0.0 <= self.ema < 1.0:
-            raise ConfigError(f"ema is {self.ema}, expected at least 0 and less than 1")
+        check_range(self, "", "steps", "batch", "loaders", "validate_every", "validation_faces", least=1)
+        check_range(self, "", "ema", least=0, below=1)
 
     @property
     def pair_options(self) -> PairOptions:

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from faceanime.core.concurrency import map_ordered
 from faceanime.core.config import to_json
-from faceanime.core.errors import ConfigError, NoFaceError, Remedy
+from faceanime.core.errors import ConfigError, NoFaceError, Remedy, check_range
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
 from faceanime.face.config import FitConfig
@@ -63,8 +63,8 @@ class PairsConfig:
     """Seed of the choice of moments."""
 
     def __post_init__(self) -> None:
-        if min(self.sources, self.moments) < 1 or self.foreign < 0:
-            raise ConfigError("pairs: sources and moments must be at least 1, foreign at least 0")
+        check_range(self, "pairs", "sources", "moments", least=1)
+        check_range(self, "pairs", "foreign", least=0)
 
 
 def render_pairs(

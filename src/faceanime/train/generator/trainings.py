@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceanime.core.config import load_config
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import ConfigError, RangeError
 from faceanime.train.generator.flow_trainer import FLOW
 from faceanime.train.generator.generator_trainer import GeneratorConfig, GeneratorTrainer, GeneratorTraining
 from faceanime.train.generator.pgfg_trainer import PGFG
@@ -29,7 +29,7 @@ def preset(name: str | None) -> GeneratorConfig:
     if name is None:
         return next(iter(known.values()))
     if name not in known:
-        raise ConfigError(f"preset is {name}, expected one of {', '.join(known)}")
+        raise RangeError("preset", name, f"one of {', '.join(known)}")
     return known[name]
 
 

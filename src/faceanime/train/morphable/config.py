@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import check_range
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,10 @@ class LearnConfig:
     """Largest number of frames of a person, evenly sampled, so that long clips do not dominate."""
 
     def __post_init__(self) -> None:
-        for name in (
-            *("identities", "eye_expressions", "brow_expressions", "mouth_expressions"),
-            *("rounds", "frames_per_person"),
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"learn: {name} is {getattr(self, name)}, expected at least 1")
-        for name in ("lid_weight", "lip_weight", "iris_weight", "depth_weight", "max_yaw_deg"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"learn: {name} is {getattr(self, name)}, expected above 0")
+        counts = ("identities", "eye_expressions", "brow_expressions", "mouth_expressions", "rounds")
+        check_range(self, "config", *counts, "frames_per_person", least=1)
+        weights = ("lid_weight", "lip_weight", "iris_weight", "depth_weight")
+        check_range(self, "config", *weights, "max_yaw_deg", above=0)
 
     @property
     def expressions(self) -> int:
