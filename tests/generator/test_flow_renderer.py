@@ -23,6 +23,7 @@ from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, sparse_skin
 from faceanime.render.config import RendererConfig
+from faceanime.render.head.sheet import hair_pose
 from faceanime.render.mouth.layer import MouthLayer
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.portrait import Portrait
@@ -181,9 +182,7 @@ def test_the_pipeline_repairs(
     assert 500 < (flow[1] != plain[1]).any(axis=-1).sum() < 0.25 * plain[1][..., 0].size
 
 
-def test_some_frames_are_drawn_as_in_the_whole_film(
-    portrait: Portrait, model: MorphableModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_some_frames_are_drawn_as_in_the_whole_film(portrait: Portrait, model: MorphableModel) -> None:
     """With their hair, which follows neighbouring frames."""
     animator = Animator(AnimatorConfig(RendererConfig("geometric")), model)
     dynamics = animator.retarget(portrait, bundled_motion("shake"))
@@ -192,8 +191,9 @@ def test_some_frames_are_drawn_as_in_the_whole_film(
         list(animator.render(portrait, dynamics, [12, 3])),
     )
     np.testing.assert_array_equal(some, [whole[12], whole[3]])
-    monkeypatch.setattr("faceanime.pipeline.hair_pose", lambda pose, frame_rate: pose)
-    (stiff,) = animator.render(portrait, dynamics, [12])
+    drawer, hair = animator.renderer.prepare(portrait), hair_pose(dynamics.pose, dynamics.frame_rate)
+    np.testing.assert_array_equal(drawer.draw(dynamics[12], hair[12]), whole[12])
+    stiff = drawer.draw(dynamics[12], dynamics[12].pose)
     assert (stiff != whole[12]).any()
 
 

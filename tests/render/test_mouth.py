@@ -345,11 +345,15 @@ def test_a_slight_opening_is_darker_than_teeth(closed):
     assert slight[inside].mean() < np.percentile(wide[wide_inside].mean(axis=-1), 95)
 
 
-def test_a_mouth_beyond_the_edge_of_the_picture_harms_nothing(closed):
+def test_a_mouth_beyond_the_edge_of_the_picture_changes_no_pixel_outside_it(closed):
     away = face(axis("jaw_open", 1.0))
     for shift in ((250.0, 0.0), (0.0, 250.0), (-250.0, 60.0), (0.0, -500.0)):
         pose = HeadPose(away.pose.rotation, away.pose.scale, away.pose.translation_px + np.array(shift))
-        closed.paint(FaceCoefficients(away.identity, away.expression, pose))
+        moved = FaceCoefficients(away.identity, away.expression, pose)
+        canvas, inside = closed.paint(moved)
+        near = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert (canvas[~near] == GREY).all()
+        assert inside.any() or (canvas == GREY).all()
 
 
 def test_the_astronauts_teeth_stay_when_the_jaw_drops(astronaut):

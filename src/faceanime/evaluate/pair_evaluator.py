@@ -38,6 +38,7 @@ from faceanime.face.config import FitConfig
 from faceanime.face.fit import fit_coefficients
 from faceanime.face.identity import IdentityNetwork, cosine_similarity
 from faceanime.face.track import LandmarkTracker
+from faceanime.geometry.pixels import pixels_of
 from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
@@ -298,7 +299,7 @@ def region_masks(
         mask = np.zeros((height, width), np.uint8)
         for contour in contours:
             hull = cv2.convexHull(points[contour, :2].astype(np.float32))
-            cv2.fillConvexPoly(mask, np.rint(hull - 0.5).astype(np.int32), (1,))
+            cv2.fillConvexPoly(mask, pixels_of(hull), (1,))
         masks[name] = mask.astype(bool)
     return masks | {"outside": ~masks["face"]}
 
@@ -313,7 +314,7 @@ def skin_tone_deg(picture: Pixels, points: Float[np.ndarray, "L 3"], schema: Lan
     lab = cv2.cvtColor(picture.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     mask = np.zeros(picture.shape[:2], np.uint8)
     for cheek in (schema.right_cheek, schema.left_cheek):
-        cv2.fillConvexPoly(mask, np.rint(points[cheek, :2] - 0.5).astype(np.int32), (1,))
+        cv2.fillConvexPoly(mask, pixels_of(points[cheek, :2]), (1,))
     if not mask.any():
         return float("nan")
     lightness, _, yellow = np.median(lab[mask.astype(bool)], axis=0)

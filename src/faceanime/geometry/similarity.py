@@ -1,6 +1,6 @@
 """Affine maps of the picture plane: `b_from_a` is (2,3), p_b = b_from_a[:, :2] @ p_a + b_from_a[:, 2].
 
-Only this module and `flow.py` depend on OpenCV's convention, which has pixel centres at integers.
+OpenCV has pixel centres at integers, we have them at +0.5: this module, `flow.py` and `pixels.py` convert.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from jaxtyping import Float32, UInt8
 from faceanime.face.identity import dlib_alignment
 from faceanime.generator.face_window import draw_prior, face_window, mirrored_prior
 from faceanime.generator.pgfg import PgfgConfig
+from faceanime.geometry.pixels import pixels_of
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.augment import PLAIN, Appearance
 from faceanime.train.generator.pairs import PairIndex, RenderedPairs
@@ -70,7 +71,7 @@ def face_sample(
         )
         landmarks = landmarks[pairs.model.landmark_mirror] * (-1.0, 1.0) + (config.size_px, 0.0)
     face = np.zeros((config.size_px, config.size_px, 1), np.float32)
-    cv2.fillPoly(face, [np.rint(landmarks[pairs.model.schema.oval] - 0.5).astype(np.int32)], (1.0,))
+    cv2.fillPoly(face, [pixels_of(landmarks[pairs.model.schema.oval])], (1.0,))
     to_aligned = dlib_alignment(landmarks, pairs.model.schema).astype(np.float32)
     return FaceSample(source, truth, source_prior, target_prior, face, to_aligned)
 

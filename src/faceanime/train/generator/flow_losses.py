@@ -62,7 +62,7 @@ def picture_terms(
     inside = config.inside_adversarial if judged else config.inside
     weight = _region_weight(batch, inside)
     return [
-        Term("picture", 1.0, lambda: _picture_l1(face, batch, weight, inside, config.taught)),
+        Term("picture", config.picture, lambda: _picture_l1(face, batch, weight, inside, config.taught)),
         Term("synthesis", config.synthesis, lambda: weighted_l1(face.out, truth, weight)),
         Term("laplacian", config.laplacian, lambda: laplacian_l1(face.image, truth, weight)),
         Term("mask", config.mask, lambda: mask_sparsity(face.mask)),

@@ -55,6 +55,8 @@ class FlowTraining:
     """Weight of the L1 loss inside the mouth and between the lids, against 1 in the rest of a gate."""
     inside_adversarial: float = 2.0
     """Weight that replaces `inside` once there are critics, since L1 alone turns teeth into one pale bar."""
+    picture: float = 1.0
+    """Weight of the L1 loss of the repaired picture."""
     synthesis: float = 0.5
     """Weight of the L1 loss of the synthesised picture before the mask, which also trains it where the mask is shut."""
     laplacian: float = 1.0
@@ -92,6 +94,7 @@ class FlowTraining:
     def __post_init__(self) -> None:
         check_range(self, "", *_AT_LEAST_1, least=1)
         check_range(self, "", *_AT_LEAST_0, least=0)
+        check_range(self, "", "picture", above=0)
         check_range(self, "", "ema", "foreign", least=0, below=1)
         check_range(
             self, "", "taught", "mouth_share", "eye_share", "face_share", "light_share", least=0, most=1
