@@ -1,4 +1,4 @@
-"""Train what docs/reference/generators.md compares: without one loss at a time; several intervals of the prior.
+"""Train what docs/log/generators.md compares: without one loss at a time; several intervals of the prior.
 
 Run: python benchmarks/ablations.py losses|intervals --data PREPARED --rendered DIR --out RUNS [--only NAME...]
 (as `faceanime train generator`; finished runs are left as they are, stopped ones continue)

@@ -67,7 +67,7 @@ def test_senseless_sizes_are_refused() -> None:
         CriticConfig(size_px=100)
     with pytest.raises(ConfigError, match=r"critic\.channels is 0"):
         CriticConfig(channels=0)
-    with pytest.raises(ConfigError, match="patch critic"):
+    with pytest.raises(ConfigError, match=r"critic\.layers is 0"):
         PatchCriticConfig(layers=0)
 
 
