@@ -1,4 +1,4 @@
-"""Named axes: expressions that a person can name, as vectors of a model's expression coefficients.
+"""Named axes: expressions with names, such as smile, as vectors of a model's expression coefficients.
 
 An axis is defined by the changes of a few measures of the face, such as the distance between the lips or the height of
 a mouth corner. It is the *most probable* expression a that makes these changes f and leaves the other measures nearly

@@ -1,4 +1,4 @@
-"""Outpainting: the part of a head beyond a picture's edge, which appears when the head moves away from that edge.
+"""Outpainting: the hair and head beyond the picture's edge, which appear when the head moves away from that edge.
 
 Three things are invented. *Outline*: the person's matte continues beyond an edge as the cap of a circle
 (`crown_matte`, `reach_beyond_sides`). *Pixels*: places beyond an edge are folded back into the strip of hair along
