@@ -112,7 +112,7 @@ def test_an_edited_motion_drives_a_portrait(
     ("args", "message"),
     [
         (["talc"], "talc is neither a file nor a bundled motion"),
-        (["x.motion.safetensors"], "does not exist"),
+        (["x.motion.safetensors"], "no such file"),
         (["talk", "--start", "9"], "cannot cut"),
         (["talk", "--end", "99"], "ends at 6.6 s"),
         (["talk", "--speed", "0"], "--speed is 0"),

@@ -282,7 +282,7 @@ def test_other_settings_need_another_folder(
 ) -> None:
     before = (evaluated / "report.json").read_bytes()
     outcome = program("evaluate", "--data", people, *options, "--seed", "3", "-o", evaluated)
-    refused(outcome, "other settings (seed was 0, now 3)", "-o")
+    refused(outcome, "other settings (seed was 0, now 3)", "try another --out")
     assert (evaluated / "report.json").read_bytes() == before
 
 
