@@ -35,12 +35,12 @@ class Reconstruct:
         check_input(self.source)
         if is_motion_file(self.out):
             check_motion_path(self.out)
+        read = ReadConfig(self.detect, self.fit, TrackConfig(face=self.face), self.smooth)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import reconstruct_file
 
-        read = ReadConfig(self.detect, self.fit, TrackConfig(face=self.face), self.smooth)
         with TerminalProgress() as progress:
             animator = Animator(AnimatorConfig(read=read))
             reconstruct_file(animator, self.source, self.out, self.face, progress)
