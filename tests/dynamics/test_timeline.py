@@ -219,7 +219,7 @@ def test_a_senseless_speed_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="speed"):
         retime(talk, model, **setting)
-    with pytest.raises(ConfigError, match="frame rate"):
+    with pytest.raises(ConfigError, match="frame_rate"):
         retime(talk, model, frame_rate=Fraction(0))
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32, Int, Int32
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from faceanime.core.errors import ConfigError, check_shape
+from faceanime.core.errors import check_range, check_shape
 from faceanime.geometry.camera import project
 from faceanime.geometry.flow import sample
 from faceanime.geometry.rasterize import rasterize
@@ -46,8 +46,7 @@ class TextureConfig:
     """Keep every n-th vertex of the face: 1 keeps them all, 16 is the coarsest."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.interval <= LARGEST_INTERVAL:
-            raise ConfigError(f"interval is {self.interval}, expected 1 to {LARGEST_INTERVAL}")
+        check_range(self, "", "interval", least=1, most=LARGEST_INTERVAL)
 
 
 @dataclass(frozen=True, eq=False)
