@@ -22,7 +22,7 @@ from faceanime.generator.flow_guided import FAST
 from faceanime.generator.pgfg import PAPER_SMALL
 from faceanime.generator.windows import WindowSizes
 from faceanime.train.generator.flow_training import FlowTraining
-from faceanime.train.generator.generator_trainer import RESULT_FILE, GeneratorConfig
+from faceanime.train.generator.generator_trainer import GENERATOR_FILE, GeneratorConfig
 from faceanime.train.generator.pgfg_trainer import PgfgTraining
 from faceanime.train.generator.training import GeneratorRun, train_generator_on
 from faceanime.train.loop import CHECKPOINT_FILE
@@ -82,7 +82,7 @@ def main() -> None:
         parser.error(f"--only names {', '.join(sorted(unknown))}, expected some of {', '.join(runs)}")
     for name in given.only or runs:
         begun = (out / name / CHECKPOINT_FILE).exists()
-        start = None if begun or given.runs == "intervals" or name == START else out / START / RESULT_FILE
+        start = None if begun or given.runs == "intervals" or name == START else out / START / GENERATOR_FILE
         run = GeneratorRun(given.data, out / name, rendered=given.rendered, start=start, resume=begun)
         with TerminalProgress() as progress:
             train_generator_on(run, runs[name], progress)

@@ -52,7 +52,7 @@ def painted(network: Pgfg, sample: FaceSample) -> np.ndarray:
 def regions(pairs: RenderedPairs, pair: PairIndex, size_px: int) -> dict[str, np.ndarray]:
     frames = pairs.frames(pair)
     window = face_window(frames.source_points, frames.source_pose, size_px, pairs.model)
-    points = window.placed(frames.target_points)[:, :2]
+    points = window.to_window_px(frames.target_points)[:, :2]
     masks = {"whole": np.ones((size_px, size_px), bool)}
     for name, outlines in OUTLINES.items():
         mask = np.zeros((size_px, size_px), np.uint8)

@@ -48,7 +48,13 @@ from faceanime.train.generator.albums import albums_with_drivers
 from faceanime.train.generator.face_clips import clips_with_drivers
 from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
 from faceanime.train.generator.rendered_pairs import PairsConfig, render_pairs
-from faceanime.train.generator.window_errors import REGIONS, light_gain, repaired, sharpness, tensors_of
+from faceanime.train.generator.window_errors import (
+    WINDOW_REGIONS,
+    light_gain,
+    repaired,
+    sharpness,
+    tensors_of,
+)
 from faceanime.train.generator.window_samples import WindowSample, batched, open_windows
 
 OPENINGS = (0.0, 0.03, 0.1, 0.2, 0.3, np.inf)
@@ -152,7 +158,7 @@ class Measurement:
         is_open = sample.gate > 0.5
         for key, picture in {**pictures, "filmed": sample.truth}.items():
             error = 127.5 * np.abs(picture - sample.truth).mean(axis=-1)
-            for region, (region_part, channel) in REGIONS.items():
+            for region, (region_part, channel) in WINDOW_REGIONS.items():
                 if region_part == part:
                     mask = is_open & (sample.maps[..., channel] > 0.5)
                     columns = (region, f"lips {opening:g} apart") if region == "inside" else (region,)
@@ -219,7 +225,7 @@ def show(measurement: Measurement, networks: list[str], against: str) -> None:
     """Print the tables."""
     names = ["frozen", "frozen, moved along", "geometric", *networks]
     bins = sorted({column for _, column in measurement.errors if column.startswith("lips ")})
-    table("error", measurement.errors, names, [*REGIONS, *bins], against)
+    table("error", measurement.errors, names, [*WINDOW_REGIONS, *bins], against)
     parts, edges = ("mouth", "eye", "face", "light"), measurement.edges
     seen = [part for part in parts if edges["filmed", part] > 0.0]
     head("sharpness", seen)

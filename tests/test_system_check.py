@@ -10,20 +10,20 @@ import pytest
 
 from faceanime import cli
 from faceanime import system_check as doctor
-from faceanime.system_check import Report, diagnose, frames_per_second
+from faceanime.system_check import SystemReport, diagnose, frames_per_second
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> SystemReport:
     return diagnose()
 
 
-def test_this_machine_is_fine(report: Report) -> None:
+def test_this_machine_is_fine(report: SystemReport) -> None:
     assert report.problems == []
     assert set(report.frames_per_s) == {"decode", "encode", "landmarks", "geometric", "flow"}
 
 
-def test_everything_essential_is_missed(report: Report, tmp_path: Path) -> None:
+def test_everything_essential_is_missed(report: SystemReport, tmp_path: Path) -> None:
     broken = dataclasses.replace(
         report,
         opencv="libGL.so.1: cannot open shared object file",

@@ -29,7 +29,7 @@ FINE = "ok"
 
 
 @dataclass(frozen=True)
-class Report:
+class SystemReport:
     """The state of a machine. An entry of something that can fail is "ok" or describes the problem."""
 
     version: str
@@ -54,13 +54,13 @@ class Report:
         return missing + opencv + weights + codecs
 
 
-def diagnose() -> Report:
+def diagnose() -> SystemReport:
     """Check this machine; this takes some seconds, mostly for measuring its speed."""
     needed, extras = _requirements()
     opencv = _check_opencv()
     weights = {path.name: _check_weights(path) for path in _bundled_weights()}
     usable = opencv == FINE and all(state == FINE for state in weights.values())
-    return Report(
+    return SystemReport(
         version=importlib.metadata.version("faceanime"),
         python=platform.python_version(),
         platform=platform.platform(terse=True),

@@ -19,7 +19,7 @@ from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import open_driver
 from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import MotionNote, save_motion
-from faceanime.dynamics.motion_path import SUFFIX, check_motion_path, is_motion_file
+from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
 from faceanime.face.crop import crop_pixels
@@ -141,7 +141,7 @@ def reconstruct_file(
         warn_of_other_faces(face, portrait.other_faces + 1, str(source))
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
     else:
-        known = ", ".join([SUFFIX, *sorted(MESH_SUFFIXES)])
+        known = ", ".join([MOTION_SUFFIX, *sorted(MESH_SUFFIXES)])
         raise OutputError(f"cannot write {out}: unknown suffix; use {known}")
 
 

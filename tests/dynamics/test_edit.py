@@ -26,7 +26,7 @@ from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.motions import make_motions
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import angle_between, angles_from_rotation
-from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MIRROR_X, MorphableModel
 from faceanime.structures.coefficients import Dynamics
 from heads import axes_of, driver_of, face_of, pose_of, random_poses
 
@@ -257,7 +257,7 @@ def test_a_strength_of_one_keeps_every_bit(model: MorphableModel) -> None:
 def test_a_strength_of_nought_freezes_that_part_alone(model: MorphableModel, part: str) -> None:
     before = wild(model)
     after = amplify(before, model, 3, **{part: 0.0})
-    eyes = np.isin(model.part, EYES)
+    eyes = np.isin(model.part, EYES_AND_BROWS)
     rest = {"lips": ~eyes, "eyes": eyes, "head": np.zeros_like(eyes)}[part]
     still = np.tile(before.expression[3], (len(before), 1))
     np.testing.assert_allclose(after.expression[:, rest], still[:, rest], atol=1e-12)
@@ -287,7 +287,8 @@ def test_amplified_lids_shut_but_never_cross(model: MorphableModel) -> None:
         least = min(float(lids_apart(before, side, model).min()), 0.0)
         assert lids_apart(after, side, model).min() >= least - 1e-6
         np.testing.assert_array_equal(
-            after.expression[:, ~np.isin(model.part, EYES)], before.expression[:, ~np.isin(model.part, EYES)]
+            after.expression[:, ~np.isin(model.part, EYES_AND_BROWS)],
+            before.expression[:, ~np.isin(model.part, EYES_AND_BROWS)],
         )
 
 

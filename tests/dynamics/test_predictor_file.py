@@ -10,12 +10,12 @@ from faceanime.core.weights import bundled, load_weights, save_weights
 from faceanime.dynamics.flow_predictor import FlowPredictor
 from faceanime.dynamics.lstm_predictor import LstmPredictor
 from faceanime.dynamics.predictor import Predictor
-from faceanime.dynamics.predictor_file import KIND, current_key, load_predictor, save_predictor
+from faceanime.dynamics.predictor_file import PREDICTOR_KIND, current_key, load_predictor, save_predictor
 from faceanime.morphable.model import MorphableModel
 
 
 def test_every_bundled_tensor_is_in_the_network_unchanged(model: MorphableModel) -> None:
-    tensors, _ = load_weights(bundled("dynamics.safetensors"), KIND)
+    tensors, _ = load_weights(bundled("dynamics.safetensors"), PREDICTOR_KIND)
     predictor = load_predictor(bundled("dynamics.safetensors"), model)[0]
     assert isinstance(predictor, FlowPredictor)
     found = {name: value.numpy() for name, value in predictor.state_dict().items()}
@@ -46,6 +46,8 @@ def test_both_kinds_are_predictors(model: MorphableModel, circling_lstm: Path) -
 
 def test_a_network_of_another_kind_is_refused(tmp_path: Path, model: MorphableModel) -> None:
     path = tmp_path / "other.safetensors"
-    save_weights(path, {"a": np.zeros(1, np.float32)}, KIND, {"network": "gru", "model_id": model.id})
+    save_weights(
+        path, {"a": np.zeros(1, np.float32)}, PREDICTOR_KIND, {"network": "gru", "model_id": model.id}
+    )
     with pytest.raises(WeightsError, match="'gru', expected one of lstm, flow"):
         load_predictor(path, model)

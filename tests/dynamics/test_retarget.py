@@ -11,7 +11,7 @@ from faceanime.dynamics.retarget import Room, retarget, room_in_picture
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import measure_landmarks
-from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, driver_of, face_of, pose_of, poses_of
 
@@ -126,7 +126,7 @@ def test_the_drivers_identity_does_not_leak(
     other = np.random.default_rng(7).normal(size=model.identity_count)
     twin = driver_of(model, driver.pose, driver.expression, other)
     one, two = (retarget(source, d, model, config()) for d in (driver, twin))
-    not_eyes = ~np.isin(model.part, EYES)
+    not_eyes = ~np.isin(model.part, EYES_AND_BROWS)
     np.testing.assert_array_equal(one.expression[:, not_eyes], two.expression[:, not_eyes])
     np.testing.assert_array_equal(one.pose.rotation, two.pose.rotation)
     np.testing.assert_array_equal(one.pose.translation_px, two.pose.translation_px)
@@ -167,7 +167,7 @@ def test_without_the_head_the_pose_is_the_sources(
 def test_lips_and_eyes_leave_each_other_alone(
     source: FaceCoefficients, driver: Dynamics, model: MorphableModel, parts: str, switch: dict[str, float]
 ) -> None:
-    eyes = np.isin(model.part, EYES)
+    eyes = np.isin(model.part, EYES_AND_BROWS)
     chosen = eyes if parts == "eyes" else ~eyes
     moved = retarget(source, driver, model, config(parts=parts))
     whole = retarget(source, driver, model, config(parts="expression"))
@@ -183,7 +183,7 @@ def test_strengths_scale_the_motion(
 ) -> None:
     whole = retarget(source, driver, model, config())
     part = retarget(source, driver, model, config(lips=strength, eyes=strength, head=strength))
-    lips = ~np.isin(model.part, EYES)
+    lips = ~np.isin(model.part, EYES_AND_BROWS)
     full = whole.expression[:, lips] - source.expression[lips]
     np.testing.assert_allclose(part.expression[:, lips] - source.expression[lips], strength * full, atol=1e-9)
     shift = whole.pose.translation_px - source.pose.translation_px
@@ -208,7 +208,7 @@ def test_openings_of_mouths_do_not_add_up(
     assert own < apart.max() < own + 0.06
     np.testing.assert_allclose(made.expression[AT], shouting.expression, atol=1e-9)
     closed = retarget(source, driver, model, config(parts="lips"))
-    plain = source.expression + np.isin(model.part, EYES, invert=True) * (
+    plain = source.expression + np.isin(model.part, EYES_AND_BROWS, invert=True) * (
         driver.expression - driver.expression[AT]
     )
     np.testing.assert_allclose(closed.expression, plain, atol=1e-9)

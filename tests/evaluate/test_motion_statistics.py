@@ -12,11 +12,11 @@ from faceanime.evaluate.motion_statistics import (
     change_sizes,
     feature_distance,
     jerkiness,
+    mean_distance,
     mean_speeds,
-    part_masks,
     relative_wasserstein_distance,
     spectrum_difference_db,
-    spread,
+    state_masks,
     window_features,
 )
 from faceanime.morphable.model import MorphableModel
@@ -29,7 +29,7 @@ def motions(model: MorphableModel) -> list[States]:
 
 
 def test_the_parts_share_no_number_and_hold_face_and_rotation(model: MorphableModel) -> None:
-    masks = np.stack(list(part_masks(model).values()))
+    masks = np.stack(list(state_masks(model).values()))
     assert masks.sum(axis=0).max() == 1
     assert masks.any(axis=0).sum() == model.expression_count + 3
     assert masks[2, ROTATION].all()
@@ -39,7 +39,7 @@ def test_the_parts_share_no_number_and_hold_face_and_rotation(model: MorphableMo
 def test_motion_does_not_differ_from_itself(benchmark: MotionBenchmark, motions: list[States]) -> None:
     features = window_features(motions, benchmark)
     assert feature_distance(features, features) == pytest.approx(0.0, abs=1e-4)
-    for mask in part_masks(benchmark.model).values():
+    for mask in state_masks(benchmark.model).values():
         assert spectrum_difference_db(motions, motions, mask, benchmark) == 0.0
         sizes = change_sizes(motions, mask, 1)
         assert relative_wasserstein_distance(sizes, sizes) == 0.0
@@ -53,7 +53,7 @@ def test_twice_the_motion_is_twice_as_fast_and_6_decibels_louder(
         mean_speeds(twice, benchmark.model) / mean_speeds(motions, benchmark.model), 2.0
     )
     assert jerkiness(twice) == pytest.approx(jerkiness(motions))
-    for mask in part_masks(benchmark.model).values():
+    for mask in state_masks(benchmark.model).values():
         for order in (1, 2):
             sizes, usual = (change_sizes(some, mask, order) for some in (twice, motions))
             assert relative_wasserstein_distance(sizes, usual) == pytest.approx(1.0)
@@ -83,8 +83,8 @@ def test_added_blinks_are_counted(model: MorphableModel) -> None:
 def test_spread_is_a_root_mean_square(benchmark: MotionBenchmark) -> None:
     """Two motions two deviations apart in every number; a single motion has no spread."""
     still = np.zeros((30, len(benchmark.deviation)))
-    assert spread([still, still + 2.0 * benchmark.deviation], benchmark) == pytest.approx(2.0)
-    assert np.isnan(spread([still], benchmark))
+    assert mean_distance([still, still + 2.0 * benchmark.deviation], benchmark) == pytest.approx(2.0)
+    assert np.isnan(mean_distance([still], benchmark))
 
 
 def test_a_classifier_tells_trembling_from_calm_motion_but_not_two_sets_of_a_kind(

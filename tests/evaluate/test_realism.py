@@ -5,7 +5,7 @@ import pytest
 
 from faceanime.evaluate import realism
 from faceanime.evaluate.motion_benchmark import FilmedMotion, MotionBenchmark
-from faceanime.evaluate.realism import by_person, halves, realism_sections
+from faceanime.evaluate.realism import by_person, realism_sections, split_people
 from faceanime.morphable.model import MorphableModel
 from waves import waving
 
@@ -13,7 +13,7 @@ from waves import waving
 def test_the_halves_have_no_person_in_common(benchmark: MotionBenchmark, model: MorphableModel) -> None:
     """People with long clips are dealt out first."""
     short = [FilmedMotion(f"short {k}", f"short {k}", waving(model, 50 + k, 20)) for k in range(3)]
-    first_half, second_half = halves([*short, *benchmark.train])
+    first_half, second_half = split_people([*short, *benchmark.train])
     assert [len(people) for people in (first_half, second_half)] == [6, 5]
     for people in (first_half, second_half):
         assert all(len(states) == 120 for motions in people[:4] for states in motions)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from faceanime.core.errors import ShapeError
-from faceanime.evaluate.statistics import Bin, binned, mean_over_clips, paired_difference
+from faceanime.evaluate.statistics import Bin, mean_over_clips, means_by_bin, paired_difference
 
 
 def test_the_interval_is_that_of_scipy() -> None:
@@ -73,11 +73,11 @@ def test_no_difference_holds_zero() -> None:
 def test_bins_are_closed_below_and_the_last_one_above() -> None:
     values = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, np.nan])
     keys = np.array([-1.0, 0.0, 4.9, 5.0, 10.0, 10.1, 3.0])
-    assert binned(values, keys, [0.0, 5.0, 10.0]) == [Bin(0.0, 5.0, 2, 3.0), Bin(5.0, 10.0, 2, 12.0)]
+    assert means_by_bin(values, keys, [0.0, 5.0, 10.0]) == [Bin(0.0, 5.0, 2, 3.0), Bin(5.0, 10.0, 2, 12.0)]
 
 
 def test_an_empty_bin_has_no_mean() -> None:
-    (empty,) = binned(np.array([1.0]), np.array([7.0]), [0.0, 5.0])
+    (empty,) = means_by_bin(np.array([1.0]), np.array([7.0]), [0.0, 5.0])
     assert empty.count == 0
     assert np.isnan(empty.mean)
 
@@ -85,4 +85,4 @@ def test_an_empty_bin_has_no_mean() -> None:
 @pytest.mark.parametrize("edges", [[1.0], [0.0, 0.0], [2.0, 1.0]])
 def test_edges_must_grow(edges: list[float]) -> None:
     with pytest.raises(ShapeError, match="two or more that grow"):
-        binned(np.zeros(1), np.zeros(1), edges)
+        means_by_bin(np.zeros(1), np.zeros(1), edges)

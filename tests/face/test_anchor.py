@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from faces import as_frames, astronaut
 
-from faceanime.face.anchor import CHUNK_FRAMES, Anchor, FaceView, anchored, choose_anchor
+from faceanime.face.anchor import ANCHOR_CHUNK_FRAMES, Anchor, FaceView, choose_anchor, pin_to_anchor
 from faceanime.face.config import TrackConfig
 from faceanime.geometry.camera import project
 from faceanime.geometry.rotation import rotation_from_angles
@@ -67,9 +67,9 @@ def test_what_a_detector_reads_elsewhere_is_put_back_on_the_skin(
     anchor = Anchor(shots[0].view(), model)
     inner = ~(NOT_PINNED | MEDIAPIPE.mask(MEDIAPIPE.oval))
     for shot in shots[1:]:
-        assert away(anchor.pinned(shot.view()), shot)[inner].mean() < 0.3
+        assert away(anchor.pin(shot.view()), shot)[inner].mean() < 0.3
         for off_px in ([1.5, 0.0], [0.0, -1.5]):
-            assert away(anchor.pinned(shot.view(np.array(off_px))), shot)[inner].mean() < 0.4
+            assert away(anchor.pin(shot.view(np.array(off_px))), shot)[inner].mean() < 0.4
 
 
 def test_noise_of_the_detector_is_less_afterwards(shots: list[Shot], model: MorphableModel) -> None:
@@ -77,13 +77,13 @@ def test_noise_of_the_detector_is_less_afterwards(shots: list[Shot], model: Morp
     pinned = []
     for _ in range(6):
         smooth = rng.normal(0.0, 1.0, 2)  # the whole face, as detectors jitter
-        pinned.append(anchor.pinned(shots[1].view(smooth)).points_image[~NOT_PINNED, :2])
+        pinned.append(anchor.pin(shots[1].view(smooth)).points_image[~NOT_PINNED, :2])
     assert np.std(pinned, axis=0).mean() < 0.25
 
 
 def test_lids_and_irises_stay_the_detectors(shots: list[Shot], model: MorphableModel) -> None:
     view = shots[2].view(1.0)
-    found = Anchor(shots[0].view(), model).pinned(view)
+    found = Anchor(shots[0].view(), model).pin(view)
     expected = shots[2].points[NOT_PINNED, :2] + 1.0
     np.testing.assert_allclose(found.points_image[NOT_PINNED, :2], expected, atol=1e-3)
 
@@ -96,28 +96,28 @@ def test_what_is_hidden_stays_the_detectors(shots: list[Shot], model: MorphableM
     hidden[y - 24 : y + 24, x - 24 : x + 24] = hand
     beneath = (np.abs(shot.points[:, :2] - [x, y]) < 18).all(axis=1)
     assert beneath.sum() > 20
-    found = anchor.pinned(Shot(hidden, shot.points).view(1.0))
+    found = anchor.pin(Shot(hidden, shot.points).view(1.0))
     assert np.abs(found.points_image[beneath, :2] - shot.points[beneath, :2] - 1.0).mean() < 0.1
 
 
 def test_a_picture_without_skin_moves_nothing(shots: list[Shot], model: MorphableModel) -> None:
     other = Shot(np.full_like(shots[0].pixels, 120), shots[1].points)
-    found = Anchor(shots[0].view(), model).pinned(other.view())
+    found = Anchor(shots[0].view(), model).pin(other.view())
     np.testing.assert_allclose(found.points_image[:, :2], other.points[:, :2], atol=0.05)
 
 
 def test_frames_without_a_face_stay_so_and_the_anchor_is_itself(
     shots: list[Shot], model: MorphableModel
 ) -> None:
-    views = [None, None, shots[0].view(), None, shots[1].view(1.0), *[shots[0].view()] * CHUNK_FRAMES]
-    found = list(anchored(views, model))
+    views = [None, None, shots[0].view(), None, shots[1].view(1.0), *[shots[0].view()] * ANCHOR_CHUNK_FRAMES]
+    found = list(pin_to_anchor(views, model))
     assert [one is None for one in found] == [view is None for view in views]
     assert found[2] is not None
     assert found[4] is not None
     np.testing.assert_allclose(found[2].points_image, shots[0].points, atol=1e-3)
     assert away(found[4], shots[1])[~NOT_PINNED].mean() < 0.5
-    assert list(anchored([None] * 3, model)) == [None] * 3
-    assert list(anchored([], model)) == []
+    assert list(pin_to_anchor([None] * 3, model)) == [None] * 3
+    assert list(pin_to_anchor([], model)) == []
 
 
 def test_the_anchor_is_calm(model: MorphableModel) -> None:
@@ -136,12 +136,12 @@ def test_the_anchor_is_calm(model: MorphableModel) -> None:
 
 def test_another_look_of_a_face_gets_an_anchor_of_its_own(shots: list[Shot], model: MorphableModel) -> None:
     negative = [Shot(255 - shot.pixels, shot.points) for shot in shots]  # as strange as another person
-    first = [shots[0].view(), *[shots[1].view(1.5)] * (CHUNK_FRAMES - 1)]
-    second = [negative[0].view(), *[negative[1].view(1.5)] * (CHUNK_FRAMES - 1)]
-    lone = Anchor(shots[0].view(), model).pinned(negative[1].view(1.5))
+    first = [shots[0].view(), *[shots[1].view(1.5)] * (ANCHOR_CHUNK_FRAMES - 1)]
+    second = [negative[0].view(), *[negative[1].view(1.5)] * (ANCHOR_CHUNK_FRAMES - 1)]
+    lone = Anchor(shots[0].view(), model).pin(negative[1].view(1.5))
     assert not lone.pinned
-    found = list(anchored([*first, *second], model))
-    for place, shot in ((CHUNK_FRAMES - 1, shots[1]), (2 * CHUNK_FRAMES - 1, negative[1])):
+    found = list(pin_to_anchor([*first, *second], model))
+    for place, shot in ((ANCHOR_CHUNK_FRAMES - 1, shots[1]), (2 * ANCHOR_CHUNK_FRAMES - 1, negative[1])):
         last = found[place]
         assert last is not None
         assert last.pinned
@@ -155,7 +155,7 @@ def test_a_blurred_frame_is_no_anchor(shots: list[Shot], model: MorphableModel) 
 
 
 def test_a_face_seen_once_stays_the_detectors(shots: list[Shot], model: MorphableModel) -> None:
-    (found,) = anchored([shots[1].view(1.5)], model)
+    (found,) = pin_to_anchor([shots[1].view(1.5)], model)
     assert found is not None
     assert not found.pinned
     np.testing.assert_array_equal(found.points_image, shots[1].view(1.5).landmarks.points_image)

@@ -10,7 +10,7 @@ import pytest
 from faceanime.core.errors import NoFaceError
 from faceanime.face.config import FitConfig, SmoothConfig
 from faceanime.face.fit import fit_coefficients
-from faceanime.face.sequence import CHUNK_FRAMES, DYNAMICS_SIZE_PX, fit_sequence
+from faceanime.face.sequence import DYNAMICS_SIZE_PX, FIT_CHUNK_FRAMES, fit_sequence
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
@@ -46,7 +46,7 @@ def dynamics_of(
 
 
 def test_chunks_give_what_one_batch_gives(model: MorphableModel) -> None:
-    seen = as_landmarks(film(model, CHUNK_FRAMES + 40))
+    seen = as_landmarks(film(model, FIT_CHUNK_FRAMES + 40))
     dynamics = dynamics_of(seen, model)
     points = np.stack([face.points_image for face in seen if face is not None])
     batch = fit_coefficients(points, model, QUICK, dynamics.identity)
@@ -82,9 +82,9 @@ def test_short_gaps_are_bridged(model: MorphableModel) -> None:
 
 
 def test_a_face_may_come_after_the_first_chunk(model: MorphableModel) -> None:
-    dynamics = dynamics_of([None] * (CHUNK_FRAMES + 3) + as_landmarks(film(model, 20)), model)
-    assert len(dynamics) == CHUNK_FRAMES + 23
-    assert np.flatnonzero(dynamics.valid)[0] == CHUNK_FRAMES + 3
+    dynamics = dynamics_of([None] * (FIT_CHUNK_FRAMES + 3) + as_landmarks(film(model, 20)), model)
+    assert len(dynamics) == FIT_CHUNK_FRAMES + 23
+    assert np.flatnonzero(dynamics.valid)[0] == FIT_CHUNK_FRAMES + 3
 
 
 def test_a_single_frame_is_a_sequence(model: MorphableModel) -> None:
@@ -104,11 +104,11 @@ def test_landmarks_are_let_go_chunk_by_chunk(model: MorphableModel) -> None:
 
     def stream() -> Iterator[Landmarks]:
         nonlocal most
-        for t in range(3 * CHUNK_FRAMES):
+        for t in range(3 * FIT_CHUNK_FRAMES):
             face = Landmarks(points[t % len(points)].astype(np.float32), 1.0)
             alive.add(face)
             most = max(most, len(alive))
             yield face
 
     fit_sequence(stream(), Fraction(25), SIDE_PX, model, FitConfig(iterations=1), RAW, "a.mp4")
-    assert most <= 2 * CHUNK_FRAMES + 1
+    assert most <= 2 * FIT_CHUNK_FRAMES + 1

@@ -29,7 +29,7 @@ from faceanime.face.identity import DlibIdentity
 from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import warp_image
 from faceanime.morphable.axes import measure_expressions
-from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from faceanime.structures.landmarks import Landmarks
@@ -157,7 +157,7 @@ def test_the_person_stays_the_same(protocol: Protocol, drawn: Pictures) -> None:
 def stiff_eyes(protocol: Protocol, animator: Animator) -> Pictures:
     """Lids that do not close, eyes that do not move."""
     own = protocol.portrait.face.coefficients.expression
-    eyes = np.isin(protocol.model.part, EYES)
+    eyes = np.isin(protocol.model.part, EYES_AND_BROWS)
     return {
         name: list(
             animator.render(protocol.portrait, replace(d, expression=np.where(eyes, own, d.expression)))

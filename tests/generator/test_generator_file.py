@@ -8,7 +8,12 @@ import torch
 
 from faceanime.core.errors import MorphableModelError, WeightsError
 from faceanime.core.weights import load_weights, save_weights
-from faceanime.generator.generator_file import KIND, VERSION, load_generator, save_generator
+from faceanime.generator.generator_file import (
+    GENERATOR_KIND,
+    GENERATOR_VERSION,
+    load_generator,
+    save_generator,
+)
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
 
@@ -32,9 +37,9 @@ def path(tmp_path: Path, generator: Pgfg, model: MorphableModel) -> Path:
     return path
 
 
-def rewrite(path: Path, version: int = VERSION, **changes: str) -> None:
-    tensors, header = load_weights(path, KIND, VERSION)
-    save_weights(path, tensors, KIND, {**header, **changes}, version)
+def rewrite(path: Path, version: int = GENERATOR_VERSION, **changes: str) -> None:
+    tensors, header = load_weights(path, GENERATOR_KIND, GENERATOR_VERSION)
+    save_weights(path, tensors, GENERATOR_KIND, {**header, **changes}, version)
 
 
 def test_weights_come_back_to_half_precision(path: Path, generator: Pgfg, model: MorphableModel) -> None:

@@ -60,7 +60,7 @@ def test_a_window_stands_on_its_part_of_the_face(maker: WindowMaker, model: Morp
     windows = maker.windows(points_of(face, model), face.pose)
     for name, landmark in (("mouth", 13), ("right_eye", 468), ("left_eye", 473), ("face", 4)):
         window = windows[name]
-        place = window.placed(points_of(face, model))[landmark, :2] / window.size_px
+        place = window.to_window_px(points_of(face, model))[landmark, :2] / window.size_px
         assert np.abs(place - 0.5).max() < 0.12, name
 
 
@@ -70,7 +70,9 @@ def test_it_moves_turns_and_grows_with_the_head(maker: WindowMaker, model: Morph
     for pose in (pose_of(), pose_of(roll_deg=35, scale=210, at=(300, 90))):
         face = face_of(model, pose, expression=expression)
         points = points_of(face, model)
-        seen.append({name: window.placed(points) for name, window in maker.windows(points, pose).items()})
+        seen.append(
+            {name: window.to_window_px(points) for name, window in maker.windows(points, pose).items()}
+        )
     for name in WINDOWS:
         np.testing.assert_allclose(seen[1][name][:, :2], seen[0][name][:, :2], atol=1e-3, err_msg=name)
 
@@ -155,8 +157,8 @@ def test_own_teeth_stay(maker: WindowMaker, model: MorphableModel) -> None:
 def test_places_are_where_a_window_looks(maker: WindowMaker, model: MorphableModel) -> None:
     face = face_of(model, pose_of(0, 0, 20))
     window = maker.windows(points_of(face, model), face.pose)["mouth"]
-    flat = np.concatenate([window.places, np.zeros((128, 128, 1))], axis=-1).reshape(-1, 3)
-    back = window.placed(flat)[:, :2].reshape(128, 128, 2)
+    flat = np.concatenate([window.pixel_positions, np.zeros((128, 128, 1))], axis=-1).reshape(-1, 3)
+    back = window.to_window_px(flat)[:, :2].reshape(128, 128, 2)
     np.testing.assert_allclose(back, np.stack(np.meshgrid(*2 * [np.arange(128) + 0.5]), axis=-1), atol=1e-9)
 
 
@@ -320,7 +322,7 @@ def test_a_window_sees_the_same_in_a_part_of_the_picture(maker: WindowMaker, mod
     for name, window in maker.windows(points_of(face, model), face.pose).items():
         part = np.ascontiguousarray(picture[box.slices])
         if name != "face":  # which reaches beyond the part
-            np.testing.assert_array_equal(window.within(box).cut(part), window.cut(picture))
+            np.testing.assert_array_equal(window.relative_to(box).cut(part), window.cut(picture))
 
 
 def test_windows_may_reach_beyond_the_picture() -> None:

@@ -9,7 +9,7 @@ from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATIO
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
 from faceanime.morphable.model import MorphableModel
-from faceanime.train.morphable.learn import part_masks, strip_between
+from faceanime.train.morphable.learn import landmark_weights, strip_between
 
 RIGHT, LEFT = MEDIAPIPE.eyes
 HOLES = (
@@ -165,7 +165,7 @@ def test_the_nose_goes_down_to_its_tip(model: MorphableModel) -> None:
 
 
 def test_the_part_masks_share_each_point(model: MorphableModel) -> None:
-    masks = part_masks(model.mean.astype(np.float64), MEDIAPIPE)
+    masks = landmark_weights(model.mean.astype(np.float64), MEDIAPIPE)
     np.testing.assert_allclose(sum(masks.values()), 1.0)
     assert min(mask.min() for mask in masks.values()) >= 0.0
     assert masks["mouth"][MEDIAPIPE.inner_lips_upper].min() > 0.99

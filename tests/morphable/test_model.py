@@ -13,7 +13,7 @@ from faceanime.core.weights import bundled, load_weights, read_header, save_weig
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import (
     BUNDLED,
-    KIND,
+    MORPHABLE_KIND,
     MorphableModel,
     Region,
     fingerprint,
@@ -53,16 +53,18 @@ def test_a_damaged_bundled_file_is_named(
 ) -> None:
     path = tmp_path / "installed.safetensors"
     monkeypatch.setattr("faceanime.morphable.model.bundled", lambda name: path)
-    save_weights(path, {"mean": model.mean}, kind=KIND, header={"axis_names": []})
+    save_weights(path, {"mean": model.mean}, kind=MORPHABLE_KIND, header={"axis_names": []})
     with pytest.raises(MorphableModelError, match=f"^{path} lacks identity_basis"):
         load_model()
     tensors, header = _saved(model, path)
     for name in ("triangles", "landmark_vertex"):
-        save_weights(path, tensors | {name: tensors[name] + 99}, kind=KIND, header=header, version=2)
+        save_weights(
+            path, tensors | {name: tensors[name] + 99}, kind=MORPHABLE_KIND, header=header, version=2
+        )
         with pytest.raises(MorphableModelError, match=f"^{path} is damaged: .* expected 0 to "):
             load_model()
     halved = {"landmark_weight": 0.5 * tensors["landmark_weight"]}
-    save_weights(path, tensors | halved, kind=KIND, header=header, version=2)
+    save_weights(path, tensors | halved, kind=MORPHABLE_KIND, header=header, version=2)
     with pytest.raises(MorphableModelError, match=r"add up to 0\.5, expected 1"):
         load_model()
 
@@ -82,7 +84,7 @@ def test_a_file_of_layout_1_gives_the_face_without_its_rings(model: MorphableMod
     strip = np.stack([oval, np.roll(oval, 1), ring], axis=1).astype(np.int32)
     tensors["triangles"] = np.concatenate([tensors["triangles"], strip])
     tensors["region"] = np.concatenate([tensors["region"], np.full(len(strip), 4, np.int32)])
-    save_weights(tmp_path / "old.safetensors", tensors, kind=KIND, header=header, version=1)
+    save_weights(tmp_path / "old.safetensors", tensors, kind=MORPHABLE_KIND, header=header, version=1)
     read = load_model(tmp_path / "old.safetensors")
     for name in ("mean", "identity_basis", "expression_basis", "triangles", "region", "mirror", "axes"):
         np.testing.assert_array_equal(getattr(read, name), getattr(model, name))
@@ -98,7 +100,7 @@ def test_a_model_of_other_landmarks_is_refused(tmp_path: Path, model: MorphableM
 
 def _saved(model: MorphableModel, path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     save_model(model, path)
-    return load_weights(path, KIND, newest=2)
+    return load_weights(path, MORPHABLE_KIND, newest=2)
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     save_weights(path, {"mean": np.zeros((3, 3))}, kind="motion", header={})
     with pytest.raises(WeightsError, match="expected morphable"):
         load_model(path)
-    save_weights(path, {"mean": np.zeros((3, 3))}, kind=KIND, header={"axis_names": []})
+    save_weights(path, {"mean": np.zeros((3, 3))}, kind=MORPHABLE_KIND, header={"axis_names": []})
     with pytest.raises(MorphableModelError, match="lacks identity_basis"):
         load_model(path)
 

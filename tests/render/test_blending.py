@@ -72,7 +72,7 @@ def test_the_renderer_softens_where_the_face_occludes_itself(model: MorphableMod
     target = FaceCoefficients(source.identity, source.expression, pose)
     layers = PortraitLayers(picture, face, None, model, GeometricConfig())
     field = WarpSheet(face, model, WIDTH, HEIGHT, None, GeometricConfig().warp).field(target)
-    hard = sample(np.ascontiguousarray(picture[field.region.slices]), field.flow, "cubic")
+    hard = sample(np.ascontiguousarray(picture[field.box.slices]), field.flow, "cubic")
     fold_px = FOLD * float(source.pose.scale)
     places = np.abs(np.diff(field.flow, axis=1) - np.float32([1.0, 0.0])).sum(axis=-1)
     steps = np.abs(np.diff(hard[..., 0].astype(int), axis=1))

@@ -56,7 +56,7 @@ class Stage:
 
     def warped(self, target: FaceCoefficients) -> tuple[np.ndarray, WarpField]:
         field = self.sheet.field(target)
-        region = np.ascontiguousarray(self.picture[field.region.slices])
+        region = np.ascontiguousarray(self.picture[field.box.slices])
         return sample(region, field.flow, "cubic"), field
 
     def painted(self, target: FaceCoefficients) -> tuple[np.ndarray, WarpField]:
@@ -71,7 +71,7 @@ def stage(model: MorphableModel) -> Stage:
 
 
 def box_of(field: WarpField, eye: int, margin: int) -> tuple[slice, slice]:
-    outline = eye_outline(field.landmarks, eye) - [field.region.left, field.region.top]
+    outline = eye_outline(field.landmarks, eye) - [field.box.left, field.box.top]
     low, high = (
         np.floor(outline.min(axis=0)).astype(int) - margin,
         np.ceil(outline.max(axis=0)).astype(int) + margin,
@@ -95,7 +95,7 @@ def dark_centroid(canvas: np.ndarray, field: WarpField, eye: int) -> np.ndarray:
 
 def test_at_rest_nothing_is_painted(stage: Stage) -> None:
     canvas, field = stage.painted(stage.source)
-    np.testing.assert_array_equal(canvas, stage.picture[field.region.slices])
+    np.testing.assert_array_equal(canvas, stage.picture[field.box.slices])
 
 
 @pytest.mark.parametrize("eye", EYES)
@@ -120,7 +120,7 @@ def test_so_it_does_in_a_head_that_is_nearer_or_turned(
     turn = rotation_from_angles(np.radians(turn_deg), 0.0, 0.0)
     pose = HeadPose(turn @ rest.rotation, np.asarray(rest.scale * scale), rest.translation_px)
     canvas, field = stage.painted(stage.target(pose, gaze_left=0.7))
-    iris = field.landmarks[stage.model.schema.eyes[eye].iris[0], :2] - [field.region.left, field.region.top]
+    iris = field.landmarks[stage.model.schema.eyes[eye].iris[0], :2] - [field.box.left, field.box.top]
     assert dark_centroid(canvas, field, eye)[0] == pytest.approx(iris[0], abs=1.0 * scale)
 
 
@@ -129,7 +129,7 @@ def test_so_it_does_in_a_head_that_is_nearer_or_turned(
 def test_the_white_comes_to_light_where_the_iris_was(stage: Stage, eye: int, strength: float) -> None:
     """Nothing of the portrait's iris may stay behind when it looks away."""
     canvas, field = stage.painted(stage.target(gaze_left=strength))
-    group, corner = stage.model.schema.eyes[eye], np.array([field.region.left, field.region.top])
+    group, corner = stage.model.schema.eyes[eye], np.array([field.box.left, field.box.top])
     was, now = (
         points[group.iris[0], :2] - corner for points in (stage.sheet.source_landmarks, field.landmarks)
     )
@@ -149,7 +149,7 @@ def test_the_lids_shade_goes_on_where_they_open_further(model: MorphableModel) -
     """Bright at once, a line would run where the lid was."""
     stage = Stage(model, size=3, shade=0.85)
     canvas, field = stage.painted(stage.target(wide_left=1.0, wide_right=1.0))
-    corner, points = np.array([field.region.left, field.region.top]), stage.sheet.source_landmarks
+    corner, points = np.array([field.box.left, field.box.top]), stage.sheet.source_landmarks
     for eye in model.schema.eyes:
         iris, outer = points[eye.iris[0]], points[eye.outer_corner]
         column = int((iris + 0.65 * (outer - iris))[0] - corner[0])

@@ -37,10 +37,10 @@ def painted(
     sheet, source = sheet_of(picture, model), drawn_face(model)
     blink = axes_of(model, blink_left=amount, blink_right=amount)
     field = sheet.field(FaceCoefficients(source.identity, blink, source.pose))
-    before = sample(np.ascontiguousarray(picture[field.region.slices]), field.flow, "cubic")
+    before = sample(np.ascontiguousarray(picture[field.box.slices]), field.flow, "cubic")
     after = before.copy()
     LidLayer(picture, sheet.source_landmarks, model.schema).paint(after, field)
-    return before, after, field.landmarks[:, :2] - [field.region.left, field.region.top]
+    return before, after, field.landmarks[:, :2] - [field.box.left, field.box.top]
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.1, -0.3])
@@ -85,6 +85,6 @@ def test_an_eye_beyond_the_picture_is_skipped(picture: np.ndarray, model: Morpha
             drawn_face(model).pose,
         )
     )
-    canvas = np.zeros((field.region.height, field.region.width, 3), np.uint8)
+    canvas = np.zeros((field.box.height, field.box.width, 3), np.uint8)
     layer.paint(canvas, field)
     assert canvas.any()

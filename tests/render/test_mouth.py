@@ -61,13 +61,13 @@ class Portrait:
     def paint(self, target, value=GREY):
         """A grey canvas with the target's mouth, and the pixels that the mesh says are inside it."""
         field = self.sheet.field(target)
-        canvas = np.full((*field.part.shape, 3), value, np.uint8)
+        canvas = np.full((*field.region.shape, 3), value, np.uint8)
         self.layer.paint(canvas, field, target)
-        return canvas, field.part == Region.MOUTH
+        return canvas, field.region == Region.MOUTH
 
     def render(self, target):
         field = self.sheet.field(target)
-        canvas = sample(np.ascontiguousarray(self.picture[field.region.slices]), field.flow)
+        canvas = sample(np.ascontiguousarray(self.picture[field.box.slices]), field.flow)
         self.layer.paint(canvas, field, target)
         return canvas
 
@@ -250,7 +250,7 @@ def test_where_own_teeth_are_seen_is_known(smiling, closed):
     """Bright pixels there are the source's teeth; the source with a closed mouth has none."""
     target = face(axis("jaw_open", 0.6), yaw=np.radians(8.0))
     canvas, inside = smiling.paint(target)
-    region = smiling.sheet.field(target).region
+    region = smiling.sheet.field(target).box
     places = identity_flow(*inside.shape) + np.float32([region.left, region.top])
     own = smiling.layer.own_teeth.opacity(target, places)
     assert 0.0 <= own.min() < own.max() <= 1.0
@@ -360,7 +360,7 @@ def test_the_astronauts_teeth_stay_when_the_jaw_drops(astronaut):
     picture, source, sheet, layer = astronaut
     target = FaceCoefficients(source.identity, source.expression + axis("jaw_open", 0.8), source.pose)
     field = sheet.field(target)
-    canvas = np.zeros((*field.part.shape, 3), np.uint8)
+    canvas = np.zeros((*field.region.shape, 3), np.uint8)
     layer.paint(canvas, field, target)
     middle = sheet.source_landmarks[[13, 14]].mean(axis=0).astype(int)
     box = np.s_[middle[1] - 1 : middle[1] + 2, middle[0] - 6 : middle[0] + 6]

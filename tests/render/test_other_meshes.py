@@ -12,7 +12,7 @@ from faceanime.dynamics.gaze import hold_gaze
 from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
-from faceanime.face.anchor import FaceView, anchored
+from faceanime.face.anchor import FaceView, pin_to_anchor
 from faceanime.face.config import FitConfig
 from faceanime.face.fit import fit_face
 from faceanime.generator.conditions import WindowMaker
@@ -147,7 +147,7 @@ def test_landmarks_are_pinned_alike(
     rng = np.random.default_rng(5)
     seen = [Landmarks((points + rng.normal(0.0, 1.0, (1, 3))).astype(np.float32), 1.0) for _ in range(3)]
     views = [FaceView.of(picture, landmarks, model.schema) for landmarks in seen]
-    here, there = (list(anchored(views, m)) for m in (model, other))
+    here, there = (list(pin_to_anchor(views, m)) for m in (model, other))
     for a, b in zip(here, there, strict=True):
         assert a is not None
         assert b is not None

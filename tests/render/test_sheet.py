@@ -51,7 +51,7 @@ def turned(
 
 def moved_px(field: WarpField) -> np.ndarray:
     """Distance between each pixel and the place that it reads."""
-    still = identity_flow(field.region.height, field.region.width)
+    still = identity_flow(field.box.height, field.box.width)
     return np.asarray(np.linalg.norm(field.flow - still, axis=-1))
 
 
@@ -101,8 +101,8 @@ def test_the_face_lands_where_it_is_projected(
     target = turned(source, *turn, expression=axes_of(model, jaw_open=0.3, smile=0.5))
     field = sheet.field(target)
     shape = model.vertices(target.identity, target.expression).astype(np.float64)
-    there = inside(project(shape, target.pose), field.region).astype(np.float32)
-    back = inside(sheet.source_points, field.region)
+    there = inside(project(shape, target.pose), field.box).astype(np.float32)
+    back = inside(sheet.source_points, field.box)
     seen = [9, 8, 168, 6, 197, 195, 5, 4, 50, 280, 205, 425, 199, 105, 334, 151]  # never hidden
     maps = there[seen][None] - np.float32(0.5)  # OpenCV counts centres at integers
     read = cv2.remap(field.flow, maps, None, cv2.INTER_LINEAR)[0]  # type: ignore[call-overload]
@@ -131,7 +131,7 @@ def test_there_are_no_holes(
 def test_holes_of_the_face_are_named(
     sheet: WarpSheet, source: FaceCoefficients, model: MorphableModel
 ) -> None:
-    part = sheet.field(turned(source, expression=axes_of(model, jaw_open=0.8))).part
+    part = sheet.field(turned(source, expression=axes_of(model, jaw_open=0.8))).region
     assert {Region.SKIN, Region.RIGHT_EYE, Region.LEFT_EYE, Region.MOUTH, RING} == set(
         np.unique(part).tolist()
     )
@@ -147,11 +147,9 @@ def test_hair_moves_with_the_head_where_the_person_ends(
     matte = (away < 1.45).astype(np.float32)
     sheet = WarpSheet(fitted(source, model), model, WIDTH, HEIGHT, matte, WarpConfig())
     field = sheet.field(turned(source, at=(AT[0] + 6.0, AT[1] - 4.0)))
-    flow = field.flow - identity_flow(field.region.height, field.region.width)
+    flow = field.flow - identity_flow(field.box.height, field.box.width)
     ring = (away > 1.15) & (away < 1.3) & (y < centre[1])
-    np.testing.assert_allclose(
-        flow[ring[field.region.slices]], np.tile([-6.0, 4.0], (ring.sum(), 1)), atol=0.05
-    )
+    np.testing.assert_allclose(flow[ring[field.box.slices]], np.tile([-6.0, 4.0], (ring.sum(), 1)), atol=0.05)
 
 
 def shaken(source: FaceCoefficients, frames: int, noise_deg: float = 0.0) -> HeadPose:
@@ -354,7 +352,7 @@ def test_a_head_that_the_pictures_edge_crops_moves_whole(model: MorphableModel, 
         pose.rotation, pose.scale, pose.translation_px + ([0, 5.0] if edge == "top" else [5.0, 0])
     )
     field = sheet.field(FaceCoefficients(cropped.identity, cropped.expression, away))
-    flow = field.flow - identity_flow(field.region.height, field.region.width)
-    column, row = round(at[0]) - field.region.left, round(at[1]) - field.region.top
+    flow = field.flow - identity_flow(field.box.height, field.box.width)
+    column, row = round(at[0]) - field.box.left, round(at[1]) - field.box.top
     at_edge = flow[8, column, 1] if edge == "top" else flow[row, 8, 0]
     assert at_edge == pytest.approx(-5.0, abs=0.3)

@@ -23,7 +23,7 @@ from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.config import RendererConfig
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.albums import albums_with_drivers, read_albums
-from faceanime.train.generator.pair_files import SUFFIX
+from faceanime.train.generator.pair_files import PAIRS_SUFFIX
 from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
 from faceanime.train.generator.rendered_pairs import render_pairs, shut_mouths
 from faceanime.train.generator.training import GeneratorRun, train_generator_on
@@ -65,7 +65,7 @@ def test_pictures_of_a_person_teach_each_other(
 ) -> None:
     albums = albums_with_drivers(portraits, data, "train", animator)
     paths = render_pairs(albums, tmp_path, animator, replace(SMALL.pairs, shut=False), SilentProgress())
-    names = [path.name.removesuffix(SUFFIX) for path in paths]
+    names = [path.name.removesuffix(PAIRS_SUFFIX) for path in paths]
     assert names == ["portraits-once", "portraits-twice_seen"]  # the cat shows no face
     with RenderedPairs.open(paths, model, PairOptions(SMALL.network.windows)) as pairs:
         rng = np.random.default_rng(0)

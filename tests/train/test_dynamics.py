@@ -19,7 +19,11 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.train.dynamics.calibration import calibrate
 from faceanime.train.dynamics.config import DynamicsConfig
 from faceanime.train.dynamics.excerpts import Clips
-from faceanime.train.dynamics.flow_predictor_trainer import FlowPredictorTrainer, continued, untrained_flow
+from faceanime.train.dynamics.flow_predictor_trainer import (
+    FlowPredictorTrainer,
+    continue_past_end,
+    untrained_flow,
+)
 from faceanime.train.dynamics.training import TRAINERS, train_dynamics
 from faceanime.train.loop import Run
 from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
@@ -72,7 +76,7 @@ def test_beyond_a_clips_end_motion_goes_on(motions: list[Dynamics], model: Morph
     assert 0 < there.all(axis=1).sum() < 32  # of 60 frames at half speed 96 can be had, else not
     normal = predictor.normaliser.normal(torch.tensor(excerpts.states))
     torch.manual_seed(0)
-    moving = continued(predictor.prior, normal, there).numpy()
+    moving = continue_past_end(predictor.prior, normal, there).numpy()
     np.testing.assert_array_equal(moving[there], normal.numpy()[there])
     steps = np.abs(np.diff(moving, axis=1)).mean(axis=2)
     inside, beyond = there[:, 1:] & there[:, :-1], ~there[:, 1:]

@@ -9,7 +9,7 @@ import pytest
 from faceanime.core.errors import ConfigError, MorphableModelError
 from faceanime.dynamics.blinks import SIDES, add_blinks, lids_apart
 from faceanime.dynamics.editing import mirror, motion_from_keyframes
-from faceanime.morphable.model import EYES, MorphableModel, Part
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 from faceanime.train.dynamics.excerpts import Clips, Excerpts, blink_rate
 from waves import waving
@@ -61,7 +61,7 @@ def test_blinks_are_found_and_taken_out(still: Dynamics, blinking: Dynamics, mod
     assert blinks >= 5
     assert clips.blinks == [(blinks, pytest.approx(1 / 3))]
     excerpts = clips.draw(np.random.default_rng(0), 8, 100, mirrored=False)
-    eyes = np.flatnonzero(np.isin(model.part, EYES))
+    eyes = np.flatnonzero(np.isin(model.part, EYES_AND_BROWS))
     usual = still.expression[0, eyes]
     moved = np.abs(excerpts.states[..., eyes] - usual).max(axis=2)
     left = np.abs(excerpts.unblinking[..., eyes] - usual).max(axis=2)

@@ -27,9 +27,9 @@ from faceanime.train.generator.augment import PLAIN, Appearance, AugmentConfig
 from faceanime.train.generator.face_batches import face_sample
 from faceanime.train.generator.face_clips import clips_with_drivers
 from faceanime.train.generator.frame_choice import choose_sources, choose_targets
-from faceanime.train.generator.pair_files import KIND
+from faceanime.train.generator.pair_files import PAIRS_KIND
 from faceanime.train.generator.pairs import PairIndex
-from faceanime.train.generator.registration import registered
+from faceanime.train.generator.registration import register
 from faceanime.train.generator.rendered_pairs import render_pairs
 from faceanime.train.generator.window_samples import draw_batches, open_windows
 
@@ -61,9 +61,12 @@ def test_pictures_of_another_drawing_are_refused(
 ) -> None:
     """Versions of the drawing up to 7 were written as whole numbers."""
     (path, *_) = sorted((rendered / "val").iterdir())
-    tensors, header = load_weights(path, KIND)
+    tensors, header = load_weights(path, PAIRS_KIND)
     save_weights(
-        tmp_path / path.name, tensors, KIND, header | {"settings": header["settings"] | {"drawn": number}}
+        tmp_path / path.name,
+        tensors,
+        PAIRS_KIND,
+        header | {"settings": header["settings"] | {"drawn": number}},
     )
 
     def again() -> list[Path]:
@@ -174,7 +177,7 @@ def test_a_window_can_be_held_closer_and_off_its_place(rendered: Path, model: Mo
         plain, near = (dict(open_windows(pairs, pair, ("mouth",), a))["mouth"] for a in (PLAIN, look))
         points = pairs.target_points(pair)
     side = plain.window.size_px
-    before, after = (sample.window.placed(points)[:, :2] / side for sample in (plain, near))
+    before, after = (sample.window.to_window_px(points)[:, :2] / side for sample in (plain, near))
     np.testing.assert_allclose(after, (before - 0.5) @ linear.T + 0.5 + (0.1, -0.05), atol=1e-6)
     shares = [float((sample.maps[..., SKIN] > 0).mean()) for sample in (plain, near)]
     assert shares[0] != shares[1]
@@ -236,7 +239,7 @@ def test_the_recogniser_is_shown_the_targets_face(rendered: Path, model: Morphab
         for mirrored in (False, True):
             sample = face_sample(pairs, PairIndex(0, 0, 1), config, replace(PLAIN, mirrored=mirrored))
             window = face_window(frames.source_points, frames.source_pose, 64, model)
-            nose, chin = window.placed(frames.target_points)[[2, 152], :2]
+            nose, chin = window.to_window_px(frames.target_points)[[2, 152], :2]
             if mirrored:
                 nose, chin = (np.array([64.0 - point[0], point[1]]) for point in (nose, chin))
             there = apply_affine(sample.to_aligned.astype(np.float64), np.stack([nose, chin]))
@@ -271,7 +274,7 @@ def test_heat_maps_peak_at_their_landmarks(rendered: Path, model: MorphableModel
         face_window(frames.source_points, frames.source_pose, 64, model),
         heat_landmarks(model.schema),
     )
-    places = window.placed(frames.source_points)[drawn, :2]
+    places = window.to_window_px(frames.source_points)[drawn, :2]
     peaks = sample.source_prior.reshape(-1, len(drawn)).argmax(axis=0)
     found = np.stack(np.unravel_index(peaks, (64, 64))[::-1], axis=1)
     assert np.abs(found + 0.5 - places).max() <= 0.5 + 1e-6
@@ -311,7 +314,7 @@ def test_a_truth_that_is_a_little_off_is_laid_on_what_was_drawn() -> None:
     canvas[mouth, mouth] = 20
     truth[41:57, 42:58] = (200, 30, 30)
     maps[mouth, mouth, INSIDE], maps[mouth, mouth, SKIN] = 1.0, 0.0
-    found = registered(truth, canvas, maps).astype(float)
+    found = register(truth, canvas, maps).astype(float)
     skin = np.zeros((side, side), bool)
     skin[8:-8, 8:-8] = True
     skin[36:60, 36:60] = False
@@ -319,4 +322,4 @@ def test_a_truth_that_is_a_little_off_is_laid_on_what_was_drawn() -> None:
     assert after < 0.35 * before
     middle = found[44:52, 44:52].reshape(-1, 3).mean(axis=0)
     np.testing.assert_allclose(middle, (200, 30, 30), atol=3)
-    np.testing.assert_allclose(registered(canvas, canvas, maps), canvas, atol=2)
+    np.testing.assert_allclose(register(canvas, canvas, maps), canvas, atol=2)

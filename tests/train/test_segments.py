@@ -18,7 +18,7 @@ from faceanime.geometry.camera import project
 from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.landmarks import Landmarks
-from faceanime.train.data.quality import Quality, measure_segment, reason_to_drop
+from faceanime.train.data.quality import ClipQuality, measure_segment, reason_to_drop
 from faceanime.train.data.segments import (
     FrameFaces,
     PrepareConfig,
@@ -32,7 +32,7 @@ from faceanime.train.data.segments import (
 WIDTH, HEIGHT, FACE_PX = 640, 360, 100.0
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 CONFIG = PrepareConfig(min_s=0.4, max_s=2.0)
-GOOD = Quality(5.0, 150.0, 1.0, 200.0, 0.0, 0.0, 0, 10.0, 0.3, 0.4)
+GOOD = ClipQuality(5.0, 150.0, 1.0, 200.0, 0.0, 0.0, 0, 10.0, 0.3, 0.4)
 
 
 def face(x: float = 200.0, y: float = 100.0, side: float = FACE_PX) -> Landmarks:
@@ -131,7 +131,7 @@ def test_a_clip_that_is_cropped_already_is_left_as_it_is() -> None:
 )
 def test_each_flaw_has_its_reason(flaw: dict[str, float], reason: str) -> None:
     assert reason_to_drop(replace(GOOD, **flaw), CONFIG) == reason  # type: ignore[arg-type]
-    assert set(flaw) <= {each.name for each in fields(Quality)}
+    assert set(flaw) <= {each.name for each in fields(ClipQuality)}
 
 
 def test_a_good_segment_has_no_reason_and_a_bad_one_only_its_first() -> None:

@@ -15,7 +15,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.core.progress import SilentProgress
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.families import FAMILIES
-from faceanime.generator.pgfg import PAPER
+from faceanime.generator.pgfg import PAPER_FULL
 from faceanime.morphable.model import MorphableModel
 from faceanime.train.generator.flow_training import FlowTraining
 from faceanime.train.generator.pgfg_trainer import PgfgTraining
@@ -47,7 +47,7 @@ def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: Morp
 
 def test_the_papers_own_size_makes_a_step(rendered: Path, model: MorphableModel) -> None:
     """Critic with its penalty, generator, identity; 115 M parameters."""
-    config = PgfgTraining(network=PAPER, batch=1, warm_up=0)
+    config = PgfgTraining(network=PAPER_FULL, batch=1, warm_up=0)
     with pairs_of(rendered, "train", model) as pairs:
         trainer = new_trainer(config)
         before = {name: value.clone() for name, value in trainer.network.state_dict().items()}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from faceanime.system_check import FINE, Report
+from faceanime.system_check import FINE, SystemReport
 
 
-def print_table(report: Report) -> None:
+def print_table(report: SystemReport) -> None:
     """Print the report on stdout."""
     Console().print(_table(report))
 
 
-def _table(report: Report) -> Table:
+def _table(report: SystemReport) -> Table:
     table = Table(title=f"faceanime {report.version}", show_header=False)
     memory = "" if report.memory_gib is None else f", {report.memory_gib} GiB of memory"
     table.add_row("machine", f"{report.platform}, {report.cpu_count} cores{memory}")

@@ -12,7 +12,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.core.files import check_input
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_path import (
-    SUFFIX,
+    MOTION_SUFFIX,
     bundled_motions,
     check_motion_path,
     is_motion_file,
@@ -54,8 +54,8 @@ def _motion(name: Path) -> Path:
     path = motion_path(name)
     if not is_motion_file(path):
         raise ConfigError(
-            f"{path} is not a motion: expected a name that ends in {SUFFIX} or one of {', '.join(bundled_motions())}; "
-            "faceanime reconstruct makes a motion file of a video"
+            f"{path} is not a motion: expected a name that ends in {MOTION_SUFFIX} or one of "
+            f"{', '.join(bundled_motions())}; faceanime reconstruct makes a motion file of a video"
         )
     check_input(path)
     return path

@@ -39,7 +39,7 @@ class TrainDynamics:
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.morphable.model import load_model
-        from faceanime.train.dynamics.config import PAPER, DynamicsConfig
+        from faceanime.train.dynamics.config import PAPER_DYNAMICS, DynamicsConfig
         from faceanime.train.dynamics.training import train_dynamics_on
         from faceanime.train.loop import CONFIG_FILE, Run
 
@@ -49,7 +49,7 @@ class TrainDynamics:
         elif self.preset is None and self.resume and earlier.exists():
             config = load_config(DynamicsConfig, earlier)
         else:
-            config = PAPER if self.preset == "paper" else DynamicsConfig()
+            config = PAPER_DYNAMICS if self.preset == "paper" else DynamicsConfig()
         with TerminalProgress() as progress:
             path = train_dynamics_on(self.data, config, load_model(), Run(self.out, self.resume), progress)
         print(path)

@@ -33,10 +33,10 @@ class TrainMorphable:
         from faceanime.face.detect import MediapipeDetector
         from faceanime.face.track import LandmarkTracker
         from faceanime.morphable.model import load_model
-        from faceanime.train.morphable.training import RESULT_FILE, LandmarkReader, train_morphable
+        from faceanime.train.morphable.training import MORPHABLE_FILE, LandmarkReader, train_morphable
 
         detector = MediapipeDetector()
         reader = LandmarkReader(detector, LandmarkTracker(TrackConfig(), detector, load_model()))
         with TerminalProgress() as progress:
             model = train_morphable(self.data, self.out, self.config, reader, progress)
-        print(f"{self.out / RESULT_FILE} (model {model.id})")
+        print(f"{self.out / MORPHABLE_FILE} (model {model.id})")

@@ -10,8 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _POLL_S = 0.1
 """Interval in s at which a thread waiting at a full queue checks whether its reader is gone; chosen by eye."""
@@ -24,15 +24,15 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
+def prefetch(items: Iterable[_Item], depth: int = 8) -> Iterator[_Item]:
     """Yield `items`, computed up to `depth` ahead in a thread of their own. Their errors are raised here.
 
     Closing the generator early stops the thread at its next item.
     """
-    ready: queue.Queue[Item | _End] = queue.Queue(depth)
+    ready: queue.Queue[_Item | _End] = queue.Queue(depth)
     stopped = threading.Event()
 
-    def put(entry: Item | _End) -> None:
+    def put(entry: _Item | _End) -> None:
         while not stopped.is_set():
             with suppress(queue.Full):
                 ready.put(entry, timeout=_POLL_S)
@@ -54,7 +54,7 @@ def prefetch(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    entry: Item | _End | None = None
+    entry: _Item | _End | None = None
     try:
         while not isinstance(entry := ready.get(), _End):
             yield entry
@@ -69,10 +69,10 @@ def prefetch(items: Iterable[Item], depth: int = 8) -> Iterator[Item]:
 
 
 def map_ordered(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2
-) -> Iterator[Result]:
+    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int = 2
+) -> Iterator[_Result]:
     """Yield `function(item)` for each item, in order, computed by `workers` threads at once."""
-    pending: deque[Future[Result]] = deque()
+    pending: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:

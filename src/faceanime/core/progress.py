@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from faceanime.core.errors import Cancelled
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 _LEAST_FRACTION = 1e-9
 """Keeps the estimate of the time left finite when no step is done."""
@@ -91,7 +91,7 @@ class CallbackProgress(SilentProgress):
         self._report(self._name, fraction, elapsed_s * (1.0 - fraction) / max(fraction, _LEAST_FRACTION))
 
 
-def watched(items: Iterable[Item], progress: Progress) -> Iterator[Item]:
+def watched(items: Iterable[_Item], progress: Progress) -> Iterator[_Item]:
     """Yield `items`, advancing `progress` after each; raise `Cancelled` once the user has stopped the work."""
     for item in items:
         if progress.cancelled:

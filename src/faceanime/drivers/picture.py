@@ -14,7 +14,7 @@ from faceanime.media.image import is_image_file, read_image
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 
-FRAME_RATE = Fraction(25)
+PICTURE_FRAME_RATE = Fraction(25)
 """Frames a second of the movement toward a picture."""
 
 
@@ -38,7 +38,7 @@ class PictureDriver:
 
     def dynamics(self, progress: Progress) -> Dynamics:
         """Fit the face. Raises MediaError, NoFaceError."""
-        return self._reader.still(self._pixels, str(self._path), FRAME_RATE)
+        return self._reader.still(self._pixels, str(self._path), PICTURE_FRAME_RATE)
 
     def views(self) -> Iterator[View]:
         """Yield the picture once."""

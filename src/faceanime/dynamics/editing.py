@@ -18,7 +18,7 @@ from faceanime.dynamics.timeline import mix_poses
 from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import rotation_from_angles, rotation_from_vector, vector_from_rotation
-from faceanime.morphable.model import EYES, MIRROR_X, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MIRROR_X, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
@@ -140,7 +140,7 @@ def amplify(
             f"reference frame {reference} does not exist: the motion has {len(dynamics)} frames"
         )
     # Written as an addition, so that a strength of 1 keeps every bit.
-    excess = np.where(np.isin(model.part, EYES), eyes, lips) - 1.0
+    excess = np.where(np.isin(model.part, EYES_AND_BROWS), eyes, lips) - 1.0
     expression = dynamics.expression + excess * (dynamics.expression - dynamics.expression[reference])
     amplified = dynamics.replaced(expression=expression)
     if head != 1.0:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from faceanime.core.errors import ConfigError, RangeError, check_range
 from faceanime.dynamics.flow_blocks import TIME_FEATURES, ModulatedBlock, time_features
-from faceanime.dynamics.motion_prior import GROUPS, Bridge, MotionPrior, States
+from faceanime.dynamics.motion_prior import GROUPS, Bridge, MotionPrior, StateBatch
 from faceanime.dynamics.normaliser import Normaliser
 from faceanime.dynamics.predictor import KnownStates
 from faceanime.dynamics.rollout_config import FutureConfig
@@ -113,13 +113,13 @@ class FlowPredictor(nn.Module):
 
     def forward(
         self,
-        noisy: States,
+        noisy: StateBatch,
         time: Float[Tensor, " B"],
         bridge: Bridge,
         anchor: Float[Tensor, "B D"],
         style: Float[Tensor, "B S"],
         styled: Bool[Tensor, " B"],
-    ) -> States:
+    ) -> StateBatch:
         """The clean states (normalised) of a window: those of a Gaussian, and what the network adds to them.
 
         `noisy` at flow `time` in [0,1], 0 is noise; `bridge` knows the known frames; `anchor` is the state of the
@@ -230,12 +230,12 @@ class FlowPredictor(nn.Module):
 
     def _denoise(
         self,
-        noise: States,
+        noise: StateBatch,
         bridge: Bridge,
         anchor: Float[Tensor, "B D"],
         style: Float[Tensor, "B S"],
         steps: int,
-    ) -> States:
+    ) -> StateBatch:
         """Follow the flow from noise to motion: first order at both ends, second order between."""
         styled = torch.ones(1, dtype=torch.bool)
         times = torch.linspace(0.0, 1.0, steps + 1)

@@ -18,7 +18,7 @@ from faceanime.dynamics.motion_path import bundled_motion_path, check_motion_pat
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, HeadPose
 
-KIND = "motion"
+MOTION_KIND = "motion"
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote())
         "licence": note.licence,
         "provenance": note.provenance,
     }
-    save_weights(path, tensors, kind=KIND, header=header)
+    save_weights(path, tensors, kind=MOTION_KIND, header=header)
 
 
 def load_motion(path: Path) -> Dynamics:
     """Read a motion file. Raises WeightsError when it is missing, damaged, or not a motion file."""
-    tensors, header = load_weights(path, kind=KIND)
+    tensors, header = load_weights(path, kind=MOTION_KIND)
     try:
         return Dynamics(
             identity=tensors["identity"],

@@ -8,20 +8,22 @@ from faceanime.core.config import nearest
 from faceanime.core.errors import ConfigError, OutputError
 from faceanime.core.files import check_output, is_there
 
-SUFFIX = ".motion.safetensors"
+MOTION_SUFFIX = ".motion.safetensors"
 MOTIONS_FOLDER = Path(__file__).parents[1] / "assets" / "motions"
 
 
 def bundled_motions() -> tuple[str, ...]:
     """The names of the bundled motions."""
-    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in MOTIONS_FOLDER.glob(f"*{SUFFIX}")))
+    return tuple(
+        sorted(path.name.removesuffix(MOTION_SUFFIX) for path in MOTIONS_FOLDER.glob(f"*{MOTION_SUFFIX}"))
+    )
 
 
 def bundled_motion_path(name: str) -> Path:
     """The file of a bundled motion. Raises ConfigError for an unknown name."""
     if name not in bundled_motions():
         raise ConfigError(f"no bundled motion '{name}'; there are {', '.join(bundled_motions())}")
-    return MOTIONS_FOLDER / f"{name}{SUFFIX}"
+    return MOTIONS_FOLDER / f"{name}{MOTION_SUFFIX}"
 
 
 def motion_path(driving: Path) -> Path:
@@ -39,11 +41,11 @@ def motion_path(driving: Path) -> Path:
 
 def is_motion_file(path: Path) -> bool:
     """Whether a path has the suffix of a motion file."""
-    return path.name.endswith(SUFFIX)
+    return path.name.endswith(MOTION_SUFFIX)
 
 
 def check_motion_path(path: Path) -> None:
     """Raise OutputError unless a motion file can be written at this path."""
     if not is_motion_file(path):
-        raise OutputError(f"cannot write {path}: a motion file's name ends in {SUFFIX}")
+        raise OutputError(f"cannot write {path}: a motion file's name ends in {MOTION_SUFFIX}")
     check_output(path)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-States = Float[Tensor, "B T D"]
+StateBatch = Float[Tensor, "B T D"]
 
 GROUPS = 6
 """Groups of numbers that share an autocovariance: lids and gaze, brows, mouth, rotation, log scale, translation."""
@@ -56,7 +56,7 @@ class MotionPrior(nn.Module):
             self._kernel = kernel.float()
         return self._kernel
 
-    def draw(self, white: States) -> States:
+    def draw(self, white: StateBatch) -> StateBatch:
         """A sample of the process, made from white noise."""
         motion = torch.empty_like(white)
         for numbers, factor in zip(self.members(), self._cholesky_factor(), strict=True):
@@ -70,7 +70,7 @@ class MotionPrior(nn.Module):
             self._members = tuple(torch.nonzero(self.group == group)[:, 0] for group in groups)
         return self._members
 
-    def given(self, known: States, is_known: Bool[Tensor, "B T"]) -> Bridge:
+    def given(self, known: StateBatch, is_known: Bool[Tensor, "B T"]) -> Bridge:
         """The process conditioned on its known frames; `known` counts where `is_known`."""
         kernel = self.kernel()
         most = int(is_known.sum(dim=1).max())
@@ -102,13 +102,13 @@ class Bridge:
     """Whether a frame is known."""
     deviation: States
     """Standard deviation of each number given the known frames; 0 at a known frame."""
-    mean: States = field(init=False)
+    mean: StateBatch = field(init=False)
     """Mean of the conditioned process."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", self.through(torch.zeros_like(self.known)))
 
-    def through(self, motion: States) -> States:
+    def through(self, motion: StateBatch) -> StateBatch:
         """Bend a sample of the process so that it passes through the known frames (Matheron's rule)."""
         indices = self.known_frame[..., None].expand(-1, -1, motion.shape[2])
         missing = (self.known - motion).gather(1, indices)

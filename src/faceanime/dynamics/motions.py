@@ -12,7 +12,7 @@ import numpy as np
 
 from faceanime.dynamics.editing import Number, motion_from_keyframes
 from faceanime.dynamics.motion_file import MotionNote, save_motion
-from faceanime.dynamics.motion_path import MOTIONS_FOLDER, SUFFIX
+from faceanime.dynamics.motion_path import MOTION_SUFFIX, MOTIONS_FOLDER
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
@@ -26,7 +26,7 @@ Tracks = dict[str, list[tuple[Number, Number]]]
 def make_motions(model: MorphableModel) -> Iterator[tuple[str, Dynamics]]:
     """The names and motions of all bundled motions, made from their keyframes."""
     for name, (tracks, seconds) in _MOTIONS.items():
-        yield name, motion_from_keyframes(tracks(), seconds, FRAME_RATE, model)
+        yield name, motion_from_keyframes(tracks(), seconds, BUNDLED_FRAME_RATE, model)
 
 
 _VISEME_AXES = ("jaw_open", "lips_part", "pucker", "stretch", "smile")
@@ -178,4 +178,4 @@ _MOTIONS = {
 
 if __name__ == "__main__":
     for title, motion in make_motions(load_model()):
-        save_motion(motion, MOTIONS_FOLDER / f"{title}{SUFFIX}", NOTE)
+        save_motion(motion, MOTIONS_FOLDER / f"{title}{MOTION_SUFFIX}", BUNDLED_NOTE)

@@ -18,7 +18,7 @@ from faceanime.dynamics.predictor import Predictor
 from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.morphable.model import MorphableModel
 
-KIND = "dynamics"
+PREDICTOR_KIND = "dynamics"
 
 PredictorNetwork: TypeAlias = LstmPredictor | FlowPredictor
 """The predictors that are networks of ours, and can be trained and saved."""
@@ -53,7 +53,7 @@ def save_predictor(
     tensors |= {name: tensors[name].astype(np.float16) for name, _ in predictor.named_parameters()}
     network = next(name for name, (kind, _) in _NETWORKS.items() if isinstance(predictor, kind))
     full = {**header, "network": network, "config": to_json(predictor.config), "model_id": model.id}
-    save_weights(path, tensors, kind=KIND, header=full)
+    save_weights(path, tensors, kind=PREDICTOR_KIND, header=full)
 
 
 def load_predictor(path: Path, model: MorphableModel) -> tuple[Predictor, Mapping[str, Any]]:
@@ -62,7 +62,7 @@ def load_predictor(path: Path, model: MorphableModel) -> tuple[Predictor, Mappin
     Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
     another morphable model.
     """
-    tensors, header = load_weights(path, KIND)
+    tensors, header = load_weights(path, PREDICTOR_KIND)
     model.require(str(header.get("model_id")), str(path))
     name = header.get("network")
     if name not in _NETWORKS:

@@ -17,7 +17,7 @@ from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure_expressions, measure_landmarks
-from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
@@ -152,7 +152,7 @@ def _retarget_expression(
 ) -> Float[np.ndarray, "T K_exp"]:
     base = driver.expression[reference] if config.motion == "relative" else source.expression
     moving = _MOVING[config.parts]
-    is_eye = np.isin(model.part, EYES)
+    is_eye = np.isin(model.part, EYES_AND_BROWS)
     strength = np.where(is_eye, config.eyes * ("eyes" in moving), config.lips * ("lips" in moving))
     expression = source.expression + strength * (driver.expression - base)
     if config.motion == "relative" and "eyes" in moving and config.eyes != 0.0:

@@ -8,7 +8,7 @@ from typing import Literal
 from faceanime.core.errors import ConfigError, RangeError, check_range
 
 Style = Literal["any", "talk", "idle", "look-around"]
-SHORTEST_S, LONGEST_S = 0.2, 600
+SHORTEST_MOTION_S, LONGEST_MOTION_S = 0.2, 600
 SHORTEST_LOOP_S = 1.28
 """Twice the `CONTEXT_FRAMES` of `windowed_rollout.py`: a loop's halves each contain the context of the other."""
 

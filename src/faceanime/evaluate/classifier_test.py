@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceanime.evaluate.motion_benchmark import MotionBenchmark, States
-from faceanime.evaluate.motion_statistics import WINDOW, normalised_windows
+from faceanime.evaluate.motion_statistics import WINDOW_FRAMES, normalised_windows
 
 People = list[list[States]]
 """Motions grouped by person, because a network that has seen one motion of a person knows the others a little."""
@@ -46,7 +46,7 @@ def classifier_accuracy(people: People, usual: People, benchmark: MotionBenchmar
 
 def _split_windows(people: People, benchmark: MotionBenchmark, rng: np.random.Generator) -> list[Tensor]:
     """The windows (N,D,T) of a random half of the people, and of the other half."""
-    long_enough = [long for motions in people if (long := [m for m in motions if len(m) >= WINDOW])]
+    long_enough = [long for motions in people if (long := [m for m in motions if len(m) >= WINDOW_FRAMES])]
     halves = np.array_split(rng.permutation(len(long_enough)), 2)
     windows = [
         normalised_windows([motion for i in half for motion in long_enough[i]], benchmark) for half in halves

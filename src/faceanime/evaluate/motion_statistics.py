@@ -17,7 +17,7 @@ from faceanime.evaluate.motion_benchmark import MotionBenchmark, States, windows
 from faceanime.evaluate.perceptual_metrics import frechet_distance
 from faceanime.evaluate.video_metrics import motion_spectrum
 from faceanime.morphable.axes import measure_expressions
-from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 
 WINDOW = 50
 """Frames of the motion windows that are compared as wholes, 2 s."""
@@ -31,9 +31,9 @@ _SMALLEST_SPEED = 1e-3
 """Added to speeds before their logarithm, in standard deviations per frame."""
 
 
-def part_masks(model: MorphableModel) -> dict[str, Bool[np.ndarray, " D"]]:
+def state_masks(model: MorphableModel) -> dict[str, Bool[np.ndarray, " D"]]:
     """Masks of the numbers of a state that move the mouth, the eyes and brows, and the head."""
-    eyes = np.pad(np.isin(model.part, EYES), (0, HEAD_NUMBERS))
+    eyes = np.pad(np.isin(model.part, EYES_AND_BROWS), (0, HEAD_NUMBERS))
     face = np.arange(len(eyes)) < model.expression_count
     head = np.zeros_like(eyes)
     head[ROTATION] = True
@@ -58,7 +58,7 @@ def blink_rate_and_length(motions: Sequence[States], model: MorphableModel) -> t
 def mean_speeds(motions: Sequence[States], model: MorphableModel) -> Float[np.ndarray, "3"]:
     """The mean absolute change per frame of mouth, eyes and brows, and head."""
     speed = np.concatenate([np.abs(np.diff(states, axis=0)) for states in motions])
-    return np.array([speed[:, mask].mean() for mask in part_masks(model).values()])
+    return np.array([speed[:, mask].mean() for mask in state_masks(model).values()])
 
 
 def jerkiness(motions: Sequence[States]) -> float:
@@ -82,7 +82,7 @@ def relative_wasserstein_distance(values: Float[np.ndarray, " N"], usual: Float[
 
 def normalised_windows(motions: Sequence[States], benchmark: MotionBenchmark) -> Float[np.ndarray, "N T D"]:
     """Windows of 2 s in standard deviations of the training set."""
-    return np.stack([w for clip in motions for w in windows_of(clip, WINDOW)]) / benchmark.deviation
+    return np.stack([w for clip in motions for w in windows_of(clip, WINDOW_FRAMES)]) / benchmark.deviation
 
 
 def spectrum(
@@ -90,7 +90,7 @@ def spectrum(
 ) -> tuple[Float[np.ndarray, " F"], Float[np.ndarray, " F"]]:
     """Frequencies in Hz, and the mean power density of a part in standard deviations squared per Hz."""
     windows = normalised_windows(motions, benchmark)[:, :, mask]
-    return motion_spectrum(np.moveaxis(windows, 1, 0).reshape(WINDOW, -1, 1), FRAME_RATE)
+    return motion_spectrum(np.moveaxis(windows, 1, 0).reshape(WINDOW_FRAMES, -1, 1), FRAME_RATE)
 
 
 def spectrum_difference_db(
@@ -121,7 +121,7 @@ def feature_distance(features: Float[np.ndarray, "N F"], usual: Float[np.ndarray
     return frechet_distance((features - centre) @ projection, (usual - centre) @ projection)
 
 
-def spread(motions: Sequence[States], benchmark: MotionBenchmark) -> float:
+def mean_distance(motions: Sequence[States], benchmark: MotionBenchmark) -> float:
     """The mean over pairs of motions of their root mean square distance; NaN for fewer than two motions."""
     distances = [
         np.sqrt((((a - b) / benchmark.deviation) ** 2).mean())

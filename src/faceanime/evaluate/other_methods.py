@@ -32,7 +32,7 @@ def result_files(folder: Path, pair: Pair) -> list[Path]:
     return sorted(pictures, key=lambda path: ([int(n) for n in re.findall(r"\d+", path.stem)], path.stem))
 
 
-def check_result(folder: Path, pair: Pair) -> None:
+def check_method_result(folder: Path, pair: Pair) -> None:
     """Raise MediaError if the result of a pair is missing or clearly too long or too short. Decodes nothing."""
     files, expected = result_files(folder, pair), note_of(pair).frames
     found, tolerance = len(files), 0

@@ -46,7 +46,7 @@ from faceanime.structures.coefficients import FaceCoefficients
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
 
-REGIONS = ("face", "mouth", "eyes", "outside")
+PICTURE_REGIONS = ("face", "mouth", "eyes", "outside")
 IDENTITY_EVERY = 12
 """Identity is measured in every 12th frame, because its network is slow."""
 BLINK_TOLERANCE = 2
@@ -223,9 +223,11 @@ class PairEvaluator:
     def _picture_errors_at(self, picture: Pixels, t: int) -> dict[str, float]:
         truth, masks = self.frames[t], self._masks[t]
         whole: dict[str, Bool[np.ndarray, "S S"] | None] = {"crop": None}
-        regions = whole | {region: masks[region] for region in REGIONS}
+        regions = whole | {region: masks[region] for region in PICTURE_REGIONS}
         errors = {f"l1_{name}": l1(picture, truth, mask) for name, mask in regions.items()}
-        errors |= {f"sharpness_{name}": _relative_sharpness(picture, truth, masks[name]) for name in REGIONS}
+        errors |= {
+            f"sharpness_{name}": _relative_sharpness(picture, truth, masks[name]) for name in PICTURE_REGIONS
+        }
         errors |= {
             f"psnr_{name}": min(psnr(picture, truth, mask), _LARGEST_PSNR) for name, mask in regions.items()
         }

@@ -24,12 +24,12 @@ from faceanime.evaluate.motion_statistics import (
     change_sizes,
     feature_distance,
     jerkiness,
+    mean_distance,
     mean_speeds,
-    part_masks,
     relative_wasserstein_distance,
     spectrum,
     spectrum_difference_db,
-    spread,
+    state_masks,
     window_features,
 )
 from faceanime.evaluate.report import LOWER, Cell, Plot, Table
@@ -45,7 +45,7 @@ _LATE_S, _LATE_FRAMES = 60.0, 1250
 
 def realism_sections(benchmark: MotionBenchmark) -> list[Table | Plot]:
     """Tables and plots of imagined beside filmed motion."""
-    usual, others = halves(benchmark.train)
+    usual, others = split_people(benchmark.train)
     motions = {
         "filmed, these people": by_person(benchmark.filmed),
         "filmed, other half of training people": others,
@@ -68,7 +68,7 @@ def by_person(clips: Sequence[FilmedMotion]) -> People:
     return list(people.values())
 
 
-def halves(clips: Sequence[FilmedMotion]) -> tuple[People, People]:
+def split_people(clips: Sequence[FilmedMotion]) -> tuple[People, People]:
     """Two sets of people without a person in common."""
     people = by_person(clips)
     return people[::2], people[1::2]
@@ -134,14 +134,14 @@ def _realism_table(motions: Mapping[str, People], usual: People, benchmark: Moti
 def _variety_table(benchmark: MotionBenchmark) -> Table:
     """Differences between samples of one face, compared with those between clips of different people."""
     faces = [clip.states[:1] for clip in benchmark.filmed][:_VARIETY_FACES]
-    by_face = np.array([spread(_samples_of(face, benchmark), benchmark) for face in faces])
+    by_face = np.array([mean_distance(_samples_of(face, benchmark), benchmark) for face in faces])
     clips = [
         clip.states[: _VARIETY_FRAMES + 1] for clip in benchmark.train if len(clip.motion) > _VARIETY_FRAMES
     ]
     is_expression = np.arange(benchmark.flow.numbers) < benchmark.model.expression_count
     rivals = {
-        "filmed clips": spread(clips, benchmark),
-        "filmed clips, each from its own first expression": spread(
+        "filmed clips": mean_distance(clips, benchmark),
+        "filmed clips, each from its own first expression": mean_distance(
             [states - states[0] * is_expression for states in clips], benchmark
         ),
     }
@@ -171,7 +171,7 @@ def _distribution_table(
     motions: Mapping[str, Sequence[States]], usual: Sequence[States], benchmark: MotionBenchmark
 ) -> Table:
     """Distances of the distributions of speeds, accelerations and frequencies from those of filmed motion."""
-    parts = part_masks(benchmark.model)
+    parts = state_masks(benchmark.model)
     rows = []
     for name, some in motions.items():
         changes = [
@@ -203,5 +203,5 @@ def _spectrum_plots(
             "Windows of 2 s, mean over the numbers of a state.",
             log_y=True,
         )
-        for part, mask in part_masks(benchmark.model).items()
+        for part, mask in state_masks(benchmark.model).items()
     ]

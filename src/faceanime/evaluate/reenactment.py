@@ -31,7 +31,7 @@ from faceanime.evaluate.measurement_store import (
     is_measured,
     save_measurements,
 )
-from faceanime.evaluate.other_methods import check_result, read_result, result_files
+from faceanime.evaluate.other_methods import check_method_result, read_result, result_files
 from faceanime.evaluate.pair_evaluator import MetricModels, PairEvaluator, skin_tone_deg
 from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips
 from faceanime.evaluate.reenactment_pairs import Pair, cross_pairs, mouth_opening, self_pairs, turned_from
@@ -82,7 +82,7 @@ def measure_pairs(data: Path, out: Path, config: EvaluateConfig, progress: Progr
     pairs = pairs_of(data, config, model)
     for pair in pairs:
         for folder in config.predictions:
-            check_result(folder, pair)
+            check_method_result(folder, pair)
     evaluator = _ReenactmentEvaluator(config, model)
     claim_folder(out, config)
     for name in ("sheets", "videos"):

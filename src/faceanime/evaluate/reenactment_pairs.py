@@ -58,7 +58,7 @@ def self_pairs(samples: Sequence[Sample], model: MorphableModel) -> list[Pair]:
     """Pairs of every clip with its own first neutral frame, so that results can be compared with the clip."""
     pairs = []
     for sample in samples:
-        reference = reference_frame(sample.motion(), model)
+        reference = first_neutral_frame(sample.motion(), model)
         pairs.append(Pair(sample.key, sample, reference, sample, reference))
     return pairs
 
@@ -69,7 +69,7 @@ def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0)
     Raises ConfigError if there are fewer than two people.
     """
     rng = np.random.default_rng(seed)
-    reference = {sample.key: reference_frame(sample.motion(), model) for sample in samples}
+    reference = {sample.key: first_neutral_frame(sample.motion(), model) for sample in samples}
     pairs = []
     for driver in samples:
         others = [sample for sample in samples if sample.person != driver.person]
@@ -81,7 +81,7 @@ def cross_pairs(samples: Sequence[Sample], model: MorphableModel, seed: int = 0)
     return pairs
 
 
-def reference_frame(motion: Dynamics, model: MorphableModel) -> int:
+def first_neutral_frame(motion: Dynamics, model: MorphableModel) -> int:
     """The first frame with a closed mouth, open eyes, and a face not turned far for this clip."""
     lips, lids = openings_of(model, motion.identity, motion.expression)
     turned = turned_from(motion, len(motion) // 2)

@@ -15,11 +15,11 @@ from faceanime.evaluate.evaluation_config import (
     rows_trained_on_metric_network,
 )
 from faceanime.evaluate.image_metrics import SMALLEST_MS_SSIM_PX
-from faceanime.evaluate.pair_evaluator import BLINK_TOLERANCE, REGIONS
+from faceanime.evaluate.pair_evaluator import BLINK_TOLERANCE, PICTURE_REGIONS
 from faceanime.evaluate.perceptual_metrics import frechet_distance
 from faceanime.evaluate.reenactment_results import REFERENCE_ROWS, Results, finite
 from faceanime.evaluate.report import HIGHER, LOWER, Better, Cell, Heading, Plot, Section, Sheet, Table, Video
-from faceanime.evaluate.statistics import Bin, binned, mean_over_clips, paired_difference
+from faceanime.evaluate.statistics import Bin, mean_over_clips, means_by_bin, paired_difference
 from faceanime.media.image import read_image
 
 
@@ -40,13 +40,13 @@ PICTURE_COLUMNS = (
     Column("ms_ssim_crop", "MS-SSIM", HIGHER, "Wang et al. 2003"),
     Column("lpips_crop", "LPIPS", LOWER, "Zhang et al. 2018"),
 )
-REGION_COLUMNS = tuple(Column(f"l1_{region}", region, LOWER) for region in REGIONS)
+REGION_COLUMNS = tuple(Column(f"l1_{region}", region, LOWER) for region in PICTURE_REGIONS)
 STRUCTURE_COLUMNS = tuple(
     Column(f"{key}_{region}", f"{title}: {region}", HIGHER)
     for key, title in (("psnr", "PSNR"), ("ssim", "SSIM"), ("ms_ssim", "MS-SSIM"))
-    for region in REGIONS
+    for region in PICTURE_REGIONS
 )
-SHARPNESS_COLUMNS = tuple(Column(f"sharpness_{region}", region, "") for region in REGIONS)
+SHARPNESS_COLUMNS = tuple(Column(f"sharpness_{region}", region, "") for region in PICTURE_REGIONS)
 _CSIM = Column("identity", "CSIM", HIGHER, "cosine similarity of identity to the source")
 _AED = Column(
     "expression",
@@ -267,7 +267,7 @@ def _binned_table(
     columns = ("frames", *(f"{c.title}: {method}" for c in metrics for method in methods))
     keys = results.keys_per_frame(key)
     by_column = [
-        binned(results.per_frame(method, column.metric), keys, edges)
+        means_by_bin(results.per_frame(method, column.metric), keys, edges)
         for column in metrics
         for method in methods
     ]

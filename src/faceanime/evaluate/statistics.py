@@ -74,7 +74,7 @@ class Bin:
     mean: float
 
 
-def binned(
+def means_by_bin(
     values: Float[np.ndarray, " N"], keys: Float[np.ndarray, " N"], edges: Sequence[float]
 ) -> list[Bin]:
     """The mean of the values in each bin of their keys; the last bin includes its upper edge.

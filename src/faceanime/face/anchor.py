@@ -31,7 +31,7 @@ from faceanime.morphable.reference_frame import PORTRAIT_WEIGHTS, reference_cost
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
 
-CHUNK_FRAMES = 50
+ANCHOR_CHUNK_FRAMES = 50
 """Frames among which an anchor is chosen; chosen by eye."""
 
 
@@ -116,27 +116,27 @@ class FaceView:
         return float(cv2.Laplacian(face, cv2.CV_64F).var()) if face.size else 0.0
 
 
-def anchored(views: Iterable[FaceView | None], model: MorphableModel) -> Iterator[Landmarks | None]:
-    """The landmarks of each frame, pinned to the skin of an anchor from the first `CHUNK_FRAMES` frames with a face.
+def pin_to_anchor(views: Iterable[FaceView | None], model: MorphableModel) -> Iterator[Landmarks | None]:
+    """Pin the landmarks of each frame to the skin of an anchor from the first `ANCHOR_CHUNK_FRAMES` frames with a face.
 
     Reads as many frames ahead. Where most frames of a chunk cannot be pinned, it shows another face or other light, and
     a frame of that chunk becomes the anchor. A face that is seen in one frame alone stays as detected.
     """
     stream, anchor = iter(views), None
-    while chunk := list(islice(stream, CHUNK_FRAMES)):
+    while chunk := list(islice(stream, ANCHOR_CHUNK_FRAMES)):
         found = [view for view in chunk if view is not None]
-        pinned = _pinned(chunk, anchor)
+        pinned = _pin_all(chunk, anchor)
         held = sum(landmarks is not None and landmarks.pinned for landmarks in pinned)
         if len(found) > 1 and held < _VIEW.least_pinned_frames * len(found):
             anchor = Anchor(choose_anchor(found, model), model)
-            pinned = _pinned(chunk, anchor)
+            pinned = _pin_all(chunk, anchor)
         yield from pinned
 
 
-def _pinned(views: Sequence[FaceView | None], anchor: Anchor | None) -> list[Landmarks | None]:
+def _pin_all(views: Sequence[FaceView | None], anchor: Anchor | None) -> list[Landmarks | None]:
     if anchor is None:
         return [None if view is None else view.landmarks for view in views]
-    return list(map_ordered(lambda view: None if view is None else anchor.pinned(view), views))
+    return list(map_ordered(lambda view: None if view is None else anchor.pin(view), views))
 
 
 def choose_anchor(views: Sequence[FaceView], model: MorphableModel) -> FaceView:
@@ -167,8 +167,8 @@ class Anchor:
         schema = model.schema
         self._follows_skin = ~((schema.lids & ~schema.mask(schema.eye_corners)) | schema.irises)
 
-    def pinned(self, view: FaceView) -> Landmarks:
-        """The landmarks of the view's frame, moved onto the anchor's skin where the frame shows it.
+    def pin(self, view: FaceView) -> Landmarks:
+        """Move the landmarks of the view's frame onto the anchor's skin where the frame shows it.
 
         They count as pinned if the confidence in the rigid landmarks, from which the pose is fitted, is high enough.
         """

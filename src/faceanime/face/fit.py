@@ -23,11 +23,11 @@ from faceanime.geometry.rotation import rotation_from_vector
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 
-Points = Float[np.ndarray, "T L 3"]
+FramePoints = Float[np.ndarray, "T L 3"]
 
 
 def fit_coefficients(
-    points: Points,
+    points: FramePoints,
     model: MorphableModel,
     config: FitConfig,
     identity: Float[np.ndarray, " K_id"] | None = None,
@@ -63,7 +63,7 @@ def fit_coefficients(
 
 
 def _fit_frames(
-    points: Points,
+    points: FramePoints,
     model: MorphableModel,
     config: FitConfig,
     identity: Float[np.ndarray, " K_id"] | None,
@@ -112,7 +112,7 @@ def mesh_at(points: Float[np.ndarray, "L 3"], model: MorphableModel) -> Float[np
     return mean + model.spread(points - model.landmarks_of(mean))
 
 
-def initial_pose(points: Points, shape: Points, model: MorphableModel) -> HeadPose:
+def initial_pose(points: FramePoints, shape: FramePoints, model: MorphableModel) -> HeadPose:
     """The poses in which the rigid points of `shape` (T,L,3), model units, lie closest to `points` (T,L,3), px."""
     scale, rotation, translation = weighted_procrustes(
         shape, points * FLIP_Y, model.rigid_weight.astype(np.float64)
@@ -121,7 +121,12 @@ def initial_pose(points: Points, shape: Points, model: MorphableModel) -> HeadPo
 
 
 def _refine_pose(
-    points: Points, shape: Points, pose: HeadPose, model: MorphableModel, config: FitConfig, steps: int = 2
+    points: FramePoints,
+    shape: FramePoints,
+    pose: HeadPose,
+    model: MorphableModel,
+    config: FitConfig,
+    steps: int = 2,
 ) -> HeadPose:
     """Gauss-Newton on (scale, rotation vector, translation, depth offset), over the rigid points."""
     weight = np.sqrt(model.rigid_weight)[:, None] * np.sqrt([1.0, 1.0, config.depth_weight])
@@ -184,14 +189,16 @@ class _CoefficientSolver:
         self._identity_ridge = config.identity_ridge * self._weight.sum() / count
         self._expression_ridge = config.expression_ridge * self._weight.sum() / count
 
-    def shape(self, identity: Float[np.ndarray, " K_id"], expression: Float[np.ndarray, "T K_exp"]) -> Points:
+    def shape(
+        self, identity: Float[np.ndarray, " K_id"], expression: Float[np.ndarray, "T K_exp"]
+    ) -> FramePoints:
         k = self._identities
         base = self._mean + self._basis[..., :k] @ identity
         flat = expression @ self._basis[..., k:].reshape(-1, expression.shape[1]).T
         return np.asarray(base + flat.reshape(len(expression), -1, 3))
 
     def solve(
-        self, points: Points, pose: HeadPose, identity: Float[np.ndarray, " K_id"] | None
+        self, points: FramePoints, pose: HeadPose, identity: Float[np.ndarray, " K_id"] | None
     ) -> tuple[Float[np.ndarray, " K_id"], Float[np.ndarray, "T K_exp"]]:
         k = self._identities
         normal, target = self._normal_equations(points, pose)
@@ -207,7 +214,7 @@ class _CoefficientSolver:
         return identity, np.linalg.solve(expression_block, rest[..., None])[..., 0]
 
     def _normal_equations(
-        self, points: Points, pose: HeadPose
+        self, points: FramePoints, pose: HeadPose
     ) -> tuple[Float[np.ndarray, "T K K"], Float[np.ndarray, "T K"]]:
         """In model units, so that the ridge means the same for a face of any size."""
         metric = np.swapaxes(pose.rotation, -1, -2) @ (self._metric[:, None] * pose.rotation)

@@ -21,8 +21,6 @@ from faceanime.runtime.onnx_network import OnnxNetwork
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 
-Points = Float64[np.ndarray, "5 2"]
-
 _DLIB_MEAN_FACE = np.array(
     [
         [0.8595674595992, 0.2134981538014],

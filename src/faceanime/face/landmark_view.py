@@ -19,7 +19,8 @@ from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform
 
-Box = tuple[float, float, float, float]
+FaceBox = tuple[float, float, float, float]
+"""Left, top, right and bottom of a face, px."""
 
 VIEW_PER_BOX = 1.5
 """Side of a view over that of the face's box, as the network was trained."""
@@ -134,12 +135,12 @@ def transform_found_face(found: FoundFace, target_from_source: Float64[np.ndarra
     return FoundFace((float(left), float(top), float(right), float(bottom)), eyes, found.score)
 
 
-def box_area(box: Box) -> float:
+def box_area(box: FaceBox) -> float:
     """Area of a box (left, top, right, bottom), in squares of its unit."""
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
-def overlap(a: Box, b: Box) -> float:
+def overlap(a: FaceBox, b: FaceBox) -> float:
     """The fraction of the smaller box that lies in the other, in [0, 1]."""
     shared = box_area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     return shared / max(min(box_area(a), box_area(b)), 1e-9)

@@ -18,7 +18,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 from faceanime.structures.landmarks import Landmarks
 
-CHUNK_FRAMES = 256
+FIT_CHUNK_FRAMES = 256
 """Frames that are fitted at once; chosen by eye."""
 IDENTITY_FRAMES = 64
 """Largest number of frames from which the identity is fitted, spread over the first chunk; chosen by eye."""
@@ -64,7 +64,7 @@ def fit_sequence(
 
 def _chunks(landmarks: Iterable[Landmarks | None]) -> Iterator[list[Landmarks | None]]:
     stream = iter(landmarks)
-    while chunk := list(islice(stream, CHUNK_FRAMES)):
+    while chunk := list(islice(stream, FIT_CHUNK_FRAMES)):
         yield chunk
 
 

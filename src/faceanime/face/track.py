@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faceanime.core.concurrency import prefetch
-from faceanime.face.anchor import CHUNK_FRAMES, FaceView, anchored
+from faceanime.face.anchor import ANCHOR_CHUNK_FRAMES, FaceView, pin_to_anchor
 from faceanime.face.config import TrackConfig
 from faceanime.face.detect import LandmarkDetector
 from faceanime.face.landmark_view import VIEW_PER_BOX, Place, Reading, place_of
@@ -55,7 +55,8 @@ class LandmarkTracker:
         """The landmarks of each frame, None where the face is lost. Calls are independent.
 
         `found` receives the number of faces of each searched frame until one is chosen. Frames are read in a thread of
-        their own, up to twice `anchor.CHUNK_FRAMES` ahead of those that are pinned; only small views of them are kept.
+        their own, up to twice `anchor.ANCHOR_CHUNK_FRAMES` ahead of those that are pinned; only small views of them are
+        kept.
         """
         read = self.read(frames, found)
         if not self._config.anchored:
@@ -64,13 +65,13 @@ class LandmarkTracker:
             None if face is None else FaceView.of(frame.pixels, face, self._detector.schema)
             for frame, face in read
         )
-        return self.pinned(prefetch(views, CHUNK_FRAMES))
+        return self.pin(prefetch(views, ANCHOR_CHUNK_FRAMES))
 
-    def pinned(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
-        """The landmarks of frames that `read` has read, pinned to an anchor if the settings say so."""
+    def pin(self, views: Iterable[FaceView | None]) -> Iterator[Landmarks | None]:
+        """Pin the landmarks of frames that `read` has read to an anchor, if the settings say so."""
         if not self._config.anchored:
             return (None if view is None else view.landmarks for view in views)
-        return anchored(views, self._model)
+        return pin_to_anchor(views, self._model)
 
     def read(
         self, frames: Iterable[Frame], found: Callable[[int], None] | None = None

@@ -111,10 +111,10 @@ class WindowMaker:
         """The conditions of a target's window; the points (V,3) of source and target in px of their pictures.
 
         `own` is the fraction in [0, 1] to which a pixel shows the source's own teeth (`OwnTeeth.opacity` at
-        `Window.places`); the gate is closed there.
+        `Window.pixel_positions`); the gate is closed there.
         """
         window, size_px, part = target[0], target[0].size_px, PART_OF[name]
-        before, after = source[0].placed(source[1]), window.placed(target[1])
+        before, after = source[0].to_window_px(source[1]), window.to_window_px(target[1])
         drawn, triangle = rasterize_attributes(after, self._triangles, self._attributes, size_px, size_px)
         ratio = area_ratio(before[:, :2], after[:, :2], self._triangles)
         stretch = np.log2(np.maximum(ratio, 2.0**-_STRETCH_OCTAVES)) / _STRETCH_OCTAVES

@@ -73,7 +73,7 @@ def draw_prior(
     """The texture prior, or the heat maps, of a geometry, in [-1, 1]; `points` (V,3) in px of the picture."""
     if config.kind == "texture":
         return window.texture(texture, points)
-    places = window.placed(model.landmarks_of(points))[heat_landmarks(model.schema), :2]
+    places = window.to_window_px(model.landmarks_of(points))[heat_landmarks(model.schema), :2]
     line = np.arange(window.size_px) + 0.5
     apart = (line[:, None, None] - places.T) / (_HEAT_SIGMA * window.size_px)  # (S,2,P)
     across, down = np.moveaxis(np.exp(-0.5 * apart**2), 1, 0)

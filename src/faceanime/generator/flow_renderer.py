@@ -95,7 +95,7 @@ class Repairer:
         check_shape("canvas", canvas, self._region.height, self._region.width, 3)
         points = model_points(target, self._face.residual, self._model)
         windows = self._maker.windows(points, target.pose)
-        own = {"mouth": self._mouth.own_teeth.opacity(target, windows["mouth"].places)}
+        own = {"mouth": self._mouth.own_teeth.opacity(target, windows["mouth"].pixel_positions)}
         conditions = {
             name: self._maker.conditions(
                 name, (self._windows[name], self._points), (window, points), own.get(name)
@@ -118,7 +118,7 @@ class Repairer:
         points: Float[np.ndarray, "V 3"],
     ) -> None:
         """Apply the network of one part to its windows of the canvas, in place."""
-        near = {name: window.within(self._region) for name, (window, _) in windows.items()}
+        near = {name: window.relative_to(self._region) for name, (window, _) in windows.items()}
         cuts = np.stack([_planes(window.cut(canvas) / np.float32(127.5) - 1.0) for window in near.values()])
         outputs = self._networks[part](
             window=cuts,

@@ -15,7 +15,7 @@ from faceanime.core.weights import load_weights, save_weights
 from faceanime.generator.families import Generator, family_named
 from faceanime.morphable.model import MorphableModel
 
-KIND, VERSION = "generator", 4
+GENERATOR_KIND, GENERATOR_VERSION = "generator", 4
 
 
 def save_generator(
@@ -28,7 +28,7 @@ def save_generator(
     tensors = {name: value.cpu().numpy() for name, value in generator.state_dict().items()}
     tensors |= {name: tensors[name].astype(np.float16) for name, _ in generator.named_parameters()}
     full = {**header, "network": generator.network, "config": to_json(generator.config), "model_id": model.id}
-    save_weights(path, tensors, kind=KIND, header=full, version=VERSION)
+    save_weights(path, tensors, kind=GENERATOR_KIND, header=full, version=GENERATOR_VERSION)
 
 
 def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator, Mapping[str, Any]]:
@@ -39,7 +39,7 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
     Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
     another morphable model.
     """
-    tensors, header = load_weights(path, KIND, VERSION)
+    tensors, header = load_weights(path, GENERATOR_KIND, GENERATOR_VERSION)
     family = family_named(header.get("network"), str(path))
     if header["version"] < family.oldest_version:
         raise WeightsError(

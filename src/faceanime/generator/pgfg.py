@@ -46,7 +46,7 @@ class PgfgConfig:
         check_range(self, "", "latent", least=1)
 
 
-PAPER = PgfgConfig()
+PAPER_FULL = PgfgConfig()
 """The release's size: 115 M parameters; 172 GFLOP per frame (the release: 265; see `blocks.doubled_convolution`)."""
 PAPER_SMALL = PgfgConfig(width=8, widest=64)
 """An eighth of the release's width: 2.1 M parameters, 2.7 GFLOP per frame."""
@@ -60,7 +60,7 @@ class Pgfg(nn.Module):
     network: ClassVar[str] = "pgfg"
     """Name in weights files."""
 
-    def __init__(self, config: PgfgConfig = PAPER) -> None:
+    def __init__(self, config: PgfgConfig = PAPER_FULL) -> None:
         super().__init__()
         self.config = config
         widths = widths_by_scale(config.size_px, config.width, config.widest)

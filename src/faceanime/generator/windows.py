@@ -94,7 +94,7 @@ class Window:
     def cut(self, picture: Pixels) -> UInt8[np.ndarray, "S S 3"]:
         """The window's crop of a picture (H,W,3), low-pass filtered first if it shrinks."""
         box = self._box(self._whole, *picture.shape[:2])
-        near = self.within(box)
+        near = self.relative_to(box)
         seen = warp_image(
             np.ascontiguousarray(picture[box.slices]),
             near.window_from_picture,
@@ -158,28 +158,28 @@ class Window:
         """The box of a picture under a part of the window, the window relative to that box, and the positions of the
         box's pixels in the window, px."""
         box = self._box(part, *canvas.shape[:2])
-        near = self.within(box)
+        near = self.relative_to(box)
         flow = identity_flow(box.height, box.width)
         return box, near, apply_affine(near.window_from_picture, flow).astype(np.float32)
 
     @property
-    def places(self) -> Float64[np.ndarray, "S S 2"]:
+    def pixel_positions(self) -> Float64[np.ndarray, "S S 2"]:
         """The position in the picture, px, of each pixel of the window before it is mirrored."""
         line = np.arange(self.size_px) + 0.5
         return apply_affine(
             invert_affine(self.window_from_picture), np.stack(np.meshgrid(line, line), axis=-1)
         )
 
-    def placed(self, points: Points) -> Points:
-        """Points (V,3) in px of the picture, transformed to px of the window before it is mirrored."""
+    def to_window_px(self, points: Points) -> Points:
+        """Transform points (V,3) from px of the picture to px of the window before it is mirrored."""
         xy = apply_affine(self.window_from_picture, points[:, :2])
         return np.concatenate([xy, self._scale * points[:, 2:]], axis=1)
 
     def texture(self, texture: SparseTexture, points: Points) -> Float32[np.ndarray, "S S 3"]:
         """The sparse texture prior drawn in the window, at the geometry `points` (V,3), px of the picture."""
-        return self._oriented(render_texture(texture, self.placed(points), self.size_px, self.size_px))
+        return self._oriented(render_texture(texture, self.to_window_px(points), self.size_px, self.size_px))
 
-    def within(self, box: Box) -> Window:
+    def relative_to(self, box: Box) -> Window:
         """The same window relative to the part of the picture that `box` crops."""
         moved = self.window_from_picture.copy()
         moved[:, 2] = apply_affine(moved, np.array([float(box.left), float(box.top)]))

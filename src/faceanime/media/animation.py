@@ -19,7 +19,7 @@ from faceanime.core.files import open_input
 from faceanime.media.image import DECODER_ERRORS, check_size, flatten
 from faceanime.structures.frames import Pixels
 
-SHORTEST_S = Fraction(1, 100)
+SHORTEST_FRAME_S = Fraction(1, 100)
 """Durations below this, s, count as not given, as in browsers."""
 DEFAULT_S = Fraction(1, 10)
 """The duration, s, that browsers give a frame without one."""
@@ -57,7 +57,7 @@ def webp_timing(path: Path) -> tuple[int, int, list[Fraction]]:
     if not durations_s:
         raise MediaError(f"cannot read {path}: it holds no frame")
     check_size(path, width, height)
-    return width, height, [DEFAULT_S if d < SHORTEST_S else d for d in durations_s]
+    return width, height, [DEFAULT_S if d < SHORTEST_FRAME_S else d for d in durations_s]
 
 
 def read_webp_frames(path: Path, max_side_px: int | None) -> Iterator[tuple[Fraction, Pixels]]:

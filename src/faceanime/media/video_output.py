@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faceanime.core.errors import OutputError
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".webp")
+OUTPUT_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".webp")
 FOLDER_SUFFIXES = {"", ".png"}
 
 
@@ -27,8 +27,8 @@ def video_output(path: Path) -> VideoOutput:
     suffix = path.suffix.lower()
     if suffix in FOLDER_SUFFIXES:
         return VideoOutput(path.with_suffix("") if suffix == ".png" else path, True)
-    if suffix not in VIDEO_SUFFIXES:
-        known = ", ".join(VIDEO_SUFFIXES)
+    if suffix not in OUTPUT_SUFFIXES:
+        known = ", ".join(OUTPUT_SUFFIXES)
         raise OutputError(
             f"cannot write {path}: unknown video suffix; use {known}, or none for a folder of PNGs"
         )

@@ -17,7 +17,7 @@ from faceanime.morphable.landmark_embedding import LandmarkEmbedding
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 
-KIND = "morphable"
+MORPHABLE_KIND = "morphable"
 """The kind in the header of a model's file."""
 BUNDLED = "morphable.safetensors"
 """Name of the bundled model's file."""
@@ -42,7 +42,8 @@ class Part(enum.IntEnum):
     MOUTH = 4
 
 
-EYES = (Part.RIGHT_EYE, Part.LEFT_EYE, Part.RIGHT_BROW, Part.LEFT_BROW)
+EYES_AND_BROWS = (Part.RIGHT_EYE, Part.LEFT_EYE, Part.RIGHT_BROW, Part.LEFT_BROW)
+"""The parts whose expression follows lids and brows; the rest is mouth and jaw."""
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 """Factors on x, y, z that mirror a face in model space."""
 
@@ -241,7 +242,7 @@ def save_model(model: MorphableModel, path: Path, licence: str = "", provenance:
     notes = {"licence": licence, "provenance": provenance}
     header = {"id": model.id, "landmarks": model.schema.name, "axis_names": list(model.axis_names)}
     header |= {key: note for key, note in notes.items() if note}
-    save_weights(path, tensors, kind=KIND, header=header, version=_VERSION)
+    save_weights(path, tensors, kind=MORPHABLE_KIND, header=header, version=_VERSION)
 
 
 def load_model(path: Path | None = None, schema: LandmarkSchema = MEDIAPIPE) -> MorphableModel:
@@ -251,7 +252,7 @@ def load_model(path: Path | None = None, schema: LandmarkSchema = MEDIAPIPE) -> 
     MorphableModelError.
     """
     path = bundled(BUNDLED) if path is None else path
-    tensors, header = load_weights(path, kind=KIND, newest=_VERSION)
+    tensors, header = load_weights(path, kind=MORPHABLE_KIND, newest=_VERSION)
     if header["version"] == 1:
         tensors, header = _from_version_1(path, tensors, header)
     wanted = (*_TENSORS, "landmark_vertex", "landmark_weight")

@@ -20,8 +20,10 @@ from faceanime.core.errors import check_shape
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.structures.frames import Pixels
+from faceanime.structures.raster import Rgb
 
-Rgb = tuple[float, float, float]
+Direction = tuple[float, float, float]
+"""X, y and z of a vector of any length, in the camera's axes."""
 
 
 @dataclass(frozen=True)

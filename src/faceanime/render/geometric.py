@@ -98,7 +98,9 @@ class PortraitLayers:
         canvas = sample(self._pixels, outpainted.flow, "cubic")
         self._outpainter.fade_detail(canvas, outpainted)
         cheek = (
-            np.zeros(warp.part.shape, np.float32) if self._cheek is None else self._cheek.paint(canvas, warp)
+            np.zeros(warp.region.shape, np.float32)
+            if self._cheek is None
+            else self._cheek.paint(canvas, warp)
         )
         if self._background is not None:
             self._background.paint(canvas, warp.flow, outpainted, cheek)

@@ -1,4 +1,4 @@
-"""Values in picture space: fragments of the rasteriser, sparse textures, boxes and warp fields."""
+"""Values in picture space: colours, fragments of the rasteriser, sparse textures, boxes and warp fields."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
 from faceanime.core.errors import check_shape
+
+Rgb = tuple[float, float, float]
+"""Red, green and blue of a colour; the range is that of the colour space in which it is used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +85,17 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class WarpField:
-    """The backward flow of a region: where each of its pixels reads the portrait, and which part of the face it shows.
+    """The backward flow of a box of the picture: where each of its pixels reads the portrait, and what it shows.
 
-    `flow` (h,w,2) float32 px in the region's own coordinates; `part` (h,w) int32 of `morphable.model.Region`, or
-    `render.head.sheet.RING`; `landmarks` (L,3) float32, the target's in px of the picture; `region` in the picture.
+    `flow` (h,w,2) float32 px in the box's own coordinates; `region` (h,w) int32 of `morphable.model.Region`, or
+    `render.head.sheet.RING`; `landmarks` (L,3) float32, the target's in px of the picture; `box` in the picture.
     """
 
     flow: Float32[np.ndarray, "h w 2"]
-    part: Int32[np.ndarray, "h w"]
+    region: Int32[np.ndarray, "h w"]
     landmarks: Float32[np.ndarray, "L 3"]
-    region: Box
+    box: Box
 
     def __post_init__(self) -> None:
-        check_shape("WarpField.flow", self.flow, self.region.height, self.region.width, 2)
-        check_shape("WarpField.part", self.part, self.region.height, self.region.width)
+        check_shape("WarpField.flow", self.flow, self.box.height, self.box.width, 2)
+        check_shape("WarpField.region", self.region, self.box.height, self.box.width)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import load_weights, save_weights
 
-KIND = "checkpoint"
+CHECKPOINT_KIND = "checkpoint"
 
 
 def save_checkpoint(
@@ -31,12 +31,12 @@ def save_checkpoint(
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{key}": value for key, value in state.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-    save_weights(path, arrays, kind=KIND, header={**(header or {}), "step": step})
+    save_weights(path, arrays, kind=CHECKPOINT_KIND, header={**(header or {}), "step": step})
 
 
 def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
     """Restore a training's state and return its step. Raises WeightsError; ConfigError for networks of other sizes."""
-    arrays, header = load_weights(path, KIND)
+    arrays, header = load_weights(path, CHECKPOINT_KIND)
     tensors = {name: torch.tensor(value) for name, value in arrays.items()}
     try:
         for name, module in modules.items():

@@ -19,7 +19,7 @@ from faceanime.morphable.model import MorphableModel
 
 Pictures: TypeAlias = Float[Tensor, "B C H W"]
 Weight: TypeAlias = Float[Tensor, "B 1 H W"]
-Critic: TypeAlias = Callable[[Tensor], Tensor]
+CriticFunction: TypeAlias = Callable[[Tensor], Tensor]
 """Maps pairs [p_t, I] (B,C,H,W) of target prior and picture to a score each, (B,)."""
 Embedding: TypeAlias = Callable[[Tensor], Tensor]
 """Maps pictures (B,3,H,W) in [-1, 1] to features (B,N); it aligns the faces as it needs."""
@@ -146,7 +146,7 @@ def mask_sparsity(mask: Weight) -> Scalar:
     return mask.abs().mean()
 
 
-def wasserstein_critic_loss(critic: Critic, real: Pictures, fake: Pictures, penalty: float) -> Scalar:
+def wasserstein_critic_loss(critic: CriticFunction, real: Pictures, fake: Pictures, penalty: float) -> Scalar:
     """E[D(I)] - E[D(I')] + penalty E[(|grad D| - 1)^2], with I generated and I' real.
 
     Source: Gulrajani et al., arXiv 1704.00028, eq. 3.
@@ -156,7 +156,7 @@ def wasserstein_critic_loss(critic: Critic, real: Pictures, fake: Pictures, pena
     return apart + penalty * gradient_penalty(critic, real, drawn)
 
 
-def gradient_penalty(critic: Critic, real: Pictures, fake: Pictures) -> Scalar:
+def gradient_penalty(critic: CriticFunction, real: Pictures, fake: Pictures) -> Scalar:
     """E[(|grad_x D(x)| - 1)^2], with x uniformly between a real and a generated pair (arXiv 1704.00028, eq. 3).
 
     The gradient is with respect to the whole pair, prior included, as in the release.

@@ -18,10 +18,10 @@ from faceanime.train.checkpoint import load_checkpoint, save_checkpoint
 
 Numbers: TypeAlias = dict[str, float]
 """Losses or measurements by name."""
-Network = TypeVar("Network", bound=nn.Module)
+TrainedNetwork = TypeVar("TrainedNetwork", bound=nn.Module)
 
 
-class Trainer(ABC, Generic[Network]):
+class Trainer(ABC, Generic[TrainedNetwork]):
     """A network, its averaged weights, and the number of steps that both have been trained."""
 
     loss_names: ClassVar[tuple[str, ...]]
@@ -29,11 +29,11 @@ class Trainer(ABC, Generic[Network]):
     final_rate: ClassVar[float]
     """Learning rate of the last step as a fraction of the highest one; chosen by eye."""
 
-    def __init__(self, config: Any, network: Network, device: torch.device) -> None:
+    def __init__(self, config: Any, network: TrainedNetwork, device: torch.device) -> None:
         """`config` is a frozen dataclass with at least steps, batch, warm_up, ema, seed and validate_every."""
         self.config, self.step, self.device = config, 0, device
-        self.network: Network = network.to(device)
-        self.average: Network = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.network: TrainedNetwork = network.to(device)
+        self.average: TrainedNetwork = copy.deepcopy(self.network).eval().requires_grad_(False)
 
     @property
     def loaders(self) -> int:

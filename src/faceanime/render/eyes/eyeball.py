@@ -25,7 +25,7 @@ from faceanime.structures.coefficients import FaceCoefficients, FittedFace, Head
 from faceanime.structures.frames import Pixels
 from faceanime.structures.raster import WarpField
 
-Image = Float32[np.ndarray, "h w"]
+EyeMap = Float32[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class EyeLayer:
 
     def paint(self, canvas: Pixels, field: WarpField, target: FaceCoefficients) -> None:
         """Draw the eyes of `target` into `canvas` (h,w,3), the picture of the field's region, in place."""
-        origin = np.array([field.region.left, field.region.top], np.float32)
+        origin = np.array([field.box.left, field.box.top], np.float32)
         for eye in self._eyes:
             eye.paint(canvas, field.landmarks[:, :2], origin, self._pose, target.pose)
 
@@ -217,7 +217,7 @@ def _nearest_known(
 
 
 def _complete_iris(
-    patch: Pixels, inside: Image, distance: Float[np.ndarray, "h w"]
+    patch: Pixels, inside: EyeMap, distance: Float[np.ndarray, "h w"]
 ) -> Float32[np.ndarray, "h w 3"]:
     """The iris by its radial profile: the mean of its visible pixels at each distance from its centre."""
     bins = np.linspace(0.0, _LOOK.profile_end, _LOOK.profile_bins)

@@ -88,7 +88,7 @@ class _Lid:
 
     def paint(self, canvas: Pixels, field: WarpField) -> None:
         """Draw the lid's skin into `canvas` (h,w,3), as far as the eye has closed."""
-        corner = np.array([field.region.left, field.region.top], np.float32)
+        corner = np.array([field.box.left, field.box.top], np.float32)
         points = np.asarray(field.landmarks[:, :2] - corner, np.float32)
         closed = 1.0 - _opening(points, self.group) / max(self.opening, 1e-3)
         opacity = linear_step(closed, *_LOOK.fade_in)

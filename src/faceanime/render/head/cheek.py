@@ -58,7 +58,7 @@ class CheekLayer:
 
     def paint(self, canvas: Pixels, field: WarpField) -> Float32[np.ndarray, "h w"]:
         """Blend skin into `canvas` (h,w,3), in place; returns its weight in each pixel (h,w), in [0,1]."""
-        weight = np.zeros(field.part.shape, np.float32)
-        if blend_cheek(canvas, weight, self._face, self._skin, field.flow, field.part, RING):
+        weight = np.zeros(field.region.shape, np.float32)
+        if blend_cheek(canvas, weight, self._face, self._skin, field.flow, field.region, RING):
             return np.asarray(cv2.GaussianBlur(weight, (0, 0), _LOOK.edge_blur_px), np.float32)
         return weight

@@ -21,11 +21,10 @@ from faceanime.geometry.interpolation import Ramp
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.model import MorphableModel
+from faceanime.render.head.rings import PerRay
 from faceanime.render.head.sheet import face_region, source_shape
 from faceanime.structures.coefficients import FittedFace
 from faceanime.structures.frames import Pixels
-
-PerRay = Float[np.ndarray, " R"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def pull_outline_to_hair(
     pose, shape = face.coefficients.pose, source_shape(face, model)
     own = model.landmarks_of(shape)
     landmarks = project(own, pose)
-    rays = _Rays.to(landmarks[model.schema.oval, :2])
+    rays = _OutlineRays.to(landmarks[model.schema.oval, :2])
     hair = _HairFinder.of(picture, matte, landmarks[model.schema.plain_skin, :2], landmarks, rays.height_px)
     covered = hair.covered_fraction(rays)
     occlusion = np.maximum(
@@ -107,7 +106,7 @@ def pull_outline_to_hair(
 
 
 @dataclass(frozen=True, eq=False)
-class _Rays:
+class _OutlineRays:
     """Rays from the middle of a face to its outline, px of the picture."""
 
     centre: Float[np.ndarray, "2"]
@@ -117,7 +116,7 @@ class _Rays:
     """Height of the face, px."""
 
     @classmethod
-    def to(cls, outline: Float[np.ndarray, "R 2"]) -> _Rays:
+    def to(cls, outline: Float[np.ndarray, "R 2"]) -> _OutlineRays:
         centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
         return cls(centre, outline - centre, float(np.ptp(outline[:, 1])))
 
@@ -183,7 +182,7 @@ class _HairFinder:
 
 
 def _between_eyes_and_mouth(
-    rays: _Rays, landmarks: Float[np.ndarray, "L 3"], schema: LandmarkSchema
+    rays: _OutlineRays, landmarks: Float[np.ndarray, "L 3"], schema: LandmarkSchema
 ) -> PerRay:
     """1 for rays that end between the heights of eyes and mouth, 0 well above and below."""
     lids = [eye.lower_middle[len(eye.lower_middle) // 2] for eye in schema.eyes]
@@ -200,7 +199,7 @@ def _smooth(values: PerRay) -> PerRay:
 
 
 def _pull(
-    landmarks: Float[np.ndarray, "L 3"], rays: _Rays, start: PerRay, depth: PerRay, occlusion: PerRay
+    landmarks: Float[np.ndarray, "L 3"], rays: _OutlineRays, start: PerRay, depth: PerRay, occlusion: PerRay
 ) -> Float[np.ndarray, " L"]:
     """Displacement of each landmark (px) toward the viewer, px.
 

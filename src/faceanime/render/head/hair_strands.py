@@ -19,7 +19,7 @@ from faceanime.geometry.interpolation import Ramp, linear_step
 from faceanime.render.masks import disc
 from faceanime.structures.frames import Pixels
 
-Mask = Float32[np.ndarray, "H W"]
+SoftMask = Float32[np.ndarray, "H W"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StrandLook:
 _LOOK = StrandLook()
 
 
-def find_strands(picture: Pixels, matte: Mask, face_px: float) -> Mask:
+def find_strands(picture: Pixels, matte: SoftMask, face_px: float) -> SoftMask:
     """The probability that a pixel of a picture (H,W,3) is a strand of hair which the `matte` in [0,1] misses.
 
     `face_px` is the height of the face.
@@ -76,7 +76,7 @@ def find_strands(picture: Pixels, matte: Mask, face_px: float) -> Mask:
     return _connected_to(person, strands)
 
 
-def _remote_pixels(distance: Mask, face_px: float) -> Bool[np.ndarray, "H W"]:
+def _remote_pixels(distance: SoftMask, face_px: float) -> Bool[np.ndarray, "H W"]:
     """The pixels beyond strands' reach, by their `distance` from the person, px."""
     remote = distance > _LOOK.reach * face_px
     if remote.mean() < _LOOK.least_remote_area:
@@ -84,7 +84,7 @@ def _remote_pixels(distance: Mask, face_px: float) -> Bool[np.ndarray, "H W"]:
     return np.asarray(remote)
 
 
-def _thin_structures(grey: UInt8[np.ndarray, "H W"], face_px: float) -> tuple[Mask, Mask]:
+def _thin_structures(grey: UInt8[np.ndarray, "H W"], face_px: float) -> tuple[SoftMask, SoftMask]:
     """The weights in [0,1] of structures that are thin and darker, or lighter, than their surroundings."""
     element = disc(max(round(_LOOK.width * face_px / 2), 1))
     darker, lighter = (
@@ -110,14 +110,14 @@ def _person_is_darker(
     return _local_mean(level, inside, reach_px) < _local_mean(level, 1.0 - inside, reach_px)
 
 
-def _local_mean(values: Mask, weight: Mask, reach_px: float) -> Mask:
+def _local_mean(values: SoftMask, weight: SoftMask, reach_px: float) -> SoftMask:
     """The weighted mean in a square around each pixel; 0 where all weights are."""
     side = 2 * max(round(reach_px), 1) + 1
     total, weights = cv2.blur(values * weight, (side, side)), cv2.blur(weight, (side, side))
     return np.asarray(total / np.maximum(weights, 1e-3), np.float32)
 
 
-def _connected_to(person: Bool[np.ndarray, "H W"], strands: Mask) -> Mask:
+def _connected_to(person: Bool[np.ndarray, "H W"], strands: SoftMask) -> SoftMask:
     """The strands without those that are not connected to the person; gaps of a pixel or two are bridged."""
     joined = (person | (strands > _LOOK.connecting)).astype(np.uint8)
     _, component = cv2.connectedComponents(cv2.dilate(joined, np.ones((3, 3), np.uint8)))

@@ -16,9 +16,9 @@ from faceanime.morphable.landmark_schema import EyeLandmarks, Group, LandmarkSch
 from faceanime.render.masks import soft_polygon
 from faceanime.render.mouth.compositor import InsideColors
 from faceanime.structures.frames import Pixels
+from faceanime.structures.raster import Rgb
 
 Color = Float[np.ndarray, "3"]
-Rgb = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numba import njit
 
 from faceanime.geometry.interpolation import Ramp
 from faceanime.render.mouth.arch import arch_from_image, height_at
-from faceanime.render.mouth.teeth import WINDOW
+from faceanime.render.mouth.teeth import PLATE_WINDOW
 
 
 class InsideLook(NamedTuple):
@@ -136,7 +136,7 @@ def paint_inside(canvas, weight, corner, mouth, plates, colors):
 @no_type_check
 def _lay_plate(color, plate, x, y, density, light):
     """Lay a row's plate, looked up bilinearly at (x, y) and lit by `light` (3,), over a colour (3,), in place."""
-    u, v = (x - WINDOW.left) * density - 0.5, (WINDOW.top - y) * density - 0.5
+    u, v = (x - PLATE_WINDOW.left) * density - 0.5, (PLATE_WINDOW.top - y) * density - 0.5
     height, width = plate.shape[:2]
     if not (0.0 <= u < width - 1 and 0.0 <= v < height - 1):
         return

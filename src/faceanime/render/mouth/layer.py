@@ -146,7 +146,8 @@ class OwnTeeth:
         for alpha, origin in zip(self.alpha, origins, strict=True):
             if alpha.any():
                 on_arch = arch_from_image_grid(places, arch_view(target.pose, origin))
-                on_plate = (on_arch - [teeth.WINDOW.left, teeth.WINDOW.top]) * [self.density, -self.density]
+                corner = [teeth.PLATE_WINDOW.left, teeth.PLATE_WINDOW.top]
+                on_plate = (on_arch - corner) * [self.density, -self.density]
                 opacity = np.maximum(opacity, sample(alpha[..., None], on_plate.astype(np.float32))[..., 0])
         return opacity
 
@@ -187,17 +188,15 @@ class MouthLayer:
         """Draw the inside of the target's mouth into `canvas` (h,w,3), the picture of the field's region, in place."""
         shape, scale = self._jaw.shape(target), float(target.pose.scale)
         opacity = self._opacity(shape, scale)
-        outline = field.landmarks[self._schema.mouth_opening, :2] - np.array(
-            [field.region.left, field.region.top]
-        )
+        outline = field.landmarks[self._schema.mouth_opening, :2] - np.array([field.box.left, field.box.top])
         left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, canvas.shape[1::-1])
         if opacity == 0.0 or right <= left or bottom <= top:
             return
         box = slice(top, bottom), slice(left, right)
         corners = (outline - np.array([left, top])).astype(np.float32)
-        opening = _opening_mask(corners, field.part[box] == Region.MOUTH, _LOOK.edge_blur * scale)
-        corner = float(left + field.region.left), float(top + field.region.top)
+        opening = _opening_mask(corners, field.region[box] == Region.MOUTH, _LOOK.edge_blur * scale)
+        corner = float(left + field.box.left), float(top + field.box.top)
         mouth = self._geometry(shape, field, target)
         paint_inside(canvas[box], opacity * opening, corner, mouth, self._plates, self._colors)
 
@@ -236,8 +235,8 @@ def _make_plates(upper: SourceInside, lower: SourceInside, colors: MouthColors) 
     """The plates of both rows, from what the portrait shows of its mouth on the upper and the lower arch."""
     split, gum, density = upper.row_split(), colors.desaturate(teeth.GUM), upper.density
     lower_color = np.array(_LOOK.lower_tint) * colors.teeth
-    upper_drawn = teeth.draw_row(teeth.UPPER, colors.desaturate(colors.teeth), gum, density)
-    lower_drawn = teeth.draw_row(teeth.LOWER, colors.desaturate(lower_color), gum, density)
+    upper_drawn = teeth.draw_row(teeth.UPPER_TEETH, colors.desaturate(colors.teeth), gum, density)
+    lower_drawn = teeth.draw_row(teeth.LOWER_TEETH, colors.desaturate(lower_color), gum, density)
     upper_drawn = np.float32(1.0 - upper.presence()) * upper_drawn  # drawn teeth look wrong beside real ones
     return MouthPlates(
         upper_drawn, upper.upper_row(split, gum), lower_drawn, lower.lower_row(split, gum), density

@@ -24,7 +24,7 @@ from faceanime.render.mouth.arch import arch_surface, arch_view, height_at, lip_
 from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.frames import Pixels
 
-Image = Float32[np.ndarray, "h w"]
+InsideMap = Float32[np.ndarray, "h w"]
 Plate = Float32[np.ndarray, "h w 4"]
 Gum = Float[np.ndarray, "3"]
 
@@ -81,8 +81,8 @@ class SourceInside:
     """
 
     picture: Pixels
-    below: Image
-    above: Image
+    below: InsideMap
+    above: InsideMap
     density: float
 
     @classmethod
@@ -158,7 +158,9 @@ class SourceInside:
         total = np.bincount(bins, self.picture[certain].mean(axis=-1), _LOOK.profile_bins)
         return (filled + 0.5) / _LOOK.profile_bins, total[filled] / count[filled]
 
-    def _row(self, row: Image, edge_lip: Image, root_lip: Image, visible: float, gum: Gum) -> Plate:
+    def _row(
+        self, row: InsideMap, edge_lip: InsideMap, root_lip: InsideMap, visible: float, gum: Gum
+    ) -> Plate:
         """The plate of one row, continued under the lip where its roots are.
 
         `row` (h,w): the row's weight; `edge_lip`, `root_lip` (h,w): heights within the opening from the lip that the
@@ -179,13 +181,13 @@ class SourceInside:
         color = color * (1.0 + gums * (gum - 1.0))
         return np.dstack([color * weight[..., None], weight]).astype(np.float32)
 
-    def _column_weight(self, inside: Image) -> Image:
+    def _column_weight(self, inside: InsideMap) -> InsideMap:
         """1 in columns that show the inside, fading out toward the corners of the mouth."""
         columns = np.repeat(inside.max(axis=0, keepdims=True), len(inside), axis=0)
         fade_px = round(_LOOK.side_fade * self.density)
         return np.minimum(columns, cv2.blur(columns, (2 * fade_px + 1, 1)))
 
-    def _crown_colors(self, weight: Image) -> Float32[np.ndarray, "1 w 3"]:
+    def _crown_colors(self, weight: InsideMap) -> Float32[np.ndarray, "1 w 3"]:
         """The colour of each column's brightest pixels by `weight`."""
         brightness = self.picture.mean(axis=-1) / np.float32(255.0)
         weight = weight * brightness**_LOOK.crown_brightness_exponent
@@ -196,7 +198,7 @@ class SourceInside:
         colors = np.stack([np.interp(columns, known, channel) for channel in means.T], axis=-1)
         return cv2.GaussianBlur(colors.astype(np.float32)[None], (0, 0), _LOOK.crown_blur * self.density)
 
-    def _inside(self) -> Image:
+    def _inside(self) -> InsideMap:
         """1 well inside the opening, 0 where a lip may show."""
         return np.asarray(smoothstep(np.minimum(self.below, self.above), *_LOOK.lip_seam), np.float32)
 
@@ -206,7 +208,7 @@ class SourceInside:
         return float((self.below + self.above)[:, self._middle].max())
 
     @property
-    def _fraction(self) -> Image:
+    def _fraction(self) -> InsideMap:
         """0 at the upper lip, 1 at the lower."""
         return np.asarray(self.below / np.maximum(self.below + self.above, 1e-4))
 

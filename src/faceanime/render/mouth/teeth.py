@@ -1,8 +1,8 @@
 """Drawn rows of teeth: plates seen from the front, drawn once per portrait, then moved as rigid things.
 
-`draw_row` makes of a `Row` (crown widths, biting edges), colours and a density a premultiplied RGBA plate in a window
-of the arch's frame. Crown widths and proportions follow Wheeler's tables (Nelson, "Wheeler's Dental Anatomy", 10th ed.,
-ch. 1), foreshortened as a dental arch shows them from the front. Lengths are model units (1 unit = distance of the
+`draw_row` makes of a `TeethRow` (crown widths, biting edges), colours and a density a premultiplied RGBA plate in
+`PLATE_WINDOW`. Crown widths and proportions follow Wheeler's tables (Nelson, "Wheeler's Dental Anatomy", 10th ed., ch.
+1), foreshortened as a dental arch shows them from the front. Lengths are model units (1 unit = distance of the
 outer eye corners, about 90 mm).
 """
 
@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-Mask = Float32[np.ndarray, "h w"]
+PlateMap = Float32[np.ndarray, "h w"]
 
 
-class Window(NamedTuple):
+class PlateWindow(NamedTuple):
     """A plate's window in the arch's frame; large enough for an open mouth. Chosen by eye.
 
     A named tuple, since numba's kernels read it as constants.
@@ -34,11 +34,11 @@ class Window(NamedTuple):
     """Height, model units."""
 
 
-WINDOW = Window()
+PLATE_WINDOW = PlateWindow()
 
 
 @dataclass(frozen=True)
-class Row:
+class TeethRow:
     """Half a row of teeth, from the middle outward."""
 
     widths: tuple[float, ...]
@@ -57,7 +57,7 @@ class Row:
     """Standard deviation of the row's blur. Chosen by eye."""
 
 
-UPPER = Row(
+UPPER_TEETH = TeethRow(
     widths=(0.090, 0.068, 0.062, 0.046, 0.038, 0.030),
     edges=(0.0, 0.014, 0.012, 0.030, 0.042, 0.056),
     height=0.115,
@@ -121,13 +121,13 @@ GUM = np.array([0.80, 0.47, 0.45], np.float32)
 def window(density: float) -> Float32[np.ndarray, "h w 2"]:
     """The (x, y) in the arch's frame of each pixel of a plate at `density` px per model unit."""
     step = np.float32(density)
-    x = WINDOW.left + (np.arange(round(WINDOW.width * density), dtype=np.float32) + 0.5) / step
-    y = WINDOW.top - (np.arange(round(WINDOW.height * density), dtype=np.float32) + 0.5) / step
+    x = PLATE_WINDOW.left + (np.arange(round(PLATE_WINDOW.width * density), dtype=np.float32) + 0.5) / step
+    y = PLATE_WINDOW.top - (np.arange(round(PLATE_WINDOW.height * density), dtype=np.float32) + 0.5) / step
     return np.stack(np.meshgrid(x, y), axis=-1)
 
 
 def draw_row(
-    row: Row, color: Float[np.ndarray, "3"], gum: Float[np.ndarray, "3"], density: float
+    row: TeethRow, color: Float[np.ndarray, "3"], gum: Float[np.ndarray, "3"], density: float
 ) -> Float32[np.ndarray, "h w 4"]:
     """The row as premultiplied RGBA, 0 to 255 and alpha 0 to 1; the first tooth's edge lies at y = 0.
 
@@ -157,12 +157,14 @@ def draw_row(
     return np.asarray(cv2.resize(plate, (width_px, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _canine_rise(index: int, across: Mask) -> Mask | float:
+def _canine_rise(index: int, across: PlateMap) -> PlateMap | float:
     """Recession of a tooth's biting edge beside its middle."""
     return _LOOK.canine_slope * np.abs(across) if index == _LOOK.canine else 0.0
 
 
-def _crown(row: Row, across: Mask, rise: Mask, width: float, pixel: float) -> tuple[Mask, Mask]:
+def _crown(
+    row: TeethRow, across: PlateMap, rise: PlateMap, width: float, pixel: float
+) -> tuple[PlateMap, PlateMap]:
     """One crown: the coverage of each place, and its brightness there, both 0 to 1.
 
     `across`: distance from the crown's middle line; `rise`: height over its biting edge.

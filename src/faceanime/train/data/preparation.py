@@ -41,7 +41,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame
 from faceanime.structures.landmarks import CropTransform, Landmarks
 from faceanime.train.data.config import PrepareConfig
-from faceanime.train.data.quality import Quality, measure_segment, reason_to_drop
+from faceanime.train.data.quality import ClipQuality, measure_segment, reason_to_drop
 from faceanime.train.data.segments import (
     Segment,
     crop_of,
@@ -51,7 +51,7 @@ from faceanime.train.data.segments import (
 )
 from faceanime.train.data.videos import SPLITS, TABLE, Source, find_sources
 
-Row: TypeAlias = dict[str, Any]
+ClipRow: TypeAlias = dict[str, Any]
 """JSON values that describe one segment: a row of clips.csv."""
 
 CONFIG, WORK, RECORD = "config.json", ".work", "record.json"
@@ -114,7 +114,7 @@ class _Studio:
         self._rate = Fraction(config.frame_rate)
         self._tracker = LandmarkTracker(config.track, detector, model)
 
-    def prepare(self, source: Source, source_record: Row, folder: Path) -> list[Row]:
+    def prepare(self, source: Source, source_record: ClipRow, folder: Path) -> list[ClipRow]:
         """Write the clips of a video and their record to `folder`; return a row for each segment."""
         try:
             with atomic_output(folder, folder=True) as draft:
@@ -124,7 +124,7 @@ class _Studio:
         with atomic_output(folder, folder=True) as draft:
             return _recorded(draft, source_record, [_row(source, "", why)])
 
-    def _clips(self, source: Source, folder: Path) -> list[Row]:
+    def _clips(self, source: Source, folder: Path) -> list[ClipRow]:
         rows, crops, places = [], [], []
         with self._frames(source) as frames:
             faces = find_faces(frames, self._tracker, self._detector, self._config)
@@ -145,7 +145,7 @@ class _Studio:
                 at = first + count
         return rows
 
-    def _judged(self, source: Source, segment: Segment, crop: CropTransform, path: Path) -> Row:
+    def _judged(self, source: Source, segment: Segment, crop: CropTransform, path: Path) -> ClipRow:
         """The row of a segment; its motion, landmarks and note are written to `path`.* if it is kept."""
         face = fit_segment(segment, crop, self._model, self._config, source.name)
         quality = measure_segment(segment, crop, face, self._model)
@@ -248,27 +248,32 @@ def _bytes_in(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _finished_rows(folder: Path, source_record: Row) -> list[Row] | None:
+def _finished_rows(folder: Path, source_record: ClipRow) -> list[ClipRow] | None:
     """The rows of a finished video; None where it is unfinished or has changed since."""
     if not folder.is_dir():
         return None
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if record["source"] == json.loads(_json(source_record)):
-        rows: list[Row] = record["rows"]
+        rows: list[ClipRow] = record["rows"]
         return rows
     shutil.rmtree(folder)
     return None
 
 
-def _recorded(folder: Path, source_record: Row, rows: list[Row]) -> list[Row]:
+def _recorded(folder: Path, source_record: ClipRow, rows: list[ClipRow]) -> list[ClipRow]:
     """Write the record of a finished video, and return its rows."""
     (folder / RECORD).write_text(_json({"source": source_record, "rows": rows}), encoding="utf-8")
     return rows
 
 
 def _row(
-    source: Source, key: str, why: str, start_s: float = 0.0, frames: int = 0, quality: Quality | None = None
-) -> Row:
+    source: Source,
+    key: str,
+    why: str,
+    start_s: float = 0.0,
+    frames: int = 0,
+    quality: ClipQuality | None = None,
+) -> ClipRow:
     row = {
         "key": key or source.key, "kept": "no" if why else "yes", "why": why, "split": source.split,
         "person": source.person, "source": source.name, "start_s": round(start_s, 4), "frames": frames,
@@ -284,7 +289,7 @@ def _held(landmarks: Sequence[Landmarks | None]) -> np.ndarray:
     return np.stack(points)
 
 
-def _kind(row: Row) -> str:
+def _kind(row: ClipRow) -> str:
     """The reason without its numbers."""
     return str(row["why"]).partition(":")[0]
 
@@ -293,7 +298,7 @@ def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _pack(out: Path, work: Path, records: Mapping[str, Sequence[Row]], config: PrepareConfig) -> None:
+def _pack(out: Path, work: Path, records: Mapping[str, Sequence[ClipRow]], config: PrepareConfig) -> None:
     """Write the shards, contact sheets and table; clips.csv comes last and marks `out` as complete."""
     rows = [row for record in records.values() for row in record]
     stems = {row["key"]: work / key / row["key"] for key, record in records.items() for row in record}
@@ -316,10 +321,13 @@ def _pack(out: Path, work: Path, records: Mapping[str, Sequence[Row]], config: P
 
 
 def _write_sheet(
-    path: Path, rows: Iterable[Row], group_of: Callable[[Row], str], picture_of: Callable[[Row], Picture]
+    path: Path,
+    rows: Iterable[ClipRow],
+    group_of: Callable[[ClipRow], str],
+    picture_of: Callable[[ClipRow], Picture],
 ) -> None:
     """Write a contact sheet with some rows of each group, spread evenly over it; no file without any row."""
-    groups: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[ClipRow]] = defaultdict(list)
     for row in rows:
         groups[group_of(row)].append(row)
     lines, labels = [], []
@@ -333,14 +341,14 @@ def _write_sheet(
         write_image(path, contact_sheet(lines, labels, TILE_PX))
 
 
-def _middle(stems: Mapping[str, Path], row: Row) -> Picture:
+def _middle(stems: Mapping[str, Path], row: ClipRow) -> Picture:
     """The middle frame of a clip."""
     frames = read_frames(Path(f"{stems[row['key']]}.{VIDEO}"))
     return next(islice(frames, row["frames"] // 2, None)).pixels
 
 
-def _write_table(path: Path, rows: Sequence[Row]) -> None:
-    columns = [*_COLUMNS, *(each.name for each in fields(Quality))]
+def _write_table(path: Path, rows: Sequence[ClipRow]) -> None:
+    columns = [*_COLUMNS, *(each.name for each in fields(ClipQuality))]
     with atomic_output(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()

@@ -23,7 +23,7 @@ _OTHER_SHOWN = 0.3
 
 
 @dataclass(frozen=True)
-class Quality:
+class ClipQuality:
     """The measurements of a segment; units and limits are those of `PrepareConfig`."""
 
     seconds: float
@@ -44,7 +44,7 @@ class Quality:
 
 def measure_segment(
     segment: Segment, crop: CropTransform, face: FittedSegment, model: MorphableModel
-) -> Quality:
+) -> ClipQuality:
     """Measure a segment and its face as `fit_segment` returns it."""
     tracked = np.array([found is not None for found in segment.landmarks])
     points = np.array([found.points_image[:, :2] for found in segment.landmarks if found is not None])
@@ -59,7 +59,7 @@ def measure_segment(
     view = (float(left), float(top), float(left + side), float(top + side))
     large = [box for box in segment.others if max(box[2] - box[0], box[3] - box[1]) > _OTHER_SIZE * face_px]
     turn_deg = np.degrees(np.arccos(np.clip(face.fitted.pose.rotation[:, 2, 2], -1.0, 1.0)))
-    return Quality(
+    return ClipQuality(
         seconds=float(len(face.fitted) / face.fitted.frame_rate),
         face_px=face_px,
         tracked=float(tracked.mean()),
@@ -73,7 +73,7 @@ def measure_segment(
     )
 
 
-def reason_to_drop(quality: Quality, config: PrepareConfig) -> str:
+def reason_to_drop(quality: ClipQuality, config: PrepareConfig) -> str:
     """Reason why a segment is not fit for training, as `reason: numbers`; empty if it is fit."""
     q, c = quality, config
     reasons = [

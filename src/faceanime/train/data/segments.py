@@ -19,7 +19,7 @@ from faceanime.face.anchor import FaceView
 from faceanime.face.config import SmoothConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import LandmarkDetector
-from faceanime.face.landmark_view import overlap
+from faceanime.face.landmark_view import FaceBox, overlap
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import smooth_dynamics
 from faceanime.face.track import LandmarkTracker
@@ -29,8 +29,6 @@ from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
 from faceanime.train.data.config import PrepareConfig
 
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom, px."""
 Size: TypeAlias = tuple[int, int]
 """Height and width of a picture, px."""
 
@@ -58,7 +56,7 @@ class Segment:
     first: int
     landmarks: tuple[Landmarks | None, ...]
     sharpness: float
-    others: tuple[Box, ...]
+    others: tuple[FaceBox, ...]
     width_px: int
     height_px: int
 
@@ -123,7 +121,7 @@ def find_faces(
     index = 0
     for shot, group in groupby(_numbered_shots(frames), key=lambda pair: pair[0]):
         seen, again = tee(_read(tracker.read(frame for _, frame in group), index, detector, config))
-        pinned = tracker.pinned(view for _, view, _ in again)
+        pinned = tracker.pin(view for _, view, _ in again)
         for (faces, _, size), landmarks in zip(seen, pinned, strict=True):
             yield (
                 shot,
@@ -141,7 +139,7 @@ def _read(
 ) -> Iterator[tuple[FrameFaces, FaceView | None, Size]]:
     """The faces of frames, the view of the followed one for pinning, and the frames' sizes; no frame is kept."""
     for index, (frame, landmarks) in enumerate(frames, start=first):
-        sharpness, others = None, ()  # type: tuple[float | None, tuple[Box, ...]]
+        sharpness, others = None, ()  # type: tuple[float | None, tuple[FaceBox, ...]]
         if landmarks is not None and index % _SHARPNESS_EVERY == 0:
             sharpness = sharpness_of(frame.pixels, landmarks)
         if landmarks is not None and index % (_OTHER_FACES.every_s * config.frame_rate) == 0:

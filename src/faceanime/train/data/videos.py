@@ -12,7 +12,7 @@ from pathlib import Path
 from faceanime.core.errors import ConfigError, MediaError
 
 SPLITS = ("train", "val", "test")
-VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+READABLE_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 TABLE = "clips.csv"
 RIGHTS_COLUMNS = (
     "licence",
@@ -64,7 +64,7 @@ def find_sources(videos: Sequence[Path]) -> list[Source]:
     if not sources:
         raise ConfigError(
             f"no video in {', '.join(map(str, videos)) or 'no folder'}; expected {TABLE} or files that end in "
-            + ", ".join(sorted(VIDEO_SUFFIXES))
+            + ", ".join(sorted(READABLE_SUFFIXES))
         )
     for a, b in zip(sources, sources[1:], strict=False):
         if a.name == b.name:
@@ -90,7 +90,7 @@ def _sources_of(path: Path) -> Iterator[Source]:
         for file in path.rglob("*"):
             parts = file.relative_to(path).parts
             hidden = any(part.startswith(".") for part in parts)
-            if not hidden and file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
+            if not hidden and file.suffix.lower() in READABLE_SUFFIXES and file.is_file():
                 person = parts[0] if len(parts) > 1 else file.stem
                 yield Source(file, _name(path, Path(*parts)), person, split_of(person))
 

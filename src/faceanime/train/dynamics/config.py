@@ -54,7 +54,7 @@ class DynamicsConfig:
         check_range(self, "", "mixed", least=0, most=1)
 
 
-PAPER = DynamicsConfig(
+PAPER_DYNAMICS = DynamicsConfig(
     kind="lstm", steps=1250, batch=32, speed_weight=0.0, slowest=1.0, mixed=0.0, validate_every=125
 )
 """The paper's training: an LSTM with squared coefficient and vertex distances (arXiv 2105.14678, sec. III-B)."""

@@ -13,7 +13,7 @@ from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, Blink, blinks_of, lids_apart
 from faceanime.dynamics.motion_prior import GROUPS
 from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
-from faceanime.morphable.model import EYES, MorphableModel, Part
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 
 _DOWN_S, _UP_S = 0.12, 0.24
@@ -59,7 +59,7 @@ class Clips:
         self.blinks: list[tuple[int, float]] = []
         """The number of blinks in each clip, and the clip's length in minutes."""
         self._unblinking, self._blink = [], []
-        eyes = np.flatnonzero(np.isin(model.part, EYES))
+        eyes = np.flatnonzero(np.isin(model.part, EYES_AND_BROWS))
         for clip, states in zip(clips, self.states, strict=True):
             apart = np.mean([lids_apart(clip, side, model) for side in SIDES], axis=0)
             blinks = [
@@ -204,7 +204,7 @@ def style_of(
     moved = np.abs(np.diff(states, axis=1))
     both = (there[:, 1:] & there[:, :-1])[..., None]
     mean = (moved * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
-    eyes = np.isin(model.part, EYES)
+    eyes = np.isin(model.part, EYES_AND_BROWS)
     face = mean[:, :-HEAD_NUMBERS]
     liveliness = [
         face[:, ~eyes].mean(axis=1),

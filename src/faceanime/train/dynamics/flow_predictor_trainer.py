@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from faceanime.dynamics.flow_predictor import FlowPredictor
-from faceanime.dynamics.motion_prior import Bridge, MotionPrior, States
+from faceanime.dynamics.motion_prior import Bridge, MotionPrior, StateBatch
 from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.dynamics.style_process import STYLES
 from faceanime.morphable.model import MorphableModel
@@ -81,7 +81,7 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
     def _losses(self, predictor: FlowPredictor, batch: FlowBatch) -> dict[str, Tensor]:
         config, excerpts, known = self.config, batch.excerpts, batch.known
         states = torch.tensor(excerpts.without_unseen_blinks(known))
-        truth = continued(predictor.prior, predictor.normaliser.normal(states), excerpts.there)
+        truth = continue_past_end(predictor.prior, predictor.normaliser.normal(states), excerpts.there)
         bridge = predictor.prior.given(truth, torch.tensor(known))
         clean, flow_time = self._predict(predictor, excerpts, truth, bridge)
         wanted = torch.tensor(excerpts.there & ~known, dtype=clean.dtype)
@@ -97,12 +97,12 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
         return losses
 
     def _predict(
-        self, predictor: FlowPredictor, excerpts: Excerpts, truth: States, bridge: Bridge
-    ) -> tuple[States, Float[Tensor, " B"]]:
+        self, predictor: FlowPredictor, excerpts: Excerpts, truth: StateBatch, bridge: Bridge
+    ) -> tuple[StateBatch, Float[Tensor, " B"]]:
         """The clean frames that the network predicts from noisy ones, and the flow time of each sample."""
         count = len(truth)
         styles = torch.tensor(style_of(excerpts.unblinking, excerpts.there, self._model)).float()
-        styles = whitened(predictor, styles)
+        styles = whiten_styles(predictor, styles)
         noise = bridge.through(predictor.prior.draw(torch.randn_like(truth)))
         noise = bridge.mean + predictor.liveliness(styles) * (noise - bridge.mean)
         flow_time = torch.rand(count)
@@ -139,7 +139,7 @@ def untrained_flow(config: DynamicsConfig, clips: Clips, model: MorphableModel) 
     return predictor
 
 
-def whitened(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
+def whiten_styles(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
     """Styles as independent numbers of unit deviation."""
     centred = (styles - predictor.style_mean).T
     return torch.linalg.solve_triangular(predictor.style_factor, centred, upper=False).T

@@ -19,7 +19,7 @@ from faceanime.train.dynamics.excerpts import Clips, Excerpts
 from faceanime.train.losses import VertexDistance
 from faceanime.train.trainer import Numbers, Trainer
 
-Predictor = TypeVar("Predictor", bound=LstmPredictor | FlowPredictor)
+TrainedPredictor = TypeVar("TrainedPredictor", bound=LstmPredictor | FlowPredictor)
 
 STATISTICS_EXCERPTS = 2048
 """Excerpts over which means, deviations and styles of the training set are taken."""
@@ -37,13 +37,13 @@ class DrawnStep:
     torch_seed: int
 
 
-class DynamicsTrainer(Trainer[Predictor]):
+class DynamicsTrainer(Trainer[TrainedPredictor]):
     """A predictor that learns from excerpts of clips, by AdamW with clipped gradients."""
 
     final_rate: ClassVar[float] = 0.02
     """Learning rate at the end, as a fraction of the highest one."""
 
-    def __init__(self, config: DynamicsConfig, predictor: Predictor, model: MorphableModel) -> None:
+    def __init__(self, config: DynamicsConfig, predictor: TrainedPredictor, model: MorphableModel) -> None:
         super().__init__(config, predictor, torch.device("cpu"))
         parameters = [{"params": self.network.parameters(), "initial_lr": config.learning_rate}]
         self._optimiser = torch.optim.AdamW(
@@ -56,7 +56,7 @@ class DynamicsTrainer(Trainer[Predictor]):
         """Draw one batch."""
 
     @abstractmethod
-    def _losses(self, predictor: Predictor, batch: Any) -> dict[str, Tensor]:
+    def _losses(self, predictor: TrainedPredictor, batch: Any) -> dict[str, Tensor]:
         """The weighted losses of a batch, by name; their sum is minimised."""
 
     def calibrate(self, clips: Clips) -> None:

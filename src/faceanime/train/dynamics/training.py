@@ -23,7 +23,7 @@ from faceanime.train.dynamics.trainer import DynamicsTrainer
 from faceanime.train.loop import Run, run_training
 from faceanime.train.trainer import Numbers
 
-RESULT_FILE = "dynamics.safetensors"
+PREDICTOR_FILE = "dynamics.safetensors"
 TRAINERS: dict[str, Callable[[DynamicsConfig, Clips, MorphableModel], DynamicsTrainer[Any]]] = {
     "flow": FlowPredictorTrainer,
     "lstm": LstmTrainer,
@@ -71,7 +71,7 @@ def train_dynamics(
     run.check_free()
     clips, validation_clips = Clips(train, model), Clips(validation, model)
     trainer = TRAINERS[config.kind](config, clips, model)
-    best = BestPredictor(run.out / RESULT_FILE, trainer, validation_clips, model)
+    best = BestPredictor(run.out / PREDICTOR_FILE, trainer, validation_clips, model)
     return run_training(trainer, clips, validation_clips, best, run, progress)
 
 

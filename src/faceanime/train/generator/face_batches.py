@@ -63,7 +63,7 @@ def face_sample(
         source_prior, target_prior = (
             2.0 * appearance.relight((prior + 1.0) / 2.0) - 1.0 for prior in (source_prior, target_prior)
         )
-    landmarks = window.placed(pairs.model.landmarks_of(frames.target_points))[:, :2]
+    landmarks = window.to_window_px(pairs.model.landmarks_of(frames.target_points))[:, :2]
     if appearance.mirrored:
         source, truth = (np.ascontiguousarray(picture[:, ::-1]) for picture in (source, truth))
         source_prior, target_prior = (

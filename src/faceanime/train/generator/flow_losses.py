@@ -19,7 +19,7 @@ from faceanime.generator.blocks import GeneratedFace
 from faceanime.generator.conditions import EYE, INSIDE, SKIN
 from faceanime.generator.windows import WindowPart
 from faceanime.train.generator.flow_training import FlowTraining
-from faceanime.train.generator.window_errors import Tensors
+from faceanime.train.generator.window_errors import BatchTensors
 from faceanime.train.losses import (
     adversarial_loss,
     detail_l1,
@@ -47,13 +47,13 @@ class Term(NamedTuple):
     loss: Callable[[], Tensor]
 
 
-def weighted(terms: list[Term]) -> Tensors:
+def weighted(terms: list[Term]) -> BatchTensors:
     """The losses times their weights, by name."""
     return {term.name: term.weight * term.loss() for term in terms if term.weight}
 
 
 def picture_terms(
-    config: FlowTraining, part: WindowPart, face: GeneratedFace, batch: Tensors, judged: bool
+    config: FlowTraining, part: WindowPart, face: GeneratedFace, batch: BatchTensors, judged: bool
 ) -> list[Term]:
     """The losses of a part's windows beside those of its critic; `judged`, whether a critic sees them."""
     truth = batch["truth"]
@@ -82,7 +82,7 @@ def _picture_l1(face: GeneratedFace, batch: Tensors, weight: Tensor, inside: flo
 class Judgement:
     """The pictures of a part's windows that a critic sees, and the losses of both sides."""
 
-    def __init__(self, critic: nn.Module, part: WindowPart, image: Tensor, batch: Tensors) -> None:
+    def __init__(self, critic: nn.Module, part: WindowPart, image: Tensor, batch: BatchTensors) -> None:
         self._critic, self._paired, self.image = critic, paired_windows(batch), image
         self.view = _middle(image.shape[-1], JUDGED[part])
         through = (batch["gate"][self.view] > 0) if part == "face" else 1.0
@@ -97,7 +97,7 @@ class Judgement:
         made_scores, _ = self._critic(torch.cat([self._prior, self._made.detach()], dim=1))
         return hinge_critic_loss(real_scores, made_scores)
 
-    def generator_losses(self, matching: float) -> Tensors:
+    def generator_losses(self, matching: float) -> BatchTensors:
         """The generator's losses against the critic, which learns nothing from them; `critic_loss` comes first."""
         self._critic.requires_grad_(False)
         scores, features = self._critic(torch.cat([self._prior, self._made], dim=1))
@@ -117,7 +117,7 @@ class Judgement:
         return (lengths[0] / lengths[1].clamp_min(1e-12)).clamp_max(_LARGEST_BALANCE).detach()
 
 
-def paired_windows(batch: Tensors) -> Bool[Tensor, " B"]:
+def paired_windows(batch: BatchTensors) -> Bool[Tensor, " B"]:
     """Whether each window has a truth."""
     return batch["paired"][:, 0, 0, 0] > 0
 
@@ -128,7 +128,7 @@ def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
     return batch["paired"] * (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
 
 
-def _skin_weight(batch: Tensors) -> Float[Tensor, "B 1 S S"]:
+def _skin_weight(batch: BatchTensors) -> Float[Tensor, "B 1 S S"]:
     """The gate over skin: light is not learned from lips and lids, which other networks repair."""
     return batch["paired"] * batch["gate"] * batch["maps"][:, SKIN : SKIN + 1]
 

@@ -22,7 +22,7 @@ from faceanime.train.generator.flow_training import FlowTraining
 from faceanime.train.generator.generator_trainer import GeneratorTrainer, GeneratorTraining
 from faceanime.train.generator.pairs import RenderedPairs
 from faceanime.train.generator.teacher import Teacher
-from faceanime.train.generator.window_errors import Tensors, add_errors, repaired, scores, tensors_of
+from faceanime.train.generator.window_errors import BatchTensors, add_errors, repaired, scores, tensors_of
 from faceanime.train.generator.window_samples import Batch, WindowSample, batched, draw_batches, open_windows
 from faceanime.train.processes import ALONE, Processes
 from faceanime.train.trainer import Numbers, adam
@@ -87,7 +87,7 @@ class FlowTrainer(GeneratorTrainer[FlowGuided]):
         self._finish_step()
         return losses
 
-    def _learn(self, part: WindowPart, batch: Tensors) -> Numbers:
+    def _learn(self, part: WindowPart, batch: BatchTensors) -> Numbers:
         """Add the gradients of one part's batch to its network and its critic; return the losses."""
         # a critic that saw generated windows alone would learn to reject everything
         judged = (
@@ -106,7 +106,7 @@ class FlowTrainer(GeneratorTrainer[FlowGuided]):
         total.backward()  # type: ignore[no-untyped-call]
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _judge(self, judgement: Judgement) -> tuple[Tensor, Tensors]:
+    def _judge(self, judgement: Judgement) -> tuple[Tensor, BatchTensors]:
         """Add the critic's gradients to it; return its loss, and the generator's losses against it."""
         loss = judgement.critic_loss()
         loss.backward()  # type: ignore[no-untyped-call]

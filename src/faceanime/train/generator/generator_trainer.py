@@ -20,12 +20,12 @@ from faceanime.train.precision import uses_bfloat16
 from faceanime.train.processes import Processes
 from faceanime.train.trainer import Trainer
 
-RESULT_FILE = "generator.safetensors"
+GENERATOR_FILE = "generator.safetensors"
 """The file of the best weights in a run's folder."""
 _KEPT_OF_A_START = ("step", "parts", "recogniser", "settings", "rights")
 """The entries that are kept of the header of weights that a run began with."""
 
-Network = TypeVar("Network", bound=Generator)
+GeneratorNetwork = TypeVar("GeneratorNetwork", bound=Generator)
 
 
 @runtime_checkable
@@ -45,7 +45,7 @@ class GeneratorConfig(Protocol):
         """The options with which the network sees the training pairs."""
 
 
-class GeneratorTrainer(Trainer[Network], ABC):
+class GeneratorTrainer(Trainer[GeneratorNetwork], ABC):
     """A generator in training.
 
     `began_with` is the header of the weights that the run began with; None if it began with random ones.
@@ -54,7 +54,7 @@ class GeneratorTrainer(Trainer[Network], ABC):
     final_rate: ClassVar[float] = 0.05
     """Learning rate at the end, as a fraction of the highest one."""
 
-    def __init__(self, config: Any, processes: Processes, network: Network) -> None:
+    def __init__(self, config: Any, processes: Processes, network: GeneratorNetwork) -> None:
         super().__init__(config, network, processes.device)
         self.began_with: Mapping[str, Any] | None = None
         self._processes = processes
@@ -81,7 +81,7 @@ class GeneratorTrainer(Trainer[Network], ABC):
         They may be of another face model, since networks see pictures. Raises WeightsError; ConfigError where they are
         of another network.
         """
-        start, header = load_generator(path / RESULT_FILE if path.is_dir() else path, None)
+        start, header = load_generator(path / GENERATOR_FILE if path.is_dir() else path, None)
         if start.network != self.network.network:
             raise ConfigError(
                 f"{path} holds {start.network}, but the run's network is {self.network.network}"

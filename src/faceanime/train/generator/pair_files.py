@@ -21,8 +21,8 @@ from faceanime.core.weights import load_weights, read_header, save_weights
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 
-KIND = "reenacted-moments"
-SUFFIX = ".pairs.safetensors"
+PAIRS_KIND = "reenacted-moments"
+PAIRS_SUFFIX = ".pairs.safetensors"
 NO_FRAME = -1
 """The time of a source that is no picture of the clip."""
 
@@ -108,7 +108,7 @@ class RenderedClip:
 
     def save(self, path: Path, header: Mapping[str, Any]) -> None:
         """Write the file; `header` holds JSON values. Raises OutputError."""
-        save_weights(path, self.tensors(), KIND, header)
+        save_weights(path, self.tensors(), PAIRS_KIND, header)
 
 
 class PairFile:
@@ -117,8 +117,8 @@ class PairFile:
     def __init__(self, path: Path, model: MorphableModel, files: ExitStack) -> None:
         """`files` closes the file. Raises WeightsError, MorphableModelError for files of another kind or model."""
         header = read_header(path)
-        if header["kind"] != KIND:
-            load_weights(path, KIND)  # raises
+        if header["kind"] != PAIRS_KIND:
+            load_weights(path, PAIRS_KIND)  # raises
         model.require(str(header.get("model_id")), str(path))
         file = files.enter_context(safe_open(path, framework="numpy"))
         tensors = {name: file.get_tensor(name) for name in set(file.keys()).difference(_PICTURES)}

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from faceanime.core.errors import check_range
 from faceanime.generator.blocks import GeneratedFace, pixels_of
 from faceanime.generator.discriminator import Critic, CriticConfig
-from faceanime.generator.pgfg import HEAT_MAPS, PAPER, PAPER_SMALL, Pgfg, PgfgConfig
+from faceanime.generator.pgfg import HEAT_MAPS, PAPER_FULL, PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.media.contact_sheet import contact_sheet
 from faceanime.prior.sparse_texture import TextureConfig
 from faceanime.structures.frames import Pixels
@@ -31,7 +31,7 @@ from faceanime.train.generator.generator_trainer import GeneratorTrainer, Genera
 from faceanime.train.generator.pairs import PairOptions, RenderedPairs
 from faceanime.train.generator.recogniser import DlibRecogniser, aligned
 from faceanime.train.generator.rendered_pairs import PairsConfig
-from faceanime.train.generator.window_errors import Tensors, tensors_of
+from faceanime.train.generator.window_errors import BatchTensors, tensors_of
 from faceanime.train.generator.window_samples import Batch
 from faceanime.train.losses import (
     Embedding,
@@ -139,7 +139,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         self._finish_step()
         return losses
 
-    def _learn(self, batch: Tensors) -> Numbers:
+    def _learn(self, batch: BatchTensors) -> Numbers:
         """Add the gradients of one batch to critic and generator."""
         prior, truth = batch["target_prior"], batch["truth"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._low_precision):
@@ -162,7 +162,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         return lambda pictures: recogniser(aligned(pictures, to_aligned, recogniser.size_px))
 
     @staticmethod
-    def _generate(network: Pgfg, batch: Tensors) -> GeneratedFace:
+    def _generate(network: Pgfg, batch: BatchTensors) -> GeneratedFace:
         face: GeneratedFace = network(batch["source"], batch["source_prior"], batch["target_prior"])
         return face
 
@@ -220,7 +220,7 @@ PGFG = GeneratorTraining(
     config=PgfgTraining,
     trainer=PgfgTrainer,
     presets={
-        "paper": PgfgTraining(network=PAPER),
+        "paper": PgfgTraining(network=PAPER_FULL),
         "paper-small": PgfgTraining(network=PAPER_SMALL),
         "paper-heat-maps": PgfgTraining(network=HEAT_MAPS),
     },

@@ -24,9 +24,7 @@ _LEAST_WEIGHT = 0.05
 """Least blurred weight to divide by, so that the flow fades out far from the skin; chosen by eye."""
 
 
-def registered(
-    truth: Pixels, canvas: Pixels, maps: Float32[np.ndarray, "S S C"]
-) -> UInt8[np.ndarray, "S S 3"]:
+def register(truth: Pixels, canvas: Pixels, maps: Float32[np.ndarray, "S S C"]) -> UInt8[np.ndarray, "S S 3"]:
     """The truth (S,S,3), warped to match the canvas (S,S,3); `maps` as in `Conditions`.
 
     Source of the flow: Kroeger et al., arXiv 1603.03590 (dense inverse search).

@@ -28,7 +28,7 @@ from faceanime.face.config import FitConfig
 from faceanime.face.fit import fit_coefficients, with_residual
 from faceanime.geometry.camera import project
 from faceanime.morphable.axes import measure_expressions, measure_landmarks
-from faceanime.morphable.model import EYES, MorphableModel
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.pipeline import Animator
 from faceanime.render.composite import Paster
 from faceanime.render.geometric import PortraitLayers, drawing_version
@@ -39,7 +39,13 @@ from faceanime.structures.landmarks import Landmarks
 from faceanime.structures.portrait import Portrait
 from faceanime.train.generator.face_clips import FaceClip
 from faceanime.train.generator.frame_choice import choose_sources, choose_targets
-from faceanime.train.generator.pair_files import NO_FRAME, SUFFIX, FaceStack, RenderedClip, rendered_settings
+from faceanime.train.generator.pair_files import (
+    NO_FRAME,
+    PAIRS_SUFFIX,
+    FaceStack,
+    RenderedClip,
+    rendered_settings,
+)
 
 _LIPS_APART = 0.03
 """Opening from which on lips count as apart, model units; chosen by eye."""
@@ -88,7 +94,7 @@ def render_pairs(
     progress.stage(f"rendering {folder.name}", None)
     paths: list[Path] = []
     for clip, driver in watched(clips, progress):
-        path = folder / f"{clip.key}{SUFFIX}"
+        path = folder / f"{clip.key}{PAIRS_SUFFIX}"
         wanted = settings | ({"pinned": True} if clip.filmed and clip.pinned().any() else {})
         if not path.exists():
             try:
@@ -213,7 +219,7 @@ def _with_shut_lips(
     closing = model.axis("lips_part")
     per_unit = float(measure_landmarks("lips_apart", model.landmark_expression_basis @ closing, model.schema))
     own = face.coefficients
-    expression = np.where(np.isin(model.part, EYES), own.expression, neutral)
+    expression = np.where(np.isin(model.part, EYES_AND_BROWS), own.expression, neutral)
     shape = model.landmarks_of(model.vertices(own.identity, expression) + face.residual)
     opening = float(measure_landmarks("lips_apart", shape, model.schema))
     expression = expression - max(opening, 0.0) / per_unit * closing

@@ -22,7 +22,7 @@ from faceanime.pipeline import Animator
 from faceanime.train.curve import Curve
 from faceanime.train.generator.albums import albums_with_drivers
 from faceanime.train.generator.face_clips import clips_with_drivers
-from faceanime.train.generator.generator_trainer import RESULT_FILE, GeneratorConfig, GeneratorTrainer
+from faceanime.train.generator.generator_trainer import GENERATOR_FILE, GeneratorConfig, GeneratorTrainer
 from faceanime.train.generator.pairs import RenderedPairs
 from faceanime.train.generator.rendered_pairs import render_pairs
 from faceanime.train.generator.trainings import new_trainer
@@ -91,7 +91,7 @@ def train_generator(
 
     Raises as `run_training`.
     """
-    best = BestParts(run.out / RESULT_FILE, trainer, train.model, train.licences)
+    best = BestParts(run.out / GENERATOR_FILE, trainer, train.model, train.licences)
     return run_training(trainer, train, validation, best, run, progress, train.id)
 
 

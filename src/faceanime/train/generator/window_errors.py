@@ -21,11 +21,11 @@ from faceanime.generator.windows import PARTS, WindowPart
 from faceanime.train.generator.window_samples import Batch
 from faceanime.train.trainer import Numbers
 
-Tensors: TypeAlias = dict[str, Tensor]
+BatchTensors: TypeAlias = dict[str, Tensor]
 
 _CPU = torch.device("cpu")
 
-REGIONS: dict[str, tuple[WindowPart, int]] = {
+WINDOW_REGIONS: dict[str, tuple[WindowPart, int]] = {
     "inside": ("mouth", INSIDE),
     "lips": ("mouth", LIPS),
     "lids": ("eye", LIDS),
@@ -38,19 +38,19 @@ _SHARP: tuple[WindowPart, ...] = ("mouth", "eye", "face")
 """The parts whose sharpness counts; light is smooth."""
 
 
-def tensors_of(batch: Batch, device: torch.device = _CPU) -> Tensors:
+def tensors_of(batch: Batch, device: torch.device = _CPU) -> BatchTensors:
     """A batch of windows or faces as tensors, channels second (channels last in memory)."""
     tensors = {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
     return {name: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for name, value in tensors.items()}
 
 
-def repaired(network: FlowGuided, part: WindowPart, batch: Tensors) -> GeneratedFace:
+def repaired(network: FlowGuided, part: WindowPart, batch: BatchTensors) -> GeneratedFace:
     """Repair a batch of windows of one part; its entries are the fields of `WindowSample`, channels second."""
     face: GeneratedFace = network(part, *(batch[name] for name in _GIVEN))
     return face
 
 
-def light_gain(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
+def light_gain(network: FlowGuided, batch: BatchTensors) -> Float[Tensor, "B 1 S S"]:
     """The light network's gain for a batch of windows."""
     return network.gain(*(batch[name] for name in _GIVEN))
 
@@ -58,10 +58,10 @@ def light_gain(network: FlowGuided, batch: Tensors) -> Float[Tensor, "B 1 S S"]:
 _GIVEN = ("canvas", "maps", "gate", "target_prior", "source_prior")
 
 
-def add_errors(sums: dict[str, float], part: WindowPart, image: Tensor, batch: Tensors) -> None:
+def add_errors(sums: dict[str, float], part: WindowPart, image: Tensor, batch: BatchTensors) -> None:
     """Add the errors and the sharpness of a batch to `sums`, and the number of their pixels."""
     truth, canvas, is_open = batch["truth"], batch["canvas"], batch["gate"] > 0.5
-    for name, (its_part, channel) in REGIONS.items():
+    for name, (its_part, channel) in WINDOW_REGIONS.items():
         if its_part == part:
             mask = is_open & (batch["maps"][:, channel : channel + 1] > 0.5)
             sums[f"{name}/pixels"] += float(mask.sum())
@@ -88,7 +88,7 @@ def scores(sums: dict[str, float]) -> Numbers:
     numbers: Numbers = {}
     ratios: dict[WindowPart, list[float]] = {part: [] for part in PARTS}
     missing: dict[WindowPart, float] = dict.fromkeys(PARTS, 0.0)
-    for name, (part, _) in REGIONS.items():
+    for name, (part, _) in WINDOW_REGIONS.items():
         pixels = sums.get(f"{name}/pixels", 0.0)
         made, canvas = (sums.get(f"{name}/{who}", 0.0) / max(pixels, 1.0) for who in ("made", "canvas"))
         numbers |= {f"{name}": made, f"{name} canvas": canvas}

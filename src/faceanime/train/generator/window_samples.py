@@ -14,7 +14,7 @@ from faceanime.generator.windows import PART_OF, WINDOWS, Window, WindowName, Wi
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.augment import PLAIN, Appearance, AugmentConfig
 from faceanime.train.generator.pairs import PairIndex, RenderedPairs
-from faceanime.train.generator.registration import registered
+from faceanime.train.generator.registration import register
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +63,14 @@ def open_windows(
     truth = pairs.truth(pair) if pairs.has_truth(pair) else canvas
     for name in names:
         window, source_window = appearance.place(windows[name]), appearance.place(source.windows[name])
-        own = source.own_teeth.opacity(face, window.places) if name == "mouth" else None
+        own = source.own_teeth.opacity(face, window.pixel_positions) if name == "mouth" else None
         conditions = pairs.maker.conditions(name, (source_window, source.points), (window, points), own)
         if not conditions.is_open:
             continue
         priors = window.texture(source.texture, points), source_window.texture(source.texture, source.points)
         cuts = window.cut(canvas), window.cut(truth)
         if pairs.options.registration and name == "mouth":
-            cuts = cuts[0], registered(cuts[1], cuts[0], conditions.maps)
+            cuts = cuts[0], register(cuts[1], cuts[0], conditions.maps)
         sample = _sample(cuts, priors, conditions, window, appearance, pairs.has_truth(pair))
         yield name, sample.mirrored() if appearance.mirrored and PART_OF[name] != "eye" else sample
 

@@ -229,7 +229,7 @@ def _expressions(
     They are local, so that a blink moves no lip and a face can wink although winks are rare in the data. The left
     side's directions are those of the right side, mirrored.
     """
-    masks = part_masks(mean, schema)
+    masks = landmark_weights(mean, schema)
     covariance = _covariance(deviation, mirror)
     counts = (config.eye_expressions, config.brow_expressions, config.mouth_expressions)
     eye, brow, mouth = (
@@ -323,7 +323,9 @@ _PART_SOFTNESS = 0.09
 """Width of the transition between two parts, model units (1 = distance of the outer eye corners). Chosen by eye."""
 
 
-def part_masks(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> dict[str, Float[np.ndarray, " L"]]:
+def landmark_weights(
+    shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema
+) -> dict[str, Float[np.ndarray, " L"]]:
     """Smooth membership of each point in each part of the face, in [0, 1]; the memberships of a point sum to 1."""
     right, left = schema.eyes
     groups = {

@@ -24,7 +24,7 @@ from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
 from faceanime.train.morphable.config import LearnConfig
 from faceanime.train.morphable.learn import Person, learn_model
 
-RESULT_FILE = "morphable.safetensors"
+MORPHABLE_FILE = "morphable.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class LandmarkReader:
         frames = self.tracker.read(read_frames(path))
         schema = self.detector.schema
         views = [FaceView.of(frame.pixels, face, schema) for frame, face in frames if face is not None]
-        pinned = self.tracker.pinned(views)
+        pinned = self.tracker.pin(views)
         return FaceLandmarks(
             [view.landmarks.points_image for view in views],
             [face.points_image for face in pinned if face is not None and face.pinned],
@@ -77,7 +77,7 @@ def train_morphable(
     people = landmarks_of_people(data, "train", reader, progress)
     progress.stage("learning the model", None)
     model = learn_model(people, config)
-    save_model(model, out / RESULT_FILE, provenance=f"faceanime train morphable, {len(people)} people")
+    save_model(model, out / MORPHABLE_FILE, provenance=f"faceanime train morphable, {len(people)} people")
     save_config(config, out / "config.json")
     return model
 
