@@ -51,8 +51,8 @@ LIMITS = {
     "L1 far from the face": 1.9,  # 1.57
 }
 """Upper limits of the measurements. JPEG compression of the frames (quality 90 and 95) or Gaussian noise of one grey
-level changes them by at most 0.007 px, 0.010, 0.003 and 0.12 degrees, 0.03 of softness. The limits are about three to
-ten times as far above the measured values, and below the values under the damage at the end of this file."""
+level changes them by at most 0.007 px, 0.010, 0.003 and 0.12 degrees, 0.03 of softness. The limits are two to twelve
+times as far above the measured values, and below the values under the damage at the end of this file."""
 
 Pictures = Mapping[str, list[np.ndarray]]  # by motion
 

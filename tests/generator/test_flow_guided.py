@@ -38,8 +38,8 @@ def shaken(seed: int, config: FlowGuidedConfig = SMALL) -> FlowGuided:
     torch.manual_seed(seed)
     network = FlowGuided(config)
     for part in PAINTED:
-        torch.nn.init.normal_(network.nets[part].leave.weight, std=0.1)
-    torch.nn.init.normal_(network.light.leave.weight, std=0.1)
+        torch.nn.init.normal_(network.nets[part].output_layer.weight, std=0.1)
+    torch.nn.init.normal_(network.light.output_layer.weight, std=0.1)
     for _ in range(3):
         for part in PARTS:
             network(part, *given(config, part))
@@ -91,7 +91,7 @@ def test_light_is_a_smooth_gain_within_bounds() -> None:
     """It follows no edge of the window: neighbours are lit alike."""
     network, tensors = shaken(4), given(SMALL, "light")
     tensors[2] = torch.ones_like(tensors[2])
-    torch.nn.init.normal_(network.light.leave.weight, std=10.0)
+    torch.nn.init.normal_(network.light.output_layer.weight, std=10.0)
     with torch.inference_mode():
         gain, image = network.gain(*tensors), network("light", *tensors).image
     assert 0.6 < gain.min() < 0.7 < 1.5 < gain.max() < 1.65

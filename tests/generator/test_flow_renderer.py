@@ -41,8 +41,8 @@ def network() -> FlowGuided:
     widths = (4, 6, 8, 8, 8)
     made = FlowGuided(FlowGuidedConfig(WindowSizes(64, 32, 64), widths, widths, widths, (4, 4, 4)))
     for net in made.nets.values():
-        torch.nn.init.normal_(net.leave.weight, std=0.05)
-        torch.nn.init.constant_(net.leave.bias, 0.3)
+        torch.nn.init.normal_(net.output_layer.weight, std=0.05)
+        torch.nn.init.constant_(net.output_layer.bias, 0.3)
     return made.eval()
 
 
@@ -50,8 +50,8 @@ def network() -> FlowGuided:
 def lamp() -> FlowGuided:
     """One that paints nothing and makes faces brighter."""
     made = FlowGuided(FlowGuidedConfig(WindowSizes(64, 32, 64)))
-    assert made.light.leave.bias is not None
-    made.light.leave.bias.data = torch.tensor([0.6])
+    assert made.light.output_layer.bias is not None
+    made.light.output_layer.bias.data = torch.tensor([0.6])
     return made.eval()
 
 

@@ -3,14 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from faceanime.core.errors import MorphableModelError, WeightsError
-from faceanime.core.weights import load_weights, save_weights
+from faceanime.core.weights import bundled, load_weights, save_weights
 from faceanime.generator.generator_file import (
     GENERATOR_KIND,
     GENERATOR_VERSION,
+    current_name,
     load_generator,
     save_generator,
 )
@@ -63,6 +65,29 @@ def test_what_was_loaded_is_saved_as_the_same_bytes(
     again = tmp_path / "again.safetensors"
     save_generator(again, loaded, model, header)
     assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["generator_fast", "generator_quality"])
+def test_every_bundled_tensor_is_in_the_network_unchanged(name: str, model: MorphableModel) -> None:
+    path = bundled(f"{name}.safetensors")
+    tensors, _ = load_weights(path, GENERATOR_KIND, GENERATOR_VERSION)
+    found = {key: value.numpy() for key, value in load_generator(path, model)[0].state_dict().items()}
+    assert {current_name(key) for key in tensors} == set(found)
+    for key, value in tensors.items():
+        np.testing.assert_array_equal(found[current_name(key)].astype(value.dtype), value)
+
+
+def test_weights_under_the_former_names_of_layers_are_read(
+    path: Path, model: MorphableModel, tmp_path: Path
+) -> None:
+    tensors, header = load_weights(path, GENERATOR_KIND, GENERATOR_VERSION)
+    former = {"input_layer": "enter", "output_layer": "leave"}
+    old = {".".join(former.get(layer, layer) for layer in key.split(".")): v for key, v in tensors.items()}
+    assert set(old) != set(tensors)
+    save_weights(tmp_path / "old.safetensors", old, GENERATOR_KIND, header, GENERATOR_VERSION)
+    again, _ = load_generator(tmp_path / "old.safetensors", model)
+    for name, value in load_generator(path, model)[0].state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
 
 
 def test_a_generator_of_another_face_model_is_refused(path: Path, model: MorphableModel) -> None:

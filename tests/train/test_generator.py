@@ -228,7 +228,7 @@ def test_a_teacher_is_learned_from(tmp_path: Path, rendered: Path, model: Morpha
     windows = replace(SMALL.network.windows, mouth_px=64)
     teacher = new_trainer(replace(SMALL, network=replace(SMALL.network, windows=windows))).average
     with torch.no_grad():
-        teacher.nets["mouth"].leave.bias[:] = torch.tensor([-0.3, 0.3, -0.3, 4.0])
+        teacher.nets["mouth"].output_layer.bias[:] = torch.tensor([-0.3, 0.3, -0.3, 4.0])
     save_generator(tmp_path / "teacher.safetensors", teacher, model, {})
     config = replace(
         SMALL, teacher=tmp_path / "teacher.safetensors", taught=1.0, mask=0.0, steps=1000, warm_up=0,
@@ -303,7 +303,7 @@ def test_the_best_of_every_part_is_kept(
     for name, value in network.named_parameters():
         first, last = (state[name].half().float() for state in states)
         assert torch.equal(value, last if name.startswith(("nets.eye.", "light.")) else first), name
-        if name.startswith(("nets.eye.leave", "nets.mouth.leave")):
+        if name.startswith(("nets.eye.output_layer", "nets.mouth.output_layer")):
             assert not torch.equal(first, last), name
 
 

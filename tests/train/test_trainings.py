@@ -56,7 +56,7 @@ def test_the_papers_own_size_makes_a_step(rendered: Path, model: MorphableModel)
     assert all(np.isfinite(value) for value in losses.values())
     for name, weight in trainer.network.named_parameters():
         assert weight.isfinite().all(), name
-        cancelled = name == "prior_encoder.leave.bias"  # in E(p_t) - E(p_s)
+        cancelled = name == "prior_encoder.output_layer.bias"  # in E(p_t) - E(p_s)
         assert torch.equal(weight, before[name]) == cancelled, name
 
 

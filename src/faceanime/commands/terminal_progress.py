@@ -50,7 +50,7 @@ class TerminalProgress:
             console=self._console,
         )
         self._stage: TaskID | None = None
-        self._name, self._total, self._done, self._told_s = "", "?", 0, time.monotonic()
+        self._name, self._total, self._done, self._printed_s = "", "?", 0, time.monotonic()
         self._cancelled = False
         self._handlers_before: dict[signal.Signals, signal._HANDLER] = {}
 
@@ -85,11 +85,11 @@ class TerminalProgress:
             self._bars.advance(self._stage, steps)
             return
         self._done += steps
-        if time.monotonic() - self._told_s > _LINE_EVERY_S:
+        if time.monotonic() - self._printed_s > _LINE_EVERY_S:
             self._console.print(
                 f"{self._name}: {self._done} of {self._total}", soft_wrap=True, highlight=False, markup=False
             )
-            self._told_s = time.monotonic()
+            self._printed_s = time.monotonic()
 
     @property
     def cancelled(self) -> bool:

@@ -135,15 +135,15 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, widths: tuple[int, ...], latent: int) -> None:
         super().__init__()
-        self.enter = convolution(channels, widths[0])
+        self.input_layer = convolution(channels, widths[0])
         self.blocks = nn.ModuleList([ResidualDown(into, out) for into, out in pairwise(widths)])
-        self.leave = nn.Linear(widths[-1] * SMALLEST_PX**2, latent)
+        self.output_layer = nn.Linear(widths[-1] * SMALLEST_PX**2, latent)
 
     def forward(self, picture: Float[Tensor, "B C S S"]) -> tuple[list[Tensor], Float[Tensor, "B L"]]:
-        features = [self.enter(picture)]
+        features = [self.input_layer(picture)]
         for block in self.blocks:
             features.append(block(features[-1]))
-        return features, self.leave(features[-1].flatten(1))
+        return features, self.output_layer(features[-1].flatten(1))
 
 
 class DenseDecoder(nn.Module):
@@ -156,7 +156,7 @@ class DenseDecoder(nn.Module):
 
     def __init__(self, encodings: int, widths: tuple[int, ...], latent: int) -> None:
         super().__init__()
-        self.enter = nn.Linear(latent, widths[-1] * SMALLEST_PX**2)
+        self.input_layer = nn.Linear(latent, widths[-1] * SMALLEST_PX**2)
         coarse_first = widths[::-1]
         self.blocks = nn.ModuleList(
             [
@@ -174,7 +174,7 @@ class DenseDecoder(nn.Module):
     ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
         """The picture in [-1, 1] and the mask in [0, 1]; each of `encodings` is a list of features, finest first."""
         *coarse_first, finest = reversed([torch.cat(scale, dim=1) for scale in zip(*encodings, strict=True)])
-        decoded = [self.enter(latent).unflatten(1, (-1, SMALLEST_PX, SMALLEST_PX))]
+        decoded = [self.input_layer(latent).unflatten(1, (-1, SMALLEST_PX, SMALLEST_PX))]
         for block, features in zip(self.blocks, coarse_first, strict=True):
             latest = block(torch.cat([features, *decoded], dim=1))
             decoded = [*map(doubled, decoded), latest]

@@ -50,15 +50,15 @@ class Critic(nn.Module):
         super().__init__()
         self.config = config
         widths = widths_by_scale(config.size_px, config.width, config.widest)
-        self.enter = convolution(config.channels, widths[0])
+        self.input_layer = convolution(config.channels, widths[0])
         self.blocks = nn.Sequential(*(ResidualDown(*pair, slope=_CRITIC_SLOPE) for pair in pairwise(widths)))
-        self.leave = nn.Linear(widths[-1] * SMALLEST_PX**2, 1)
+        self.output_layer = nn.Linear(widths[-1] * SMALLEST_PX**2, 1)
 
     def forward(self, pair: Float[Tensor, "B C S S"]) -> Float[Tensor, " B"]:
         """A score per pair, higher for real ones, of no fixed scale. Raises ShapeError."""
         check_shape("pair", pair, None, self.config.channels, self.config.size_px, self.config.size_px)
-        features: Tensor = self.blocks(self.enter(pair))
-        return self.leave(features.flatten(1))[:, 0]
+        features: Tensor = self.blocks(self.input_layer(pair))
+        return self.output_layer(features.flatten(1))[:, 0]
 
 
 _PAIR_CHANNELS = 6
@@ -95,7 +95,7 @@ class PatchCritic(nn.Module):
                 nn.Sequential(nn.Conv2d(into, out, 4, stride=2, padding=1), nn.InstanceNorm2d(out))
             )
         self.layers.append(nn.Sequential(convolution(widths[-1], widths[-1]), nn.InstanceNorm2d(widths[-1])))
-        self.leave = convolution(widths[-1], 1)
+        self.output_layer = convolution(widths[-1], 1)
 
     def forward(self, pair: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B h w"], list[Tensor]]:
         """A score per patch, and the features of each layer. Raises ShapeError."""
@@ -104,4 +104,4 @@ class PatchCritic(nn.Module):
         for layer in self.layers:
             given = features[-1] if features else pair
             features.append(nn.functional.leaky_relu(layer(given), _PATCH_SLOPE))
-        return self.leave(features[-1])[:, 0], features
+        return self.output_layer(features[-1])[:, 0], features

@@ -134,7 +134,7 @@ class PriorEncoder(nn.Module):
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         steps = pairwise((3, *widths))
-        self.enter, self.second, self.third = (ConvNorm(into, out, stride=2) for into, out in steps)
+        self.input_layer, self.second, self.third = (ConvNorm(into, out, stride=2) for into, out in steps)
 
     def forward(self, prior: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
         """The features of a prior at a quarter and an eighth of the resolution."""
@@ -175,14 +175,14 @@ class RepairNet(nn.Module):
         full, *below = widths
         self.prior_encoder = PriorEncoder(prior_widths)
         self.down, self.up = _halving((_INPUT_CHANNELS, *below)), _doubling(tuple(below))
-        self.tell_quarter = nn.Conv2d(prior_widths[1], below[1], 1)
-        self.tell_eighth = nn.Conv2d(prior_widths[2], below[2], 1)
+        self.prior_quarter = nn.Conv2d(prior_widths[1], below[1], 1)
+        self.prior_eighth = nn.Conv2d(prior_widths[2], below[2], 1)
         self.unfold = ConvNorm(below[0], 4 * full)
-        self.leave = nn.Conv2d(full + _IMAGE_CHANNELS, 3 + 1, 3, padding=1)
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
-        nn.init.constant_(self.leave.bias[3], _OPEN_LOGIT)
+        self.output_layer = nn.Conv2d(full + _IMAGE_CHANNELS, 3 + 1, 3, padding=1)
+        assert self.output_layer.bias is not None
+        nn.init.zeros_(self.output_layer.weight)
+        nn.init.zeros_(self.output_layer.bias)
+        nn.init.constant_(self.output_layer.bias[3], _OPEN_LOGIT)
 
     def forward(
         self,
@@ -193,13 +193,13 @@ class RepairNet(nn.Module):
         """The change and the mask's logits; `given` is the window, its gate and its maps."""
         motion = self.prior_encoder.difference(target_prior, source_prior)
         half = self.down[0](given)
-        quarter = self.down[1](half) + self.tell_quarter(motion[0])
-        eighth = self.down[2](quarter) + self.tell_eighth(motion[1])
+        quarter = self.down[1](half) + self.prior_quarter(motion[0])
+        eighth = self.down[2](quarter) + self.prior_eighth(motion[1])
         features = self.down[3](eighth)
         for up, skip in zip(self.up, (eighth, quarter, half), strict=True):
             features = up(torch.cat([doubled(features), skip], dim=1))
         full = pixel_shuffle(self.unfold(features), 2)
-        made = self.leave(torch.cat([full, given[:, :_IMAGE_CHANNELS]], dim=1))
+        made = self.output_layer(torch.cat([full, given[:, :_IMAGE_CHANNELS]], dim=1))
         return 2.0 * made[:, :3].tanh(), made[:, 3:]
 
 
@@ -214,12 +214,12 @@ class LightNet(nn.Module):
         super().__init__()
         self.prior_encoder = PriorEncoder(prior_widths)
         self.down, self.up = _halving((_INPUT_CHANNELS, *widths)), _doubling(widths[1:])
-        self.tell_quarter = nn.Conv2d(prior_widths[1], widths[1], 1)
-        self.tell_eighth = nn.Conv2d(prior_widths[2], widths[2], 1)
-        self.leave = nn.Conv2d(widths[1], 1, 3, padding=1)
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.prior_quarter = nn.Conv2d(prior_widths[1], widths[1], 1)
+        self.prior_eighth = nn.Conv2d(prior_widths[2], widths[2], 1)
+        self.output_layer = nn.Conv2d(widths[1], 1, 3, padding=1)
+        assert self.output_layer.bias is not None
+        nn.init.zeros_(self.output_layer.weight)
+        nn.init.zeros_(self.output_layer.bias)
 
     def forward(
         self,
@@ -229,12 +229,12 @@ class LightNet(nn.Module):
     ) -> Float[Tensor, "B 1 S S"]:
         """The natural logarithm of the gain; `given` as in `RepairNet`."""
         motion = self.prior_encoder.difference(target_prior, source_prior)
-        quarter = self.down[1](self.down[0](given)) + self.tell_quarter(motion[0])
-        eighth = self.down[2](quarter) + self.tell_eighth(motion[1])
+        quarter = self.down[1](self.down[0](given)) + self.prior_quarter(motion[0])
+        eighth = self.down[2](quarter) + self.prior_eighth(motion[1])
         features = self.down[3](eighth)
         for up, skip in zip(self.up, (eighth, quarter), strict=True):
             features = up(torch.cat([doubled(features), skip], dim=1))
-        coarse = _BRIGHTEST * self.leave(features).float().tanh()
+        coarse = _BRIGHTEST * self.output_layer(features).float().tanh()
         return interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 

@@ -17,6 +17,14 @@ from faceanime.morphable.model import MorphableModel
 
 GENERATOR_KIND, GENERATOR_VERSION = "generator", 4
 
+_RENAMED_LAYERS = {
+    "enter": "input_layer",
+    "leave": "output_layer",
+    "tell_quarter": "prior_quarter",
+    "tell_eighth": "prior_eighth",
+}
+"""Layers by their names in older files, such as the bundled ones."""
+
 
 def save_generator(
     path: Path, generator: Generator, model: MorphableModel, header: Mapping[str, Any]
@@ -48,7 +56,7 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
         )
     if model is not None:
         model.require(str(header.get("model_id")), str(path))
-    ready = {name: torch.tensor(value) for name, value in tensors.items()}
+    ready = {current_name(name): torch.tensor(value) for name, value in tensors.items()}
     ready = {name: value.float() if value.is_floating_point() else value for name, value in ready.items()}
     try:
         with torch.device("meta"):  # sizes claimed by the header take no memory before they prove true
@@ -59,3 +67,8 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path} is damaged: its tensors do not fit its header ({reason})") from error
     return generator.eval(), header
+
+
+def current_name(tensor: str) -> str:
+    """The name of a tensor in the networks of today, from its name in a file of any age."""
+    return ".".join(_RENAMED_LAYERS.get(layer, layer) for layer in tensor.split("."))

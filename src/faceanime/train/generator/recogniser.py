@@ -2,7 +2,9 @@
 
 The identity loss of arXiv 2105.14678 needs the gradient of the features with respect to the picture, which
 `face.identity.DlibIdentity`, the same network, does not give. The weights come from the file of the extra `identity`,
-in the format of dlib's `serialize.h`; the layers are those of `dnn_face_recognition_ex.cpp`, a ResNet (He et al.,
+in the format of dlib's `serialize.h`. It is parsed here because nothing else gives torch the weights: dlib's Python
+package runs the network but does not show its layers, and a converted copy would be a second file to distribute of
+weights that others made. The layers are those of `dnn_face_recognition_ex.cpp`, a ResNet (He et al.,
 arXiv 1512.03385) of 29 convolutions whose batch norms have become fixed scales and offsets.
 """
 
@@ -83,12 +85,12 @@ class DlibRecogniser(nn.Module):
         Raises WeightsError where the file is missing or holds another network.
         """
         super().__init__()
-        self.enter, self.enter_scale = nn.Conv2d(3, 32, 7, stride=2), _Scaled(32)
+        self.input_layer, self.input_scale = nn.Conv2d(3, 32, 7, stride=2), _Scaled(32)
         widths = [32, *(channels for channels, _ in _LEVELS)]
         self.blocks = nn.Sequential(
             *(_Residual(into, *level) for into, level in zip(widths[:-1], _LEVELS, strict=True))
         )
-        self.leave = nn.Linear(_LEVELS[-1][0], _FEATURES, bias=False)
+        self.output_layer = nn.Linear(_LEVELS[-1][0], _FEATURES, bias=False)
         self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
         self._fill(path or dlib_weights_path())
         self.eval().requires_grad_(False)
@@ -97,9 +99,9 @@ class DlibRecogniser(nn.Module):
         """The descriptors of aligned faces with values in [-1, 1]. Raises ShapeError."""
         check_shape("faces", faces, None, 3, self.size_px, self.size_px)
         shown = (127.5 * (faces + 1.0) - self.mean) / 256.0
-        features = max_pool2d(relu(self.enter_scale(self.enter(shown))), 3, stride=2)
+        features = max_pool2d(relu(self.input_scale(self.input_layer(shown))), 3, stride=2)
         features = self.blocks(features)
-        out: Tensor = self.leave(features.mean(dim=(2, 3)))
+        out: Tensor = self.output_layer(features.mean(dim=(2, 3)))
         return out
 
     def _fill(self, path: Path) -> None:
