@@ -23,7 +23,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.render.config import RendererConfig
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
+from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_split
 
 TILE_PX = 224
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 def people(data: Path, table: str, split: str, count: int) -> list[Path]:
     """The first file of `count` people, evenly over the table."""
-    first = {row["person"]: data / row["file"] for row in reversed(read_table(data / table, split))}
+    first = {row["person"]: data / row["file"] for row in reversed(read_split(data / table, split))}
     paths = list(first.values())[::-1]
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).astype(int))
     return [paths[i] for i in chosen]

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
-from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION
+from faceanime.dynamics.posed_vertices import VERTEX_INTERVAL
+from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, re_anchored
 from faceanime.evaluate.motion_baselines import NearestNeighbour, extrapolated, frozen, linear, slerp
 from faceanime.evaluate.motion_benchmark import (
     HORIZONS,
@@ -17,8 +18,6 @@ from faceanime.evaluate.motion_benchmark import (
     FilmedMotion,
     MotionBenchmark,
     States,
-    re_anchored,
-    vertices_of,
     windows_of,
 )
 from faceanime.evaluate.motion_prediction import (
@@ -32,9 +31,9 @@ from faceanime.evaluate.motion_prediction import (
     with_fewer_observed,
     without_network,
 )
+from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
-from faceanime.train.losses import VERTEX_INTERVAL, VertexDistance
 from waves import waving
 
 
@@ -83,11 +82,21 @@ def test_errors_have_their_units(benchmark: MotionBenchmark) -> None:
     np.testing.assert_allclose(benchmark.errors(aside, clip)[1], 10.0)
 
 
-def test_the_vertices_are_those_of_the_loss(benchmark: MotionBenchmark) -> None:
-    clip = benchmark.filmed[1].states
-    assert VERTEX_INTERVAL == 16
-    theirs = VertexDistance(benchmark.model).posed(torch.tensor(clip, dtype=torch.float32)).numpy()
-    np.testing.assert_allclose(vertices_of(clip, benchmark.model), theirs, atol=1e-5)
+def test_vertex_errors_are_distances_of_the_drawn_faces(benchmark: MotionBenchmark) -> None:
+    """Between two frames of a motion, each with its expression and pose, in percent of the eye distance."""
+    motion, model = benchmark.filmed[1].motion, benchmark.model
+    states = benchmark.filmed[1].states
+    some = np.arange(0, model.landmark_count, VERTEX_INTERVAL)
+    here, there = (
+        project(
+            model.landmark_mean[some] + model.landmark_expression_basis[some] @ motion.expression[t],
+            motion.pose[t],
+        )
+        for t in (3, 9)
+    )
+    expected = 100.0 * np.linalg.norm((here - there) / motion.pose.scale[0], axis=-1).mean()
+    found = benchmark.errors(states[3:4], states[9:10])[1, 0]
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +194,7 @@ def test_slerp_turns_about_one_axis(benchmark: MotionBenchmark) -> None:
 def test_windows_are_relative_to_their_first_frame(benchmark: MotionBenchmark) -> None:
     clip = benchmark.filmed[2].states
     for start, window in zip(range(0, len(clip), 25), windows_of(clip, 30), strict=False):
-        np.testing.assert_allclose(window, re_anchored(clip, start)[start : start + 30])
+        np.testing.assert_allclose(window, re_anchored(clip[start : start + 30], clip[start]))
         np.testing.assert_allclose([*window[0, PLACE], window[0, LOG_SCALE]], 0.0, atol=1e-12)
 
 

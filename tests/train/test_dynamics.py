@@ -11,6 +11,7 @@ from faceanime.core.errors import Cancelled, ConfigError, MorphableModelError
 from faceanime.core.progress import SilentProgress
 from faceanime.dynamics.flow_predictor import FlowConfig
 from faceanime.dynamics.lstm_predictor import LstmConfig
+from faceanime.dynamics.posed_vertices import VERTEX_INTERVAL, PosedVertices
 from faceanime.dynamics.predictor_file import load_predictor
 from faceanime.dynamics.state import states_of
 from faceanime.geometry.camera import project
@@ -26,7 +27,7 @@ from faceanime.train.dynamics.flow_predictor_trainer import (
 )
 from faceanime.train.dynamics.training import TRAINERS, train_dynamics
 from faceanime.train.loop import Run
-from faceanime.train.losses import VERTEX_INTERVAL, VERTEX_UNIT, VertexDistance
+from faceanime.train.losses import VERTEX_UNIT, VertexDistance
 from logs import StoppingLog
 from waves import waving
 
@@ -123,7 +124,7 @@ def test_weights_belong_to_a_model(tmp_path: Path, motions: list[Dynamics], mode
 def test_vertices_stand_where_the_camera_puts_them(model: MorphableModel) -> None:
     motion = waving(model, 9, frames=5)
     states = states_of(motion.expression, motion.pose, motion.pose[0])
-    posed = VertexDistance(model).posed(torch.tensor(states, dtype=torch.float32)).numpy()
+    posed = PosedVertices(model)(torch.tensor(states, dtype=torch.float32)).numpy()
     some = np.arange(0, model.landmark_count, VERTEX_INTERVAL)
     for t in range(5):
         shape = model.vertices(motion.identity, motion.expression[t])[some]

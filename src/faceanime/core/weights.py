@@ -42,7 +42,7 @@ def save_weights(
     full = {**header, "format": FORMAT, "kind": kind, "version": version}
     # Row-major copies: safetensors would write a transposed view in the order of its memory.
     ordered = {name: np.array(tensors[name], order="C") for name in sorted(tensors)}
-    _check_finite(path, ordered)
+    _check_tensors(path, ordered)
     text = json.dumps(full, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_output(path) as draft:
         draft.write_bytes(save(ordered, metadata={_KEY: text}))
@@ -60,7 +60,7 @@ def load_weights(path: Path, kind: str, newest: int = 1) -> tuple[Tensors, Heade
         found = f"{path} has version {header['version']} of {kind}"
         raise WeightsError(f"{found}, this faceanime reads up to {newest}; update faceanime")
     tensors = _read(path)[0]
-    _check_finite(path, tensors)
+    _check_tensors(path, tensors)
     return tensors, header
 
 
@@ -109,7 +109,7 @@ def _check_header(path: Path, header: object) -> None:
         raise WeightsError(f"{path}: the header's version is {version!r}, expected a whole number from 1 on")
 
 
-def _check_finite(path: Path, tensors: Tensors) -> None:
+def _check_tensors(path: Path, tensors: Tensors) -> None:
     for name, tensor in tensors.items():
         if np.issubdtype(tensor.dtype, np.inexact) and not np.isfinite(tensor).all():
             raise WeightsError(f"{path}: tensor {name} holds NaN or infinity")

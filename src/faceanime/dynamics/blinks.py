@@ -22,6 +22,8 @@ Side = Literal["right", "left"]
 SIDES: tuple[Side, ...] = ("right", "left")
 Blink = tuple[int, int]
 """First frame, and the one after the last."""
+BLINK_BELOW = 0.5
+"""Ratio of an eye's opening to that of the open eye below which it is in a blink; chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def blinks_of(opening: Float[np.ndarray, " T"], frame_rate: float) -> list[Blink
     """
     closed = np.zeros(len(opening) + 2, bool)
     if len(opening):
-        closed[1:-1] = opening < _EYE.closed_below * open_eye_opening(opening)
+        closed[1:-1] = opening < BLINK_BELOW * open_eye_opening(opening)
     changes = np.flatnonzero(closed[1:] != closed[:-1]).reshape(-1, 2)
     longest = _EYE.longest_blink_s * frame_rate
     return [(int(start), int(end)) for start, end in changes if end - start <= longest]
@@ -136,7 +138,7 @@ def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, see
 def _free_for_blinks(opening: Float[np.ndarray, "2 T"], rate: float) -> Bool[np.ndarray, " T"]:
     """Frames in which both eyes are open and have been, and will be, for the pause between blinks."""
     open_eye = np.array([open_eye_opening(eye) for eye in opening])[:, None]
-    shut = (opening < np.maximum(_EYE.open_above * open_eye, _EYE.least_open)).any(axis=0)
+    shut = (opening < np.maximum(_EYE.open_above * open_eye, LEAST_OPEN_EYE)).any(axis=0)
     pause = round(_BLINK.pause_s * rate)
     shut_around = np.convolve(shut, np.ones(2 * pause + 1))[pause : pause + len(shut)]
     return np.asarray(shut_around < 0.5)

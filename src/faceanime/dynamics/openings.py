@@ -9,6 +9,8 @@ from faceanime.morphable.axes import measure_expressions, measure_landmarks
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
+LEAST_OPEN_EYE = 0.02
+"""Opening of lids, model units, below which an eye is not open; chosen by eye."""
 CLOSED_LIPS = -0.005
 """Opening of lips that touch, model units: landmarks of filmed lips cross by this little."""
 

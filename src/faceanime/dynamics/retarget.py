@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError
+from faceanime.dynamics.openings import LEAST_OPEN_EYE
 from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
@@ -227,7 +228,7 @@ def _lid_change(
     opening: Float[np.ndarray, " T"], reference_opening: float, strength: float
 ) -> Float[np.ndarray, " T"]:
     """The change of an opening as a fraction of the reference's: 0 at the reference, -1 where the eye is shut."""
-    change = (opening - reference_opening) / np.maximum(reference_opening, _LIDS.least_open)
+    change = (opening - reference_opening) / np.maximum(reference_opening, LEAST_OPEN_EYE)
     below = (-(1.0 - _LIDS.ajar_below) - change) / (_LIDS.ajar_below - _LIDS.ajar)
     change = change - _LIDS.ajar * np.clip(below, 0.0, 1.0)
     return np.clip(strength * change, -1.0, _LIDS.widest)

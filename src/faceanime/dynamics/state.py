@@ -43,6 +43,16 @@ def states_of(
     )
 
 
+def re_anchored(
+    states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
+) -> Float[np.ndarray, "*B D"]:
+    """States whose scale and place become relative to another state, the new anchor."""
+    moved = states.copy()
+    moved[..., LOG_SCALE] -= anchor[LOG_SCALE]
+    moved[..., PLACE] = (states[..., PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])
+    return moved
+
+
 def dynamics_of(
     states: Float[np.ndarray, "T D"], face: FaceCoefficients, picture_side_px: int, model_id: str
 ) -> Dynamics:

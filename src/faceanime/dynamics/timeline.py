@@ -21,14 +21,10 @@ from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
-from faceanime.structures.coefficients import Dynamics, HeadPose
+from faceanime.structures.coefficients import HIGHEST_FRAME_RATE, Dynamics, HeadPose
 
 SLOWEST, FASTEST = 0.1, 10.0
 """Bounds on the factor of `retime`; chosen by eye."""
-_HIGHEST_FRAME_RATE = 1000
-"""Frames a second, the most that a motion may have (as `Dynamics`)."""
-_BLINK_OPENING = 0.5
-"""Fraction of the open eye below which lids are in a blink; chosen by eye."""
 _UNBOUNDED = RetargetConfig(yaw_limit_deg=360.0, pitch_limit_deg=360.0, shift_limit=1e3, scale_limit=1e3)
 """Settings that transfer a motion without limiting the head."""
 
@@ -236,7 +232,7 @@ def _blinks_kept(dynamics: Dynamics, sampled: Dynamics, step: float, model: Morp
         opening, sampled_opening = lids_apart(dynamics, side, model), lids_apart(sampled, side, model)
         beside = np.pad(opening, 1, mode="edge")
         is_minimum = opening <= np.minimum(beside[:-2], beside[2:])
-        height = is_minimum & (opening < _BLINK_OPENING * open_eye_opening(opening))
+        height = is_minimum & (opening < BLINK_BELOW * open_eye_opening(opening))
         np.minimum.at(sampled_opening, nearest[height], opening[height])
         sampled = part_lids(sampled, side, sampled_opening, model)
     return sampled

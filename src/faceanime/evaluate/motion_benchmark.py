@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError, WeightsError
@@ -20,10 +21,10 @@ from faceanime.core.progress import Progress, watched
 from faceanime.dataset.shards import read_samples
 from faceanime.dynamics.flow_predictor import FlowPredictor
 from faceanime.dynamics.lstm_predictor import LstmPredictor
+from faceanime.dynamics.posed_vertices import PosedVertices
 from faceanime.dynamics.predictor_file import load_predictor
-from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.dynamics.state import re_anchored, states_of
 from faceanime.evaluate.report import JSON
-from faceanime.geometry.rotation import rotation_from_vector
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
@@ -77,6 +78,10 @@ class MotionBenchmark:
         deviation = np.concatenate([clip.states for clip in self.train]).std(axis=0)
         return np.where(deviation > 0.0, deviation, 1.0)
 
+    @cached_property
+    def _vertices(self) -> PosedVertices:
+        return PosedVertices(self.model, torch.float64)
+
     @property
     def settings(self) -> dict[str, JSON]:
         """Everything that the tables depend on."""
@@ -94,8 +99,11 @@ class MotionBenchmark:
         mean distance in percent of the distance between the outer eye corners, head motion included.
         """
         coefficients = np.sqrt((((result - truth) / self.deviation) ** 2).mean(axis=-1))
-        offset = vertices_of(result, self.model) - vertices_of(truth, self.model)
-        return np.stack([coefficients, 100.0 * np.linalg.norm(offset, axis=-1).mean(axis=-1)])
+        made, true = (
+            self._vertices(torch.from_numpy(np.ascontiguousarray(states, np.float64))).numpy()
+            for states in (result, truth)
+        )
+        return np.stack([coefficients, 100.0 * np.linalg.norm(made - true, axis=-1).mean(axis=-1)])
 
 
 def load_benchmark(
@@ -135,27 +143,7 @@ def states_of_motion(motion: Dynamics) -> States:
     return states_of(motion.expression, motion.pose, motion.pose[0]).astype(np.float64)
 
 
-def vertices_of(states: States, model: MorphableModel) -> Float[np.ndarray, "T V 3"]:
-    """Every 16th landmark of the mean identity in its head pose, in distances between the outer eye corners."""
-    landmarks = np.arange(0, model.landmark_count, _VERTEX_INTERVAL)
-    shape = model.landmark_mean[landmarks] + np.einsum(
-        "tk,vck->tvc", states[:, :-HEAD_NUMBERS], model.landmark_expression_basis[landmarks]
-    )
-    rotated = np.einsum("tij,tvj->tvi", rotation_from_vector(states[:, ROTATION]), shape)
-    rotated *= np.exp(states[:, LOG_SCALE])[:, None, None]
-    place = np.pad(states[:, PLACE], ((0, 0), (0, 1)))
-    return rotated * [1.0, -1.0, 1.0] + place[:, None]
-
-
-def re_anchored(states: States, frame: int = 0) -> States:
-    """The states with scale and place relative to another frame."""
-    moved = states.copy()
-    moved[:, LOG_SCALE] -= states[frame, LOG_SCALE]
-    moved[:, PLACE] = (states[:, PLACE] - states[frame, PLACE]) * np.exp(-states[frame, LOG_SCALE])
-    return moved
-
-
 def windows_of(clip: States, frames: int, stride: int = 25) -> list[States]:
     """Windows of a clip, each relative to its own first frame."""
     starts = range(0, len(clip) - frames + 1, stride)
-    return [re_anchored(clip[start : start + frames]) for start in starts]
+    return [re_anchored(clip[start : start + frames], clip[start]) for start in starts]

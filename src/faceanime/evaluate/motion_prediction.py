@@ -16,7 +16,7 @@ from jaxtyping import Float
 from faceanime.dynamics.flow_predictor import FlowPredictor
 from faceanime.dynamics.predictor import KnownStates
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.dynamics.state import LOG_SCALE, PLACE
+from faceanime.dynamics.state import LOG_SCALE, PLACE, re_anchored
 from faceanime.evaluate.motion_baselines import NearestNeighbour, extrapolated, frozen, linear, slerp
 from faceanime.evaluate.motion_benchmark import (
     DRAWS,
@@ -25,7 +25,6 @@ from faceanime.evaluate.motion_benchmark import (
     SHORTEST_CLIP,
     MotionBenchmark,
     States,
-    re_anchored,
     windows_of,
 )
 from faceanime.evaluate.report import LOWER, Cell, Table
@@ -169,7 +168,7 @@ def with_fewer_observed(count: int, method: PredictionMethod) -> PredictionMetho
     """The same method, given only the last `count` observed frames, relative to the first of those."""
 
     def predict(observed: States, frames: int) -> States:
-        last = re_anchored(observed, len(observed) - count)[-count:]
+        last = re_anchored(observed[-count:], observed[-count])
         future, anchor = method(last, frames)[count:], observed[-count]
         future[:, PLACE] = anchor[PLACE] + future[:, PLACE] * np.exp(anchor[LOG_SCALE])
         future[:, LOG_SCALE] += anchor[LOG_SCALE]

@@ -94,9 +94,8 @@ def track_face(
     found = np.array([entry is not None for entry in landmarks])
     if not found.any():
         return None
-    known = np.flatnonzero(found)
-    nearest = known[np.abs(np.arange(len(found))[:, None] - known).argmin(axis=1)]
-    points = np.stack([entry.points_image for i in nearest if (entry := landmarks[i]) is not None])
+    nearest = (landmarks[i] for i in nearest_valid(found))
+    points = np.stack([entry.points_image for entry in nearest if entry is not None])
     fitted = fit_coefficients(points.astype(np.float64), models.morphable, FitConfig(), identity)
     openings = [
         measure_expressions(f"lids_apart_{side}", models.morphable, identity, fitted.expression)

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, UInt8
+from jaxtyping import Bool, Float32, Int32
 
 from faceanime.generator.windows import PART_OF, WINDOWS, Points, Window, WindowName, WindowPart, WindowSizes
 from faceanime.geometry.flow import area_ratio
 from faceanime.geometry.rasterize import rasterize_attributes
 from faceanime.morphable.landmark_schema import EyeLandmarks, Group, LandmarkSchema
 from faceanime.morphable.model import MorphableModel, Region
+from faceanime.render.masks import disc
 from faceanime.structures.coefficients import HeadPose
 
 MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
@@ -223,11 +224,11 @@ def _gate(
     # a local mean, not a maximum, so that a sliver of skin that becomes visible opens little
     near = 2 * max(round(_GROW[part] * side), 1) + 1
     grown = (2.0 * cv2.blur(lost.astype(np.float32), (near, near))).clip(0.0, 1.0)
+    soft = max(round(_SOFT[part] * side), 1)
     # eroded, so that neither background nor neck beside the face is changed
-    within = cv2.erode(face.astype(np.uint8), _disc(_SOFT[part] * side)) > 0
+    within = cv2.erode(face.astype(np.uint8), disc(soft)) > 0
     if part == "face":
         within = within & (maps[..., SKIN] > 0)
-    soft = max(round(_SOFT[part] * side), 1)
     border = max(round(_BORDER * side), soft + 1)
     inner = slice(border, side - border)
     gate[inner, inner] = (grown * within)[inner, inner]
@@ -237,8 +238,3 @@ def _gate(
         kept = cv2.dilate(maps[..., _KEPT[part]].max(axis=-1), np.ones((3, 3), np.uint8))
         gate *= 1.0 - cv2.blur(kept, (3, 3))
     return gate
-
-
-def _disc(radius_px: float) -> UInt8[np.ndarray, "d d"]:
-    size = 2 * max(round(radius_px), 1) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))

@@ -18,7 +18,7 @@ from faceanime.generator.windows import Points, Window
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import LARGEST_INTERVAL
+from faceanime.prior.sparse_texture import TextureConfig, check_interval
 from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.raster import SparseTexture
 
@@ -47,7 +47,7 @@ class PriorConfig:
 
     kind: Literal["texture", "heat-maps"] = "texture"
     """Kind of the prior: the paper's sparse texture, or heat maps of landmarks."""
-    interval: int = 4
+    interval: int = TextureConfig.interval
     """Every n-th vertex carries the texture: 1 is dense, 16 the coarsest."""
 
     def __post_init__(self) -> None:

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.core.weights import bundled
 from faceanime.generator.conditions import Conditions, WindowMaker
-from faceanime.generator.windows import PART_OF, PARTS, Window, WindowName, WindowPart, WindowSizes
+from faceanime.generator.windows import (
+    PART_OF,
+    PARTS,
+    Window,
+    WindowName,
+    WindowPart,
+    WindowSizes,
+    channels_first,
+)
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.composite import Paster
@@ -83,7 +91,7 @@ class Repairer:
         self._windows = self._maker.windows(self._points, face.coefficients.pose)
         self._texture = sample_texture(pixels, face, model, networks.skin)
         self._priors = {
-            name: _planes(window.texture(self._texture, self._points))
+            name: channels_first(window.texture(self._texture, self._points))
             for name, window in self._windows.items()
         }
 
@@ -119,13 +127,15 @@ class Repairer:
     ) -> None:
         """Apply the network of one part to its windows of the canvas, in place."""
         near = {name: window.relative_to(self._region) for name, (window, _) in windows.items()}
-        cuts = np.stack([_planes(window.cut(canvas) / np.float32(127.5) - 1.0) for window in near.values()])
+        cuts = np.stack(
+            [channels_first(window.cut(canvas) / np.float32(127.5) - 1.0) for window in near.values()]
+        )
         outputs = self._networks[part](
             window=cuts,
-            maps=np.stack([_planes(conditions.maps) for _, conditions in windows.values()]),
+            maps=np.stack([channels_first(conditions.maps) for _, conditions in windows.values()]),
             gate=np.stack([conditions.gate[None] for _, conditions in windows.values()]),
             target_prior=np.stack(
-                [_planes(window.texture(self._texture, points)) for window, _ in windows.values()]
+                [channels_first(window.texture(self._texture, points)) for window, _ in windows.values()]
             ),
             source_prior=np.stack([self._priors[name] for name in windows]),
         )
@@ -138,10 +148,6 @@ class Repairer:
         changes = grey + np.float32(self._mouth.chroma) * (changes - grey)  # none in a grey picture
         for window, change in zip(near.values(), changes, strict=True):
             window.paste(canvas, np.ascontiguousarray(change.transpose(1, 2, 0)))
-
-
-def _planes(picture: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "C S S"]:
-    return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
 
 
 def _weights(config: RendererConfig) -> Path:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32
 
 from faceanime.core.errors import ConfigError, Remedy
 from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
+from faceanime.generator.windows import channels_first
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.config import GeometricConfig, RendererConfig
@@ -54,7 +55,7 @@ class PgfgDrawer:
         self._texture = sample_texture(portrait.pixels, self._face, model, skin)
         points = model_points(self._face.coefficients, self._face.residual, model)
         self._window = face_window(points, self._face.coefficients.pose, size_px, model)
-        self._source = _batch(self._window.cut(portrait.pixels) / np.float32(127.5) - 1.0)
+        self._source = channels_first(self._window.cut(portrait.pixels) / np.float32(127.5) - 1.0)[None]
         self._source_prior = self._prior_at(points)
         line = np.arange(size_px, dtype=np.float32)
         edge = (np.minimum(line, line[::-1]) / _FEATHER_PX).clip(0.0, 1.0)
@@ -74,11 +75,7 @@ class PgfgDrawer:
         return canvas
 
     def _prior_at(self, points: Float[np.ndarray, "V 3"]) -> Float32[np.ndarray, "1 P S S"]:
-        return _batch(draw_prior(self._prior, self._window, self._texture, points, self._model))
-
-
-def _batch(picture: Float32[np.ndarray, "S S C"]) -> Float32[np.ndarray, "1 C S S"]:
-    return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)[None]
+        return channels_first(draw_prior(self._prior, self._window, self._texture, points, self._model))[None]
 
 
 def _weights(config: RendererConfig) -> Path:

@@ -19,7 +19,7 @@ from faceanime.core.errors import RangeError, check_shape
 from faceanime.geometry.flow import identity_flow, sample
 from faceanime.geometry.similarity import (
     ANTIALIAS_BELOW,
-    PIXEL_SIGMA,
+    antialiasing_sigma,
     apply_affine,
     invert_affine,
     warp_image,
@@ -111,7 +111,7 @@ class Window:
         `_REPLACEMENT_LEVELS`, another surface is shown and the old one's detail is removed.
         """
         check_shape("change", change, self.size_px, self.size_px, 3)
-        seen = _antialiased(np.ascontiguousarray(self._oriented(change)), 1.0 / self._scale)
+        seen = _low_passed(np.ascontiguousarray(self._oriented(change)), 1.0 / self._scale)
         changed = Box.around(seen.any(axis=-1))
         if changed is None:
             return
@@ -213,9 +213,15 @@ class Window:
         return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
-def _antialiased(change: Float32[np.ndarray, "S S 3"], scale: float) -> Float32[np.ndarray, "S S 3"]:
+def _low_passed(change: Float32[np.ndarray, "S S 3"], scale: float) -> Float32[np.ndarray, "S S 3"]:
     """A change, low-pass filtered for a picture of `scale` times the window's resolution, as in `warp_image`."""
     if scale >= ANTIALIAS_BELOW:
         return change
-    sigma = PIXEL_SIGMA * float(np.sqrt(scale**-2 - 1.0))
-    return np.asarray(cv2.GaussianBlur(change, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.GaussianBlur(change, (0, 0), antialiasing_sigma(scale), borderType=cv2.BORDER_REPLICATE)
+    )
+
+
+def channels_first(picture: Float[np.ndarray, "S S C"]) -> Float32[np.ndarray, "C S S"]:
+    """A window's picture or maps as networks take them."""
+    return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)

@@ -125,6 +125,14 @@ def warp_image(
     )
 
 
+def antialiasing_sigma(scale: float) -> float:
+    """Standard deviation in px of the Gaussian that a picture needs before it is scaled by less than 1.
+
+    A pixel is itself a filter, and the variances of successive filters add up.
+    """
+    return PIXEL_SIGMA * math.sqrt(scale**-2 - 1)
+
+
 def _antialiased(
     pixels: UInt8[np.ndarray, "H W 3"], target_from_source: Float[np.ndarray, "2 3"]
 ) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "2 3"]]:
@@ -138,7 +146,6 @@ def _antialiased(
     small_size = (max(1, round(width / block)), max(1, round(height / block)))
     small = cv2.resize(pixels, small_size, interpolation=cv2.INTER_AREA)
     source_from_small = np.array([[width / small_size[0], 0.0, 0.0], [0.0, height / small_size[1], 0.0]])
-    # the variances of successive filters add up
-    sigma = PIXEL_SIGMA * math.sqrt((scale * block) ** -2 - 1)
+    sigma = antialiasing_sigma(scale * block)
     smooth = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(smooth), compose_affine(target_from_source, source_from_small)

@@ -15,7 +15,7 @@ _IDENTITY = np.eye(3)
 """The identity matrix."""
 _ROTATION_TOLERANCE = 1e-3
 """Largest deviation of an entry of R^T R from the identity; chosen by eye, loose enough for float32 files."""
-_MAX_FRAME_RATE = 1000
+HIGHEST_FRAME_RATE = 1000
 """Frames per second; a guard against damaged files, chosen by eye."""
 
 
@@ -120,9 +120,9 @@ class Dynamics:
         _check_finite("Dynamics.expression", self.expression)
         if frames == 0:
             raise ShapeError("Dynamics holds no frame")
-        if not 0 < self.frame_rate <= _MAX_FRAME_RATE:
+        if not 0 < self.frame_rate <= HIGHEST_FRAME_RATE:
             raise ShapeError(
-                f"Dynamics.frame_rate is {self.frame_rate}, expected above 0 and at most {_MAX_FRAME_RATE}"
+                f"Dynamics.frame_rate is {self.frame_rate}, expected above 0 and at most {HIGHEST_FRAME_RATE}"
             )
         if self.picture_side_px < 1:
             raise ShapeError(f"Dynamics.picture_side_px is {self.picture_side_px}, expected at least 1")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,26 +24,22 @@ Embedding: TypeAlias = Callable[[Tensor], Tensor]
 """Maps pictures (B,3,H,W) in [-1, 1] to features (B,N); it aligns the faces as it needs."""
 Scalar: TypeAlias = Float[Tensor, ""]
 
-VERTEX_INTERVAL = 16
-"""The vertex distance takes every n-th landmark; chosen for speed."""
 VERTEX_UNIT = 0.1
 """Unit of the vertex distance, in model units."""
 
 
 class VertexDistance:
-    """mean_v |V(d) - V(d')|^2 with V(d) = exp(l) R (mean + A_exp e) + t (arXiv 2105.14678, sec. III-B).
+    """mean_v |V(d) - V(d')|^2 of the vertices V of two states d (arXiv 2105.14678, sec. III-B; see `PosedVertices`).
 
     The mean is over every n-th landmark of the mean face (`VERTEX_INTERVAL`), in (`VERTEX_UNIT` model units)^2.
     """
 
     def __init__(self, model: MorphableModel) -> None:
-        some = np.arange(0, model.landmark_count, VERTEX_INTERVAL)
-        self._mean = torch.tensor(model.landmark_mean[some])
-        self._basis = torch.tensor(model.landmark_expression_basis[some])
+        self._posed = PosedVertices(model)
 
     def __call__(self, a: Float[Tensor, "*B D"], b: Float[Tensor, "*B D"]) -> Float[Tensor, "*B"]:
         """Distance between the states of two batches; states are plain, not normalised."""
-        apart = (self.posed(a) - self.posed(b)) / VERTEX_UNIT
+        apart = (self._posed(a) - self._posed(b)) / VERTEX_UNIT
         return apart.pow(2).sum(dim=-1).mean(dim=-1)
 
     def posed(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V 3"]:

@@ -10,13 +10,18 @@ from faceanime.core.errors import ConfigError
 CLIPS, PORTRAITS = "clips.csv", "portraits.csv"
 
 
-def read_table(table: Path, split: str) -> list[dict[str, str]]:
-    """The rows of a split with all their columns. Raises ConfigError."""
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a table with all their columns. Raises ConfigError."""
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"cannot read {table}: {error}") from error
+
+
+def read_split(table: Path, split: str) -> list[dict[str, str]]:
+    """The rows of a split with all their columns. Raises ConfigError."""
+    rows = read_rows(table)
     if rows and not {"file", "split", "person"} <= rows[0].keys():
         raise ConfigError(f"{table} lacks a column; expected file, split and person")
     return [row for row in rows if row["split"] == split]

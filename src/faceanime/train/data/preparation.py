@@ -40,6 +40,7 @@ from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.frames import Frame
 from faceanime.structures.landmarks import CropTransform, Landmarks
+from faceanime.train.data.clip_table import CLIPS
 from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.quality import ClipQuality, measure_segment, reason_to_drop
 from faceanime.train.data.segments import (
@@ -49,7 +50,7 @@ from faceanime.train.data.segments import (
     find_segments,
     fit_segment,
 )
-from faceanime.train.data.videos import SPLITS, TABLE, Source, find_sources
+from faceanime.train.data.videos import SPLITS, Source, find_sources
 
 ClipRow: TypeAlias = dict[str, Any]
 """JSON values that describe one segment: a row of clips.csv."""
@@ -213,7 +214,7 @@ class _Studio:
 def _opened(out: Path, config: PrepareConfig) -> Path:
     """The folder for unfinished work in `out`, which is new, empty, or was left unfinished with the same settings."""
     work, settings = out / WORK, out / CONFIG
-    if (out / TABLE).is_file():
+    if (out / CLIPS).is_file():
         raise OutputError(
             f"{out} is prepared already; choose another folder, or remove it to prepare it again"
         )
@@ -316,7 +317,7 @@ def _pack(out: Path, work: Path, records: Mapping[str, Sequence[ClipRow]], confi
     _write_sheet(
         out / "dropped.png", dropped, _kind, lambda row: read_image(Path(f"{stems[row['key']]}.png"))
     )
-    _write_table(out / TABLE, rows)
+    _write_table(out / CLIPS, rows)
     shutil.rmtree(work)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -10,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceanime.core.errors import ConfigError, MediaError
+from faceanime.train.data.clip_table import CLIPS, read_rows
 
 SPLITS = ("train", "val", "test")
 READABLE_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
-TABLE = "clips.csv"
 RIGHTS_COLUMNS = (
     "licence",
     "license",
@@ -63,7 +62,7 @@ def find_sources(videos: Sequence[Path]) -> list[Source]:
     sources = sorted(found.values(), key=lambda source: source.name)
     if not sources:
         raise ConfigError(
-            f"no video in {', '.join(map(str, videos)) or 'no folder'}; expected {TABLE} or files that end in "
+            f"no video in {', '.join(map(str, videos)) or 'no folder'}; expected {CLIPS} or files that end in "
             + ", ".join(sorted(READABLE_SUFFIXES))
         )
     for a, b in zip(sources, sources[1:], strict=False):
@@ -84,7 +83,7 @@ def _sources_of(path: Path) -> Iterator[Source]:
         yield Source(path, path.name, path.stem, split_of(path.stem))
     elif not path.is_dir():
         raise MediaError(f"cannot read {path}: it does not exist")
-    elif (path / TABLE).is_file():
+    elif (path / CLIPS).is_file():
         yield from _listed(path)
     else:
         for file in path.rglob("*"):
@@ -96,13 +95,8 @@ def _sources_of(path: Path) -> Iterator[Source]:
 
 
 def _listed(folder: Path) -> Iterator[Source]:
-    table = folder / TABLE
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"cannot read {table}: {error}") from error
-    for number, row in enumerate(rows, start=2):
+    table = folder / CLIPS
+    for number, row in enumerate(read_rows(table), start=2):
         file_name, split, person = (row.get(column) or "" for column in ("file", "split", "person"))
         if not (file_name and person):
             raise ConfigError(
@@ -125,5 +119,5 @@ def _check_splits(sources: Sequence[Source]) -> None:
         if other.split != source.split:
             raise ConfigError(
                 f"{source.person} would be in {other.split} ({other.name}) and in {source.split} "
-                f"({source.name}); a person belongs to one split: correct {TABLE}, or rename one of two people"
+                f"({source.name}); a person belongs to one split: correct {CLIPS}, or rename one of two people"
             )

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.blinks import SIDES, Blink, blinks_of, lids_apart
 from faceanime.dynamics.motion_prior import GROUPS
-from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION, states_of
+from faceanime.dynamics.state import FRAME_RATE, HEAD_NUMBERS, ROTATION, re_anchored, states_of
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics
 
@@ -117,10 +117,10 @@ class Clips:
         times = start + speed * np.arange(frames)
         anchor = _at(clip, np.array([rng.uniform(0.0, start) if rng.random() < 0.5 else start]))[0]
         states, unblinking = (
-            _re_anchored(_at(whole, times), anchor) for whole in (clip, self._unblinking[index])
+            re_anchored(_at(whole, times), anchor) for whole in (clip, self._unblinking[index])
         )
         blink = self._blink[index][np.minimum(np.rint(times), len(clip) - 1).astype(int)]
-        return states, unblinking, blink, times <= len(clip) - 1, _re_anchored(anchor, anchor)
+        return states, unblinking, blink, times <= len(clip) - 1, re_anchored(anchor, anchor)
 
 
 def _whole(blink: Blink, apart: Float[np.ndarray, " N"], frame_rate: float) -> Blink:

@@ -28,7 +28,7 @@ from faceanime.pipeline import Animator
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
-from faceanime.train.data.clip_table import PORTRAITS, read_table
+from faceanime.train.data.clip_table import PORTRAITS, read_split
 from faceanime.train.generator.face_clips import FaceClip
 
 _LARGEST_PX = 512
@@ -128,7 +128,7 @@ def _endless_clips(data: Path, split: str) -> Iterator[FaceClip]:
 def read_albums(portraits: Path, split: str, animator: Animator) -> Iterator[Album]:
     """The albums of a split, ordered by person. Raises ConfigError, MediaError."""
     rows = defaultdict(list)
-    for row in read_table(portraits / PORTRAITS, split):
+    for row in read_split(portraits / PORTRAITS, split):
         rows[row["person"]].append(row)
     for person, pictures in sorted(rows.items()):
         files = tuple(portraits / row["file"] for row in pictures)

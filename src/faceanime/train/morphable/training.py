@@ -20,7 +20,7 @@ from faceanime.face.track import LandmarkTracker
 from faceanime.media.image import is_image_file, read_image
 from faceanime.media.video import read_frames
 from faceanime.morphable.model import MorphableModel, save_model
-from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_table
+from faceanime.train.data.clip_table import CLIPS, PORTRAITS, read_split
 from faceanime.train.morphable.config import LearnConfig
 from faceanime.train.morphable.learn import Person, learn_model
 
@@ -104,7 +104,7 @@ def _listed_files(data: Path, split: str) -> Iterator[tuple[str, Path]]:
     """Person and path of every file that the tables list for a split."""
     for table in (data / name for name in (CLIPS, PORTRAITS)):
         if table.is_file():
-            for row in read_table(table, split):
+            for row in read_split(table, split):
                 yield row["person"], data / row["file"]
 
 
