@@ -29,7 +29,7 @@ from faceanime.morphable.model import load_model
 from faceanime.prior.sparse_texture import TextureConfig
 from faceanime.train.generator.face_batches import FaceSample, batched_faces, face_sample
 from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
-from faceanime.train.generator.window_errors import sharpness, tensors_of
+from faceanime.train.generator.window_errors import edge_strength, tensors_of
 
 OUTLINES = {
     "face": (MEDIAPIPE.oval,),
@@ -73,6 +73,12 @@ Sums: TypeAlias = dict[str, dict[int, np.ndarray]]
 """For each column and clip: the sum of errors, and the number of pixels."""
 
 
+def sharpness(picture: np.ndarray, mask: np.ndarray) -> float:
+    """The edge strength of a picture (S,S,3), summed over a mask (S,S)."""
+    edges = edge_strength(torch.from_numpy(picture).permute(2, 0, 1)[None])[0, 0]
+    return float(edges.numpy()[mask].sum())
+
+
 def measure(pairs: RenderedPairs, network: Pgfg, every: int) -> tuple[dict[str, Sums], dict[str, float]]:
     """Errors of the source ("frozen") and the result ("made"), and edge strengths of both and of the "true" face."""
     errors: dict[str, Sums] = {
@@ -85,8 +91,8 @@ def measure(pairs: RenderedPairs, network: Pgfg, every: int) -> tuple[dict[str, 
             error = 127.5 * np.abs(shown - sample.truth).mean(axis=-1)
             for region, mask in masks.items():
                 errors[name][region][pair.clip] += error[mask].sum(), mask.sum()
-            edges[name] += float(sharpness(shown)[masks["face"]].sum())
-        edges["true"] += float(sharpness(sample.truth)[masks["face"]].sum())
+            edges[name] += sharpness(shown, masks["face"])
+        edges["true"] += sharpness(sample.truth, masks["face"])
     return errors, edges
 
 

@@ -49,10 +49,10 @@ from faceanime.train.generator.face_clips import clips_with_drivers
 from faceanime.train.generator.pairs import PairIndex, PairOptions, RenderedPairs
 from faceanime.train.generator.rendered_pairs import PairsConfig, render_pairs
 from faceanime.train.generator.window_errors import (
+    NETWORK_INPUTS,
     WINDOW_REGIONS,
-    light_gain,
+    edge_strength,
     repaired,
-    sharpness,
     tensors_of,
 )
 from faceanime.train.generator.window_samples import WindowSample, batched, open_windows
@@ -114,7 +114,8 @@ def picture_of(network: FlowGuided, pairs: RenderedPairs, pair: PairIndex) -> Pi
         batch = tensors_of(batched([sample])) | {"canvas": torch.from_numpy(cut).permute(2, 0, 1)[None]}
         with torch.inference_mode():
             if name == "light":
-                sample.window.apply_gain(picture, light_gain(network, batch)[0, 0].numpy())
+                gain = network.gain(*(batch[name] for name in NETWORK_INPUTS))
+                sample.window.apply_gain(picture, gain[0, 0].numpy())
                 continue
             image = repaired(network, PART_OF[name], batch).image[0].clamp(-1.0, 1.0)
         sample.window.paste(picture, 127.5 * (image.permute(1, 2, 0).numpy() - cut))
@@ -164,7 +165,8 @@ class Measurement:
                     columns = (region, f"lips {opening:g} apart") if region == "inside" else (region,)
                     for column in columns:
                         self.errors[key, column][clip] += error[mask].sum(), mask.sum()
-            self.edges[key, part] += float(sharpness(picture)[is_open].sum())
+            edges = edge_strength(torch.from_numpy(picture).permute(2, 0, 1)[None])[0, 0]
+            self.edges[key, part] += float(edges.numpy()[is_open].sum())
 
     def add_change(
         self,
@@ -198,7 +200,7 @@ def measure(
             clip, whole = pair.clip, pictures_of(pairs, pair, with_pairs)
             for column, number in metrics.distances(whole, pairs.truth(pair)).items():
                 measurement.faces[column][clip] += number, 1.0
-            neighbour = pairs.neighbour(pair)
+            neighbour = neighbour_of(pair, pairs)
             after = {}
             if neighbour is not None:
                 next_rows = rows(pairs, neighbour, pictures_of(pairs, neighbour, with_pairs), maker)
@@ -210,6 +212,18 @@ def measure(
                 if name in after:
                     measurement.add_change(clip, PART_OF[name], (sample, pictures), after[name])
     return measurement
+
+
+def neighbour_of(pair: PairIndex, pairs: RenderedPairs) -> PairIndex | None:
+    """The same source, driven to the frame after the pair's, or else to the one before; None without either."""
+    times = pairs.files[pair.clip].times
+    if not pairs.has_truth(pair):
+        return None
+    for step in (1, -1):
+        found = np.flatnonzero(times == times[pair.target] + step)
+        if len(found):
+            return pair._replace(target=int(found[0]))
+    return None
 
 
 def opening_bin(face: FaceCoefficients, model: MorphableModel) -> float:

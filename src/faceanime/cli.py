@@ -35,7 +35,7 @@ class Command(Protocol):
 
 @dataclass(frozen=True)
 class Verb:
-    """One command: where its class is, loaded only when it is called, and what it does."""
+    """One command: where its class is, loaded only when it is called, and the first sentence of its docstring."""
 
     module: str
     command: str
@@ -50,7 +50,7 @@ class Verb:
 _GROUPS = {
     "Videos": {
         "animate": Verb(
-            "animate", "Animate", "Animate a portrait with the motion of a video, a picture or a file."
+            "animate", "Animate", "Animate a portrait with the motion of a video, a picture or a motion file."
         ),
         "predict": Verb("predict", "Predict", "Predict how a portrait moves on, without a driver."),
         "morph": Verb("morph", "Morph", "Predict a motion from a portrait to the face of another picture."),
@@ -68,10 +68,18 @@ _GROUPS = {
         "prepare": Verb("prepare", "Prepare", "Turn videos into clips for training, with their 3D faces."),
         "train generator": Verb("train_generator", "TrainGenerator", "Train the networks of a renderer."),
         "train dynamics": Verb("train_dynamics", "TrainDynamics", "Train a motion predictor."),
-        "train morphable": Verb("train_morphable", "TrainMorphable", "Train a morphable model."),
-        "evaluate": Verb("evaluate", "Evaluate", "Measure renderers and predictors against recorded faces."),
+        "train morphable": Verb(
+            "train_morphable",
+            "TrainMorphable",
+            "Learn a morphable model from clips and portraits of many people.",
+        ),
+        "evaluate": Verb(
+            "evaluate", "Evaluate", "Measure renderers, predictors and other methods against filmed faces."
+        ),
         "evaluate pairs": Verb(
-            "evaluate", "EvaluatePairs", "Write the sources and drivers of an evaluation, for other methods."
+            "evaluate",
+            "EvaluatePairs",
+            "Write the sources and drivers of an evaluation as input for other methods.",
         ),
     },
     "This installation": {

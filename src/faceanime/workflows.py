@@ -234,9 +234,11 @@ def _prepare(animator: Animator, path: Path, options: OutputOptions) -> tuple[Po
 
 def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamics:
     """Return the movement from the portrait's own face to the last frame of `dynamics`."""
-    frames = round(STILL_DRIVER_S * STILL_DRIVER_RATE)
+    rate = dynamics.frame_rate
     start, goal = subject.face.coefficients, dynamics[len(dynamics) - 1]
-    return ease_between(start, goal, STILL_DRIVER_RATE, frames, dynamics.picture_side_px, animator.model)
+    return ease_between(
+        start, goal, rate, round(STILL_DRIVER_S * rate), dynamics.picture_side_px, animator.model
+    )
 
 
 def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress: Progress) -> Portrait:

@@ -78,7 +78,6 @@ def test_a_video_drives_a_video_with_its_rate_its_length_and_its_sound(
     assert (info.width_px, info.height_px) == (320, 320)
     assert info.frame_rate == NTSC
     assert len(pictures(out)) == FRAMES
-    assert info.has_audio
     assert heard_at_s(out) == pytest.approx(CLICK_S, abs=0.03)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
@@ -90,7 +89,8 @@ def test_a_driver_s_name_does_not_cost_its_sound(
     out = program.makes(
         tmp_path / "out.mp4", "animate", portrait_path, "--driving", tmp_path / "driving.f4v", "--size", "64"
     )
-    assert probe_video(out).has_audio
+    with av.open(out) as written:
+        assert written.streams.audio
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".gif"])

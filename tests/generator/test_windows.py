@@ -10,7 +10,6 @@ from faceanime.generator.conditions import (
     LIDS,
     LIPS,
     MAPS,
-    SHOWN,
     SKIN,
     STRETCH,
     Conditions,
@@ -93,7 +92,7 @@ def test_the_maps_say_what_each_pixel_is(maker: WindowMaker, model: MorphableMod
     assert eye[..., EYE].sum() > 50
     # x runs to the subject's left, the picture's right; y up
     face = conditions_of("face", maker, source, target, model).maps
-    shown = face[..., SHOWN] > 0
+    shown = face[..., MAPS.index("shown")] > 0
     assert (np.diff(face[60, shown[60], 0]) > -1e-3).all()
     assert face[20, 64, 1] > face[100, 64, 1]
 

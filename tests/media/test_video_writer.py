@@ -137,9 +137,11 @@ def test_offset_between_picture_and_sound_is_kept(tmp_path: Path, suffix: str) -
 
 def test_sound_from_a_file_without_pictures_or_sound(tmp_path: Path) -> None:
     silent = record(tmp_path / "silent.mp4")
-    assert not probe_video(write(tmp_path / "a.mp4", audio_from=silent)).has_audio
+    with av.open(write(tmp_path / "a.mp4", audio_from=silent)) as written:
+        assert not written.streams.audio
     loud = record(tmp_path / "loud.mp4", sound="aac")
-    assert probe_video(write(tmp_path / "b.mp4", audio_from=loud)).has_audio
+    with av.open(write(tmp_path / "b.mp4", audio_from=loud)) as written:
+        assert written.streams.audio
     assert write(tmp_path / "c.gif", audio_from=loud).exists()
 
 

@@ -17,7 +17,7 @@ MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """Animate the public-domain portrait of astronaut Eileen Collins (NASA) with the bundled motions."""
+    """Animate a public-domain portrait with the bundled motions. It shows the astronaut Eileen Collins (NASA)."""
 
     out: Path = Path("out/demo")
     """Folder that receives the videos and their contact sheets."""

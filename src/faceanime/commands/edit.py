@@ -23,7 +23,10 @@ from faceanime.output_options import refuse_input
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """Edit a motion, in this order: append, cut, retime, mirror, amplify, blend, axes, hold gaze, blinks, loop."""
+    """Cut, join, retime, mirror, amplify or loop motions; add blinks and keyframes.
+
+    The order is: append, cut, retime, mirror, amplify, blend, axes, hold gaze, blinks, loop.
+    """
 
     motion: tyro.conf.Positional[Path]
     """Motion to edit: a .motion.safetensors file, or the name of a bundled motion (see animate --help)."""

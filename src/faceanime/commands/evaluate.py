@@ -16,7 +16,7 @@ from faceanime.evaluate.report_writer import check_report_libraries, write_repor
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Measure renderers, and results of other methods, against filmed faces."""
+    """Measure renderers, predictors and other methods against filmed faces."""
 
     data: Path
     """Folder that `faceanime prepare` wrote."""

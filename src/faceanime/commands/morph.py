@@ -16,7 +16,7 @@ from faceanime.render.config import RendererConfig
 
 @dataclasses.dataclass(frozen=True)
 class Morph:
-    """Predict a motion from a portrait's face to the expression and head angles of another picture."""
+    """Predict a motion from a portrait to the face of another picture."""
 
     portrait: tyro.conf.Positional[Path]
     """Picture to animate. Use it only with the consent of the person it shows."""

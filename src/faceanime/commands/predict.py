@@ -20,7 +20,7 @@ MOST_FUTURES = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Predict:
-    """Predict a motion of a portrait without a driver. Every seed gives another motion."""
+    """Predict how a portrait moves on, without a driver. Every seed gives another motion."""
 
     portrait: tyro.conf.Positional[Path]
     """Picture to animate. Use it only with the consent of the person it shows."""

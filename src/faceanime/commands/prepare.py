@@ -15,7 +15,7 @@ from faceanime.train.data.videos import find_sources
 
 @dataclasses.dataclass(frozen=True)
 class Prepare:
-    """Turn videos into clips for training: track, crop and check them, and fit their 3D faces."""
+    """Turn videos into clips for training, with their 3D faces. Faces are tracked, cropped, checked and fitted."""
 
     videos: Annotated[
         tyro.conf.Positional[tuple[Path, ...]],

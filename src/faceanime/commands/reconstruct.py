@@ -15,7 +15,7 @@ from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfi
 
 @dataclasses.dataclass(frozen=True)
 class Reconstruct:
-    """Write the 3D face of a picture or video, or its motion, to a file."""
+    """Write the motion or the 3D face of a video or picture."""
 
     source: tyro.conf.Positional[Path]
     """Picture or video to read."""

@@ -15,7 +15,7 @@ from faceanime.dataset.splits import check_split
 
 @dataclasses.dataclass(frozen=True)
 class TrainDynamics:
-    """Train a predictor of motion on clips that `faceanime prepare` wrote."""
+    """Train a motion predictor."""
 
     data: Path
     """Folder that `faceanime prepare` wrote."""

@@ -14,7 +14,7 @@ from faceanime.dataset.splits import check_split
 
 @dataclasses.dataclass(frozen=True)
 class TrainGenerator:
-    """Train the networks of a renderer on clips that `faceanime prepare` wrote."""
+    """Train the networks of a renderer."""
 
     data: Path
     """Folder that `faceanime prepare` wrote."""

@@ -56,7 +56,7 @@ def probe_video(path: Path) -> VideoInfo:
             duration_s = stream.duration * stream.time_base
         else:
             duration_s = Fraction(container.duration or 0, av.time_base)
-        return VideoInfo(width, height, rate, round(duration_s * rate) or None, bool(container.streams.audio))
+        return VideoInfo(width, height, rate, round(duration_s * rate) or None)
 
 
 def read_frames(
@@ -249,4 +249,4 @@ def _upright(pixels: np.ndarray, orientation: _Orientation) -> Pixels:
 def _probe_webp(path: Path) -> VideoInfo:
     width, height, durations_s = webp_timing(path)
     rate = nearest_rate(len(durations_s) / sum(durations_s, Fraction(0)))
-    return VideoInfo(width, height, rate, round(sum(durations_s) * rate), has_audio=False)
+    return VideoInfo(width, height, rate, round(sum(durations_s) * rate))

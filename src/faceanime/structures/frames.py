@@ -38,4 +38,3 @@ class VideoInfo:
     height_px: int
     frame_rate: Fraction
     frame_count: int | None
-    has_audio: bool

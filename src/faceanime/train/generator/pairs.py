@@ -156,17 +156,6 @@ class RenderedPairs:
         first, count = self.files[clip].target_count, self.files[clip].foreign_count
         return PairIndex(clip, 0, first + int(rng.integers(count))) if count else None
 
-    def neighbour(self, pair: PairIndex) -> PairIndex | None:
-        """The same source, driven to the frame after the pair's, or else to the one before; None without either."""
-        times = self.files[pair.clip].times
-        if pair.target >= len(times):
-            return None
-        for step in (1, -1):
-            found = np.flatnonzero(times == times[pair.target] + step)
-            if len(found):
-                return pair._replace(target=int(found[0]))
-        return None
-
     def has_truth(self, pair: PairIndex) -> bool:
         """Whether a true frame shows the target."""
         return pair.target < self.files[pair.clip].target_count

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -34,6 +34,8 @@ WINDOW_REGIONS: dict[str, tuple[WindowPart, int]] = {
     "skin": ("light", SKIN),
 }
 """The measured regions: the part and the channel of the maps of each."""
+NETWORK_INPUTS = ("canvas", "maps", "gate", "target_prior", "source_prior")
+"""The entries of a batch that a network is given, in the order of its arguments."""
 _SHARP: tuple[WindowPart, ...] = ("mouth", "eye", "face")
 """The parts whose sharpness counts; light is smooth."""
 
@@ -46,16 +48,8 @@ def tensors_of(batch: Batch, device: torch.device = _CPU) -> BatchTensors:
 
 def repaired(network: FlowGuided, part: WindowPart, batch: BatchTensors) -> GeneratedFace:
     """Repair a batch of windows of one part; its entries are the fields of `WindowSample`, channels second."""
-    face: GeneratedFace = network(part, *(batch[name] for name in _GIVEN))
+    face: GeneratedFace = network(part, *(batch[name] for name in NETWORK_INPUTS))
     return face
-
-
-def light_gain(network: FlowGuided, batch: BatchTensors) -> Float[Tensor, "B 1 S S"]:
-    """The light network's gain for a batch of windows."""
-    return network.gain(*(batch[name] for name in _GIVEN))
-
-
-_GIVEN = ("canvas", "maps", "gate", "target_prior", "source_prior")
 
 
 def add_errors(sums: dict[str, float], part: WindowPart, image: Tensor, batch: BatchTensors) -> None:
@@ -69,18 +63,13 @@ def add_errors(sums: dict[str, float], part: WindowPart, image: Tensor, batch: B
                 error = 127.5 * (picture - truth).abs().mean(dim=1, keepdim=True)
                 sums[f"{name}/{who}"] += float(error[mask].sum())
     for who, picture in (("made", image), ("canvas", canvas), ("truth", truth)):
-        sums[f"{part}/sharp/{who}"] += float(_edges(picture)[is_open].sum())
+        sums[f"{part}/sharp/{who}"] += float(edge_strength(picture)[is_open].sum())
 
 
-def _edges(picture: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
-    """|Laplacian| of the grey picture."""
+def edge_strength(picture: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
+    """|Laplacian| of the grey pictures; its sum over a region measures sharpness."""
     kernel = picture.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
     return conv2d(picture.mean(dim=1, keepdim=True), kernel[None, None], padding=1).abs()
-
-
-def sharpness(picture: Float32[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S"]:
-    """|Laplacian| of the grey picture."""
-    return np.asarray(_edges(torch.from_numpy(picture).permute(2, 0, 1)[None])[0, 0].numpy())
 
 
 def scores(sums: dict[str, float]) -> Numbers:
