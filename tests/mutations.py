@@ -142,8 +142,8 @@ OWN = [
     ),
     Mutation(
         "geometry/similarity.py",
-        "math.sqrt((scale * block) ** -2 - 1)",
-        "math.sqrt(scale**-2 - 1)",
+        "antialiasing_sigma(scale * block)",
+        "antialiasing_sigma(scale)",
         "geometry/test_similarity.py",
     ),
     Mutation(
