@@ -6,7 +6,7 @@ PREPARED and PICTURES are as for `faceanime train generator`; the renderer's pic
 DIR. Each network sees windows of its own size; its changes are pasted into the picture, as the pipeline does, and all
 rows are measured in the windows of `QUALITY`.
 
-Errors: mean |I - I'| in grey levels of 255 within a region of `train.generator.window_errors.REGIONS`, the mean
+Errors: mean |I - I'| in grey levels of 255 within a region of `window_errors.WINDOW_REGIONS`, the mean
 over the pixels of each clip (or person, for portraits), then over clips, followed by the 95 % interval of the
 difference from the geometric renderer (or from --against). "frozen" is the source at the same place, "frozen, moved
 along" the source's own window: a still face on a moving head. Openings: distance between the lips over that between

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import itertools
 import json
@@ -48,6 +49,13 @@ def test_every_command_has_help(name: str) -> None:
     done = run(*name.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: faceanime {name}" in done.stdout
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_overview_says_of_a_command_what_its_help_says(name: str) -> None:
+    verb = cli.COMMANDS[name]
+    assert (inspect.getdoc(verb.load()) or "").startswith(verb.summary)
+    assert verb.summary.endswith(".")
 
 
 @pytest.fixture(params=cli.COMMANDS)

@@ -45,8 +45,8 @@ from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform
 from faceanime.structures.portrait import Portrait
 
-STILL_DRIVER_S, STILL_DRIVER_RATE = Fraction(3, 2), Fraction(25)
-"""Length in seconds, and frames a second, of the movement toward a picture that is the driver."""
+STILL_DRIVER_S = Fraction(3, 2)
+"""Length in seconds of the movement toward a picture that is the driver."""
 SEARCHED_S = 10
 """Length of a video's beginning in which its portrait is searched for."""
 SEARCH_RATE = Fraction(5)

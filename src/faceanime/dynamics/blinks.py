@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from faceanime.core.errors import RangeError
-from faceanime.dynamics.openings import opening_of, with_opening
+from faceanime.dynamics.openings import LEAST_OPEN_EYE, opening_of, with_opening
 from faceanime.geometry.pchip import pchip
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
@@ -54,12 +54,8 @@ class _EyeStates:
 
     open_above: float = 0.6
     """Fraction of the open eye above which an eye counts as open."""
-    closed_below: float = 0.5
-    """Fraction of the open eye below which an eye counts as blinking."""
     longest_blink_s: float = 0.5
     """Longest blink; eyes that are closed longer look down, squint or sleep."""
-    least_open: float = 0.02
-    """Opening in model units below which an eye counts as never open in a motion."""
     open_percentile: float = 75.0
     """Percentile of the openings that counts as the open eye's: blinks are too short to reach it."""
 

@@ -157,7 +157,7 @@ class FlowPredictor(nn.Module):
         ).exp()  # log-normal: E[amplitude^2] = 1
         return amplitude[:, _STYLE_OF_GROUP][:, self.prior.group][:, None]
 
-    def mean_of(self, bridge: Bridge, anchor: Float[Tensor, "B D"], trusted: bool = True) -> States:
+    def mean_of(self, bridge: Bridge, anchor: Float[Tensor, "B D"], trusted: bool = True) -> StateBatch:
         """The mean of all futures: the motion prior's, and the trusted fraction of the network's addition."""
         batch = len(anchor)
         nothing, no_style = torch.zeros(batch), torch.zeros(batch, STYLES)

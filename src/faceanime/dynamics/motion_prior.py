@@ -96,11 +96,11 @@ class Bridge:
     """Indices of the known frames."""
     members: tuple[Int[Tensor, " _"], ...]
     """The numbers of each group."""
-    known: States
+    known: StateBatch
     """States of the known frames; others do not count."""
     is_known: Bool[Tensor, "B T"]
     """Whether a frame is known."""
-    deviation: States
+    deviation: StateBatch
     """Standard deviation of each number given the known frames; 0 at a known frame."""
     mean: StateBatch = field(init=False)
     """Mean of the conditioned process."""

@@ -16,9 +16,9 @@ from faceanime.dynamics.motion_path import MOTION_SUFFIX, MOTIONS_FOLDER
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.structures.coefficients import Dynamics
 
-FRAME_RATE = Fraction(25)
+BUNDLED_FRAME_RATE = Fraction(25)
 """Frames a second of the bundled motions."""
-NOTE = MotionNote(licence="MIT", provenance="keyframes of the faceanime authors")
+BUNDLED_NOTE = MotionNote(licence="MIT", provenance="keyframes of the faceanime authors")
 
 Tracks = dict[str, list[tuple[Number, Number]]]
 

@@ -26,7 +26,7 @@ class PosedVertices:
         self._basis = torch.tensor(model.landmark_expression_basis[some], dtype=dtype)
 
     def __call__(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V 3"]:
-        """The posed vertices in the picture: x right, y down, in eye distances of the anchor frame."""
+        """The posed vertices in the picture: x right, y down, in model units at the anchor state's scale."""
         shape = self._mean + torch.einsum("...k,vck->...vc", states[..., :-HEAD_NUMBERS], self._basis)
         turned = _rotated(shape, states[..., ROTATION])
         turned = turned * states[..., LOG_SCALE, None, None].exp()

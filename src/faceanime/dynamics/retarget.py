@@ -66,8 +66,6 @@ class _LidRule:
     """Opening below which `ajar` is subtracted, more and more toward 0."""
     widest: float = 0.4
     """Largest opening beyond the open eye."""
-    least_open: float = 0.02
-    """Opening of the reference's eyes in model units below which fractions of it mean nothing."""
 
 
 @dataclass(frozen=True)

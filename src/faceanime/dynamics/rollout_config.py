@@ -33,7 +33,7 @@ class FutureConfig:
     """Number of integration steps from noise to motion, 1 to 100."""
 
     def __post_init__(self) -> None:
-        check_range(self, "", "seconds", least=SHORTEST_S, most=LONGEST_S)
+        check_range(self, "", "seconds", least=SHORTEST_MOTION_S, most=LONGEST_MOTION_S)
         if self.loop and self.seconds < SHORTEST_LOOP_S:
             raise ConfigError(
                 f"a loop of {self.seconds} s is too short: expected {SHORTEST_LOOP_S} s or more"

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError, RangeError
-from faceanime.dynamics.blinks import SIDES, lids_apart, open_eye_opening, part_lids
+from faceanime.dynamics.blinks import BLINK_BELOW, SIDES, lids_apart, open_eye_opening, part_lids
 from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.interpolation import smoothstep
@@ -98,8 +98,8 @@ def retime(
     """
     model.require(dynamics.model_id, "the motion")
     rate = dynamics.frame_rate if frame_rate is None else frame_rate
-    if not 0 < rate <= _HIGHEST_FRAME_RATE:
-        raise RangeError("frame_rate", rate, f"above 0 and at most {_HIGHEST_FRAME_RATE}")
+    if not 0 < rate <= HIGHEST_FRAME_RATE:
+        raise RangeError("frame_rate", rate, f"above 0 and at most {HIGHEST_FRAME_RATE}")
     if seconds is not None:
         speed = len(dynamics) / float(dynamics.frame_rate) / seconds if seconds > 0.0 else np.inf
     if not SLOWEST <= speed <= FASTEST:

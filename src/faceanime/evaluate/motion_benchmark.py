@@ -40,8 +40,6 @@ DRAWS = 10
 """Samples that are drawn from a predictor where several are compared."""
 _LEAST_PEOPLE, _LEAST_TRAINING_PEOPLE = 2, 4
 """Least numbers of people of the measured split, and of the training set."""
-_VERTEX_INTERVAL = 16
-"""Every n-th landmark counts in vertex errors, as in the training loss."""
 
 
 @dataclass(frozen=True, eq=False)

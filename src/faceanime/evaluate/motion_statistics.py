@@ -19,7 +19,7 @@ from faceanime.evaluate.video_metrics import motion_spectrum
 from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 
-WINDOW = 50
+WINDOW_FRAMES = 50
 """Frames of the motion windows that are compared as wholes, 2 s."""
 SPECTRUM_BAND_HZ = (1.0, 12.0)
 """Frequencies at which spectra are compared."""

@@ -38,6 +38,7 @@ from faceanime.face.config import FitConfig
 from faceanime.face.fit import fit_coefficients
 from faceanime.face.identity import IdentityNetwork, cosine_similarity
 from faceanime.face.track import LandmarkTracker
+from faceanime.geometry.gaps import nearest_valid
 from faceanime.geometry.pixels import pixels_of
 from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.landmark_schema import LandmarkSchema

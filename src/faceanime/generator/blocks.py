@@ -36,7 +36,7 @@ class GeneratedFace:
         return cls(out * mask + source * (1.0 - mask), mask, out)
 
 
-def pixels_of(picture: Float[Tensor, "3 S S"]) -> Pixels:
+def to_pixels(picture: Float[Tensor, "3 S S"]) -> Pixels:
     """A picture (3,S,S) in [-1, 1] as uint8 pixels (S,S,3)."""
     levels = ((picture.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
     return levels.permute(1, 2, 0).cpu().numpy()

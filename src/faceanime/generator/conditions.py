@@ -28,8 +28,8 @@ from faceanime.structures.coefficients import HeadPose
 
 MAPS = ("x", "y", "z", "stretch", "shown", "lips", "inside", "lids", "eye", "skin")
 """Channels of `Conditions.maps`: the first four in [-1, 1], the others 0 or 1."""
-STRETCH, SHOWN, LIPS, INSIDE, LIDS, EYE, SKIN = range(3, len(MAPS))
-"""Indices of the channels of `MAPS` from "stretch" on."""
+STRETCH, LIPS, INSIDE, LIDS, EYE, SKIN = map(MAPS.index, ("stretch", "lips", "inside", "lids", "eye", "skin"))
+"""Indices of channels of `MAPS`."""
 
 _SIDE: dict[WindowPart, float] = {"mouth": 1.03, "eye": 0.62, "face": 2.2, "light": 2.2}
 """Sides of the windows in model units: the mouth's is 0.66 of the mean face's width, an eye's twice the eye's width."""

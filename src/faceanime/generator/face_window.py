@@ -18,7 +18,7 @@ from faceanime.generator.windows import Points, Window
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
-from faceanime.prior.sparse_texture import TextureConfig, check_interval
+from faceanime.prior.sparse_texture import LARGEST_INTERVAL, TextureConfig
 from faceanime.structures.coefficients import HeadPose
 from faceanime.structures.raster import SparseTexture
 

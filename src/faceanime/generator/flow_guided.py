@@ -138,7 +138,7 @@ class PriorEncoder(nn.Module):
 
     def forward(self, prior: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
         """The features of a prior at a quarter and an eighth of the resolution."""
-        quarter = self.second(self.enter(prior))
+        quarter = self.second(self.input_layer(prior))
         return quarter, self.third(quarter)
 
     def difference(

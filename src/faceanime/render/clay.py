@@ -38,11 +38,11 @@ class ClayLook:
     """Color of the backdrop in its middle."""
     backdrop_corners: Rgb = (0.018, 0.020, 0.024)
     """Color of the backdrop in its corners."""
-    key_direction: Rgb = (-0.60, 0.65, 0.65)
+    key_direction: Direction = (-0.60, 0.65, 0.65)
     """Direction toward the key light, upper left."""
     key_color: Rgb = (0.80, 0.77, 0.73)
     """Color of the key light, warm."""
-    fill_direction: Rgb = (0.85, 0.05, 0.50)
+    fill_direction: Direction = (0.85, 0.05, 0.50)
     """Direction toward the fill light, right."""
     fill_color: Rgb = (0.13, 0.15, 0.18)
     """Color of the fill light, cool."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, normalize, relu
 
 from faceanime.core.errors import check_range
-from faceanime.dynamics.state import HEAD_NUMBERS, LOG_SCALE, PLACE, ROTATION
+from faceanime.dynamics.posed_vertices import PosedVertices
 from faceanime.generator.blocks import GeneratedFace
 from faceanime.morphable.model import MorphableModel
 
@@ -31,7 +31,7 @@ VERTEX_UNIT = 0.1
 class VertexDistance:
     """mean_v |V(d) - V(d')|^2 of the vertices V of two states d (arXiv 2105.14678, sec. III-B; see `PosedVertices`).
 
-    The mean is over every n-th landmark of the mean face (`VERTEX_INTERVAL`), in (`VERTEX_UNIT` model units)^2.
+    In (`VERTEX_UNIT` model units)^2.
     """
 
     def __init__(self, model: MorphableModel) -> None:
@@ -41,30 +41,6 @@ class VertexDistance:
         """Distance between the states of two batches; states are plain, not normalised."""
         apart = (self._posed(a) - self._posed(b)) / VERTEX_UNIT
         return apart.pow(2).sum(dim=-1).mean(dim=-1)
-
-    def posed(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V 3"]:
-        """The posed vertices in the picture: x right, y down, in model units at the anchor state's scale."""
-        shape = self._mean + torch.einsum("...k,vck->...vc", states[..., :-HEAD_NUMBERS], self._basis)
-        turned = _rotated(shape, states[..., ROTATION])
-        turned = turned * states[..., LOG_SCALE, None, None].exp()
-        flat = torch.stack([turned[..., 0], -turned[..., 1], turned[..., 2]], dim=-1)
-        place = torch.nn.functional.pad(states[..., PLACE], (0, 1))
-        return flat + place[..., None, :]
-
-
-def _rotated(points: Float[Tensor, "*B V 3"], vector: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B V 3"]:
-    """Rotate points by a rotation vector (Rodrigues' formula, smooth at 0)."""
-    angle_2 = (vector**2).sum(dim=-1)[..., None, None].clamp_min(1e-12)
-    angle = angle_2.sqrt()
-    x, y, z = vector.unbind(dim=-1)
-    nothing = torch.zeros_like(x)
-    cross = torch.stack([nothing, -z, y, z, nothing, -x, -y, x, nothing], dim=-1).reshape(*x.shape, 3, 3)
-    rotation = (
-        torch.eye(3, dtype=points.dtype)
-        + torch.sin(angle) / angle * cross
-        + (1 - torch.cos(angle)) / angle_2 * (cross @ cross)
-    )
-    return points @ rotation.mT
 
 
 def weighted_l1(made: Pictures, real: Pictures, weight: Weight) -> Scalar:

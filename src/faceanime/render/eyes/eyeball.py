@@ -206,7 +206,7 @@ def _complete_sclera(patch: Pixels, known: Float[np.ndarray, "h w"], rim_px: flo
 
 def _nearest_known(
     patch: Pixels, known: Bool[np.ndarray, "h w"]
-) -> tuple[Image, Float32[np.ndarray, "h w 3"]]:
+) -> tuple[EyeMap, Float32[np.ndarray, "h w 3"]]:
     """The distance of each pixel from the nearest known one, px, and the color of the known one."""
     distance, label = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -152,13 +152,13 @@ class _HairFinder:
         skin = sample(lab, (skin_places - corner)[None].astype(np.float32))[0]
         return cls(lab, corner, matte, skin_places, skin, _LOOK.skin_reach * face_px)
 
-    def covered_fraction(self, rays: _Rays) -> PerRay:
+    def covered_fraction(self, rays: _OutlineRays) -> PerRay:
         """The fraction of each ray that hair occludes without interruption, from the outline inward."""
         fractions = np.linspace(1.0, _LOOK.inner_end, _LOOK.inner_samples)
         hair = self._probability(rays.places(fractions[:, None]), _LOOK.inner_difference)
         return np.minimum.accumulate(hair).mean(axis=0) * float(np.ptp(fractions))
 
-    def beside_fraction(self, rays: _Rays) -> PerRay:
+    def beside_fraction(self, rays: _OutlineRays) -> PerRay:
         """The fraction of the samples just beyond the outline that are hair: the least of a ray and both its neighbors.
 
         An ear's shadow is narrower than three rays.

@@ -59,7 +59,7 @@ class SourceInsideLook:
     gum: Ramp = (0.03, 0.08)
     """Ramp of the height under the lip beyond the crowns: 1 means gums."""
     crown: float = 0.115
-    """Height of a crown from its biting edge (that of `teeth.UPPER`)."""
+    """Height of a crown from its biting edge (that of `teeth.UPPER_TEETH`)."""
     crown_visible: Ramp = (0.10, 0.125)
     """Ramp of a row's visible height: 1 means that the row shows where its crowns end."""
     crown_brightness_exponent: int = 6

@@ -67,7 +67,7 @@ UPPER_TEETH = TeethRow(
     blur=0.0,
 )
 """The upper row."""
-LOWER = Row(
+LOWER_TEETH = TeethRow(
     widths=(0.056, 0.060, 0.060, 0.048, 0.042, 0.032),
     edges=(0.0, 0.0, 0.004, -0.008, -0.014, -0.02),
     height=0.095,

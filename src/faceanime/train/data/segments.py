@@ -41,11 +41,11 @@ class FrameFaces:
     """Number of the frame in the video."""
     landmarks: Landmarks | None
     """Landmarks of the followed face; None where it is lost."""
-    box_px: Box | None
-    """Box of the followed face."""
+    box_px: FaceBox | None
+    """FaceBox of the followed face."""
     sharpness: float | None
     """Sharpness of the followed face, in the frames in which it is measured."""
-    others: tuple[Box, ...]
+    others: tuple[FaceBox, ...]
     """Boxes of the other faces, in the frames in which they are searched for."""
 
 

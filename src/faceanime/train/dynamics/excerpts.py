@@ -178,16 +178,6 @@ def _at(clip: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> Float
     return np.asarray(clip[before] + weight * (clip[before + 1] - clip[before]))
 
 
-def _re_anchored(
-    states: Float[np.ndarray, "*B D"], anchor: Float[np.ndarray, " D"]
-) -> Float[np.ndarray, "*B D"]:
-    """States whose scale and place are relative to the anchor state."""
-    counted = states.copy()
-    counted[..., LOG_SCALE] -= anchor[LOG_SCALE]
-    counted[..., PLACE] = (states[..., PLACE] - anchor[PLACE]) * np.exp(-anchor[LOG_SCALE])
-    return counted
-
-
 def _mirror_of(model: MorphableModel) -> Float[np.ndarray, "D D"]:
     """The matrix M such that states @ M are the states of the mirrored face."""
     numbers = model.expression_count + HEAD_NUMBERS

@@ -145,7 +145,7 @@ def whiten_styles(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Flo
     return torch.linalg.solve_triangular(predictor.style_factor, centred, upper=False).T
 
 
-def continued(prior: MotionPrior, normal: States, there: Bool[np.ndarray, "B T"]) -> States:
+def continue_past_end(prior: MotionPrior, normal: StateBatch, there: Bool[np.ndarray, "B T"]) -> StateBatch:
     """Normalised states that move on beyond their clip's end, as the motion prior does.
 
     A network trained on faces that freeze where their clip ends would learn the freezing.

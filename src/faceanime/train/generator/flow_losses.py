@@ -30,7 +30,7 @@ from faceanime.train.losses import (
     weighted_l1,
 )
 
-View: TypeAlias = tuple[EllipsisType, slice, slice]
+ImageSlices: TypeAlias = tuple[EllipsisType, slice, slice]
 """Index of a part of all pictures of a batch."""
 
 JUDGED: dict[WindowPart, float] = {"mouth": 0.625, "eye": 0.75, "face": 1.0}
@@ -70,7 +70,9 @@ def picture_terms(
     ]
 
 
-def _picture_l1(face: GeneratedFace, batch: Tensors, weight: Tensor, inside: float, taught: float) -> Tensor:
+def _picture_l1(
+    face: GeneratedFace, batch: BatchTensors, weight: Tensor, inside: float, taught: float
+) -> Tensor:
     """L1 to the truth and, with a teacher, to its pictures, which also exist for windows without a truth."""
     to_truth = weighted_l1(face.image, batch["truth"], weight)
     if "taught" not in batch:
@@ -122,7 +124,7 @@ def paired_windows(batch: BatchTensors) -> Bool[Tensor, " B"]:
     return batch["paired"][:, 0, 0, 0] > 0
 
 
-def _region_weight(batch: Tensors, inside: float) -> Float[Tensor, "B 1 S S"]:
+def _region_weight(batch: BatchTensors, inside: float) -> Float[Tensor, "B 1 S S"]:
     """`inside` in the mouth and between the lids, 1 elsewhere, 0 where the gate is shut or the truth is unknown."""
     held = batch["maps"][:, [INSIDE, EYE]].sum(dim=1, keepdim=True)
     return batch["paired"] * (batch["gate"] > 0) * (1.0 + (inside - 1.0) * held)
@@ -133,7 +135,7 @@ def _skin_weight(batch: BatchTensors) -> Float[Tensor, "B 1 S S"]:
     return batch["paired"] * batch["gate"] * batch["maps"][:, SKIN : SKIN + 1]
 
 
-def _middle(side: int, fraction: float) -> View:
+def _middle(side: int, fraction: float) -> ImageSlices:
     """The middle of pictures of a `side` in px, as large as a `fraction` of it."""
     margin = round((1.0 - fraction) / 2.0 * side)
     return ..., slice(margin, side - margin), slice(margin, side - margin)

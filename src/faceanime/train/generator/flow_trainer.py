@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from faceanime.generator.blocks import pixels_of
+from faceanime.generator.blocks import to_pixels
 from faceanime.generator.discriminator import PatchCritic
 from faceanime.generator.flow_guided import QUALITY, FlowGuided
 from faceanime.generator.windows import PART_OF, WindowPart
@@ -146,7 +146,7 @@ class FlowTrainer(GeneratorTrainer[FlowGuided]):
             with torch.no_grad():
                 face = repaired(self.average, part, batch)
             rows = (batch["truth"], batch["canvas"], face.image, 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0)
-            tiles = [[pixels_of(picture) for picture in row] for row in rows]
+            tiles = [[to_pixels(picture) for picture in row] for row in rows]
             sheets[part] = contact_sheet(tiles, ("truth", "geometric", "repaired", "mask"), tile_px=_TILE_PX)
         return sheets
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from faceanime.core.errors import check_range
-from faceanime.generator.blocks import GeneratedFace, pixels_of
+from faceanime.generator.blocks import GeneratedFace, to_pixels
 from faceanime.generator.discriminator import Critic, CriticConfig
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER_FULL, PAPER_SMALL, Pgfg, PgfgConfig
 from faceanime.media.contact_sheet import contact_sheet
@@ -203,7 +203,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
             face = self._generate(self.average, batch)
         masks = 2.0 * face.mask.expand(-1, 3, -1, -1) - 1.0
         rows = (batch["source"], batch["truth"], face.image, masks)
-        tiles = [[pixels_of(picture) for picture in row[:_SHEET_COLUMNS]] for row in rows]
+        tiles = [[to_pixels(picture) for picture in row[:_SHEET_COLUMNS]] for row in rows]
         return {"face": contact_sheet(tiles, ("source", "truth", "generated", "mask"), tile_px=_TILE_PX)}
 
     def modules(self) -> dict[str, nn.Module]:
