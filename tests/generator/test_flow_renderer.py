@@ -25,6 +25,7 @@ from faceanime.prior.sparse_texture import model_points, sparse_skin
 from faceanime.render.config import RendererConfig
 from faceanime.render.head.sheet import hair_pose
 from faceanime.render.mouth.layer import MouthLayer
+from faceanime.runtime.engine import networks_of
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from faceanime.structures.portrait import Portrait
 from faceanime.structures.raster import Box
@@ -66,7 +67,7 @@ def repairer_of(
     picture: np.ndarray, face: FaceCoefficients, region: Box, model: MorphableModel, network: FlowGuided
 ) -> Repairer:
     skin = sparse_skin(model, network.config.texture.interval)
-    networks = WindowNetworks(network.networks(), network.config.windows, skin)
+    networks = WindowNetworks(networks_of(network.functions()), network.config.windows, skin)
     mouth = mouth_of(picture, face, model)
     return Repairer(picture, fitted(face, model), region, mouth, networks, model)
 

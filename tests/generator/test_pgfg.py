@@ -9,12 +9,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.generator.blocks import convolution, doubled, doubled_convolution
 from faceanime.generator.pgfg import HEAT_MAPS, PAPER_FULL, PAPER_SMALL, Pgfg, PgfgConfig
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 
 TINY = PgfgConfig(size_px=16, width=4, widest=8, latent=6)
 
 
 def some_input(config: PgfgConfig, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    size_px, channels = config.size_px, config.prior.channels
+    size_px, channels = config.size_px, config.prior.channels(MEDIAPIPE)
     source = torch.rand(batch, 3, size_px, size_px) * 2 - 1
     before, after = torch.rand(2, batch, channels, size_px, size_px) * 2 - 1
     return source, before, after
@@ -104,7 +105,7 @@ def test_a_picture_of_another_size_is_refused(generator: Pgfg) -> None:
     with pytest.raises(ShapeError, match=r"source has shape \(2, 3, 32, 32\)"):
         generator(*some_input(replace(TINY, size_px=32)))
     with pytest.raises(
-        ShapeError, match=rf"source_prior has shape \(2, {HEAT_MAPS.prior.channels}, 16, 16\)"
+        ShapeError, match=rf"source_prior has shape \(2, {HEAT_MAPS.prior.channels(MEDIAPIPE)}, 16, 16\)"
     ):
         generator(*some_input(replace(TINY, prior=HEAT_MAPS.prior)))
 

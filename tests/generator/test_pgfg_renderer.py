@@ -18,6 +18,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
 from faceanime.render.config import RendererConfig
+from faceanime.runtime.engine import networks_of
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
 
@@ -35,7 +36,8 @@ def network(mask: float, colour: float = 0.0) -> Pgfg:
 
 
 def drawer_of(portrait: Portrait, model: MorphableModel, network: Pgfg) -> PgfgDrawer:
-    return PgfgRenderer(network.as_network(), SMALL.size_px, SMALL.prior, model).prepare(portrait)
+    drawn_by = networks_of(network.functions())["face"]
+    return PgfgRenderer(drawn_by, SMALL.size_px, SMALL.prior, model).prepare(portrait)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from jaxtyping import Float32
 from faceanime.core.errors import check_range
 from faceanime.generator.windows import Points, Window
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
-from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import LARGEST_INTERVAL, TextureConfig
 from faceanime.structures.coefficients import HeadPose
@@ -53,10 +52,9 @@ class PriorConfig:
     def __post_init__(self) -> None:
         check_range(self, "prior", "interval", least=1, most=LARGEST_INTERVAL)
 
-    @property
-    def channels(self) -> int:
-        """Number of channels of one prior; heat maps are those of the bundled detector's landmarks."""
-        return 3 if self.kind == "texture" else len(heat_landmarks(MEDIAPIPE))
+    def channels(self, schema: LandmarkSchema) -> int:
+        """Return the number of channels of one prior; heat maps show landmarks of `schema`."""
+        return 3 if self.kind == "texture" else len(heat_landmarks(schema))
 
 
 def face_window(points: Points, pose: HeadPose, size_px: int, model: MorphableModel) -> Window:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from faceanime.core.errors import WeightsError
 from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
+from faceanime.generator.generator import Generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
-
-Generator: TypeAlias = Pgfg | FlowGuided
+from faceanime.morphable.landmark_schema import LandmarkSchema
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,16 @@ class GeneratorFamily:
     """Name in the headers of weights files."""
     config: type[Any]
     """The dataclass of its settings, which stand in the header as JSON."""
-    build: Callable[[Any], Generator]
-    """Makes the untrained network of some settings."""
+    build: Callable[[Any, LandmarkSchema], Generator]
+    """Makes the untrained network of some settings, for a face model with landmarks of a schema."""
     oldest_version: int
     """The oldest version of weights files that still fits the network."""
 
 
 FAMILIES = (
-    GeneratorFamily(FlowGuided.network, FlowGuidedConfig, FlowGuided, oldest_version=4),
+    GeneratorFamily(
+        FlowGuided.network, FlowGuidedConfig, lambda config, _: FlowGuided(config), oldest_version=4
+    ),
     GeneratorFamily(Pgfg.network, PgfgConfig, Pgfg, oldest_version=3),
 )
 """The families of generators; a new one is a line here."""

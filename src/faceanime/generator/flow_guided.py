@@ -18,7 +18,7 @@ arXiv 1609.05158), since on a CPU such networks are bound by memory.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, Literal, TypeAlias
@@ -31,10 +31,10 @@ from torch.nn.functional import interpolate, pixel_shuffle, relu
 from faceanime.core.errors import RangeError, check_shape
 from faceanime.generator.blocks import GeneratedFace, doubled
 from faceanime.generator.conditions import MAPS
+from faceanime.generator.generator import Generator
 from faceanime.generator.windows import PARTS, WindowPart, WindowSizes
 from faceanime.prior.sparse_texture import TextureConfig
-from faceanime.runtime.network import Network
-from faceanime.runtime.torch_network import TorchNetwork
+from faceanime.runtime.torch_network import TorchFunction
 
 RepairedPart: TypeAlias = Literal["mouth", "eye", "face"]
 """The parts whose network returns a picture; the light network returns a gain."""
@@ -238,7 +238,7 @@ class LightNet(nn.Module):
         return interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 
-class FlowGuided(nn.Module):
+class FlowGuided(Generator):
     """The four networks: face, mouth, eye and light."""
 
     network: ClassVar[str] = "flow-guided"
@@ -314,17 +314,17 @@ class FlowGuided(nn.Module):
         """The networks that are trained separately, by name."""
         return {**self.nets, "light": self.light}
 
-    def networks(self) -> dict[WindowPart, Network]:
+    def functions(self) -> dict[WindowPart, TorchFunction]:
         """The networks for inference: each takes the arguments of `forward` and returns `image` (light: `gain`)."""
         folded = self.folded()
 
-        def repair(part: WindowPart) -> Callable[..., Mapping[str, Tensor]]:
+        def repair(part: WindowPart) -> TorchFunction:
             return lambda **given: {"image": folded(part, **given).image}
 
         def light(**given: Tensor) -> Mapping[str, Tensor]:
             return {"gain": folded.gain(**given)}
 
-        return {part: TorchNetwork(light if part == "light" else repair(part)) for part in PARTS}
+        return {part: light if part == "light" else repair(part) for part in PARTS}
 
     def folded(self) -> FlowGuided:
         """A copy for inference: chroma and gain reduced, batch norm merged, weights in the format that suits CPUs."""

@@ -42,7 +42,7 @@ class WindowNetworks:
 
     by_part: Mapping[WindowPart, Network]
     """The network of each part, which takes `window`, `maps`, `gate`, `target_prior` and `source_prior` and returns
-    `image` (that of light: `gain`), as `FlowGuided` does."""
+    `image` (that of light: `gain`), as those of `FlowGuided.functions` do."""
     sizes: WindowSizes
     skin: SparseSkin
 
@@ -162,12 +162,12 @@ def _weights(config: RendererConfig) -> Path:
 
 def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableModel) -> FlowRenderer:
     from faceanime.generator.flow_guided import FlowGuided  # torch is slow to import
-    from faceanime.generator.generator_file import load_generator
+    from faceanime.generator.generator_file import load_generator_of
+    from faceanime.runtime.engine import networks_of
 
-    generator = load_generator(_weights(config), model)[0]
-    assert isinstance(generator, FlowGuided)  # `renderers.open_renderer` has read the header
+    generator = load_generator_of(FlowGuided, _weights(config), model)
     skin = sparse_skin(model, generator.config.texture.interval)
-    networks = WindowNetworks(generator.networks(), generator.config.windows, skin)
+    networks = WindowNetworks(networks_of(generator.functions()), generator.config.windows, skin)
     return FlowRenderer(GeometricRenderer(model, geometric), networks, model)
 
 

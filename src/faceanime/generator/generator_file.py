@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ import torch
 from faceanime.core.config import from_json, to_json
 from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.core.weights import load_weights, save_weights
-from faceanime.generator.families import Generator, family_named
+from faceanime.generator.families import family_named
+from faceanime.generator.generator import Generator
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 
 GENERATOR_KIND, GENERATOR_VERSION = "generator", 4
@@ -24,6 +26,8 @@ _RENAMED_LAYERS = {
     "tell_eighth": "prior_eighth",
 }
 """Layers by their names in older files, such as the bundled ones."""
+
+Network = TypeVar("Network", bound=Generator)
 
 
 def save_generator(
@@ -61,7 +65,7 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
     try:
         with torch.device("meta"):  # sizes claimed by the header take no memory before they prove true
             config = from_json(family.config, str(header.get("config")), f"the header of {path}")
-            generator = family.build(config)
+            generator = family.build(config, MEDIAPIPE if model is None else model.schema)
         generator.load_state_dict(ready, assign=True)
     except (ConfigError, RuntimeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
@@ -72,3 +76,11 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
 def current_name(tensor: str) -> str:
     """The name of a tensor in the networks of today, from its name in a file of any age."""
     return ".".join(_RENAMED_LAYERS.get(layer, layer) for layer in tensor.split("."))
+
+
+def load_generator_of(network: type[Network], path: Path, model: MorphableModel) -> Network:
+    """Return a generator of one family, else as `load_generator`. Raises WeightsError for one of another family."""
+    generator, _ = load_generator(path, model)
+    if not isinstance(generator, network):
+        raise WeightsError(f"{path} holds a network '{generator.network}', expected {network.network}")
+    return generator

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from faceanime.core.errors import check_range, check_shape
 from faceanime.generator.blocks import DenseDecoder, Encoder, GeneratedFace, widths_by_scale
 from faceanime.generator.face_window import PriorConfig
-from faceanime.runtime.network import Network
-from faceanime.runtime.torch_network import TorchNetwork
+from faceanime.generator.generator import Generator
+from faceanime.morphable.landmark_schema import LandmarkSchema
+from faceanime.morphable.mediapipe_schema import MEDIAPIPE
+from faceanime.runtime.torch_network import TorchFunction
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,20 @@ HEAT_MAPS = PgfgConfig(width=8, widest=64, prior=PriorConfig("heat-maps"))
 """The baseline of the paper's comparison: `PAPER_SMALL` conditioned on landmarks only."""
 
 
-class Pgfg(nn.Module):
+class Pgfg(Generator):
     """The generator: an encoder for the picture, one shared by both priors, and a dense decoder."""
 
     network: ClassVar[str] = "pgfg"
     """Name in weights files."""
 
-    def __init__(self, config: PgfgConfig = PAPER_FULL) -> None:
+    def __init__(self, config: PgfgConfig = PAPER_FULL, schema: LandmarkSchema = MEDIAPIPE) -> None:
+        """`schema`: that of the face model, whose landmarks the heat maps show; by default the bundled one's."""
         super().__init__()
         self.config = config
+        self.prior_channels = config.prior.channels(schema)
         widths = widths_by_scale(config.size_px, config.width, config.widest)
         self.image_encoder = Encoder(3, widths, config.latent)
-        self.prior_encoder = Encoder(config.prior.channels, widths, config.latent)
+        self.prior_encoder = Encoder(self.prior_channels, widths, config.latent)
         self.decoder = DenseDecoder(3, widths, config.latent)
 
     @property
@@ -80,7 +84,7 @@ class Pgfg(nn.Module):
         target_prior: Float[Tensor, "B P S S"],
     ) -> GeneratedFace:
         """The source's face (in [-1, 1]) with the geometry of the target prior. Raises ShapeError."""
-        size_px, channels = self.config.size_px, self.config.prior.channels
+        size_px, channels = self.config.size_px, self.prior_channels
         check_shape("source", source, None, 3, size_px, size_px)
         check_shape("source_prior", source_prior, len(source), channels, size_px, size_px)
         check_shape("target_prior", target_prior, len(source), channels, size_px, size_px)
@@ -90,11 +94,11 @@ class Pgfg(nn.Module):
         out, mask = self.decoder(h + (e_t - e_s), [image, before, after])
         return GeneratedFace.over(source, out, mask)
 
-    def as_network(self) -> Network:
-        """The network for inference: takes the arguments of `forward` and returns `out` and `mask`."""
+    def functions(self) -> dict[str, TorchFunction]:
+        """The network for inference, `face`: takes the arguments of `forward` and returns `out` and `mask`."""
 
         def run(**given: Tensor) -> Mapping[str, Tensor]:
             made = self(**given)
             return {"out": made.out, "mask": made.mask}
 
-        return TorchNetwork(run)
+        return {"face": run}

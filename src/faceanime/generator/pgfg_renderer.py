@@ -95,12 +95,13 @@ def _weights(config: RendererConfig) -> Path:
 
 
 def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableModel) -> PgfgRenderer:
-    from faceanime.generator.generator_file import load_generator  # torch is slow to import
+    from faceanime.generator.generator_file import load_generator_of  # torch is slow to import
     from faceanime.generator.pgfg import Pgfg
+    from faceanime.runtime.engine import networks_of
 
-    generator = load_generator(_weights(config), model)[0]
-    assert isinstance(generator, Pgfg)  # `renderers.open_renderer` has read the header
-    return PgfgRenderer(generator.as_network(), generator.config.size_px, generator.config.prior, model)
+    generator = load_generator_of(Pgfg, _weights(config), model)
+    network = networks_of(generator.functions())["face"]
+    return PgfgRenderer(network, generator.config.size_px, generator.config.prior, model)
 
 
 KIND = RendererKind("pgfg", "pgfg", _weights, _open)

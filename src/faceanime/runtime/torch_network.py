@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+TorchFunction: TypeAlias = Callable[..., Mapping[str, Tensor]]
+"""A function of named tensors that returns named tensors."""
+
 
 class TorchNetwork:
     """A torch function of named tensors that returns named tensors, run in inference mode on the CPU."""
 
-    def __init__(self, function: Callable[..., Mapping[str, Tensor]]) -> None:
+    def __init__(self, function: TorchFunction) -> None:
         self._function = function
 
     def __call__(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import read_header
-from faceanime.generator.families import Generator
+from faceanime.generator.generator import Generator
 from faceanime.generator.generator_file import load_generator
 from faceanime.train.checkpoint import load_checkpoint
 from faceanime.train.generator.pairs import PairOptions

@@ -103,7 +103,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         network = config.network
         super().__init__(config, processes, Pgfg(network))
         self._recogniser = DlibRecogniser().to(self.device) if config.weights.identity else None
-        channels = network.prior.channels + 3
+        channels = self.network.prior_channels + 3
         critic = CriticConfig(network.size_px, channels, network.width, network.widest)
         self.critic = Critic(critic).to(self.device)
         self._optimiser = adam(self.network, config.learning_rate, _BETAS)
