@@ -25,6 +25,7 @@ from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.crop import CropConfig, crop_around, crop_pixels
 from faceanime.generator.conditions import WindowMaker
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.windows import WindowName, WindowSizes
 from faceanime.geometry.resize import resized
 from faceanime.media.contact_sheet import contact_sheet, tile_row
@@ -36,7 +37,6 @@ from faceanime.prior.sparse_texture import (
     sparse_skin,
 )
 from faceanime.render.clay import shade_face
-from faceanime.render.config import RendererConfig
 from faceanime.structures.frames import Pixels
 
 FIGURES = Path(__file__).parent / "figures"

@@ -29,9 +29,10 @@ from faceanime.face.config import FaceChoice, ReadConfig
 from faceanime.face.detect import LandmarkDetector, MediapipeDetector
 from faceanime.face.reader import FaceReader
 from faceanime.face.segment import PersonSegmenter
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.renderers import open_renderer, weights_of
 from faceanime.morphable.model import MorphableModel, load_model
-from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.config import GeometricConfig
 from faceanime.render.head.sheet import hair_pose
 from faceanime.render.renderer import Renderer
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients

@@ -166,9 +166,10 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     """Frames per second of reading landmarks, and of each renderer drawing a mean face that talks; one thread each."""
     from faceanime.core.threads import single_threaded_math
     from faceanime.face.mediapipe_models import MESH_VIEW_PX, MeshModel
-    from faceanime.generator.renderers import open_renderer
+    from faceanime.generator.config import RendererConfig
+    from faceanime.generator.renderers import open_renderer, ready_renderers
     from faceanime.morphable.model import load_model
-    from faceanime.render.config import GeometricConfig, RendererConfig
+    from faceanime.render.config import GeometricConfig
     from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
     from faceanime.structures.landmarks import Landmarks
     from faceanime.structures.portrait import Portrait
@@ -185,7 +186,7 @@ def _face_speed(side_px: int = 512) -> dict[str, float]:
     portrait = Portrait(picture, landmarks, fitted, person)
     drawers = {
         name: open_renderer(RendererConfig(name), GeometricConfig(), model).prepare(portrait)
-        for name in ("geometric", "flow")
+        for name in ready_renderers()
     }
     talking = FaceCoefficients(face.identity, expression + model.axis("jaw_open") / 2, pose)
     with single_threaded_math:

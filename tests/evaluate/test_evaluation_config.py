@@ -8,10 +8,10 @@ import pytest
 
 from faceanime.core.errors import ConfigError
 from faceanime.evaluate.evaluation_config import EvaluateConfig, rows_trained_on_metric_network
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.config import RendererConfig
 
 
 def test_rows_trained_with_the_identity_network_are_named(tmp_path: Path, model: MorphableModel) -> None:

@@ -28,13 +28,13 @@ from faceanime.evaluate import realism, speed
 from faceanime.evaluate.evaluation_config import EvaluateConfig
 from faceanime.evaluate.reenactment import measure_pairs
 from faceanime.face.detect import MediapipeDetector
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.media.image import write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.config import RendererConfig
 from faceanime.train.data.config import PrepareConfig
 from faceanime.train.data.preparation import prepare
 

@@ -12,6 +12,7 @@ from faceanime.core.errors import ConfigError, WeightsError
 from faceanime.core.progress import SilentProgress
 from faceanime.core.weights import bundled
 from faceanime.dynamics.motion_file import bundled_motion
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.flow_guided import FAST, FlowGuided, FlowGuidedConfig
 from faceanime.generator.flow_renderer import Repairer, WindowNetworks
 from faceanime.generator.generator_file import load_generator, save_generator
@@ -22,7 +23,6 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, sparse_skin
-from faceanime.render.config import RendererConfig
 from faceanime.render.head.sheet import hair_pose
 from faceanime.render.mouth.layer import MouthLayer
 from faceanime.runtime.engine import networks_of

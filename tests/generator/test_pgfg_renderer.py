@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from faceanime.core.errors import ConfigError, WeightsError
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.face_window import face_window
 from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import save_generator
@@ -17,7 +18,6 @@ from faceanime.geometry.similarity import apply_affine
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
-from faceanime.render.config import RendererConfig
 from faceanime.runtime.engine import networks_of
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait

@@ -9,8 +9,8 @@ import pytest
 from faceanime.core.errors import ConfigError
 from faceanime.core.weights import bundled
 from faceanime.generator import flow_renderer, pgfg_renderer
+from faceanime.generator.config import Quality, RendererConfig
 from faceanime.generator.renderers import renderer_of, weights_of
-from faceanime.render.config import Quality, RendererConfig
 
 
 @pytest.mark.parametrize("quality", ["fast", "quality"])

@@ -11,11 +11,11 @@ import torch
 
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.generator.conditions import EYE, LIDS, WindowMaker
+from faceanime.generator.config import Quality, RendererConfig
 from faceanime.generator.windows import WindowSizes
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points
-from faceanime.render.config import Quality, RendererConfig
 from faceanime.train.generator.window_errors import edge_strength
 
 

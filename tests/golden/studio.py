@@ -26,6 +26,7 @@ from faceanime.face.landmark_view import Place, Reading
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.smooth import smooth_dynamics
 from faceanime.face.track import LandmarkTracker
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.geometry.camera import project
@@ -37,7 +38,7 @@ from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.prior.sparse_texture import model_points, render_texture, sample_texture, sparse_skin
 from faceanime.render.clay import shade_face
-from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.config import GeometricConfig
 from faceanime.render.geometric import DRAWINGS
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Frame

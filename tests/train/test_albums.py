@@ -15,12 +15,12 @@ from clay import SMALL
 from faceanime.core.errors import ConfigError, MediaError
 from faceanime.core.progress import SilentProgress
 from faceanime.dynamics.editing import motion_from_keyframes
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.generator_file import load_generator
 from faceanime.media.image import write_image
 from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
 from faceanime.pipeline import Animator, AnimatorConfig
-from faceanime.render.config import RendererConfig
 from faceanime.structures.frames import Pixels
 from faceanime.train.generator.albums import albums_with_drivers, read_albums
 from faceanime.train.generator.pair_files import PAIRS_SUFFIX

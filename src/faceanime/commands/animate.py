@@ -11,8 +11,9 @@ import tyro
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
+from faceanime.generator.config import RendererConfig
 from faceanime.output_options import OutputOptions, check_early
-from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.config import GeometricConfig
 
 
 @dataclasses.dataclass(frozen=True)

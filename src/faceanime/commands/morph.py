@@ -10,8 +10,8 @@ import tyro
 
 from faceanime.commands.predictor_options import PredictorOptions
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.generator.config import RendererConfig
 from faceanime.output_options import OutputOptions, check_early
-from faceanime.render.config import RendererConfig
 
 
 @dataclasses.dataclass(frozen=True)

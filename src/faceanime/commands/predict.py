@@ -11,8 +11,8 @@ import tyro
 from faceanime.commands.predictor_options import PredictorOptions
 from faceanime.core.errors import check_range
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.generator.config import RendererConfig
 from faceanime.output_options import OutputOptions, check_early
-from faceanime.render.config import RendererConfig
 
 MOST_FUTURES = 1000
 """Largest number of motions that one call predicts; chosen by eye."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from faceanime.core.errors import ConfigError, Remedy, check_range
 from faceanime.core.weights import read_header
+from faceanime.generator.config import RENDERERS, Quality, RendererConfig
 from faceanime.generator.renderers import renderer_of, weights_of
-from faceanime.render.config import Quality, RendererConfig
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"
@@ -70,10 +70,11 @@ class EvaluateConfig:
         """The renderers with bundled networks or none, by the names of their rows."""
         rows: dict[str, RendererConfig] = {}
         for name in self.renderer:
-            if name == "flow":
-                rows |= {f"flow-{quality}": RendererConfig(quality=quality) for quality in self.quality}
+            draw = RendererConfig(name)
+            if RENDERERS[name].qualities:
+                rows |= {f"{name}-{quality}": replace(draw, quality=quality) for quality in self.quality}
             else:
-                rows[name] = RendererConfig(name)
+                rows[name] = draw
         return rows
 
 

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from faceanime.core.errors import ConfigError, check_shape
 from faceanime.core.weights import bundled
 from faceanime.generator.conditions import Conditions, WindowMaker
+from faceanime.generator.config import RendererConfig
+from faceanime.generator.renderer_kind import RendererKind
 from faceanime.generator.windows import (
     PART_OF,
     PARTS,
@@ -24,11 +26,10 @@ from faceanime.generator.windows import (
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
 from faceanime.render.composite import Paster
-from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.config import GeometricConfig
 from faceanime.render.geometric import PortraitLayers
 from faceanime.render.geometric_renderer import GeometricRenderer
 from faceanime.render.mouth.layer import MouthLayer
-from faceanime.render.renderer import RendererKind
 from faceanime.runtime.network import Network
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.frames import Pixels

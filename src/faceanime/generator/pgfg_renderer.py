@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from faceanime.core.errors import ConfigError, Remedy
+from faceanime.generator.config import RendererConfig
 from faceanime.generator.face_window import PriorConfig, draw_prior, face_window
+from faceanime.generator.renderer_kind import RendererKind
 from faceanime.generator.windows import channels_first
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import SparseSkin, model_points, sample_texture, sparse_skin
-from faceanime.render.config import GeometricConfig, RendererConfig
-from faceanime.render.renderer import RendererKind
+from faceanime.render.config import GeometricConfig
 from faceanime.runtime.network import Network
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.frames import Pixels

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from faceanime.core.errors import WeightsError
 from faceanime.core.weights import read_header
+from faceanime.generator.config import RENDERERS, RendererConfig
+from faceanime.generator.renderer_kind import RendererKind
 from faceanime.morphable.model import MorphableModel
-from faceanime.render.config import RENDERERS, GeometricConfig, RendererConfig
-from faceanime.render.renderer import Renderer, RendererKind
+from faceanime.render.config import GeometricConfig
+from faceanime.render.renderer import Renderer
 
 
 def weights_of(config: RendererConfig) -> Path | None:
@@ -42,7 +44,12 @@ def renderer_of(generator: Path) -> str:
     )
 
 
+def ready_renderers() -> list[str]:
+    """Return the names of the renderers that need no weights of the user's."""
+    return [name for name, entry in RENDERERS.items() if entry.qualities or _kind(name).network is None]
+
+
 def _kind(name: str) -> RendererKind:
     """Return the kind of renderer of a name that `RENDERERS` lists."""
-    kind: RendererKind = import_module(RENDERERS[name]).KIND
+    kind: RendererKind = import_module(RENDERERS[name].module).KIND
     return kind

@@ -1,43 +1,8 @@
-"""Settings of the renderers, apart from their code, so that reading the options of a command loads nothing heavy."""
+"""Settings of the geometric renderer, apart from its code: reading a command's options loads nothing heavy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, TypeAlias
-
-from faceanime.core.config import nearest
-from faceanime.core.errors import ConfigError
-
-Quality: TypeAlias = Literal["fast", "quality"]
-RENDERERS = {
-    "flow": "faceanime.generator.flow_renderer",
-    "geometric": "faceanime.render.geometric_renderer",
-    "pgfg": "faceanime.generator.pgfg_renderer",
-}
-"""Renderers by name, and the module that holds the `KIND` of each (`render.renderer.RendererKind`); modules are loaded
-when a renderer is opened, so that a wrong name is noticed at once."""
-
-
-@dataclass(frozen=True)
-class RendererConfig:
-    """Renderer and its networks."""
-
-    renderer: str = "flow"
-    """flow draws by geometry and repairs mouth, eyes and light by networks.
-    geometric uses no network and is more than twice as fast.
-    pgfg is the paper's generator and needs weights that you have trained."""
-    quality: Quality = "fast"
-    """Bundled networks of renderer flow; quality works on mouth and eyes at a higher resolution and is slower."""
-    generator: Path | None = None
-    """Weights written by `faceanime train generator`, to use instead of the bundled ones."""
-
-    def __post_init__(self) -> None:
-        if self.renderer not in RENDERERS:
-            known = list(RENDERERS)
-            raise ConfigError(
-                f"unknown renderer {self.renderer}, expected one of {', '.join(known)}{nearest(self.renderer, known)}"
-            )
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,11 @@
-"""The geometric renderer as a kind of renderer: no network, the fastest."""
+"""The geometric renderer: no network, the fastest."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from faceanime.core.errors import ConfigError
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.composite import Paster
-from faceanime.render.config import GeometricConfig, RendererConfig
+from faceanime.render.config import GeometricConfig
 from faceanime.render.geometric import PortraitLayers
-from faceanime.render.renderer import RendererKind
 from faceanime.structures.coefficients import FaceCoefficients, HeadPose
 from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait
@@ -40,17 +36,3 @@ class GeometricRenderer:
     def layers(self, portrait: Portrait) -> PortraitLayers:
         """Compute the layers of a portrait, for renderers that change what they show."""
         return PortraitLayers(portrait.pixels, portrait.face, portrait.matte, self._model, self._config)
-
-
-def _weights(config: RendererConfig) -> Path | None:
-    if config.generator is not None or config.quality != "fast":
-        raise ConfigError("the geometric renderer has no networks; leave quality and generator out")
-    return None
-
-
-def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableModel) -> GeometricRenderer:
-    _weights(config)
-    return GeometricRenderer(model, geometric)
-
-
-KIND = RendererKind("geometric", None, _weights, _open)
