@@ -31,7 +31,7 @@ class Lpips:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._network = OnnxNetwork(path, (3, None, None), (3, None, None))
+        self._network = OnnxNetwork(path, {"a": (3, None, None), "b": (3, None, None)}, "distance")
 
     def __call__(
         self, a: UInt8[np.ndarray, "N H W 3"], b: UInt8[np.ndarray, "N H W 3"]
@@ -39,7 +39,7 @@ class Lpips:
         """The distance between each picture of `a` and the picture of `b` with the same index."""
         check_shape("a", a, None, None, None, 3)
         check_shape("b", b, *a.shape)
-        distance = self._network(_signed(a), _signed(b))
+        distance = self._network(a=_signed(a), b=_signed(b))["distance"]
         if distance.size != len(a):
             raise WeightsError(
                 f"{self._path} gave shape {distance.shape}, expected one number for each picture"
@@ -59,11 +59,11 @@ class FidFeatures:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._network = OnnxNetwork(path, (3, FID_SIZE_PX, FID_SIZE_PX))
+        self._network = OnnxNetwork(path, {"pictures": (3, FID_SIZE_PX, FID_SIZE_PX)}, "features")
 
     def __call__(self, pictures: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N C"]:
         check_shape("pictures", pictures, None, None, None, 3)
-        features = self._network(_signed(_resized(pictures, FID_SIZE_PX)))
+        features = self._network(pictures=_signed(_resized(pictures, FID_SIZE_PX)))["features"]
         return _vectors(self._path, features)
 
 
@@ -77,13 +77,13 @@ class FvdFeatures:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._network = OnnxNetwork(path, (3, FVD_FRAMES, FVD_SIZE_PX, FVD_SIZE_PX))
+        self._network = OnnxNetwork(path, {"clips": (3, FVD_FRAMES, FVD_SIZE_PX, FVD_SIZE_PX)}, "features")
 
     def __call__(self, clips: UInt8[np.ndarray, "N 16 H W 3"]) -> Float32[np.ndarray, "N C"]:
         check_shape("clips", clips, None, FVD_FRAMES, None, None, 3)
         frames = _resized(clips.reshape(-1, *clips.shape[2:]), FVD_SIZE_PX)
         signed = _signed(frames).reshape(len(clips), FVD_FRAMES, 3, FVD_SIZE_PX, FVD_SIZE_PX)
-        return _vectors(self._path, self._network(signed.swapaxes(1, 2)))
+        return _vectors(self._path, self._network(clips=signed.swapaxes(1, 2))["features"])
 
 
 def frechet_distance(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> float:

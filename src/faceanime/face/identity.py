@@ -126,7 +126,7 @@ class OnnxIdentity:
     ) -> None:
         """`schema`: that of the landmarks it is given, by default the bundled detector's."""
         self._path, self._schema = path, schema
-        self._network = OnnxNetwork(path, (3, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX))
+        self._network = OnnxNetwork(path, {"faces": (3, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX)}, "vectors")
         self._channels = channels
 
     def align(self, pixels: Pixels, landmarks: Landmarks) -> UInt8[np.ndarray, "112 112 3"]:
@@ -144,7 +144,7 @@ class OnnxIdentity:
         check_shape("aligned", faces, None, _ARCFACE_SIZE_PX, _ARCFACE_SIZE_PX, 3)
         ordered = faces if self._channels == "rgb" else faces[..., ::-1]
         signed = np.moveaxis(ordered, -1, 1).astype(np.float32) / np.float32(127.5) - np.float32(1.0)
-        vectors = self._network(signed)
+        vectors = self._network(faces=signed)["vectors"]
         if vectors.ndim != 2:
             raise WeightsError(f"{self._path} gave shape {vectors.shape}, expected one vector for each face")
         return _unit(vectors)

@@ -1,4 +1,4 @@
-"""Networks that the user supplies as ONNX files with graph and weights, run on the CPU by onnxruntime.
+"""Networks that the user supplies as ONNX files with graph and weights, run by onnxruntime (see `runtime.network`).
 
 No code is loaded from the file: it only names operators. Needs the extra `eval`. onnxruntime sends usage data to its
 vendor unless the environment forbids it before the import: this module does, and is the only one that imports it.
@@ -7,7 +7,7 @@ vendor unless the environment forbids it before the import: this module does, an
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,45 +25,47 @@ _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 
 
 class OnnxNetwork:
-    """A function of float32 arrays that returns one array; the first axis of each counts samples.
+    """A network with one output; the first axis of each array counts samples.
 
-    `inputs` are the shapes, without that axis, that the network must accept; None stands for any length. Raises
+    The names of `inputs` and `output` are ours, whatever the file calls them: inputs are matched by their order. Their
+    shapes, without the first axis, are those that the network must accept; None stands for any length. Raises
     WeightsError when the file is missing, damaged or has other inputs, or when onnxruntime is not installed.
     """
 
-    def __init__(self, path: Path, *inputs: tuple[int | None, ...]) -> None:
-        self._path = path
+    def __init__(self, path: Path, inputs: Mapping[str, tuple[int | None, ...]], output: str) -> None:
+        self._path, self._output = path, output
         self._session = _load(path)
         taken = self._session.get_inputs()
         found = [tuple(i.shape) for i in taken]
-        fits = len(found) == len(inputs) and all(map(_fits, found, inputs))
+        fits = len(found) == len(inputs) and all(map(_fits, found, inputs.values()))
         if not fits or any(i.type != "tensor(float)" for i in taken):
-            wanted = " and ".join(_shape_text(("N", *shape)) for shape in inputs)
+            wanted = " and ".join(_shape_text(("N", *shape)) for shape in inputs.values())
             kinds = " and ".join(f"{_shape_text(i.shape)} {i.type}" for i in taken)
             raise WeightsError(f"{path} takes {kinds or 'nothing'}, expected {wanted} tensor(float)")
         outputs = [output.name for output in self._session.get_outputs()]
         if len(outputs) != 1:
             raise WeightsError(f"{path} has {len(outputs)} outputs ({', '.join(outputs)}), expected one")
-        self._names = [i.name for i in taken]
+        self._own_names = dict(zip(inputs, (i.name for i in taken), strict=True))
         # exporters often fix the batch size to that of the traced sample
         self._batch = 1 if any(shape[0] == 1 for shape in found) else _BATCH
 
-    def __call__(self, *arrays: Float32[np.ndarray, "N ..."]) -> Float32[np.ndarray, "N ..."]:
-        """The output for all samples, computed in batches. Raises WeightsError when it fails or is not finite."""
+    def __call__(self, **arrays: Float32[np.ndarray, "N ..."]) -> dict[str, Float32[np.ndarray, "N ..."]]:
+        """Compute the output for all samples, in batches. Raises WeightsError when it fails or is not finite."""
+        named = {self._own_names[name]: array for name, array in arrays.items()}
         parts = []
-        for start in range(0, len(arrays[0]), self._batch):
-            part = [np.ascontiguousarray(a[start : start + self._batch]) for a in arrays]
-            parts.append(self._run(part))
-        return np.concatenate(parts)
+        for start in range(0, len(next(iter(named.values()))), self._batch):
+            end = start + self._batch
+            parts.append(self._run({name: np.ascontiguousarray(a[start:end]) for name, a in named.items()}))
+        return {self._output: np.concatenate(parts)}
 
-    def _run(self, arrays: Sequence[Float32[np.ndarray, "n ..."]]) -> Float32[np.ndarray, "n ..."]:
+    def _run(self, arrays: dict[str, Float32[np.ndarray, "n ..."]]) -> Float32[np.ndarray, "n ..."]:
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         try:
-            (result,) = self._session.run(None, dict(zip(self._names, arrays, strict=True)))
+            (result,) = self._session.run(None, arrays)
         except (state.Fail, state.InvalidArgument, state.RuntimeException) as error:
             raise WeightsError(f"{self._path} cannot be run: {one_line(error)}") from error
-        samples = len(arrays[0])
+        samples = len(next(iter(arrays.values())))
         if result.dtype != np.float32 or result.ndim == 0 or len(result) != samples:
             found = f"{result.dtype} of shape {result.shape}"
             raise WeightsError(
