@@ -39,4 +39,4 @@ class _SingleThreadedMath:
 
 
 single_threaded_math = _SingleThreadedMath()
-"""`with single_threaded_math:` around code that computes in threads of its own."""
+"""`with single_threaded_math:` around code that computes in threads of its own or in many small steps."""

@@ -31,11 +31,12 @@ def classifier_accuracy(people: People, usual: People, benchmark: MotionBenchmar
     It is trained on the windows of half of the people and tested on those of the other half, both kinds weighing the
     same: 0.5 means that it cannot tell them apart. The same seed gives the same number.
     """
-    torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     usual_windows, usual_test = _split_windows(usual, benchmark, rng)
     other_windows, other_test = _split_windows(people, benchmark, rng)
-    network = _trained_network(usual_windows, other_windows)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _trained_network(usual_windows, other_windows)
     with torch.no_grad():
         correct = [
             (_scores(network, usual_test) > 0).float().mean(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceanime.core.progress import Progress
+from faceanime.core.threads import single_threaded_math
 from faceanime.core.weights import bundled
 from faceanime.evaluate.evaluation_config import EvaluateConfig, Protocol
 from faceanime.evaluate.measurement_store import claim_folder
@@ -60,22 +61,20 @@ def _speed(data: Path, out: Path, config: EvaluateConfig, progress: Progress) ->
 
 
 def _imagined_motion(data: Path, out: Path, config: EvaluateConfig, progress: Progress) -> _Contents:
-    import torch  # slow to import
-
     from faceanime.evaluate.motion_benchmark import load_benchmark
     from faceanime.evaluate.motion_prediction import prediction_tables, target_tables
     from faceanime.evaluate.realism import realism_sections
 
     weights = config.predictor or bundled("dynamics.safetensors")
-    torch.set_num_threads(1)  # a second thread slows down many steps of small networks
-    benchmark = load_benchmark(data, config.split, weights, config.paper_predictor, progress)
-    claim_folder(out, config)
-    progress.stage("imagining motion", None)
-    sections: list[Section] = (
-        list(target_tables(benchmark))
-        if config.protocol == "target"
-        else [*prediction_tables(benchmark), *realism_sections(benchmark)]
-    )
+    with single_threaded_math:  # a second thread slows down many steps of small networks
+        benchmark = load_benchmark(data, config.split, weights, config.paper_predictor, progress)
+        claim_folder(out, config)
+        progress.stage("imagining motion", None)
+        sections: list[Section] = (
+            list(target_tables(benchmark))
+            if config.protocol == "target"
+            else [*prediction_tables(benchmark), *realism_sections(benchmark)]
+        )
     return sections, benchmark.settings
 
 

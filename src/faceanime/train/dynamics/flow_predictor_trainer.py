@@ -26,6 +26,7 @@ from faceanime.train.dynamics.excerpts import (
     style_of,
 )
 from faceanime.train.dynamics.trainer import DynamicsTrainer, draw_statistics, fill_normaliser
+from faceanime.train.seeded import seeded
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
 
 def untrained_flow(config: DynamicsConfig, clips: Clips, model: MorphableModel) -> FlowPredictor:
     """An untrained predictor with the training set's means, deviations, styles and autocovariance."""
-    torch.manual_seed(config.seed)
-    predictor = FlowPredictor(model.expression_count + HEAD_NUMBERS, config.flow)
+    with seeded(config.seed):
+        predictor = FlowPredictor(model.expression_count + HEAD_NUMBERS, config.flow)
     excerpts = draw_statistics(config, clips)
     states, there = excerpts.unblinking, excerpts.there  # blinks are added to the predicted motion afterwards
     predictor.blink_rate.copy_(torch.tensor(blink_rate(clips.blinks)))

@@ -15,6 +15,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.train.dynamics.config import DynamicsConfig
 from faceanime.train.dynamics.excerpts import Clips, Excerpts
 from faceanime.train.dynamics.trainer import DynamicsTrainer, draw_statistics, fill_normaliser
+from faceanime.train.seeded import seeded
 
 _TARGET_FRACTION = 0.5
 """Fraction of the batches that are predicted toward their last state; chosen by eye."""
@@ -61,8 +62,8 @@ class LstmTrainer(DynamicsTrainer[LstmPredictor]):
 
 def untrained_lstm(config: DynamicsConfig, clips: Clips, model: MorphableModel) -> LstmPredictor:
     """An untrained LSTM with the training set's means and deviations."""
-    torch.manual_seed(config.seed)
-    predictor = LstmPredictor(model.expression_count + HEAD_NUMBERS, config.lstm)
+    with seeded(config.seed):
+        predictor = LstmPredictor(model.expression_count + HEAD_NUMBERS, config.lstm)
     excerpts = draw_statistics(config, clips)
     fill_normaliser(predictor, excerpts.states, excerpts.there)
     return predictor

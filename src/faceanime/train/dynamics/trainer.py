@@ -17,6 +17,7 @@ from faceanime.morphable.model import MorphableModel
 from faceanime.train.dynamics.config import DynamicsConfig
 from faceanime.train.dynamics.excerpts import Clips, Excerpts
 from faceanime.train.losses import VertexDistance
+from faceanime.train.seeded import seeded
 from faceanime.train.trainer import Numbers, Trainer
 
 TrainedPredictor = TypeVar("TrainedPredictor", bound=LstmPredictor | FlowPredictor)
@@ -70,10 +71,10 @@ class DynamicsTrainer(Trainer[TrainedPredictor]):
 
     def advance(self, drawn: DrawnStep) -> Numbers:
         """Take one step and return its losses."""
-        torch.manual_seed(drawn.torch_seed)
         self._begin_step()
         self.network.train()
-        losses = self._losses(self.network, drawn.batch)
+        with seeded(drawn.torch_seed):
+            losses = self._losses(self.network, drawn.batch)
         self._optimiser.zero_grad()
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
@@ -88,8 +89,7 @@ class DynamicsTrainer(Trainer[TrainedPredictor]):
 
     def validate(self, samples: list[Any]) -> Numbers:
         """The averaged weights' mean loss on the validation batches, always under the same noise."""
-        torch.manual_seed(self.config.seed)
-        with torch.no_grad():
+        with torch.no_grad(), seeded(self.config.seed):
             totals = [
                 sum(float(loss) for loss in self._losses(self.average, batch).values()) for batch in samples
             ]
