@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from faceanime.dynamics.flow_blocks import TIME_FEATURES, ModulatedBlock, time_f
 from faceanime.dynamics.motion_prior import GROUPS, Bridge, MotionPrior, StateBatch
 from faceanime.dynamics.normaliser import Normaliser
 from faceanime.dynamics.predictor import KnownStates
+from faceanime.dynamics.predictor_network import PredictorNetwork
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.style_process import STYLES, StyleProcess, whitened_style
 from faceanime.dynamics.windowed_rollout import CONTEXT_FRAMES, complete_in_windows
@@ -69,9 +71,11 @@ class FlowConfig:
         check_range(self, "flow", "dropout", least=0, below=1)
 
 
-class FlowPredictor(nn.Module):
+class FlowPredictor(PredictorNetwork):
     """A transformer over patches of frames that completes a stretch of motion from noise and its known frames."""
 
+    network: ClassVar[str] = "flow"
+    """Its name in weights files."""
     style_mean: Float[Tensor, " S"]
     style_factor: Float[Tensor, "S S"]
     """Mean and Cholesky factor of the covariance of styles over the clips of the training set."""

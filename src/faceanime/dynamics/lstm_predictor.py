@@ -6,6 +6,7 @@ Source: arXiv 2105.14678, sec. III-B. States are those of `state.py`, normalised
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from faceanime.core.errors import ConfigError, check_range
 from faceanime.dynamics.normaliser import Normaliser
 from faceanime.dynamics.predictor import KnownStates
+from faceanime.dynamics.predictor_network import PredictorNetwork
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.state import FRAME_RATE
 
@@ -32,13 +34,16 @@ class LstmConfig:
         check_range(self, "lstm", "width", least=1)
 
 
-class LstmPredictor(nn.Module):
+class LstmPredictor(PredictorNetwork):
     """An LSTM that predicts the next state from the observed ones, then from its own predictions.
 
     Our choices where the paper is silent: one layer; the network predicts the *change* of the state; a target d_T
     enters as (d_T - d_{t-1}) / (T - t + 1), the change per frame that would just reach it, with the timer
     (T - t) / 25 beside it.
     """
+
+    network: ClassVar[str] = "lstm"
+    """Its name in weights files."""
 
     def __init__(self, numbers: int, config: LstmConfig = LstmConfig()) -> None:
         super().__init__()

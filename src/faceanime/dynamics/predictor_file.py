@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,22 +12,12 @@ import torch
 from faceanime.core.config import from_json, to_json
 from faceanime.core.errors import WeightsError
 from faceanime.core.weights import load_weights, save_weights
-from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
-from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
-from faceanime.dynamics.predictor import Predictor
+from faceanime.dynamics.predictor_families import family_named
+from faceanime.dynamics.predictor_network import PredictorNetwork
 from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.morphable.model import MorphableModel
 
 PREDICTOR_KIND = "dynamics"
-
-PredictorNetwork: TypeAlias = LstmPredictor | FlowPredictor
-"""The predictors that are networks of ours, and can be trained and saved."""
-
-_NETWORKS: dict[str, tuple[type[PredictorNetwork], type[LstmConfig] | type[FlowConfig]]] = {
-    "lstm": (LstmPredictor, LstmConfig),
-    "flow": (FlowPredictor, FlowConfig),
-}
-"""The networks by their name in a file's header; a new one is a line here."""
 
 _RENAMED_LAYERS = {
     "enter": "patch_embed",
@@ -51,12 +41,11 @@ def save_predictor(
     """Write a predictor of `model`'s coefficients; `header` (JSON values) is added to its own. Raises OutputError."""
     tensors = {name: value.numpy() for name, value in predictor.state_dict().items()}
     tensors |= {name: tensors[name].astype(np.float16) for name, _ in predictor.named_parameters()}
-    network = next(name for name, (kind, _) in _NETWORKS.items() if isinstance(predictor, kind))
-    full = {**header, "network": network, "config": to_json(predictor.config), "model_id": model.id}
+    full = {**header, "network": predictor.network, "config": to_json(predictor.config), "model_id": model.id}
     save_weights(path, tensors, kind=PREDICTOR_KIND, header=full)
 
 
-def load_predictor(path: Path, model: MorphableModel) -> tuple[Predictor, Mapping[str, Any]]:
+def load_predictor(path: Path, model: MorphableModel) -> tuple[PredictorNetwork, Mapping[str, Any]]:
     """A predictor, ready to use, and its file's header.
 
     Raises WeightsError when the file is missing, damaged or of another kind; MorphableModelError when it belongs to
@@ -64,12 +53,9 @@ def load_predictor(path: Path, model: MorphableModel) -> tuple[Predictor, Mappin
     """
     tensors, header = load_weights(path, PREDICTOR_KIND)
     model.require(str(header.get("model_id")), str(path))
-    name = header.get("network")
-    if name not in _NETWORKS:
-        raise WeightsError(f"{path} holds a network '{name}', expected one of {', '.join(_NETWORKS)}")
-    network, config = _NETWORKS[name]
-    settings = from_json(config, str(header.get("config")), f"the header of {path}")
-    predictor = network(model.expression_count + HEAD_NUMBERS, settings)  # type: ignore[arg-type]  # of its own kind
+    family = family_named(header.get("network"), str(path))
+    settings = from_json(family.config, str(header.get("config")), f"the header of {path}")
+    predictor = family.build(model.expression_count + HEAD_NUMBERS, settings)
     try:
         predictor.load_state_dict({current_key(key): torch.tensor(value) for key, value in tensors.items()})
     except RuntimeError as error:

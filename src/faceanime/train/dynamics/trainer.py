@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from faceanime.dynamics.flow_predictor import FlowPredictor
-from faceanime.dynamics.lstm_predictor import LstmPredictor
+from faceanime.dynamics.predictor_network import PredictorNetwork
 from faceanime.morphable.model import MorphableModel
 from faceanime.train.dynamics.config import DynamicsConfig
 from faceanime.train.dynamics.excerpts import Clips, Excerpts
@@ -20,7 +19,7 @@ from faceanime.train.losses import VertexDistance
 from faceanime.train.seeded import seeded
 from faceanime.train.trainer import Numbers, Trainer
 
-TrainedPredictor = TypeVar("TrainedPredictor", bound=LstmPredictor | FlowPredictor)
+TrainedPredictor = TypeVar("TrainedPredictor", bound=PredictorNetwork)
 
 STATISTICS_EXCERPTS = 2048
 """Excerpts over which means, deviations and styles of the training set are taken."""
@@ -110,7 +109,7 @@ def draw_statistics(config: DynamicsConfig, clips: Clips) -> Excerpts:
     return clips.draw(rng, STATISTICS_EXCERPTS, config.flow.window, config.slowest)
 
 
-def fill_normaliser(predictor: LstmPredictor | FlowPredictor, states: np.ndarray, there: np.ndarray) -> None:
+def fill_normaliser(predictor: PredictorNetwork, states: np.ndarray, there: np.ndarray) -> None:
     """Set a predictor's means and deviations to those of the states (B,T,D) that are `there` (B,T)."""
     normaliser = predictor.normaliser
     normaliser.mean.copy_(torch.tensor(states[there].mean(axis=0)))

@@ -1,0 +1,43 @@
+"""The kinds of predictors that weights files may hold.
+
+A new family is one module with its configuration and network, and one entry of `FAMILIES`; its training is one entry of
+`train.dynamics.training.TRAINERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from faceanime.core.errors import WeightsError
+from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
+from faceanime.dynamics.predictor_network import PredictorNetwork
+
+
+@dataclass(frozen=True)
+class PredictorFamily:
+    """One kind of predictor."""
+
+    name: str
+    """Its name in the headers of weights files."""
+    config: type[Any]
+    """The dataclass of its settings, which stand in the header as JSON."""
+    build: Callable[[int, Any], PredictorNetwork]
+    """Makes the untrained network for states of so many numbers, with some settings."""
+
+
+FAMILIES = (
+    PredictorFamily(LstmPredictor.network, LstmConfig, LstmPredictor),
+    PredictorFamily(FlowPredictor.network, FlowConfig, FlowPredictor),
+)
+
+
+def family_named(name: object, where: str) -> PredictorFamily:
+    """Return the family of a name. Raises WeightsError; `where` names the file."""
+    for family in FAMILIES:
+        if family.name == name:
+            return family
+    expected = ", ".join(family.name for family in FAMILIES)
+    raise WeightsError(f"{where} holds a network '{name}', expected one of {expected}")
