@@ -53,7 +53,10 @@ class LandmarkDetector(Protocol):
         """
 
     def read(self, pixels: Pixels, place: Place) -> Reading | None:
-        """Return the landmarks of the face expected at `place`, in px of the image; None if there is no face."""
+        """Return the landmarks of the face expected at `place`, in px of the image; None if there is no face.
+
+        The side of a place is `landmark_view.VIEW_PER_BOX` times that of the face's box.
+        """
 
 
 _LOWEST_SCORE = 0.1
@@ -217,6 +220,8 @@ def warn_of_other_faces(which: FaceChoice, count: int, where: str, setting: str 
         log.warning("%s shows %d faces: the largest is taken", where, count, extra={"remedy": remedy})
 
 
+_LEAST_PROMISING_SCORE = 0.1
+"""Score from which a lower threshold is suggested: candidates below it are hardly ever faces. Chosen by eye."""
 _FRONTAL = "a picture that shows a face from the front"
 
 
@@ -233,7 +238,9 @@ def require_faces(
         return faces
     best = max((face.score for face in detector.detect(pixels, 0.0)), default=0.0)
     lower = Remedy("detect.threshold", f"{{}} {int(best * 20) / 20:g}")
-    raise NoFaceError(where, best, threshold, (lower, _FRONTAL) if best >= _LOWEST_SCORE else (_FRONTAL,))
+    raise NoFaceError(
+        where, best, threshold, (lower, _FRONTAL) if best >= _LEAST_PROMISING_SCORE else (_FRONTAL,)
+    )
 
 
 def _largest_first(faces: Sequence[Landmarks]) -> list[Landmarks]:

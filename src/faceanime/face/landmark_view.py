@@ -1,8 +1,9 @@
-"""Views of a picture through which the landmark network reads a face.
+"""Places of heads in a picture, and the views through which the landmark network reads a face.
 
-A view is an upright square of 192 px around the head, placed by the rigid landmarks alone: eye corners, nose and
-temples. A view placed by the box of all landmarks would grow as the jaw opens, and through the network's small bias
-toward its frame the head would seem to pulsate and nod with the speech.
+A place is the same for every detector: a square around the head, placed by the rigid landmarks alone: eye corners, nose
+and temples. The view that the bundled network reads is this square, upright, of 192 px. A square placed by the box of
+all landmarks would grow as the jaw opens, and through the network's small bias toward its frame the head would seem to
+pulsate and nod with the speech.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ FaceBox = tuple[float, float, float, float]
 """Left, top, right and bottom of a face, px."""
 
 VIEW_PER_BOX = 1.5
-"""Side of a view over that of the face's box, as the network was trained."""
+"""Side of a place's square over that of the face's box: the bundled network was trained with it. A detector whose
+network needs another view scales the side."""
 
 
 @dataclass(frozen=True)
 class _BoxFromRigid:
-    """The box of all landmarks, predicted by the rigid ones; least squares over 198 faces (|yaw| up to 60 degrees)."""
+    """The box of all landmarks, predicted by the rigid ones; least squares over 198 faces (|yaw| up to 60 degrees).
+
+    It was fitted to MediaPipe's landmarks; with another schema, whose rigid landmarks are the same points of the face,
+    the square is as steady but may be a little larger or smaller.
+    """
 
     nose_weight: float = 0.933
     """Weight in the center of the way from the eyes to the base of the nose."""
@@ -47,7 +53,7 @@ _MARGIN_VIEW_PX = 4.0
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a head in a picture: `center_px` (x, y), `side_px` of its view, `roll_rad` clockwise as seen."""
+    """The place of a head in a picture: `center_px` (x, y) and `side_px` of its square, `roll_rad` clockwise as seen."""
 
     center_px: tuple[float, float]
     side_px: float
@@ -70,7 +76,7 @@ class Reading:
 
 
 def place_of(points_image: Float[np.ndarray, "L D"], schema: LandmarkSchema) -> Place:
-    """The place at which the network should read a face of these landmarks, independent of its mouth and jaw."""
+    """The place at which a detector should read a face of these landmarks, independent of its mouth and jaw."""
     corners = schema.eye_corners
     eyes, nose, temples = (points_image[i].mean(axis=0) for i in (corners, schema.nose_base, schema.temples))
     center = eyes + _BOX.nose_weight * (nose - eyes) + _BOX.temple_weight * (temples - eyes)
