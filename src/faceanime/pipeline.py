@@ -4,7 +4,8 @@
     driver ── dynamics ──► motion ── retarget ──┤                         ▼
     nothing ── imagine ──► motion ── clamp ─────┴──► dynamics ── render ──► images
 
-This is the only place that knows the order of the stages. Files are read and written by `workflows.py`.
+Each arrow is a method of `Animator`. `Animator.animate` takes the second way from end to end; `workflows.py` takes the
+ways arrow by arrow, since it shows and keeps the motions between them. Files are read and written there.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice, ReadConfig
 from faceanime.face.detect import LandmarkDetector, MediapipeDetector
 from faceanime.face.reader import FaceReader
-from faceanime.face.segment import PersonSegmenter
+from faceanime.face.segment import PersonSegmenter, Segmenter
 from faceanime.generator.config import RendererConfig
 from faceanime.generator.renderers import open_renderer, weights_of
 from faceanime.morphable.model import MorphableModel, load_model
@@ -64,6 +65,7 @@ class Animator:
         model: MorphableModel | None = None,
         *,
         detector: LandmarkDetector | None = None,
+        segmenter: Segmenter | None = None,
         renderer: Renderer | None = None,
         predictor: Predictor | None = None,
     ) -> None:
@@ -71,7 +73,8 @@ class Animator:
         self.model = load_model() if model is None else model
         reach = MATTE_REACH * config.geometric.warp.reach
         detector = MediapipeDetector(config.read.detect) if detector is None else detector
-        self.reader = FaceReader(detector, PersonSegmenter(), self.model, config.read, reach)
+        segmenter = PersonSegmenter() if segmenter is None else segmenter
+        self.reader = FaceReader(detector, segmenter, self.model, config.read, reach)
         self._given_renderer, self._given_predictor = renderer, predictor
 
     def portrait(self, pixels: Pixels, where: str = "the portrait", face: FaceChoice = "largest") -> Portrait:
@@ -92,7 +95,7 @@ class Animator:
         animator's settings for this call. Raises ConfigError, MorphableModelError.
         """
         config = self.config.retarget if config is None else config
-        if len(motion) == 1:
+        if motion.is_goal:
             config = replace(config, motion="absolute", reference=0)
         room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
         return retarget(portrait.face.coefficients, motion, self.model, config, room, portrait.side_px)
@@ -123,9 +126,14 @@ class Animator:
                 range(len(dynamics)) if frames is None else frames,
             )
 
-    def animate(self, portrait: Portrait, motion: Dynamics) -> Iterator[Pixels]:
-        """Yield the images (H,W,3) of a portrait moving as `motion`, one by one, in constant memory."""
-        yield from self.render(portrait, self.retarget(portrait, motion))
+    def animate(
+        self, portrait: Portrait, motion: Dynamics, config: RetargetConfig | None = None
+    ) -> Iterator[Pixels]:
+        """Yield the images (H,W,3) of a portrait moving as `motion`, one by one, in constant memory.
+
+        `config` and errors as in `retarget` and `render`.
+        """
+        yield from self.render(portrait, self.retarget(portrait, motion, config))
 
     def check(self) -> None:
         """Check the renderer's settings and the header of its weights. Raises ConfigError, WeightsError."""

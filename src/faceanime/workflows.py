@@ -74,7 +74,7 @@ def animate_file(
     subject, crop = _prepare(animator, portrait, options)
     motion = animator.motion(driver, progress)
     dynamics = animator.retarget(subject, motion)
-    if len(motion) == 1 and not still:
+    if motion.is_goal and not still:
         dynamics = _eased(animator, subject, dynamics)
     result = _Result(animator, subject, crop, dynamics, out, options)
     result.write(driver.views(), driver.sound, progress, still)

@@ -25,7 +25,7 @@ class Driver(Protocol):
 
     @property
     def is_still(self) -> bool:
-        """Whether it has a single frame: a picture, or a motion file of one frame."""
+        """Whether its motion is known to be a goal (`Dynamics.is_goal`): a picture, or a motion file of one frame."""
 
     @property
     def sound(self) -> Path | None:

@@ -38,7 +38,7 @@ class MotionFileDriver:
     @property
     def is_still(self) -> bool:
         """Whether the motion has a single frame."""
-        return len(self._motion) == 1
+        return self._motion.is_goal
 
     def dynamics(self, progress: Progress) -> Dynamics:
         """Return the motion of the file."""

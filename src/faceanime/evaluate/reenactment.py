@@ -36,8 +36,9 @@ from faceanime.evaluate.pair_evaluator import MetricModels, PairEvaluator, skin_
 from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips
 from faceanime.evaluate.reenactment_pairs import Pair, cross_pairs, mouth_opening, self_pairs, turned_from
 from faceanime.face.config import TrackConfig
-from faceanime.face.detect import MediapipeDetector
+from faceanime.face.detect import LandmarkDetector, MediapipeDetector
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity
+from faceanime.face.segment import PersonSegmenter
 from faceanime.face.track import LandmarkTracker
 from faceanime.generator.renderers import weights_of
 from faceanime.media.contact_sheet import contact_sheet, tile_row
@@ -56,9 +57,15 @@ _VIDEO_CRF = 26
 """Constant rate factor of H.264; chosen by eye, to keep the page small."""
 
 
-def animators_of(config: EvaluateConfig, model: MorphableModel) -> dict[str, Animator]:
+def animators_of(
+    config: EvaluateConfig, model: MorphableModel, detector: LandmarkDetector
+) -> dict[str, Animator]:
     """An animator with loaded networks for each rendered row. Raises ConfigError, WeightsError."""
-    animators = {name: Animator(AnimatorConfig(draw), model) for name, draw in rendered_rows(config).items()}
+    segmenter = PersonSegmenter()
+    animators = {
+        name: Animator(AnimatorConfig(draw), model, detector=detector, segmenter=segmenter)
+        for name, draw in rendered_rows(config).items()
+    }
     for animator in animators.values():
         _ = animator.renderer  # bad weights fail before long work
     return animators
@@ -83,7 +90,7 @@ def measure_pairs(data: Path, out: Path, config: EvaluateConfig, progress: Progr
     for pair in pairs:
         for folder in config.predictions:
             check_method_result(folder, pair)
-    evaluator = _ReenactmentEvaluator(config, model)
+    evaluator = _ReenactmentEvaluator(config, model, MediapipeDetector())
     claim_folder(out, config)
     for name in ("sheets", "videos"):
         make_folder(out / name)
@@ -106,10 +113,10 @@ def without_pose_limits(config: RetargetConfig) -> RetargetConfig:
 class _ReenactmentEvaluator:
     """Renders, measures and shows pair after pair; all networks are loaded once."""
 
-    def __init__(self, config: EvaluateConfig, model: MorphableModel) -> None:
+    def __init__(self, config: EvaluateConfig, model: MorphableModel, detector: LandmarkDetector) -> None:
         self._config = config
-        self._models = _metric_models(config, model)
-        self._animators = animators_of(config, model)
+        self._models = _metric_models(config, model, detector)
+        self._animators = animators_of(config, model, detector)
         weights = [weights_of(animator.config.draw) for animator in self._animators.values()]
         weights += [config.lpips_weights, config.fid_weights, config.fvd_weights, config.identity_weights]
         self._networks = [
@@ -155,17 +162,16 @@ class _ReenactmentEvaluator:
             if pair.has_truth:
                 config = without_pose_limits(config)
             portrait = animator.portrait(evaluator.source, f"clip {pair.source.key}")
-            dynamics = animator.retarget(portrait, evaluator.motion, config)
-            yield name, list(animator.render(portrait, dynamics))
+            yield name, list(animator.animate(portrait, evaluator.motion, config))
         height_px, width_px = evaluator.source.shape[:2]
         for folder in self._config.predictions:
             yield prediction_row(folder), read_result(folder, pair, height_px, width_px)
 
 
-def _metric_models(config: EvaluateConfig, model: MorphableModel) -> MetricModels:
+def _metric_models(config: EvaluateConfig, model: MorphableModel, detector: LandmarkDetector) -> MetricModels:
     return MetricModels(
         morphable=model,
-        tracker=LandmarkTracker(TrackConfig(anchored=False), MediapipeDetector(), model),
+        tracker=LandmarkTracker(TrackConfig(anchored=False), detector, model),
         identity=_identity_network(config, model.schema),
         lpips=None if config.lpips_weights is None else Lpips(config.lpips_weights),
         fid=None if config.fid_weights is None else FidFeatures(config.fid_weights),

@@ -19,6 +19,7 @@ from faceanime.evaluate.measurement_store import hash_of_files
 from faceanime.evaluate.reenactment import animators_of
 from faceanime.evaluate.reenactment_pairs import Pair
 from faceanime.evaluate.report import HIGHER, Table
+from faceanime.face.detect import MediapipeDetector
 from faceanime.generator.renderers import weights_of
 from faceanime.geometry.resize import resized
 from faceanime.morphable.model import load_model
@@ -36,7 +37,7 @@ def speed_tables(pair: Pair, out: Path, config: EvaluateConfig, progress: Progre
     Measurements are kept in OUT/measured/speed.json: the same command again reports the same numbers, unless a network
     or the clip has changed.
     """
-    path, animators = out / "measured" / "speed.json", animators_of(config, load_model())
+    path, animators = out / "measured" / "speed.json", animators_of(config, load_model(), MediapipeDetector())
     inputs = hash_of_files(weights_of(animator.config.draw) for animator in animators.values()) + pair.name
     if not path.exists() or json.loads(path.read_text(encoding="utf-8")).get("inputs") != inputs:
         rates = _measured_rates(pair, animators, progress)
@@ -72,8 +73,7 @@ def _measured_rates(
     for round_, size, name in watched(turns, progress):
         animator = animators[name]
         config = replace(animator.config.retarget, reference=pair.reference)
-        dynamics = animator.retarget(portraits[size], motion, config)
-        frames = animator.render(portraits[size], dynamics)
+        frames = animator.animate(portraits[size], motion, config)
         next(frames)  # preparing the portrait is not measured
         started = time.perf_counter()
         count = sum(1 for _ in islice(frames, FRAMES))

@@ -17,7 +17,7 @@ from faceanime.core.errors import MorphableModelError, NoSuchFaceError
 from faceanime.face.config import FaceChoice, ReadConfig
 from faceanime.face.detect import LandmarkDetector, choose_face, require_faces, warn_of_other_faces
 from faceanime.face.fit import fit_face
-from faceanime.face.segment import PersonSegmenter
+from faceanime.face.segment import Segmenter
 from faceanime.face.sequence import fit_sequence
 from faceanime.face.track import LandmarkTracker
 from faceanime.geometry.resize import resized
@@ -41,7 +41,7 @@ class FaceReader:
     def __init__(
         self,
         detector: LandmarkDetector,
-        segmenter: PersonSegmenter,
+        segmenter: Segmenter,
         model: MorphableModel,
         config: ReadConfig,
         matte_reach: float,

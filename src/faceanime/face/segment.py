@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import cv2
 import numpy as np
 from jaxtyping import Float32
@@ -14,6 +16,14 @@ _RADIUS = 2.5 / 256
 """Radius of the guided filter in longer sides of the picture: the matte of 256 px misses edges by 2.5 px. By eye."""
 _EDGE_CONTRAST = 0.05 * 255
 """Contrast in levels below which a step is texture, not an edge; chosen by eye."""
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """The seam for segmenters: pixels in, an alpha matte out."""
+
+    def segment(self, pixels: Pixels) -> Float32[np.ndarray, "H W"]:
+        """Return the probability that each pixel of a roughly square crop (H,W,3) belongs to the person, in [0, 1]."""
 
 
 class PersonSegmenter:

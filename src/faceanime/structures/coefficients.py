@@ -130,6 +130,11 @@ class Dynamics:
     def __len__(self) -> int:
         return len(self.expression)
 
+    @property
+    def is_goal(self) -> bool:
+        """Whether it is a single frame: a face to reach, not a movement."""
+        return len(self) == 1
+
     def __getitem__(self, index: int) -> FaceCoefficients:
         """The coefficients of one frame."""
         return FaceCoefficients(self.identity, self.expression[index], self.pose[index])
