@@ -53,7 +53,7 @@ _MARGIN_VIEW_PX = 4.0
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a head in a picture: `center_px` (x, y) and `side_px` of its square, `roll_rad` clockwise as seen."""
+    """The place of a head in a picture: `center_px` (x, y), `side_px` of its square, `roll_rad` clockwise as seen."""
 
     center_px: tuple[float, float]
     side_px: float
