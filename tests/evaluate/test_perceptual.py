@@ -12,6 +12,8 @@ from scipy.linalg import sqrtm
 
 from faceanime.core.errors import ShapeError, WeightsError
 from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips, frechet_distance
+from faceanime.runtime.network import Network
+from faceanime.runtime.onnx_network import OnnxNetwork
 
 Shape = list[int | str]
 
@@ -66,6 +68,16 @@ def test_lpips_hands_pictures_over_as_numbers_from_minus_one_to_one(
     assert (lpips(pictures, pictures) == 0).all()
     black, white = np.zeros((1, 8, 8, 3), np.uint8), np.full((1, 8, 8, 3), 255, np.uint8)
     np.testing.assert_allclose(lpips(black, white), 2.0)
+
+
+def test_arrays_find_their_inputs_by_our_names(tmp_path: Path) -> None:
+    shape: Shape = ["N", 2]
+    node = helper.make_node("Sub", ["x", "y"], ["z"])
+    path = written(tmp_path / "sub.onnx", [node], {"x": shape, "y": shape}, {"z": shape})
+    network: Network = OnnxNetwork(path, {"first": (2,), "second": (2,)}, "difference")
+    five, three = (np.full((1, 2), number, np.float32) for number in (5, 3))
+    outputs = network(second=three, first=five)
+    assert {name: array.tolist() for name, array in outputs.items()} == {"difference": [[2.0, 2.0]]}
 
 
 def test_fid_features_are_of_the_resized_picture(tmp_path: Path, pictures: np.ndarray) -> None:

@@ -9,11 +9,13 @@ import torch
 
 from faceanime.core.errors import MorphableModelError, WeightsError
 from faceanime.core.weights import bundled, load_weights, save_weights
+from faceanime.generator.flow_guided import FlowGuided
 from faceanime.generator.generator_file import (
     GENERATOR_KIND,
     GENERATOR_VERSION,
     current_name,
     load_generator,
+    load_generator_of,
     save_generator,
 )
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
@@ -128,3 +130,9 @@ def test_weights_that_ran_away_are_not_written(
     with pytest.raises(WeightsError, match="NaN or infinity"):
         save_generator(path, generator, model, {})
     assert not path.exists()
+
+
+def test_a_network_of_another_family_is_refused(path: Path, model: MorphableModel) -> None:
+    assert load_generator_of(Pgfg, path, model).config == TINY
+    with pytest.raises(WeightsError, match="'pgfg', expected flow-guided"):
+        load_generator_of(FlowGuided, path, model)
