@@ -11,7 +11,7 @@ import faceanime
 
 PACKAGE = Path(faceanime.__file__).parent
 SHARED = {
-    "KIND": "every module of `render.config.RENDERERS` has one",
+    "KIND": "every module of `generator.config.RENDERERS` has one",
     "log": "the logger of a module",
 }
 """Names that several modules may have, and why."""

@@ -1,6 +1,6 @@
 """The kinds of predictors that weights files may hold.
 
-A new family is one module with its configuration and network, and one entry of `FAMILIES`; its training is one entry of
+A new family is one module with its configuration and network, and one entry of `PREDICTOR_FAMILIES`; its training is one entry of
 `train.dynamics.training.TRAINERS`.
 """
 
@@ -28,16 +28,16 @@ class PredictorFamily:
     """Makes the untrained network for states of so many numbers, with some settings."""
 
 
-FAMILIES = (
+PREDICTOR_FAMILIES = (
     PredictorFamily(LstmPredictor.network, LstmConfig, LstmPredictor),
     PredictorFamily(FlowPredictor.network, FlowConfig, FlowPredictor),
 )
 
 
-def family_named(name: object, where: str) -> PredictorFamily:
+def predictor_family_named(name: object, where: str) -> PredictorFamily:
     """Return the family of a name. Raises WeightsError; `where` names the file."""
-    for family in FAMILIES:
+    for family in PREDICTOR_FAMILIES:
         if family.name == name:
             return family
-    expected = ", ".join(family.name for family in FAMILIES)
+    expected = ", ".join(family.name for family in PREDICTOR_FAMILIES)
     raise WeightsError(f"{where} holds a network '{name}', expected one of {expected}")

@@ -27,7 +27,7 @@ _RENAMED_LAYERS = {
 }
 """Layers by their names in older files, such as the bundled ones."""
 
-Network = TypeVar("Network", bound=Generator)
+OfFamily = TypeVar("OfFamily", bound=Generator)
 
 
 def save_generator(
@@ -78,7 +78,7 @@ def current_name(tensor: str) -> str:
     return ".".join(_RENAMED_LAYERS.get(layer, layer) for layer in tensor.split("."))
 
 
-def load_generator_of(network: type[Network], path: Path, model: MorphableModel) -> Network:
+def load_generator_of(network: type[OfFamily], path: Path, model: MorphableModel) -> OfFamily:
     """Return a generator of one family, else as `load_generator`. Raises WeightsError for one of another family."""
     generator, _ = load_generator(path, model)
     if not isinstance(generator, network):
