@@ -1,7 +1,7 @@
 """The kinds of predictors that weights files may hold.
 
-A new family is one module with its configuration and network, and one entry of `PREDICTOR_FAMILIES`; its training is one entry of
-`train.dynamics.training.TRAINERS`.
+A new family is one module with its configuration and network, and one entry of `PREDICTOR_FAMILIES`; its training is
+one entry of `train.dynamics.training.TRAINERS`.
 """
 
 from __future__ import annotations
