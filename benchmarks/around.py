@@ -77,7 +77,7 @@ def parts_of(frame: Pixels, points: np.ndarray, segmenter: PersonSegmenter) -> n
 
 
 def errors(result: list[Pixels], film: list[Pixels], parts: np.ndarray) -> np.ndarray:
-    """`ERRORS` of two neighbouring frames by part."""
+    """`ERRORS` of two neighboring frames by part."""
     (motion,) = true_motions(film)
     change, true_change = (
         np.diff(np.stack(frames).astype(np.float32), axis=0)[0] for frames in (result, film)

@@ -1,4 +1,4 @@
-"""The rasteriser and what is built on it: median ms for a head-like mesh at 256, 512 and 1024 px.
+"""The rasterizer and what is built on it: median ms for a head-like mesh at 256, 512 and 1024 px.
 
 Run: python benchmarks/rasterize.py
 """

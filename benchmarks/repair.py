@@ -200,10 +200,10 @@ def measure(
             clip, whole = pair.clip, pictures_of(pairs, pair, with_pairs)
             for column, number in metrics.distances(whole, pairs.truth(pair)).items():
                 measurement.faces[column][clip] += number, 1.0
-            neighbour = neighbour_of(pair, pairs)
+            neighbor = neighbor_of(pair, pairs)
             after = {}
-            if neighbour is not None:
-                next_rows = rows(pairs, neighbour, pictures_of(pairs, neighbour, with_pairs), maker)
+            if neighbor is not None:
+                next_rows = rows(pairs, neighbor, pictures_of(pairs, neighbor, with_pairs), maker)
                 after = {name: (sample, pictures) for name, sample, pictures in next_rows}
             for name, sample, pictures in rows(pairs, pair, whole, maker):
                 measurement.add_window(
@@ -214,7 +214,7 @@ def measure(
     return measurement
 
 
-def neighbour_of(pair: PairIndex, pairs: RenderedPairs) -> PairIndex | None:
+def neighbor_of(pair: PairIndex, pairs: RenderedPairs) -> PairIndex | None:
     """The same source, driven to the frame after the pair's, or else to the one before; None without either."""
     times = pairs.files[pair.clip].times
     if not pairs.has_truth(pair):

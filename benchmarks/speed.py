@@ -82,7 +82,7 @@ def memory(clip: Path, work: Path, renderers: list[str]) -> None:
 
 
 def made(clip: Path, path: Path, width: int, height: int, frames: int) -> None:
-    """A driver of so many frames: the clip to and fro, centred in a picture of the given size."""
+    """A driver of so many frames: the clip to and fro, centered in a picture of the given size."""
     shown = [frame.pixels for frame in read_frames(clip)]
     to_and_fro = cycle(shown + shown[-2:0:-1])
     side = min(width, height)

@@ -26,8 +26,8 @@ def head_matte(model: MorphableModel) -> np.ndarray:
     """The drawn head: its oval, a little larger, and the neck."""
     points = landmarks_of(drawn_face(model), model)[:, :2]
     oval = points[MEDIAPIPE.oval]
-    centre = oval.mean(axis=0)
-    head = soft_polygon((centre + 1.25 * (oval - centre)).astype(np.float32), HEIGHT, WIDTH, 1.0)
+    center = oval.mean(axis=0)
+    head = soft_polygon((center + 1.25 * (oval - center)).astype(np.float32), HEIGHT, WIDTH, 1.0)
     head[int(oval[:, 1].max()) :, 150:250] = 1.0
     return head
 
@@ -40,9 +40,9 @@ def draw_portrait(model: MorphableModel) -> np.ndarray:
     layers = [(head_matte(model), SKIN)]
     for eye, iris in enumerate(eye.iris for eye in MEDIAPIPE.eyes):
         opening = soft_polygon(eye_outline(points, eye).astype(np.float32), HEIGHT, WIDTH, 0.0)
-        centre, rim = points[iris[0]], points[iris[1:]]
-        radius = np.linalg.norm(rim - centre, axis=1).mean()
-        disc = np.clip(radius + 0.5 - np.hypot(x + 0.5 - centre[0], y + 0.5 - centre[1]), 0, 1)
+        center, rim = points[iris[0]], points[iris[1:]]
+        radius = np.linalg.norm(rim - center, axis=1).mean()
+        disc = np.clip(radius + 0.5 - np.hypot(x + 0.5 - center[0], y + 0.5 - center[1]), 0, 1)
         layers += [(opening, WHITE), (opening * disc, IRIS)]
     for alpha, color in layers:
         picture += alpha[..., None] * (np.array(color) - picture)

@@ -162,7 +162,7 @@ OWN = [
         "geometry/rasterize.py",
         "owned = dy < 0 or (dy == 0 and dx > 0)",
         "owned = dy <= 0",
-        "geometry/test_rasterize.py::test_an_edge_through_pixel_centres_belongs_to_one_of_its_two_sides",
+        "geometry/test_rasterize.py::test_an_edge_through_pixel_centers_belongs_to_one_of_its_two_sides",
     ),
     Mutation(
         "dynamics/style_process.py",

@@ -206,7 +206,7 @@ def test_broken_keyframes_are_named(model: MorphableModel, tmp_path: Path, text:
         with_axes(wild(model), model, load_tracks(path, model))
 
 
-def test_an_unknown_axis_names_its_neighbour(model: MorphableModel) -> None:
+def test_an_unknown_axis_names_its_neighbor(model: MorphableModel) -> None:
     with pytest.raises(MorphableModelError, match=r"'jaw_opn'; did you mean jaw_open\?"):
         with_axes(wild(model), model, {"jaw_opn": [(0, 1)]})
 

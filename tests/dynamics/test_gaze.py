@@ -13,15 +13,15 @@ from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.structures.coefficients import Dynamics
 
-REACH = 1.7  # from the eyeball's centre to its iris, in radii of the iris
+REACH = 1.7  # from the eyeball's center to its iris, in radii of the iris
 
 
 def off_camera_deg(motion: Dynamics, model: MorphableModel, iris: np.ndarray) -> np.ndarray:
     """The angle between where an eye looks and the camera, in the picture's world; 0 in the first frame."""
     shape = model.vertices(motion.identity, motion.expression).astype(np.float64)
     radius = REACH * np.linalg.norm(shape[0, iris[1:]] - shape[0, iris[0]], axis=1).mean()
-    centre = shape[0, iris[0]] - radius * motion.pose.rotation[0, 2]
-    offset = shape[:, iris[0], :2] - centre[:2]
+    center = shape[0, iris[0]] - radius * motion.pose.rotation[0, 2]
+    offset = shape[:, iris[0], :2] - center[:2]
     depth = np.sqrt(np.maximum(radius**2 - (offset**2).sum(axis=1), 0.0))
     direction = np.concatenate([offset, depth[:, None]], axis=1) / radius
     seen = (motion.pose.rotation @ direction[..., None])[..., 0]

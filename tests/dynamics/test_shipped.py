@@ -59,7 +59,7 @@ def test_a_minute_neither_freezes_nor_drifts_nor_explodes(
 def test_a_loop_closes_as_if_it_went_on(
     predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, seconds: float
 ) -> None:
-    """The step from the last frame to the first is on average as wide as the others, and its neighbours too."""
+    """The step from the last frame to the first is on average as wide as the others, and its neighbors too."""
     around = []
     for seed in range(16):
         config = FutureConfig(seconds=seconds, seed=seed, loop=True)

@@ -172,7 +172,7 @@ def test_sharpness_falls_with_blur_and_rises_with_noise(face: np.ndarray) -> Non
 
 def test_laplacian_energy_of_a_known_picture() -> None:
     spike = np.zeros((9, 9, 3), np.uint8)
-    spike[4, 4] = 100  # the Laplacian is -400 there and 100 at its four neighbours
+    spike[4, 4] = 100  # the Laplacian is -400 there and 100 at its four neighbors
     assert laplacian_energy(spike) == pytest.approx(800 / 81)
     middle = np.zeros((9, 9), bool)
     middle[4, 4] = True

@@ -121,7 +121,7 @@ def test_the_error_of_frozen_is_the_distance_moved(benchmark: MotionBenchmark) -
     np.testing.assert_allclose(found[0], per_frame * np.array(HORIZONS), rtol=1e-9)
 
 
-def test_the_nearest_neighbour_of_a_known_clip_is_itself(benchmark: MotionBenchmark) -> None:
+def test_the_nearest_neighbor_of_a_known_clip_is_itself(benchmark: MotionBenchmark) -> None:
     np.testing.assert_allclose(prediction_errors(benchmark, NearestNeighbour(benchmark)), 0.0, atol=1e-9)
     strangers = replace(benchmark, filmed=[filmed(waving(benchmark.model, 9, SHORTEST_CLIP))])
     assert np.min(prediction_errors(strangers, NearestNeighbour(benchmark))) > 0.01
@@ -207,7 +207,7 @@ def test_without_its_network_the_flow_is_another(flow: FlowPredictor, benchmark:
 def test_the_tables_name_every_row_and_hold_numbers(benchmark: MotionBenchmark) -> None:
     prediction, fewer = prediction_tables(benchmark)
     names = [name for name, _ in prediction.rows]
-    assert names[:3] == ["frozen", "linear extrapolation", "nearest neighbour"]
+    assert names[:3] == ["frozen", "linear extrapolation", "nearest neighbor"]
     assert [name for name, _ in fewer.rows][-1] == f"{OBSERVED} observed"
     mean = dict(prediction.rows)["flow, mean"]
     assert dict(fewer.rows)[f"{OBSERVED} observed"] == mean

@@ -44,8 +44,8 @@ def mean_distance(path: Path, batch: int | str = "N", output: Shape | None = Non
     return written(path, nodes, {"a": shape, "b": shape}, {"e": output or [batch, 1, 1, 1]})
 
 
-def mean_colour(path: Path, *sizes: int) -> Path:
-    """A picture's or clip's mean colour, (N,3)."""
+def mean_color(path: Path, *sizes: int) -> Path:
+    """A picture's or clip's mean color, (N,3)."""
     axes = list(range(2, 2 + len(sizes)))
     node = helper.make_node("ReduceMean", ["x"], ["y"], axes=axes, keepdims=0)
     return written(path, [node], {"x": ["N", 3, *sizes]}, {"y": ["N", 3]})
@@ -81,7 +81,7 @@ def test_arrays_find_their_inputs_by_our_names(tmp_path: Path) -> None:
 
 
 def test_fid_features_are_of_the_resized_picture(tmp_path: Path, pictures: np.ndarray) -> None:
-    features = FidFeatures(mean_colour(tmp_path / "fid.onnx", 299, 299))
+    features = FidFeatures(mean_color(tmp_path / "fid.onnx", 299, 299))
     flat = np.zeros((2, 40, 50, 3), np.uint8)
     flat[1] = (0, 51, 255)
     np.testing.assert_allclose(features(flat), [[-1, -1, -1], [-1, -0.6, 1]], atol=1e-3)
@@ -89,10 +89,10 @@ def test_fid_features_are_of_the_resized_picture(tmp_path: Path, pictures: np.nd
     np.testing.assert_allclose(features(pictures), expected, atol=0.02)  # enlarging keeps the mean, about
 
 
-def test_fvd_features_keep_time_and_colour_apart(tmp_path: Path) -> None:
+def test_fvd_features_keep_time_and_color_apart(tmp_path: Path) -> None:
     clips = np.zeros((1, 16, 20, 20, 3), np.uint8)
     clips[0, :4, ..., 2] = 255  # blue in a quarter of the frames
-    features = FvdFeatures(mean_colour(tmp_path / "fvd.onnx", 16, 224, 224))
+    features = FvdFeatures(mean_color(tmp_path / "fvd.onnx", 16, 224, 224))
     np.testing.assert_allclose(features(clips), [[-1, -1, -0.5]], atol=1e-5)
     with pytest.raises((ShapeError, TypeCheckError)):  # the second where the tests' type checker comes first
         features(clips[:, :8])
@@ -112,8 +112,8 @@ def test_weights_in_the_file_are_used(tmp_path: Path) -> None:
 def test_a_wrong_file_gives_one_line(tmp_path: Path, pictures: np.ndarray) -> None:
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(mean_distance(tmp_path / "whole.onnx").read_bytes()[:100])
-    one_input = mean_colour(tmp_path / "one.onnx", 299, 299)
-    small = mean_colour(tmp_path / "small.onnx", 64, 64)
+    one_input = mean_color(tmp_path / "one.onnx", 299, 299)
+    small = mean_color(tmp_path / "small.onnx", 64, 64)
     two_inputs = mean_distance(tmp_path / "two.onnx")
     whole_batch = mean_distance(tmp_path / "batch.onnx", 8)
     double = written(

@@ -97,7 +97,7 @@ def test_what_was_hidden_does_not_count() -> None:
     assert motion.visible[55:75, 50:80].mean() > 0.9
 
 
-def test_warping_error_sees_flicker_but_not_motion_or_colour(panned: list[np.ndarray]) -> None:
+def test_warping_error_sees_flicker_but_not_motion_or_color(panned: list[np.ndarray]) -> None:
     motions = list(true_motions(panned))
     steady = warping_error(panned, motions).mean()
     assert steady < 2.0

@@ -20,7 +20,7 @@ def astronaut() -> np.ndarray:
 def moved(pixels: np.ndarray, scale: float = 1.0, x: float = 0.0, y: float = 0.0) -> np.ndarray:
     """The same picture under p' = scale * p + (x, y), of the same size."""
     height, width = pixels.shape[:2]
-    shift = [x + 0.5 * scale - 0.5, y + 0.5 * scale - 0.5]  # OpenCV counts centres at integers
+    shift = [x + 0.5 * scale - 0.5, y + 0.5 * scale - 0.5]  # OpenCV counts centers at integers
     matrix = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
     return np.asarray(cv2.warpAffine(pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE))
 

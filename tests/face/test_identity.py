@@ -1,4 +1,4 @@
-"""Recognisers: faces are aligned as each network needs them, and people are distinguished."""
+"""Recognizers: faces are aligned as each network needs them, and people are distinguished."""
 
 import csv
 import itertools
@@ -39,7 +39,7 @@ def landmarks(detector: MediapipeDetector) -> Landmarks:
 
 
 def five_of(path: Path) -> Path:
-    """A network whose vector is the colour of the five pixels where ArcFace has its points."""
+    """A network whose vector is the color of the five pixels where ArcFace has its points."""
     rows, columns = np.array([[51, 38], [51, 73], [71, 56], [92, 41], [92, 70]]).T
     places = np.stack([rows, columns], axis=-1)[None].astype(np.int64)
     nodes = [
@@ -59,7 +59,7 @@ def five_of(path: Path) -> Path:
 
 
 def dotted(points: np.ndarray) -> np.ndarray:
-    """A black picture with a spot of its own colour at each of five points."""
+    """A black picture with a spot of its own color at each of five points."""
     picture = np.zeros((480, 480, 3), np.uint8)
     y, x = np.mgrid[:480, :480] + 0.5
     for i, point in enumerate(points):
@@ -79,10 +79,10 @@ def test_the_chip_is_that_of_dlib(recogniser: DlibIdentity, landmarks: Landmarks
     corners = [dlib.point(int(x), int(y)) for x, y in whole[DLIB_POINTS, :2]]
     shape = dlib.full_object_detection(dlib.rectangle(0, 0, 511, 511), corners)
     expected = dlib.get_face_chip(picture, shape, size=150, padding=0.25).astype(int)
-    centred = Landmarks((whole + 0.5).astype(np.float32), 1.0)  # and its px centres, too
-    found = recogniser.align(picture, centred)
+    centered = Landmarks((whole + 0.5).astype(np.float32), 1.0)  # and its px centers, too
+    found = recogniser.align(picture, centered)
     assert found.shape == (150, 150, 3)
-    assert np.abs(found - expected).mean() < 3.0  # dlib's chip ends at the last px's centre, ours at its edge
+    assert np.abs(found - expected).mean() < 3.0  # dlib's chip ends at the last px's center, ours at its edge
     vectors = recogniser.embed([found, expected.astype(np.uint8)])
     assert float(cosine_similarity(*vectors)) > 0.998
 
@@ -122,8 +122,8 @@ def test_arcface_points_land_on_its_template(tmp_path: Path) -> None:
     points[[133, 263], 0] += 12.0
     face = network.align(dotted(places), Landmarks(points, 1.0))
     assert face.shape == (112, 112, 3)
-    colours = np.array([[50 * i + 50, 255 - 50 * i, 10 * i] for i in range(5)]) / 127.5 - 1.0
-    for channels, expected in (("rgb", colours), ("bgr", colours[:, ::-1])):
+    colors = np.array([[50 * i + 50, 255 - 50 * i, 10 * i] for i in range(5)]) / 127.5 - 1.0
+    for channels, expected in (("rgb", colors), ("bgr", colors[:, ::-1])):
         (vector,) = OnnxIdentity(tmp_path / "five.onnx", channels).embed([face])  # type: ignore[arg-type]
         np.testing.assert_allclose(vector, expected.ravel() / np.linalg.norm(expected), atol=1e-3)
 

@@ -18,7 +18,7 @@ def tracker() -> LandmarkTracker:
     return bundled_tracker()
 
 
-def centres(track: list[Landmarks | None]) -> np.ndarray:
+def centers(track: list[Landmarks | None]) -> np.ndarray:
     return np.array([[np.nan, np.nan] if t is None else t.points_image[:, :2].mean(axis=0) for t in track])
 
 
@@ -28,7 +28,7 @@ def test_a_moving_face_is_followed_without_lag(tracker: LandmarkTracker) -> None
     track = list(
         tracker.track(as_frames(moved(astronaut(), 0.9, *p) for p in zip(x + 30, y + 40, strict=True)))
     )
-    found = centres(track) - np.column_stack([x, y])
+    found = centers(track) - np.column_stack([x, y])
     speed = np.gradient(x)
     assert np.abs(found - found.mean(axis=0)).max() < 0.01 * FACE_WIDTH_PX
     assert abs(np.polyfit(speed, found[:, 0], 1)[0]) < 0.02  # lag in frames
@@ -61,7 +61,7 @@ def test_the_chosen_face_is_kept_beside_another() -> None:
     pair = np.concatenate([left, right], axis=1)
     frames = as_frames(moved(pair, 1.0, 4.0 * t) for t in range(10))
     for config, is_right in ((TrackConfig("largest"), True), (TrackConfig(1), False)):
-        x = centres(list(bundled_tracker(config).track(frames)))[:, 0]
+        x = centers(list(bundled_tracker(config).track(frames)))[:, 0]
         assert ((x > 512) == is_right).all()
         assert np.diff(x) == pytest.approx(4.0, abs=0.5)
 
@@ -80,7 +80,7 @@ def test_a_jump_in_a_cut_is_a_loss(tracker: LandmarkTracker) -> None:
     track = list(tracker.track(as_frames([astronaut()] * 3 + [far] * 25)))
     assert track[3] is None
     assert track[-1] is not None
-    assert centres(track)[-1, 0] == pytest.approx(centres(track)[0, 0] + 150, abs=1)
+    assert centers(track)[-1, 0] == pytest.approx(centers(track)[0, 0] + 150, abs=1)
 
 
 def test_the_view_does_not_pump_with_the_jaw(tracker: LandmarkTracker) -> None:

@@ -120,18 +120,18 @@ def others(made: Path, pairs: Path, names: list[str]) -> tuple[Path, ...]:
 
 @pytest.fixture(scope="session")
 def networks(made: Path) -> dict[str, Path]:
-    """Networks whose outputs are known: the mean difference, and mean colours."""
+    """Networks whose outputs are known: the mean difference, and mean colors."""
     difference = [
         helper.make_node("Sub", ["a", "b"], ["c"]),
         helper.make_node("Abs", ["c"], ["d"]),
         helper.make_node("ReduceMean", ["d"], ["y"], axes=[1, 2, 3], keepdims=0),
     ]
     picture: list[int | str] = ["N", 3, "H", "W"]
-    colour = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)]
+    color = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)]
     of_clip = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3, 4], keepdims=0)]
     return {
         "lpips": network(made / "lpips.onnx", difference, {"a": picture, "b": picture}),
-        "fid": network(made / "fid.onnx", colour, {"x": ["N", 3, 299, 299]}),
+        "fid": network(made / "fid.onnx", color, {"x": ["N", 3, 299, 299]}),
         "fvd": network(made / "fvd.onnx", of_clip, {"x": ["N", 3, 16, 224, 224]}),
     }
 

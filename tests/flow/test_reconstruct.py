@@ -74,7 +74,7 @@ def test_a_picture_becomes_a_textured_face(
     np.testing.assert_array_equal(np.asarray(texture.convert("RGB")), astronaut)
     seen = portrait.landmarks.points_image[: len(mesh.vertices), :2] / astronaut.shape[1::-1]
     places = np.stack([mesh.visual.uv[:, 0], 1.0 - mesh.visual.uv[:, 1]], axis=-1)
-    np.testing.assert_allclose(places, seen, atol=0.5 / 320)  # each vertex has the colour of its landmark
+    np.testing.assert_allclose(places, seen, atol=0.5 / 320)  # each vertex has the color of its landmark
 
 
 def test_a_video_gives_the_face_of_its_first_frame(

@@ -72,7 +72,7 @@ def test_priors_condition_the_network_by_their_difference() -> None:
     assert not torch.equal(network("mouth", *tensors).image, still[0])
 
 
-def test_folded_is_without_batch_norm_less_coloured_and_less_lit() -> None:
+def test_folded_is_without_batch_norm_less_colored_and_less_lit() -> None:
     network = shaken(2)
     folded = network.folded()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
@@ -81,14 +81,14 @@ def test_folded_is_without_batch_norm_less_coloured_and_less_lit() -> None:
         changes = [net(part, *tensors).image - tensors[0] for net in (folded, network)]
         light = [change.mean(dim=1, keepdim=True) for change in changes]
         torch.testing.assert_close(*light, atol=1e-5, rtol=1e-5)
-        colour = [change - grey for change, grey in zip(changes, light, strict=True)]
-        torch.testing.assert_close(colour[0], 0.25 * colour[1], atol=1e-5, rtol=1e-5)
+        color = [change - grey for change, grey in zip(changes, light, strict=True)]
+        torch.testing.assert_close(color[0], 0.25 * color[1], atol=1e-5, rtol=1e-5)
     tensors = given(SMALL, "light")
     torch.testing.assert_close(folded.gain(*tensors).log(), 0.6 * network.gain(*tensors).log())
 
 
 def test_light_is_a_smooth_gain_within_bounds() -> None:
-    """It follows no edge of the window: neighbours are lit alike."""
+    """It follows no edge of the window: neighbors are lit alike."""
     network, tensors = shaken(4), given(SMALL, "light")
     tensors[2] = torch.ones_like(tensors[2])
     torch.nn.init.normal_(network.light.output_layer.weight, std=10.0)

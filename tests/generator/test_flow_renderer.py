@@ -91,8 +91,8 @@ def test_mouth_and_lids_change_and_nothing_else(
     np.testing.assert_array_equal(canvas, before)  # what is given is left alone
     changed = np.argwhere((repaired != canvas).any(axis=-1))[:, ::-1] + 0.5
     points = model_points(target, np.zeros(model.mean.shape), model)[:, :2] - (REGION.left, REGION.top)
-    centres = points[[13, 159, 386]]
-    near = np.linalg.norm(changed[:, None] - centres, axis=-1)
+    centers = points[[13, 159, 386]]
+    near = np.linalg.norm(changed[:, None] - centers, axis=-1)
     assert (np.bincount(near.argmin(axis=1), minlength=3) > 100).all()
     assert near.min(axis=1).max() < 0.6 * float(target.pose.scale)
 
@@ -184,7 +184,7 @@ def test_the_pipeline_repairs(
 
 
 def test_some_frames_are_drawn_as_in_the_whole_film(portrait: Portrait, model: MorphableModel) -> None:
-    """With their hair, which follows neighbouring frames."""
+    """With their hair, which follows neighboring frames."""
     animator = Animator(AnimatorConfig(RendererConfig("geometric")), model)
     dynamics = animator.retarget(portrait, bundled_motion("shake"))
     whole, some = (

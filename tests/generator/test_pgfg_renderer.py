@@ -25,11 +25,11 @@ from faceanime.structures.portrait import Portrait
 SMALL = PgfgConfig(size_px=64, width=4, widest=8, latent=6)
 
 
-def network(mask: float, colour: float = 0.0) -> Pgfg:
+def network(mask: float, color: float = 0.0) -> Pgfg:
     """One whose mask has these logits everywhere and which paints one grey."""
     torch.manual_seed(0)
     network = Pgfg(SMALL).eval()
-    for layer, bias in ((network.decoder.mask, mask), (network.decoder.out, colour)):
+    for layer, bias in ((network.decoder.mask, mask), (network.decoder.out, color)):
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.constant_(layer.bias, bias)
     return network

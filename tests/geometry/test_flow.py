@@ -31,7 +31,7 @@ def test_whole_steps_shift_and_the_edge_goes_on(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(moved[0, :-3], picture[0, 3:])
 
 
-def test_half_a_step_is_the_mean_of_neighbours(picture: np.ndarray) -> None:
+def test_half_a_step_is_the_mean_of_neighbors(picture: np.ndarray) -> None:
     source = picture.astype(np.float32)
     moved = sample(source, identity_flow(40, 50) + np.float32([0.5, 0]))
     np.testing.assert_allclose(moved[:, :-1], (source[:, :-1] + source[:, 1:]) / 2, atol=1e-3)

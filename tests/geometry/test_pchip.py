@@ -21,7 +21,7 @@ def test_it_is_scipys_curve(step: list[float], data: st.DataObject) -> None:
 
 
 @given(steps, st.data())
-def test_it_passes_through_its_points_and_never_beyond_its_neighbours(
+def test_it_passes_through_its_points_and_never_beyond_its_neighbors(
     step: list[float], data: st.DataObject
 ) -> None:
     x = np.cumsum([0.0, *step])

@@ -15,7 +15,7 @@ from oracles import rasterize_torch as twin
 
 HEIGHT, WIDTH = 9, 11
 
-on_grid = st.integers(-4, 28).map(lambda n: n / 2)  # many shared edges, pixel centres on them, ties in depth
+on_grid = st.integers(-4, 28).map(lambda n: n / 2)  # many shared edges, pixel centers on them, ties in depth
 anywhere = st.floats(-5, 16, width=32)
 soups = st.one_of(
     arrays(np.float32, st.tuples(st.integers(3, 7), st.just(3)), elements=elements)
@@ -38,9 +38,9 @@ def oracle(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
             b, c = c, b
         area = cross(snapped[a], snapped[b], snapped[c])
         for row, column in np.ndindex(HEIGHT, WIDTH) if area else ():
-            centre = (Fraction(2 * column + 1, 2), Fraction(2 * row + 1, 2))
+            center = (Fraction(2 * column + 1, 2), Fraction(2 * row + 1, 2))
             edges = [(snapped[b], snapped[c]), (snapped[c], snapped[a]), (snapped[a], snapped[b])]
-            values = [cross(start, end, centre) for start, end in edges]
+            values = [cross(start, end, center) for start, end in edges]
             if all(v > 0 or (v == 0 and is_top_left(*e)) for v, e in zip(values, edges, strict=True)):
                 units = [float(v * SUBPIXELS**2) * (1 / float(area * SUBPIXELS**2)) for v in values]
                 za, zb, zc = (float(points[k, 2]) for k in (a, b, c))
@@ -114,7 +114,7 @@ def test_a_fan_covers_every_pixel_of_a_square_once(inner: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("along", [(8.0, 0.0), (0.0, 8.0), (8.0, 8.0), (8.0, -8.0)])
-def test_an_edge_through_pixel_centres_belongs_to_one_of_its_two_sides(along: tuple[float, float]) -> None:
+def test_an_edge_through_pixel_centers_belongs_to_one_of_its_two_sides(along: tuple[float, float]) -> None:
     """Else a mesh has a line of holes along it, or what is blended there is blended twice."""
     middle, half = np.array([10.5, 10.5]), np.array(along)
     beside = np.array([-half[1], half[0]])

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 EDGE_STEP = 64
-"""Levels (of 255) between the darkest and the brightest of 3x3 pixels from which on they and their neighbours lie at an
+"""Levels (of 255) between the darkest and the brightest of 3x3 pixels from which on they and their neighbors lie at an
 edge (of the person, of a fold, of the moving region): there a shift by a hundredth of a pixel changes a level."""
 INNER_LEVELS = 1
 """Difference of nearly all other pixels, levels: what lies half way between two is rounded up or down."""

@@ -13,7 +13,7 @@ STEPS = 16  # brightness levels that survive coding
 
 
 def numbered(index: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """Two flat colours, and a grey bar on top whose level tells `index` modulo `STEPS`."""
+    """Two flat colors, and a grey bar on top whose level tells `index` modulo `STEPS`."""
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:, : width // 2], pixels[:, width // 2 :] = LEFT, RIGHT
     pixels[: height // 3] = 8 + 16 * (index % STEPS)

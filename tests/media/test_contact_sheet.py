@@ -28,7 +28,7 @@ def test_a_picture_of_that_height_is_kept_exactly() -> None:
     assert (row[:, 40:42] == WHITE).all()
 
 
-def test_scaling_keeps_proportions_and_colour() -> None:
+def test_scaling_keeps_proportions_and_color() -> None:
     row = tile_row([plain(300, 200)], 60)
     assert row.shape == (60, 40, 3)
     np.testing.assert_array_equal(row, 90)

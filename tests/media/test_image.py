@@ -58,7 +58,7 @@ def test_written_pictures_read_back(tmp_path: Path, suffix: str) -> None:
         np.testing.assert_array_equal(read_image(path), corners())
     if suffix == ".jpg":
         with Image.open(path) as image:
-            assert image.layer[0][1:3] == (1, 1), "colour at full resolution"
+            assert image.layer[0][1:3] == (1, 1), "color at full resolution"
 
 
 def test_first_frame_of_a_gif(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels[8:], corners()[8:])
 
 
-def test_palette_with_a_transparent_colour(tmp_path: Path) -> None:
+def test_palette_with_a_transparent_color(tmp_path: Path) -> None:
     image = Image.new("P", (4, 4), 1)
     image.putpalette([10, 20, 30, 200, 0, 0])
     image.putpixel((0, 0), 0)
@@ -124,7 +124,7 @@ def test_deep_grey_tiff_of_either_byte_order(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], deep // 257)
 
 
-def test_deep_colour_png(tmp_path: Path) -> None:
+def test_deep_color_png(tmp_path: Path) -> None:
     deep = corners().astype(">u2") * 257
     rows = b"".join(b"\0" + row.tobytes() for row in deep)
     path = tmp_path / "a.png"
@@ -159,7 +159,7 @@ def swapped_profile() -> bytes:
 
 
 @pytest.mark.parametrize("transparent", [False, True])
-def test_colour_profile_is_converted(tmp_path: Path, transparent: bool) -> None:
+def test_color_profile_is_converted(tmp_path: Path, transparent: bool) -> None:
     image = Image.fromarray(corners())
     if transparent:
         image.putalpha(255)

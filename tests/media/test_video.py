@@ -124,9 +124,7 @@ def test_pixels_that_are_not_square_are_widened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("space", [Colorspace.ITU709, Colorspace.ITU601])
 @pytest.mark.parametrize("value_range", [ColorRange.MPEG, ColorRange.JPEG])
-def test_colour_space_and_range_are_obeyed(
-    tmp_path: Path, space: Colorspace, value_range: ColorRange
-) -> None:
+def test_color_space_and_range_are_obeyed(tmp_path: Path, space: Colorspace, value_range: ColorRange) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "4"})

@@ -51,7 +51,7 @@ def test_a_spread_movement_moves_the_landmarks_by_what_was_asked() -> None:
     np.testing.assert_allclose(embedding.of(spread), moves, atol=1e-7)
 
 
-def test_vertices_between_landmarks_move_by_the_mean_of_their_neighbours() -> None:
+def test_vertices_between_landmarks_move_by_the_mean_of_their_neighbors() -> None:
     corners = LandmarkEmbedding.selecting(np.arange(4))
     moves = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
     spread = corners.spread(moves, FANS, len(SQUARE) + 1)

@@ -133,8 +133,8 @@ def test_the_drift_is_that_of_the_readings(people: list[Person], learned: Morpha
 
 def _shrunk(points: np.ndarray) -> np.ndarray:
     apart = np.linalg.norm(points[:, 13] - points[:, 14], axis=1) / 100.0
-    centre = points.mean(axis=1, keepdims=True)
-    return np.asarray(centre + (points - centre) * (1.0 - 0.2 * apart)[:, None, None])
+    center = points.mean(axis=1, keepdims=True)
+    return np.asarray(center + (points - center) * (1.0 - 0.2 * apart)[:, None, None])
 
 
 def test_the_forehead_says_less_about_the_pose(learned: MorphableModel) -> None:

@@ -18,7 +18,7 @@ def sample_torch(
     source_from_target: Float[Tensor, "B h w 2"],
     interpolation: Interpolation = "linear",
 ) -> Float[Tensor, "B C h w"]:
-    """Sample `source` at the flow's places (px, centres at +0.5); its edge pixels are repeated outside.
+    """Sample `source` at the flow's places (px, centers at +0.5); its edge pixels are repeated outside.
 
     The places are exact, where OpenCV rounds them to 1/32 px. Raises `ShapeError`.
     """

@@ -46,7 +46,7 @@ class _Faces:
     def weights(
         self, face: Int64[Tensor, " P"], row: Int64[Tensor, " P"], column: Int64[Tensor, " P"]
     ) -> Float64[Tensor, "P 3"]:
-        """The barycentric weights of pixel centres in their faces."""
+        """The barycentric weights of pixel centers in their faces."""
         value = self.start[face] + row[:, None] * self.down[face] + column[:, None] * self.step[face]
         return value.double() * self.per_area[face, None]
 

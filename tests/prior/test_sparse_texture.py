@@ -33,7 +33,7 @@ def model() -> MorphableModel:
 
 @pytest.fixture(scope="module")
 def gradient() -> np.ndarray:
-    """A picture whose colours are their own places: red is x, green is y."""
+    """A picture whose colors are their own places: red is x, green is y."""
     y, x = np.mgrid[:SIDE, :SIDE]
     return np.stack([x, y, np.full_like(x, 128)], axis=-1).astype(np.uint8)
 
@@ -85,13 +85,13 @@ def test_interval_out_of_range_is_refused(interval: int) -> None:
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_colours_are_those_of_the_source_at_the_vertices(
+def test_colors_are_those_of_the_source_at_the_vertices(
     model: MorphableModel, gradient: np.ndarray, interval: int
 ) -> None:
     face = face_of(model)
     texture = sample_texture(gradient, face, model, sparse_skin(model, interval))
     level = (texture.color[:, :2] + 1.0) * 127.5
-    # the colour at a pixel centre (+0.5) is that pixel's own number; uint8 rounds
+    # the color at a pixel center (+0.5) is that pixel's own number; uint8 rounds
     np.testing.assert_allclose(level + 0.5, points_of(face, model)[texture.vertex, :2], atol=0.55)
 
 
@@ -151,7 +151,7 @@ def test_vertices_outside_of_the_picture_are_hidden(model: MorphableModel, gradi
     np.testing.assert_array_equal(texture.visible, ~outside)
 
 
-def test_another_geometry_shows_the_same_colours(model: MorphableModel, gradient: np.ndarray) -> None:
+def test_another_geometry_shows_the_same_colors(model: MorphableModel, gradient: np.ndarray) -> None:
     texture = sample_texture(gradient, face_of(model), model, sparse_skin(model, 4))
     palettes = []
     for face in (face_of(model), face_of(model, yaw_deg=20, jaw=0.8)):
@@ -185,7 +185,7 @@ def test_a_shift_of_source_and_face_shifts_the_prior(model: MorphableModel, grad
     drawn = render_texture(here, points_of(face, model), SIDE, SIDE)
     drawn_there = render_texture(there, points_of(moved, model), SIDE, SIDE)
     differ = (np.roll(drawn, (shift[1], shift[0]), axis=(0, 1)) != drawn_there).any(axis=-1)
-    assert differ.mean() < 1e-3  # float32 may put an edge on the other side of a pixel centre
+    assert differ.mean() < 1e-3  # float32 may put an edge on the other side of a pixel center
 
 
 def test_visibility_does_not_depend_on_the_pictures_resolution(model: MorphableModel) -> None:

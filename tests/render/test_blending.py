@@ -46,7 +46,7 @@ def test_a_fold_is_a_slope_instead_of_a_step(upright: bool) -> None:
 
 
 def test_what_moves_smoothly_keeps_its_detail() -> None:
-    """A picture's own edge is no fold: its two sides are neighbours in the portrait too."""
+    """A picture's own edge is no fold: its two sides are neighbors in the portrait too."""
     canvas, _ = folded()
     kept, flow = canvas.copy(), identity_flow(*canvas.shape[:2]) * np.float32(1.4)
     soften_folds(canvas, flow, UNIT_PX, np.zeros(flow.shape[:2], np.float32))

@@ -157,11 +157,11 @@ def test_a_cheek_beyond_the_persons_edge_shows_skin(picture: np.ndarray, model: 
     """Landmarks of a cheek seen edge-on reach into the background, here green: that must not come to view."""
     outline = project(source_shape(fitted(drawn_face(model), model), model), drawn_face(model).pose)
     outline = outline[MEDIAPIPE.oval, :2]
-    centre = outline.mean(axis=0)
-    inner = centre + 0.94 * (outline - centre)
+    center = outline.mean(axis=0)
+    inner = center + 0.94 * (outline - center)
     rim = soft_polygon(outline.astype(np.float32), HEIGHT, WIDTH, 0.0) > 0.5
     rim &= soft_polygon(inner.astype(np.float32), HEIGHT, WIDTH, 0.0) < 0.5
-    rim[:, : int(centre[0])] = False
+    rim[:, : int(center[0])] = False
     edge_on, matte = picture.copy(), head_matte(model)
     edge_on[rim], matte[rim] = (0, 255, 0), 0.0
 

@@ -74,8 +74,8 @@ def test_a_wall_is_no_hair(model: MorphableModel, wall: tuple[int, int, int], re
     """A bald head whose skin ends with the outline, or a little beyond."""
     face, picture = fitted(drawn_face(model), model), draw_portrait(model)
     oval = points_of(face, model)[MEDIAPIPE.oval, :2]
-    centre = oval.mean(axis=0)
-    matte = soft_polygon((centre + reaches * (oval - centre)).astype(np.float32), HEIGHT, WIDTH, 1.0)
+    center = oval.mean(axis=0)
+    matte = soft_polygon((center + reaches * (oval - center)).astype(np.float32), HEIGHT, WIDTH, 1.0)
     picture = (matte[..., None] * picture + (1.0 - matte[..., None]) * np.array(wall)).astype(np.uint8)
     assert np.abs(lift_of(face, picture, matte, model)).max() < 1.0
 

@@ -34,13 +34,13 @@ def test_nothing_unknown_changes_nothing(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(inpaint(picture, np.zeros((50, 70), np.float32)), picture)
 
 
-def test_a_picture_of_one_colour_stays_so(hole: np.ndarray) -> None:
+def test_a_picture_of_one_color_stays_so(hole: np.ndarray) -> None:
     plain = np.full((50, 70, 3), (200, 30, 90), np.uint8)
     np.testing.assert_array_equal(fill_holes(plain, 1.0 - hole), plain)
     assert np.abs(inpaint(plain, hole).astype(int) - plain).max() <= 4  # Telea's front rounds as it goes
 
 
-def test_a_hole_takes_the_colours_around_it(hole: np.ndarray) -> None:
+def test_a_hole_takes_the_colors_around_it(hole: np.ndarray) -> None:
     ramp = np.repeat(np.arange(70, dtype=np.uint8)[None, :, None] * 3, 50, axis=0).repeat(3, axis=2)
     spoilt = ramp.copy()
     spoilt[hole > 0] = 255

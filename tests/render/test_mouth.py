@@ -46,7 +46,7 @@ def face(expression, yaw=0.0, pitch=0.0):
 
 
 class Portrait:
-    """A flat face whose inside of the mouth has one colour, and its layer."""
+    """A flat face whose inside of the mouth has one color, and its layer."""
 
     def __init__(self, expression, skin=SKIN, inside=TEETH):
         fitted = FittedFace(face(expression), np.zeros_like(MODEL.mean, dtype=np.float64))
@@ -154,7 +154,7 @@ def test_upper_teeth_stay_with_the_skull(closed, smiling):
 
 
 def paint_with(portrait, target, *, plates=None, colors=None):
-    """As `Portrait.paint`, with some of the layer's plates or colours replaced."""
+    """As `Portrait.paint`, with some of the layer's plates or colors replaced."""
     layer = portrait.layer
     kept = layer._plates, layer._colors
     layer._plates = kept[0]._replace(**plates or {})
@@ -194,7 +194,7 @@ def test_lower_teeth_go_with_the_jaw(closed, yaw):
 
 
 def tongue_share(portrait, target, **plates):
-    """The share of the tongue in each pixel's colour."""
+    """The share of the tongue in each pixel's color."""
     black, white = (
         paint_with(portrait, target, plates=plates, colors={"tongue": np.full(3, level)})
         for level in (0.0, 100.0)

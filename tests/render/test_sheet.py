@@ -104,7 +104,7 @@ def test_the_face_lands_where_it_is_projected(
     there = inside(project(shape, target.pose), field.box).astype(np.float32)
     back = inside(sheet.source_points, field.box)
     seen = [9, 8, 168, 6, 197, 195, 5, 4, 50, 280, 205, 425, 199, 105, 334, 151]  # never hidden
-    maps = there[seen][None] - np.float32(0.5)  # OpenCV counts centres at integers
+    maps = there[seen][None] - np.float32(0.5)  # OpenCV counts centers at integers
     read = cv2.remap(field.flow, maps, None, cv2.INTER_LINEAR)[0]  # type: ignore[call-overload]
     np.testing.assert_allclose(read, back[seen], atol=0.75)
 
@@ -141,14 +141,14 @@ def test_hair_moves_with_the_head_where_the_person_ends(
     source: FaceCoefficients, model: MorphableModel
 ) -> None:
     oval = landmarks_of(source, model)[MEDIAPIPE.oval, :2]
-    centre, size = oval.mean(axis=0), np.ptp(oval, axis=0)
+    center, size = oval.mean(axis=0), np.ptp(oval, axis=0)
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
-    away = np.hypot((x - centre[0]) / (0.5 * size[0]), (y - centre[1]) / (0.5 * size[1]))
+    away = np.hypot((x - center[0]) / (0.5 * size[0]), (y - center[1]) / (0.5 * size[1]))
     matte = (away < 1.45).astype(np.float32)
     sheet = WarpSheet(fitted(source, model), model, WIDTH, HEIGHT, matte, WarpConfig())
     field = sheet.field(turned(source, at=(AT[0] + 6.0, AT[1] - 4.0)))
     flow = field.flow - identity_flow(field.box.height, field.box.width)
-    ring = (away > 1.15) & (away < 1.3) & (y < centre[1])
+    ring = (away > 1.15) & (away < 1.3) & (y < center[1])
     np.testing.assert_allclose(flow[ring[field.box.slices]], np.tile([-6.0, 4.0], (ring.sum(), 1)), atol=0.05)
 
 
@@ -205,8 +205,8 @@ def test_hair_trembles_less_than_the_head_and_goes_as_far(source: FaceCoefficien
 def test_rigid_rings_lie_behind_the_eyes_and_around_the_oval(model: MorphableModel) -> None:
     rings, oval = rigid_rings(model, np.zeros(model.identity_count)), model.mean[MEDIAPIPE.oval]
     assert rings[..., 2].max() < model.mean[MEDIAPIPE.eye_corners, 2].min()
-    centre = (oval.max(axis=0) + oval.min(axis=0))[:2] / 2
-    away = [np.linalg.norm(loop[:, :2] - centre, axis=1) for loop in (oval, *rings)]
+    center = (oval.max(axis=0) + oval.min(axis=0))[:2] / 2
+    away = [np.linalg.norm(loop[:, :2] - center, axis=1) for loop in (oval, *rings)]
     assert (np.diff(away, axis=0) > 0).all()
     assert (np.diff([oval[:, 2], *rings[..., 2]], axis=0) < 0).all()
 

@@ -83,7 +83,7 @@ def test_pictures_of_a_person_teach_each_other(
         assert frames.source.shape == frames.truth.shape == frames.canvas.shape
         apart = [np.abs(frames.truth - 1.0 * other).mean() for other in (frames.canvas, frames.source)]
         assert apart[0] < apart[1]
-        assert (np.diff(np.unique(pairs.files[1].times)) > 1).all(), "no picture is the neighbour of another"
+        assert (np.diff(np.unique(pairs.files[1].times)) > 1).all(), "no picture is the neighbor of another"
         assert all({name for name, _ in open_windows(pairs, pair)} >= {"mouth"} for pair in drawn)
         driven = [pair for pair in (pairs.draw_foreign(rng) for _ in range(20)) if pair]
         assert {pair[0] for pair in driven} == {0, 1}

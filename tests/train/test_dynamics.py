@@ -57,7 +57,7 @@ def motions(model: MorphableModel) -> list[Dynamics]:
 def test_it_learns(
     config: DynamicsConfig, most: float, motions: list[Dynamics], model: MorphableModel
 ) -> None:
-    """It memorises its training motions: sine curves do not predict other sine curves."""
+    """It memorizes its training motions: sine curves do not predict other sine curves."""
     config = replace(config, steps=400, warm_up=5, ema=0.9)
     clips = Clips(motions[:1], model)
     trainer = TRAINERS[config.kind](config, clips, model)

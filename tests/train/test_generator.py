@@ -28,7 +28,7 @@ from logs import StoppingLog
 
 
 def test_it_learns(rendered: Path, model: MorphableModel) -> None:
-    """A network that memorises a few windows."""
+    """A network that memorizes a few windows."""
     config = replace(
         SMALL, steps=400, validation_windows=6, adversarial_from=1000, learning_rate=3e-3, ema=0.9
     )

@@ -120,8 +120,8 @@ def test_light_changes_pictures_alike_and_a_mirror_the_maps_too() -> None:
     red = np.zeros((32, 32, 3), np.uint8) + np.uint8([200, 140, 120])
     red[8:24, 8:24] = 230, 20, 20
     coarse = replace(PLAIN, jpeg_quality=40).photograph(red).astype(float)
-    colours = [np.abs(coarse - red)[..., c].mean() for c in range(3)]
-    assert colours[2] < 1.4 * colours[1]  # a JPEG of blue for red has its errors elsewhere
+    colors = [np.abs(coarse - red)[..., c].mean() for c in range(3)]
+    assert colors[2] < 1.4 * colors[1]  # a JPEG of blue for red has its errors elsewhere
     lit = look.relight(picture.astype(np.float32) / 255)
     assert np.abs(lit * 255 - seen).max() < 1.0
 
@@ -150,7 +150,7 @@ def test_sources_differ_and_targets_are_lively(model: MorphableModel) -> None:
         choose_sources(motion, good & False, model)
 
 
-def test_targets_have_neighbours(rendered: Path, model: MorphableModel) -> None:
+def test_targets_have_neighbors(rendered: Path, model: MorphableModel) -> None:
     """One step apart in time, and hence more alike than frames that are farther apart."""
     beside_px, others_px = [], []
     with pairs_of(rendered, "train", model) as pairs:

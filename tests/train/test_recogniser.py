@@ -1,4 +1,4 @@
-"""dlib's recogniser in torch: the same numbers as dlib's own, and something to learn from."""
+"""dlib's recognizer in torch: the same numbers as dlib's own, and something to learn from."""
 
 from __future__ import annotations
 

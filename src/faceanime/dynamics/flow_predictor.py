@@ -6,7 +6,7 @@ loop). Its noise is not white: it is a Gaussian process with the autocovariance 
 known frames (`MotionPrior`). So the flow starts from motion that is smooth, at a natural pace, and passes through the
 known frames; the network adds what a Gaussian cannot: syllables, glances.
 
-States are those of `state.py`, normalised by `Normaliser`. B sequences, T frames, D numbers a state.
+States are those of `state.py`, normalized by `Normaliser`. B sequences, T frames, D numbers a state.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class FlowPredictor(PredictorNetwork):
         style: Float[Tensor, "B S"],
         styled: Bool[Tensor, " B"],
     ) -> StateBatch:
-        """The clean states (normalised) of a window: those of a Gaussian, and what the network adds to them.
+        """The clean states (normalized) of a window: those of a Gaussian, and what the network adds to them.
 
         `noisy` at flow `time` in [0,1], 0 is noise; `bridge` knows the known frames; `anchor` is the state of the
         motion's first frame; `style` (B,3) whitened, counts where `styled`.

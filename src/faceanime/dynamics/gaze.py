@@ -22,7 +22,7 @@ class _Eyeball:
     """Geometry of an eyeball and limits of its rotation."""
 
     radius: float = 1.7
-    """Distance of the iris from the eyeball's centre, in radii of the iris: 10 mm and 5.85 mm in adults."""
+    """Distance of the iris from the eyeball's center, in radii of the iris: 10 mm and 5.85 mm in adults."""
     knee_deg: tuple[float, float] = (22.0, 16.0)
     """Turn sideways, and up or down, up to which an eye follows freely; chosen by eye."""
     limit_deg: tuple[float, float] = (32.0, 24.0)

@@ -1,6 +1,6 @@
 """The paper's predictor: an LSTM that encodes the observed states and rolls one future out (3DDP).
 
-Source: arXiv 2105.14678, sec. III-B. States are those of `state.py`, normalised; B sequences, D numbers a state.
+Source: arXiv 2105.14678, sec. III-B. States are those of `state.py`, normalized; B sequences, D numbers a state.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LstmPredictor(PredictorNetwork):
     def forward(
         self, observed: Float[Tensor, "B N D"], frames: int, target: Float[Tensor, "B D"] | None = None
     ) -> Float[Tensor, "B T D"]:
-        """The `frames` normalised states that follow the `observed` ones; the last is to reach `target`."""
+        """The `frames` normalized states that follow the `observed` ones; the last is to reach `target`."""
         state = observed[:, 0]
         hidden = torch.zeros(2, len(observed), self.config.width, dtype=observed.dtype)
         memory: tuple[Tensor, Tensor] = (hidden[0], hidden[1])

@@ -1,6 +1,6 @@
 """The motion prior: a Gaussian process, to whose mean and samples a network adds.
 
-States are those of `state.py`, normalised. B sequences, T frames, D numbers a state, G groups of numbers.
+States are those of `state.py`, normalized. B sequences, T frames, D numbers a state, G groups of numbers.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ StateBatch = Float[Tensor, "B T D"]
 GROUPS = 6
 """Groups of numbers that share an autocovariance: lids and gaze, brows, mouth, rotation, log scale, translation."""
 _LEAST_VARIANCE = 1e-4
-"""Floor of the kernel's eigenvalues, in variances of normalised states, which keeps the kernel positive definite."""
+"""Floor of the kernel's eigenvalues, in variances of normalized states, which keeps the kernel positive definite."""
 
 
 class MotionPrior(nn.Module):
     """A stationary Gaussian process; each number by itself, with its group's autocovariance.
 
-    `autocovariance` (G,W) of normalised states, at lags of 0 to W - 1 frames; `group` (D,) of each number.
+    `autocovariance` (G,W) of normalized states, at lags of 0 to W - 1 frames; `group` (D,) of each number.
     """
 
     autocovariance: Float[Tensor, "G W"]

@@ -1,4 +1,4 @@
-"""Normalisation of states by the statistics of a training set."""
+"""Normalization of states by the statistics of a training set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Normaliser(nn.Module):
         self.register_buffer("deviation", torch.ones(numbers))
 
     def normal(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
-        """Normalise states."""
+        """Normalize states."""
         return (states - self.mean) / self.deviation
 
     def plain(self, normal: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:

@@ -23,7 +23,7 @@ CONTEXT_FRAMES = 16
 FillWindow = Callable[
     [Float[Tensor, "1 W D"], Bool[Tensor, "1 W"], Float[Tensor, "1 D"], int], Float[Tensor, "1 W D"]
 ]
-"""Completes a motion window of normalised states, given which of its frames are known, the state of the motion's first
+"""Completes a motion window of normalized states, given which of its frames are known, the state of the motion's first
 frame, and the number of frames that will be used."""
 
 

@@ -74,8 +74,8 @@ def _trained_network(usual: Tensor, other: Tensor) -> torch.nn.Module:
 
 
 def _scores(network: torch.nn.Module, windows: Tensor) -> Tensor:
-    """The network's score of each window, from its centred states and their changes."""
+    """The network's score of each window, from its centered states and their changes."""
     change = functional.pad(windows[..., 1:] - windows[..., :-1], (1, 0))
-    centred = windows - windows.mean(dim=-1, keepdim=True)
-    scores: Tensor = network(torch.cat([centred, _CHANGE_GAIN * change], dim=1))
+    centered = windows - windows.mean(dim=-1, keepdim=True)
+    scores: Tensor = network(torch.cat([centered, _CHANGE_GAIN * change], dim=1))
     return scores[:, 0]

@@ -17,7 +17,7 @@ from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.landmark_schema import LandmarkSchema
 
 _EYE_RADIUS = 0.35
-"""Distance from the eyeball's centre to the iris, in distances between the eye's corners.
+"""Distance from the eyeball's center to the iris, in distances between the eye's corners.
 
 1.7 iris radii on the mean face (10 mm and 5.85 mm in adults, see `faceanime.dynamics.gaze`).
 """

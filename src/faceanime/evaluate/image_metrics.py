@@ -55,7 +55,7 @@ def psnr(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
 
 
 def ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
-    """Structural similarity in [-1, 1], mean of the three colours; higher is better, 1 for equal pictures.
+    """Structural similarity in [-1, 1], mean of the three colors; higher is better, 1 for equal pictures.
 
     Gaussian window of sigma 1.5 px, 11x11 px, K1 = 0.01, K2 = 0.03. Without a mask it is the mean over all windows
     inside the picture; with a mask, over the windows around its pixels, with the picture mirrored at its edge.
@@ -72,7 +72,7 @@ def ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
 def ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[float]:
     """`ssim` of several masks, whose windows are compared only once. NaN for a mask without pixels."""
     _check_size("SSIM", a, b, _WINDOW_PX)
-    similarity = _similarity(_centred(a), _centred(b), with_luminance=True)
+    similarity = _similarity(_centered(a), _centered(b), with_luminance=True)
     return [_mean_of_windows(similarity, mask) for mask in masks]
 
 
@@ -94,7 +94,7 @@ def ms_ssim(a: Pixels, b: Pixels, mask: Mask | None = None) -> float:
 def ms_ssim_by_region(a: Pixels, b: Pixels, masks: Sequence[Mask | None]) -> list[float]:
     """`ms_ssim` of several masks, whose windows are compared only once. NaN for a mask without pixels."""
     _check_size("MS-SSIM", a, b, SMALLEST_MS_SSIM_PX)
-    x, y = _centred(a), _centred(b)
+    x, y = _centered(a), _centered(b)
     last = len(_SCALE_WEIGHTS) - 1
     results = [1.0] * len(masks)
     for scale, weight in enumerate(_SCALE_WEIGHTS):
@@ -111,7 +111,7 @@ def laplacian_energy(picture: Pixels, mask: Mask | None = None) -> float:
     """Mean absolute Laplacian of the luminance, grey levels per px^2; larger is sharper.
 
     Divide it by that of the truth: 1 is best, below 1 is blurred, above 1 is too crisp or noisy.
-    Source: Nayar and Nakagawa, IEEE TPAMI 16(8), 1994. Deviation: the plain 4-neighbour Laplacian, not the modified.
+    Source: Nayar and Nakagawa, IEEE TPAMI 16(8), 1994. Deviation: the plain 4-neighbor Laplacian, not the modified.
 
     >>> laplacian_energy(np.full((4, 4, 3), 200, np.uint8))
     0.0
@@ -157,7 +157,7 @@ def _ratio(
     return product
 
 
-def _centred(picture: Pixels) -> Float32[np.ndarray, "H W 3"]:
+def _centered(picture: Pixels) -> Float32[np.ndarray, "H W 3"]:
     return np.subtract(picture, np.float32(_GREY), dtype=np.float32)
 
 
@@ -188,7 +188,7 @@ def _inside(values: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "h w 3"
 
 
 def _mean(values: np.ndarray, mask: Mask | None) -> float:
-    """The mean over all colours of the pixels in the mask; NaN for a mask without pixels."""
+    """The mean over all colors of the pixels in the mask; NaN for a mask without pixels."""
     if mask is None:
         return float(values.mean(dtype=np.float64))
     check_shape("mask", mask, *values.shape[:2])

@@ -131,7 +131,7 @@ def _errors_by_method(benchmark: MotionBenchmark) -> dict[str, list[Errors]]:
     errors = {
         "frozen": prediction_errors(benchmark, frozen),
         "linear extrapolation": prediction_errors(benchmark, extrapolated),
-        "nearest neighbour": prediction_errors(benchmark, NearestNeighbour(benchmark)),
+        "nearest neighbor": prediction_errors(benchmark, NearestNeighbour(benchmark)),
         "Gaussian process, mean": prediction_errors(benchmark, _mean_method(prior)),
         f"Gaussian process, {_BEST_AT_LOW_TEMPERATURE}": best_prediction_errors(
             benchmark, prior, LOW_TEMPERATURE

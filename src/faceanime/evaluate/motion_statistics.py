@@ -115,10 +115,10 @@ def window_features(motions: Sequence[States], benchmark: MotionBenchmark) -> Fl
 
 def feature_distance(features: Float[np.ndarray, "N F"], usual: Float[np.ndarray, "M F"]) -> float:
     """The Fréchet distance of two sets of feature vectors in the first principal directions of the second."""
-    centre = usual.mean(axis=0)
-    _, _, directions = np.linalg.svd(usual - centre, full_matrices=False)
+    center = usual.mean(axis=0)
+    _, _, directions = np.linalg.svd(usual - center, full_matrices=False)
     projection = directions[:FRECHET_DIRECTIONS].T
-    return frechet_distance((features - centre) @ projection, (usual - centre) @ projection)
+    return frechet_distance((features - center) @ projection, (usual - center) @ projection)
 
 
 def mean_distance(motions: Sequence[States], benchmark: MotionBenchmark) -> float:

@@ -110,9 +110,9 @@ def frechet_distance(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -
     return float(np.square(mean_a - mean_b).sum() + max(spread, 0.0))
 
 
-def _covariance_root(centred: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "R C"]:
+def _covariance_root(centered: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "R C"]:
     """R with R^T R the covariance, and R at most C."""
-    return np.asarray(np.linalg.qr(centred, mode="r") / np.sqrt(len(centred) - 1))
+    return np.asarray(np.linalg.qr(centered, mode="r") / np.sqrt(len(centered) - 1))
 
 
 def _signed(pictures: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N 3 H W"]:

@@ -69,7 +69,7 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a plot, chosen by eye; `axis` and `grid` are those of `templates/report.css`."""
+    """Colors of a plot, chosen by eye; `axis` and `grid` are those of `templates/report.css`."""
 
     axis: str
     grid: str

@@ -81,7 +81,7 @@ def means_by_bin(
 
     Values that are not finite, and keys outside the edges, are left out. Raises ShapeError unless edges grow.
 
-    >>> binned(np.array([1.0, 3.0, 8.0]), np.array([0.0, 4.0, 5.0]), [0.0, 5.0, 10.0])
+    >>> means_by_bin(np.array([1.0, 3.0, 8.0]), np.array([0.0, 4.0, 5.0]), [0.0, 5.0, 10.0])
     [Bin(low=0.0, high=5.0, count=2, mean=2.0), Bin(low=5.0, high=10.0, count=1, mean=8.0)]
     """
     check_shape("keys", keys, len(values))

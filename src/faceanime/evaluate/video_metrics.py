@@ -28,7 +28,7 @@ def temporal_error(result: Sequence[Pixels], truth: Sequence[Pixels]) -> Float64
     """Mean absolute difference between the changes from frame to frame of result and truth, grey levels; N = T - 1.
 
     Lower is better, 0 is best. Flicker and wrong motion increase it, constant errors do not.
-    Source: dtSSD of Erofeev et al., BMVC 2015 (video matting). Deviation: absolute values, and colours.
+    Source: dtSSD of Erofeev et al., BMVC 2015 (video matting). Deviation: absolute values, and colors.
 
     >>> black, grey = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 8, np.uint8)
     >>> temporal_error([black, grey, grey], [black, black, black]).tolist()

@@ -24,7 +24,7 @@ class DetectConfig:
     max_faces: int = 8
     """Largest number of faces that are reported, the largest faces first."""
     passes: int = 3
-    """Number of readings of the landmarks, each in a view centred on those before; the last one counts."""
+    """Number of readings of the landmarks, each in a view centered on those before; the last one counts."""
     small_faces: bool = True
     """Search a picture tile by tile for tiny faces if no other is found, which takes 0.2 s."""
 

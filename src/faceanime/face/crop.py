@@ -33,8 +33,8 @@ def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
     left, top, right, bottom = landmarks.box_px
     side = config.enlarge * max(right - left, bottom - top)
     factor = config.size_px / side
-    centre = np.array([(left + right) / 2, (top + bottom) / 2 - config.raised * side])
-    offset = config.size_px / 2 - factor * centre
+    center = np.array([(left + right) / 2, (top + bottom) / 2 - config.raised * side])
+    offset = config.size_px / 2 - factor * center
     return CropTransform(np.array([[factor, 0.0, offset[0]], [0.0, factor, offset[1]]]), config.size_px)
 
 

@@ -1,6 +1,6 @@
 """Fit the morphable model to landmarks (arXiv 2105.14678, sec. III-A).
 
-Minimises, over pose, identity and expression,
+Minimizes, over pose, identity and expression,
 
     sum_t sum_i w_i | p_ti - (s_t Pi R_t v_i(a_id, a_exp,t) + t_t) |^2  +  ridge (|a_id|^2 + sum_t |a_exp,t|^2)
 

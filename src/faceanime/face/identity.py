@@ -106,7 +106,7 @@ def dlib_alignment(points: Float[np.ndarray, "L 2"], schema: LandmarkSchema) -> 
     return similarity_from_points(points[five], padded * DLIB_SIZE_PX)
 
 
-_MISSING = 'no face recogniser is installed; pip install "faceanime[identity]"'
+_MISSING = 'no face recognizer is installed; pip install "faceanime[identity]"'
 
 
 class OnnxIdentity:

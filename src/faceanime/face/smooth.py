@@ -109,7 +109,7 @@ def smooth_series(
     seen: Bool[np.ndarray, " T"] | None = None,
     most_noise: Float[np.ndarray, " C"] | None = None,
 ) -> Float64[np.ndarray, "T C"]:
-    """Smooth C channels over T frames; frames that are not `valid` are filled from their neighbours.
+    """Smooth C channels over T frames; frames that are not `valid` are filled from their neighbors.
 
     Channels with the same number in `together` move together; by default each moves by itself. The noise is estimated
     from the frames that were `seen`, by default the valid ones, and is at most `most_noise`, standard deviations of the
@@ -141,7 +141,7 @@ def smooth_series(
 
 
 def bridge_gaps(dynamics: Dynamics, max_gap_s: float = 0.5) -> Dynamics:
-    """Fill frames that are not valid from their valid neighbours.
+    """Fill frames that are not valid from their valid neighbors.
 
     Gaps of up to `max_gap_s` between valid frames become valid. Longer ones are filled by a smooth ramp and stay
     invalid, as do gaps at either end, which repeat the nearest valid frame. Rotations are interpolated on SO(3).

@@ -58,14 +58,14 @@ def convolution(into: int, out: int) -> nn.Conv2d:
 
 
 def doubled(features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
-    """Features upsampled by two with nearest neighbours."""
+    """Features upsampled by two with nearest neighbors."""
     return interpolate(features, scale_factor=2.0, mode="nearest")
 
 
 def doubled_convolution(features: Float[Tensor, "B C H W"], layer: nn.Conv2d) -> Float[Tensor, "B C2 H2 W2"]:
     """`layer(doubled(features))` for a 3x3 convolution, with 4/9 of its multiplications.
 
-    Of three neighbouring upsampled pixels, two are equal: each of the four phases of the result is a 2x2 convolution of
+    Of three neighboring upsampled pixels, two are equal: each of the four phases of the result is a 2x2 convolution of
     the features before upsampling, with sums of the weights (Shi et al., arXiv 1609.07009).
     """
     assert layer.bias is not None
@@ -89,7 +89,7 @@ def doubled_convolution(features: Float[Tensor, "B C H W"], layer: nn.Conv2d) ->
 
 
 class ResidualDown(nn.Module):
-    """Pre-activation residual block that halves the resolution by average pooling, without normalisation.
+    """Pre-activation residual block that halves the resolution by average pooling, without normalization.
 
     Source: He et al., arXiv 1603.05027 (pre-activation); Gulrajani et al., arXiv 1704.00028 (pooling after the
     second convolution), whose shortcut is 1x1 where FRGAN's (Zhao et al., ECCV 2018), as here, is 3x3.
@@ -110,7 +110,7 @@ class ResidualDown(nn.Module):
 
 
 class ResidualUp(nn.Module):
-    """Pre-activation residual block that doubles the resolution by nearest-neighbour upsampling, with batch norm.
+    """Pre-activation residual block that doubles the resolution by nearest-neighbor upsampling, with batch norm.
 
     Source: as `ResidualDown`.
     """

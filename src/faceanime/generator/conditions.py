@@ -2,7 +2,7 @@
 
 `WindowMaker` places the windows of a face and draws for each:
 
-- `maps`: the target's geometry as normalised coordinates (PNCC, the mean face's coordinates of the surface point that
+- `maps`: the target's geometry as normalized coordinates (PNCC, the mean face's coordinates of the surface point that
   each pixel shows; Zhu et al., arXiv 1511.07212, sec. 3.2), the stretch of the warp, the visibility of the surface in
   the source, and the part of the face;
 - `gate`: where a network may change pixels. Elsewhere, and everywhere while the face is as in the source, the picture
@@ -80,7 +80,7 @@ class WindowMaker:
     def __init__(self, model: MorphableModel, sizes: WindowSizes) -> None:
         self.sizes = sizes
         self._landmarks_of, schema = model.landmarks_of, model.schema
-        self._traced, self._centred, self._eyes = _traced(schema), _centred(schema), _eyes(schema)
+        self._traced, self._centered, self._eyes = _traced(schema), _centered(schema), _eyes(schema)
         self._triangles, self._label = model.triangles, _labels(model)
         landmarks = model.landmark_mean
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
@@ -97,7 +97,7 @@ class WindowMaker:
             part = PART_OF[name]
             size_px = self.sizes.of(part)
             linear = size_px / (_SIDE[part] * float(pose.scale)) * turn
-            outline = landmarks[self._centred[name]] @ linear.T
+            outline = landmarks[self._centered[name]] @ linear.T
             offset = size_px / 2 - (outline.min(axis=0) + outline.max(axis=0)) / 2
             found[name] = Window(np.column_stack([linear, offset]), size_px, name == "left_eye")
         return found
@@ -176,7 +176,7 @@ def _traced(schema: LandmarkSchema) -> dict[WindowName, Group]:
     return {"light": schema.skull_outline, "face": schema.oval, "mouth": schema.mouth, **eyes}
 
 
-def _centred(schema: LandmarkSchema) -> dict[WindowName, Group]:
+def _centered(schema: LandmarkSchema) -> dict[WindowName, Group]:
     """The landmarks in whose middle each window is centered."""
     eyes = {name: eye.lids for name, eye in _eyes(schema).items()}
     return {"light": schema.oval, "face": schema.oval, "mouth": schema.outer_lips, **eyes}

@@ -39,9 +39,9 @@ class CriticConfig:
 
 
 class Critic(nn.Module):
-    """Residual blocks down to 4x4, leaky ReLU, and a linear layer to one score; without normalisation.
+    """Residual blocks down to 4x4, leaky ReLU, and a linear layer to one score; without normalization.
 
-    A Wasserstein critic's gradient is penalised per sample; batch norm would mix samples (arXiv 1704.00028, sec. 4).
+    A Wasserstein critic's gradient is penalized per sample; batch norm would mix samples (arXiv 1704.00028, sec. 4).
 
     Source: arXiv 2105.14678, sec. III (a critic of [p_t, I]); the blocks are those of FRGAN (Zhao et al., ECCV 2018).
     """

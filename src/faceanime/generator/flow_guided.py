@@ -10,7 +10,7 @@ of the others returns a picture and a mask, and
 
 The synthesis is the window plus twice a tanh: an untrained network changes nothing, light and skin remain the
 source's, and what is pasted is a change (`Window.paste`), which keeps detail that exceeds the window's resolution. The
-networks consist of plain convolutions, batch norm (merged into them by `folded`), ReLU and nearest-neighbour
+networks consist of plain convolutions, batch norm (merged into them by `folded`), ReLU and nearest-neighbor
 upsampling. They work at half resolution and below, up to the last convolution but one (PixelShuffle; Shi et al.,
 arXiv 1609.05158), since on a CPU such networks are bound by memory.
 """
@@ -44,7 +44,7 @@ _IMAGE_CHANNELS = 3 + 1
 _INPUT_CHANNELS = _IMAGE_CHANNELS + len(MAPS)
 _SCALES = 4
 """Number of times that a network halves a window."""
-_COLOUR_IN_USE = 0.25
+_COLOR_IN_USE = 0.25
 """Fraction of a change's chroma that is applied at inference; its brightness is applied fully. In compressed clips the
 red of lips bleeds over small teeth, so that networks trained on them redden the teeth of large, sharp portraits: on
 validation data red minus green was 4 to 10 levels too high there with all of the chroma and right with a quarter, and
@@ -206,7 +206,7 @@ class RepairNet(nn.Module):
 class LightNet(nn.Module):
     """A U-Net from a window and its conditions to a smooth gain, computed at a quarter of the resolution.
 
-    The gain is the same for red, green and blue: separate ones reduced the error by only 0.3 % and left coloured
+    The gain is the same for red, green and blue: separate ones reduced the error by only 0.3 % and left colored
     patches on tinted pictures.
     """
 
@@ -247,7 +247,7 @@ class FlowGuided(Generator):
     def __init__(self, config: FlowGuidedConfig = FAST) -> None:
         super().__init__()
         self.config = config
-        self._colour = self._light = 1.0
+        self._color = self._light = 1.0
         self.nets = nn.ModuleDict(
             {part: RepairNet(config.widths(part), config.prior) for part in ("mouth", "eye", "face")}
         )
@@ -273,7 +273,7 @@ class FlowGuided(Generator):
         change, logits = self.nets[part](given, target_prior, source_prior)
         mask = gate * logits.float().sigmoid()
         light = change.float().mean(dim=1, keepdim=True)
-        return GeneratedFace.over(window, window + light + self._colour * (change.float() - light), mask)
+        return GeneratedFace.over(window, window + light + self._color * (change.float() - light), mask)
 
     def gain(
         self,
@@ -329,7 +329,7 @@ class FlowGuided(Generator):
     def folded(self) -> FlowGuided:
         """A copy for inference: chroma and gain reduced, batch norm merged, weights in the format that suits CPUs."""
         network = copy.deepcopy(self).eval()
-        network._colour, network._light = _COLOUR_IN_USE, _LIGHT_IN_USE
+        network._color, network._light = _COLOR_IN_USE, _LIGHT_IN_USE
         for module in network.modules():
             if isinstance(module, ConvNorm):
                 module.fold()

@@ -1,7 +1,7 @@
 """The paper's generator (PGFG; arXiv 2105.14678, sec. III): G(I_s, E(p_t) - E(p_s)).
 
 In the paper the generator draws the target picture from the source I_s and the difference of two encoded priors: p_s,
-drawn at the source's geometry, and p_t, drawn at the target's with the source's colours. Skip connections carry the
+drawn at the source's geometry, and p_t, drawn at the target's with the source's colors. Skip connections carry the
 features of all encodings. The authors' release does not contain the networks, but it calls them as FRGAN does (Zhao et
 al., ECCV 2018: a picture and the priors of source and target in, a picture and a mask out). So the architecture here is
 FRGAN's, at 128x128 with a latent of 128, which those calls imply.

@@ -186,7 +186,7 @@ class Window:
         return replace(self, window_from_picture=moved)
 
     def jittered(self, linear: Float64[np.ndarray, "2 2"], shift: Float64[np.ndarray, "2"]) -> Window:
-        """The window with its content mapped about its centre by `linear` and shifted by fractions of its side."""
+        """The window with its content mapped about its center by `linear` and shifted by fractions of its side."""
         middle = np.full(2, self.size_px / 2)
         moved = linear @ self.window_from_picture
         moved[:, 2] += middle - linear @ middle + self.size_px * shift

@@ -21,6 +21,6 @@ def project(vertices: Float[np.ndarray, "*B V 3"], pose: HeadPose) -> Float[np.n
 
 def unproject(points: Float[np.ndarray, "*B V 3"], pose: HeadPose) -> Float[np.ndarray, "*B V 3"]:
     """The inverse of `project`."""
-    centred = points.copy()
-    centred[..., :2] -= pose.translation_px[..., None, :]
-    return np.asarray((centred * FLIP_Y / pose.scale[..., None, None]) @ pose.rotation)
+    centered = points.copy()
+    centered[..., :2] -= pose.translation_px[..., None, :]
+    return np.asarray((centered * FLIP_Y / pose.scale[..., None, None]) @ pose.rotation)

@@ -1,6 +1,6 @@
 """Backward flow: the position in the source from which each target pixel is sampled (docs/reference/conventions.md).
 
-Only this module and `similarity.py` depend on OpenCV's convention, which has pixel centres at integers.
+Only this module and `similarity.py` depend on OpenCV's convention, which has pixel centers at integers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SMALLEST_AREA_PX = 1e-6
 
 
 def identity_flow(height_px: int, width_px: int) -> Float32[np.ndarray, "H W 2"]:
-    """The identity flow: every pixel's own centre, (x, y).
+    """The identity flow: every pixel's own center, (x, y).
 
     >>> identity_flow(1, 2).tolist()
     [[[0.5, 0.5], [1.5, 0.5]]]

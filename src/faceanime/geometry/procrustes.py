@@ -12,7 +12,7 @@ from faceanime.geometry.rotation import nearest_rotation
 def weighted_procrustes(
     a: Float[np.ndarray, "*#B N 3"], b: Float[np.ndarray, "*#B N 3"], weights: Float[np.ndarray, " N"]
 ) -> tuple[Float[np.ndarray, "*B"], Float[np.ndarray, "*B 3 3"], Float[np.ndarray, "*B 3"]]:
-    """Scale, rotation and translation that minimise sum_i w_i |b_i - (s R a_i + t)|^2; batches broadcast.
+    """Scale, rotation and translation that minimize sum_i w_i |b_i - (s R a_i + t)|^2; batches broadcast.
 
     `weights` are not negative and may have any sum. Points on a line do not determine the rotation about it. Raises
     `ShapeError` for wrong shapes or weights that leave fewer than two distinct points.
@@ -24,13 +24,13 @@ def weighted_procrustes(
     if (weights < 0).any() or weights.sum() <= 0:
         raise ShapeError("weights must not be negative, and some must be positive")
     w = weights / weights.sum()
-    centre_a, centre_b = (w[:, None] * a).sum(-2), (w[:, None] * b).sum(-2)
-    a0, b0 = a - centre_a[..., None, :], b - centre_b[..., None, :]
+    center_a, center_b = (w[:, None] * a).sum(-2), (w[:, None] * b).sum(-2)
+    a0, b0 = a - center_a[..., None, :], b - center_b[..., None, :]
     variance = (w[:, None] * a0**2).sum((-2, -1))
     if (variance <= 0).any():
         raise ShapeError("the weighted points of a coincide, expected two distinct ones")
     covariance = np.swapaxes(b0 * w[:, None], -1, -2) @ a0
     rotation = nearest_rotation(covariance)
     scale = np.asarray((rotation * covariance).sum((-2, -1)) / variance)
-    translation = centre_b - scale[..., None] * (rotation @ centre_a[..., None])[..., 0]
+    translation = center_b - scale[..., None] * (rotation @ center_a[..., None])[..., 0]
     return scale, rotation, translation

@@ -1,7 +1,7 @@
-"""A z-buffer rasteriser on the CPU; the tests compare it with two slower ones that draw the very same triangles.
+"""A z-buffer rasterizer on the CPU; the tests compare it with two slower ones that draw the very same triangles.
 
 Coverage is decided in exact integer arithmetic: points snap to a grid of 1/16384 px (an error of 3e-5 px; none for
-float32 coordinates beyond 512), so that the edge functions at pixel centres are exact in int64. With the top-left
+float32 coordinates beyond 512), so that the edge functions at pixel centers are exact in int64. With the top-left
 rule, triangles that share an edge leave no hole and never draw a pixel twice. Depth is interpolated in float64 by one
 fixed formula, rounded to float32 and compared; the larger z wins, and an exact tie goes to the lower triangle index.
 """
@@ -35,7 +35,7 @@ def rasterize(
 ) -> Fragments:
     """The triangle that each pixel shows, its barycentric coordinates and its depth.
 
-    `points` in image px (x right, y down, pixel centres at +0.5), z toward the viewer; `triangles` index
+    `points` in image px (x right, y down, pixel centers at +0.5), z toward the viewer; `triangles` index
     them. Triangles that are not finite, have no area or lie beyond `LIMIT_PX` are skipped. Both sides are drawn unless
     `cull_back` drops back faces; front faces run counter-clockwise for the viewer, in model space seen from +z as well
     as in the picture.
@@ -126,7 +126,7 @@ def _clip_span(first: int, last: int, value: int, step: int) -> tuple[int, int]:
 @kernel
 @no_type_check
 def _pixel_range(low: int, high: int, size: int) -> tuple[int, int]:
-    """The first and last of `size` pixels whose centre lies in low..high on the grid."""
+    """The first and last of `size` pixels whose center lies in low..high on the grid."""
     half = SUBPIXELS // 2
     return max(0, -((half - low) // SUBPIXELS)), min(size - 1, (high - half) // SUBPIXELS)
 

@@ -1,6 +1,6 @@
 """Affine maps of the picture plane: `b_from_a` is (2,3), p_b = b_from_a[:, :2] @ p_a + b_from_a[:, 2].
 
-OpenCV has pixel centres at integers, we have them at +0.5: this module, `flow.py` and `pixels.py` convert.
+OpenCV has pixel centers at integers, we have them at +0.5: this module, `flow.py` and `pixels.py` convert.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from faceanime.core.errors import ShapeError, check_shape
 from faceanime.geometry.flow import OPENCV_INTERPOLATION, Interpolation
 
 Border = Literal["edge"] | tuple[int, int, int]
-"""Padding outside a picture: its edge replicated, or one colour, RGB."""
+"""Padding outside a picture: its edge replicated, or one color, RGB."""
 
 ANTIALIAS_BELOW = 0.7
 """Scale below which a picture is low-pass filtered before it is resampled; chosen by eye: above it, the loss of
@@ -101,7 +101,7 @@ def warp_image(
     interpolation: Interpolation = "linear",
     border: Border = "edge",
 ) -> UInt8[np.ndarray, "height_px width_px 3"]:
-    """Resample a picture through an affine map in px, pixel centres at +0.5; low-pass filtered first if it shrinks.
+    """Resample a picture through an affine map in px, pixel centers at +0.5; low-pass filtered first if it shrinks.
 
     The identity and shifts by whole pixels are bit-exact; otherwise OpenCV rounds sample positions to 1/32 px. Raises
     `ShapeError` for wrong shapes or a singular map.
@@ -110,9 +110,9 @@ def warp_image(
     check_shape("target_from_source", target_from_source, 2, 3)
     invert_affine(target_from_source)  # raises
     pixels, target_from_source = _antialiased(pixels, target_from_source)
-    centre = np.full(2, 0.5)
+    center = np.full(2, 0.5)
     opencv_map = target_from_source.astype(np.float64)
-    opencv_map[:, 2] = apply_affine(opencv_map, centre) - centre
+    opencv_map[:, 2] = apply_affine(opencv_map, center) - center
     return np.asarray(
         cv2.warpAffine(
             pixels,

@@ -1,4 +1,4 @@
-"""Pictures side by side: the frame of a comparison video, or a labelled contact sheet."""
+"""Pictures side by side: the frame of a comparison video, or a labeled contact sheet."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
 def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile_px: int = 256) -> Picture:
     """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
 
-    Columns line up; a tile narrower than its column is centred in it.
+    Columns line up; a tile narrower than its column is centered in it.
 
     Raises ShapeError for no rows, an empty row, or not one label a row.
     """
@@ -78,7 +78,7 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile
     widths = [max(t.shape[1] for t in column if t is not None) for column in zip_longest(*tiles)]
     strips = []
     for row, label in zip(tiles, labels, strict=True):
-        strip = tile_row([_centred(tile, width) for tile, width in zip(row, widths, strict=False)], tile_px)
+        strip = tile_row([_centered(tile, width) for tile, width in zip(row, widths, strict=False)], tile_px)
         strips += [_caption(label, strip.shape[1], tile_px), strip]
     widest = max(strip.shape[1] for strip in strips)
     padded = [np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in strips]
@@ -94,7 +94,7 @@ def _white(height: int, width: int) -> Picture:
     return np.full((height, width, 3), WHITE, np.uint8)
 
 
-def _centred(tile: Picture, width: int) -> Picture:
+def _centered(tile: Picture, width: int) -> Picture:
     missing = width - tile.shape[1]
     sides = ((0, 0), (missing // 2, missing - missing // 2), (0, 0))
     return np.pad(tile, sides, constant_values=WHITE)

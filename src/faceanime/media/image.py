@@ -34,7 +34,7 @@ DECODER_ERRORS = (
 )
 """Exceptions of Pillow's decoders on damaged files, as found by truncating files and changing their bytes."""
 MODES_OF_SPACE = {"RGB": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}}
-"""For each colour space of an ICC profile, Pillow's modes that the profile may describe."""
+"""For each color space of an ICC profile, Pillow's modes that the profile may describe."""
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 """Brands of HEIF files with HEVC pictures (ISO/IEC 23008-12)."""
 ANIMATED_FORMATS = {"GIF", "WEBP", "PNG"}
@@ -51,7 +51,7 @@ WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {
 def read_image(path: Path) -> Pixels:
     """Read a picture as (H,W,3) uint8 sRGB, upright.
 
-    EXIF rotation is applied, an embedded colour profile converted to sRGB, 16 bits scaled to 8, and transparency
+    EXIF rotation is applied, an embedded color profile converted to sRGB, 16 bits scaled to 8, and transparency
     composited over white. Of an animation, the first frame is read.
 
     Raises: MediaError, naming the file, when it is missing, not a picture, damaged or larger than `MAX_PIXELS`.
@@ -110,7 +110,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def _sniff_animation(path: Path) -> bool | None:
-    """Whether Pillow recognises an animation; None where it recognises no picture."""
+    """Whether Pillow recognizes an animation; None where it recognizes no picture."""
     try:
         with _open_image(path) as image:
             return image.format in ANIMATED_FORMATS and bool(getattr(image, "is_animated", False))
@@ -160,7 +160,7 @@ def _enable_heic(path: Path) -> None:
 
 
 def _to_8_bit(path: Path, image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits, which Pillow would clip; it has scaled 16-bit colour already."""
+    """Scale 16-bit grey to 8 bits, which Pillow would clip; it has scaled 16-bit color already."""
     if image.mode == "F":
         raise MediaError(f"cannot read {path}: floating-point pixels; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
@@ -196,7 +196,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _embedded_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The picture's colour profile; None when it has none, a damaged one, or sRGB."""
+    """The picture's color profile; None when it has none, a damaged one, or sRGB."""
     data = image.info.get("icc_profile")
     if not data:
         return None

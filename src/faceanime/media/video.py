@@ -29,7 +29,7 @@ RATE_TOLERANCE = Fraction(1, 1000)
 FALLBACK_RATE = Fraction(25)
 """Frames per second of a stream that gives no rate."""
 UNSPECIFIED_COLORSPACE = 2
-"""The tag of ITU-T H.273 for an unknown colour space."""
+"""The tag of ITU-T H.273 for an unknown color space."""
 HD_HEIGHT_PX = 720
 """Height from which players take an untagged video for BT.709."""
 

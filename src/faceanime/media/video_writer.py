@@ -60,12 +60,12 @@ ENCODINGS = {
 class VideoWriter:
     """Context manager that writes a video frame by frame, in constant memory, completely or not at all.
 
-    The suffix of `path` selects the format: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif (256 colours per frame, at
+    The suffix of `path` selects the format: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif (256 colors per frame, at
     most 50 frames/s), .webp (animated). A name without suffix, or with .png (which is removed), is a new folder of
     000001.png and so on. H.264 needs even sides: the last row or column of an odd size is repeated once.
 
     `audio_from` is a file whose sound is added, if it has any and the format can hold it, cut to the length of the
-    pictures; time 0 is that file's first picture. `crf` is H.264's quantiser scale, 0 (lossless) to 51; the other
+    pictures; time 0 is that file's first picture. `crf` is H.264's quantizer scale, 0 (lossless) to 51; the other
     encoders get an equivalent.
 
     Raises: OutputError at once for an unknown suffix; on entering, writing and leaving when the file cannot be
@@ -258,7 +258,7 @@ def _quality(encoding: Encoding, crf: int) -> dict[str, str]:
 
 
 def _to_palette(pixels: Pixels) -> VideoFrame:
-    """A dithered frame with its own palette of 256 colours; one palette for all frames would need them all first."""
+    """A dithered frame with its own palette of 256 colors; one palette for all frames would need them all first."""
     image = Image.fromarray(pixels)
     palette = image.quantize(PALETTE_COLORS, method=Image.Quantize.FASTOCTREE)
     dithered = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)

@@ -78,7 +78,7 @@ class LandmarkEmbedding:
     ) -> Float[np.ndarray, "V C"]:
         """The smoothest displacement of all vertices that moves the landmarks by `moves`.
 
-        It minimises the sum of squared differences along the edges of the mesh (harmonic interpolation with uniform
+        It minimizes the sum of squared differences along the edges of the mesh (harmonic interpolation with uniform
         weights). Vertices that no path of edges connects to a landmark do not move.
         """
         count = len(self.vertex)

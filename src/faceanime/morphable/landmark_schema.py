@@ -26,7 +26,7 @@ class EyeLandmarks:
 
     `lower` and `upper`: the edges of the lids; `lower_middle` and `upper_middle`: some of their points that face each
     other, between which the opening is measured; `fold`: the row above the upper lid's fold, one for each point of
-    `upper` between the corners; `iris`: its centre, then its rim; `brow_upper` from the outer end to the inner,
+    `upper` between the corners; `iris`: its center, then its rim; `brow_upper` from the outer end to the inner,
     `brow_lower` back from the inner end.
     """
 
@@ -62,7 +62,7 @@ class EyeLandmarks:
         return float(np.linalg.norm(last - first))
 
     def iris_radius(self, points: Float[np.ndarray, "L C"]) -> float:
-        """The mean distance of the iris's rim from its centre, in the unit of the landmarks `points`."""
+        """The mean distance of the iris's rim from its center, in the unit of the landmarks `points`."""
         return float(np.linalg.norm(points[self.iris[1:]] - points[self.iris[0]], axis=1).mean())
 
     @cached_property
@@ -97,7 +97,7 @@ class LandmarkSchema:
     - `chin`; `forehead`; `temples`; `skull_outline`: the upper part of the outline and the temples.
     - `nose`: all its points; `nose_ridge`: from between the eyes down to the tip; `nose_bridge`; `nose_base`: right
       nostril, middle, left nostril; `nose_wings`; `nose_tip`.
-    - `cheeks`: all their points; `cheek_skin`: points where a cheek's colour is read; `right_cheek`, `left_cheek`:
+    - `cheeks`: all their points; `cheek_skin`: points where a cheek's color is read; `right_cheek`, `left_cheek`:
       closed outlines of a patch of it. `plain_skin`: points on skin of forehead, nose, cheeks and chin.
     - `rigid`: points that no muscle moves much, from which the head's pose is read.
     """

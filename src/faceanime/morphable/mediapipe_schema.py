@@ -119,14 +119,14 @@ def triangles_from_edges(edges: Iterable[tuple[int, int]]) -> Int32[np.ndarray, 
 
     Both the triangles and the vertices of each are sorted. The outlines of the nostrils are left out.
     """
-    neighbours: dict[int, set[int]] = {}
+    neighbors: dict[int, set[int]] = {}
     for a, b in edges:
-        neighbours.setdefault(a, set()).add(b)
-        neighbours.setdefault(b, set()).add(a)
+        neighbors.setdefault(a, set()).add(b)
+        neighbors.setdefault(b, set()).add(a)
     faces = {
         (a, b, c)
-        for a in neighbours
-        for b, c in itertools.combinations(sorted(n for n in neighbours[a] if n > a), 2)
-        if c in neighbours[b]
+        for a in neighbors
+        for b, c in itertools.combinations(sorted(n for n in neighbors[a] if n > a), 2)
+        if c in neighbors[b]
     }
     return np.array(sorted(faces - _NOSTRILS), dtype=np.int32)

@@ -1,6 +1,6 @@
 """Sparse texture mapping, the paper's prior: the portrait's skin on a coarse mesh, at any geometry.
 
-A subset of the model's vertices (`SparseSkin`, chosen once per model) carries the portrait's colours
+A subset of the model's vertices (`SparseSkin`, chosen once per model) carries the portrait's colors
 (`sample_texture`), and each triangle between them is drawn flat at the target's geometry (`render_texture`). The prior
 shows a generator where each patch of skin goes; the detail is the generator's.
 
@@ -108,7 +108,7 @@ def model_points(
 def sample_texture(
     source: Pixels, face: FittedFace, model: MorphableModel, skin: SparseSkin
 ) -> SparseTexture:
-    """The colours of a portrait (H,W,3) at the face's kept vertices, and which of them it shows.
+    """The colors of a portrait (H,W,3) at the face's kept vertices, and which of them it shows.
 
     A vertex is occluded where the fitted skin lies before it, by a depth test, or where it lies outside of
     the picture. Raises ShapeError.
@@ -127,7 +127,7 @@ def sample_texture(
 def render_texture(
     texture: SparseTexture, points: Float[np.ndarray, "V 3"], height_px: int, width_px: int
 ) -> Float32[np.ndarray, "H W 3"]:
-    """The prior: each triangle in the mean colour of its corners, at the geometry of `points`.
+    """The prior: each triangle in the mean color of its corners, at the geometry of `points`.
 
     `points` (V,3) are all vertices of the model in px, z toward the viewer (`model_points`). Returns (H,W,3)
     in [-1, 1], `BACKGROUND` outside. A triangle with a corner that the portrait hides is drawn as background

@@ -1,7 +1,7 @@
 """The clay view: a 3D face as a clay model, which a motion file shows where a video shows its driver.
 
-Input are the model's vertices in px, output a picture. The face is rasterised with its normals, oversampled; each
-normal finds its colour on a sphere that was lit once (a material capture). Eyeballs have the normals of a sphere and
+Input are the model's vertices in px, output a picture. The face is rasterized with its normals, oversampled; each
+normal finds its color on a sphere that was lit once (a material capture). Eyeballs have the normals of a sphere and
 a dark iris; the mouth's opening is dark.
 """
 
@@ -28,12 +28,12 @@ Direction = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ClayLook:
-    """Material and light; colours are linear, directions have x right, y up, z toward the viewer. Chosen by eye."""
+    """Material and light; colors are linear, directions have x right, y up, z toward the viewer. Chosen by eye."""
 
     oversampling: int = 2
     """Number of subpixels along each axis."""
     clay: Rgb = (0.82, 0.78, 0.74)
-    """Colour of the clay."""
+    """Color of the clay."""
     backdrop_middle: Rgb = (0.070, 0.078, 0.090)
     """Color of the backdrop in its middle."""
     backdrop_corners: Rgb = (0.018, 0.020, 0.024)
@@ -65,7 +65,7 @@ class ClayLook:
     eyeball_radius: float = 0.75
     """Radius of the eyeball, in widths of the opening."""
     mouth: Rgb = (24.0, 20.0, 20.0)
-    """Colour of the mouth's opening, sRGB 0 to 255."""
+    """Color of the mouth's opening, sRGB 0 to 255."""
     sphere_px: int = 512
     """Side of the picture of the lit sphere, px."""
 
@@ -119,7 +119,7 @@ def _rasterize_normals(
 @njit(cache=True, nogil=True)
 @no_type_check
 def _shade(picture, normal, triangle, sphere):
-    """Colour each subpixel of a triangle by its normal (h,w,3), looked up on the lit `sphere` (B,B,3), in place."""
+    """Color each subpixel of a triangle by its normal (h,w,3), looked up on the lit `sphere` (B,B,3), in place."""
     half = 0.5 * (sphere.shape[0] - 1)
     for row in range(triangle.shape[0]):
         for column in range(triangle.shape[1]):
@@ -153,7 +153,7 @@ def _eyeball_normals(
 def _eyeball_brightness(
     places: Float[np.ndarray, "P 2"], iris: Float[np.ndarray, "5 2"]
 ) -> Float32[np.ndarray, " P"]:
-    """The brightness of the eyeball at places of its opening, a fraction of clay's; `iris`: centre, then rim, px."""
+    """The brightness of the eyeball at places of its opening, a fraction of clay's; `iris`: center, then rim, px."""
     radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 0.5)
     distance = np.linalg.norm(places - iris[0], axis=1) / radius
     dark = np.clip((1.0 - distance) / _LOOK.iris_edge, 0.0, 1.0)
@@ -173,7 +173,7 @@ def _vertex_normals(
 
 @lru_cache(maxsize=1)
 def _lit_sphere() -> Float32[np.ndarray, "B B 3"]:
-    """The colour of clay for every normal toward the viewer; the axes are x (right) and y (up) from -1 to 1."""
+    """The color of clay for every normal toward the viewer; the axes are x (right) and y (up) from -1 to 1."""
     y, x = np.mgrid[-1 : 1 : _LOOK.sphere_px * 1j, -1 : 1 : _LOOK.sphere_px * 1j]
     normals = _unit(np.stack([x, y, np.sqrt(np.clip(1.0 - x**2 - y**2, 0.0, 1.0))], axis=-1))
     light, gloss = np.zeros_like(normals) + _LOOK.ambient, np.zeros_like(normals)

@@ -1,6 +1,6 @@
 """Inpainting: fill the holes of a picture from its surroundings.
 
-`fill_holes` spreads known colours smoothly (pull-push), for skin, eyeballs and all that has no edges. `inpaint`
+`fill_holes` spreads known colors smoothly (pull-push), for skin, eyeballs and all that has no edges. `inpaint`
 continues edges into a hole (Telea's fast marching), for the background behind the person.
 """
 

@@ -14,8 +14,8 @@ from faceanime.core.errors import ShapeError, check_shape
 class Landmarks:
     """The points of one face; how many, and which lies where, says the schema of the detector that found them.
 
-    `points_image` (L,2 or 3) float32: x right and y down in px, pixel centres at +0.5; z, where the detector tells it,
-    in px of the same scale, toward the viewer, relative to the head's centre (a guess, much less exact).
+    `points_image` (L,2 or 3) float32: x right and y down in px, pixel centers at +0.5; z, where the detector tells it,
+    in px of the same scale, toward the viewer, relative to the head's center (a guess, much less exact).
     `score` in [0, 1]. `pinned`: whether they lie on the skin of an anchor (`face.anchor`), not where a detector reads
     them.
     """

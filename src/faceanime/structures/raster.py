@@ -1,4 +1,4 @@
-"""Values in picture space: colours, fragments of the rasteriser, sparse textures, boxes and warp fields."""
+"""Values in picture space: colors, fragments of the rasterizer, sparse textures, boxes and warp fields."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float32, Int32
 from faceanime.core.errors import check_shape
 
 Rgb = tuple[float, float, float]
-"""Red, green and blue of a colour; the range is that of the colour space in which it is used."""
+"""Red, green and blue of a color; the range is that of the color space in which it is used."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fragments:
-    """The rasteriser's result, per pixel.
+    """The rasterizer's result, per pixel.
 
     `triangle` (H,W) int32, the nearest triangle's index or -1; `barycentric` (H,W,3) float32, zero where
     empty; `depth` (H,W) float32 px, growing toward the viewer, -inf where empty.

@@ -1,4 +1,4 @@
-"""Checkpoints: networks, optimisers and the number of steps taken, as safetensors."""
+"""Checkpoints: networks, optimizers and the number of steps taken, as safetensors."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class VertexDistance:
         self._posed = PosedVertices(model)
 
     def __call__(self, a: Float[Tensor, "*B D"], b: Float[Tensor, "*B D"]) -> Float[Tensor, "*B"]:
-        """Distance between the states of two batches; states are plain, not normalised."""
+        """Distance between the states of two batches; states are plain, not normalized."""
         apart = (self._posed(a) - self._posed(b)) / VERTEX_UNIT
         return apart.pow(2).sum(dim=-1).mean(dim=-1)
 
@@ -98,10 +98,10 @@ _LEAST_WEIGHT = 1e-6
 
 
 def identity_loss(embed: Embedding, made: Pictures, real: Pictures) -> Scalar:
-    """Identity, E |e(I)/|e(I)| - e(I')/|e(I')||^2 / 512, of a face recogniser e: 2 (1 - cos) / 512.
+    """Identity, E |e(I)/|e(I)| - e(I')/|e(I')||^2 / 512, of a face recognizer e: 2 (1 - cos) / 512.
 
-    Source: arXiv 2105.14678; its release takes the mean over the 512 features of its recogniser. The same divisor for
-    every recogniser makes the loss independent of the number of features.
+    Source: arXiv 2105.14678; its release takes the mean over the 512 features of its recognizer. The same divisor for
+    every recognizer makes the loss independent of the number of features.
     """
     with torch.no_grad():
         wanted = normalize(embed(real))
@@ -109,7 +109,7 @@ def identity_loss(embed: Embedding, made: Pictures, real: Pictures) -> Scalar:
 
 
 _RELEASED_FEATURES = 512
-"""Features of the recogniser in the release of arXiv 2105.14678."""
+"""Features of the recognizer in the release of arXiv 2105.14678."""
 
 
 def mask_sparsity(mask: Weight) -> Scalar:
@@ -166,7 +166,7 @@ class PaperWeights:
     mask: float = 0.05
     """Weight of the mask's sparsity."""
     identity: float = 10_000.0
-    """Weight of the identity loss; 0 needs no face recogniser."""
+    """Weight of the identity loss; 0 needs no face recognizer."""
     penalty: float = 10.0
     """Weight of the critic's gradient penalty."""
 

@@ -1,4 +1,4 @@
-"""The state of one training: networks, optimisers, averaged weights, and the number of steps taken."""
+"""The state of one training: networks, optimizers, averaged weights, and the number of steps taken."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Trainer(ABC, Generic[TrainedNetwork]):
 
     @abstractmethod
     def optimisers(self) -> dict[str, Optimizer]:
-        """All optimisers; each parameter group holds its highest learning rate as `initial_lr`."""
+        """All optimizers; each parameter group holds its highest learning rate as `initial_lr`."""
 
     def save(self, path: Path, header: Mapping[str, Any] | None = None) -> None:
         """Write everything that the next step depends on; `header` holds further JSON values. Raises OutputError."""

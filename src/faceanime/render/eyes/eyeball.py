@@ -87,7 +87,7 @@ class _Eye:
     group: EyeLandmarks
     anchor: Float[np.ndarray, "3"]  # anchor point: the eye's middle in model space
     opening: Float[np.ndarray, "n 2"]
-    iris: Float[np.ndarray, "2"]  # its centre
+    iris: Float[np.ndarray, "2"]  # its center
     iris_radius: float
     width: float
     origin: Float[np.ndarray, "2"]  # upper left corner of the plates
@@ -174,7 +174,7 @@ def _complete_eyeball(
 ) -> tuple[Pixels, Pixels]:
     """The eyeball without and with its iris, completed behind the lids.
 
-    `patch` (h,w,3) shows the eye; `outline` of the opening, centre and `radius` of the iris in its px.
+    `patch` (h,w,3) shows the eye; `outline` of the opening, center and `radius` of the iris in its px.
     """
     height, width = patch.shape[:2]
     inside = soft_polygon(outline.astype(np.float32), height, width, 0.0)
@@ -219,7 +219,7 @@ def _nearest_known(
 def _complete_iris(
     patch: Pixels, inside: EyeMap, distance: Float[np.ndarray, "h w"]
 ) -> Float32[np.ndarray, "h w 3"]:
-    """The iris by its radial profile: the mean of its visible pixels at each distance from its centre."""
+    """The iris by its radial profile: the mean of its visible pixels at each distance from its center."""
     bins = np.linspace(0.0, _LOOK.profile_end, _LOOK.profile_bins)
     index = np.clip(np.digitize(distance, bins) - 1, 0, len(bins) - 1).ravel()
     weight = np.bincount(index, inside.ravel(), len(bins)) + 1e-6

@@ -89,9 +89,9 @@ def blend_cheek(canvas, weight, face, skin, flow, part, ring) -> bool:
 def soften_folds(canvas, flow, unit_px, cheek):
     """Blur the hard edges where one part of the sheet occludes another, or filled skin ends.
 
-    An edge lies between neighbouring pixels whose places in the portrait, by `flow` (h,w,2), are far apart, or whose
+    An edge lies between neighboring pixels whose places in the portrait, by `flow` (h,w,2), are far apart, or whose
     weights of filled skin, `cheek` (h,w), differ. Pixels on it are mixed half and half with the mean of their four
-    neighbours. `unit_px` is the length of a model unit in the portrait, px.
+    neighbors. `unit_px` is the length of a model unit in the portrait, px.
     """
     height, width = flow.shape[:2]
     jump_px = _LOOK.fold * unit_px

@@ -48,8 +48,8 @@ class CheekLayer:
     ) -> None:
         """`pixels` (h,w,3) and the network's `matte` (h,w) of the region; `oval`, the face's outline in it, px."""
         height, width = pixels.shape[:2]
-        centre, face_px = oval.mean(axis=0), float(np.ptp(oval[:, 1]))
-        core_outline = (centre + _LOOK.core_scale * (oval - centre)).astype(np.float32)
+        center, face_px = oval.mean(axis=0), float(np.ptp(oval[:, 1]))
+        core_outline = (center + _LOOK.core_scale * (oval - center)).astype(np.float32)
         core = soft_polygon(core_outline, height, width, _LOOK.core_blur * face_px)
         rim_px = 2 * max(round(_LOOK.rim * face_px), 1) + 1
         person = cv2.erode(matte, np.ones((rim_px, rim_px), np.uint8))

@@ -29,7 +29,7 @@ from faceanime.structures.frames import Pixels
 
 @dataclass(frozen=True)
 class HairLook:
-    """Detection of hair in front of a face. Colour differences are distances in CIELAB (CIE 1976 delta E).
+    """Detection of hair in front of a face. Color differences are distances in CIELAB (CIE 1976 delta E).
 
     Chosen by eye; docs/log/training.md, "Hair before a cheek", measures them together.
     """
@@ -60,7 +60,7 @@ class HairLook:
     """Height below the mouth over which the weight of hair falls to 0, in face heights: beards and shadows lie there.
     """
     skin_reach: float = 0.3
-    """Standard deviation of the distance over which skin predicts the skin's colour at a place, in face heights."""
+    """Standard deviation of the distance over which skin predicts the skin's color at a place, in face heights."""
     blur: float = 0.008
     """Standard deviation of the blur of the picture, which removes single strands, in face heights."""
     rim: float = 0.02
@@ -69,9 +69,9 @@ class HairLook:
     slope: float = 1.2
     """Largest decrease of the hair's depth per distance outward from where it begins."""
     ray_smoothing: float = 1.0
-    """Standard deviation of the smoothing over neighbouring rays, in rays."""
+    """Standard deviation of the smoothing over neighboring rays, in rays."""
     region: float = 1.2
-    """Side of the square in which colours are looked up, in sizes of the face."""
+    """Side of the square in which colors are looked up, in sizes of the face."""
     depth_map_px: float = 128.0
     """Side of the depth map of the face, px."""
 
@@ -109,20 +109,20 @@ def pull_outline_to_hair(
 class _OutlineRays:
     """Rays from the middle of a face to its outline, px of the picture."""
 
-    centre: Float[np.ndarray, "2"]
+    center: Float[np.ndarray, "2"]
     outward: Float[np.ndarray, "R 2"]
-    """Vectors from the centre to the outline, px."""
+    """Vectors from the center to the outline, px."""
     height_px: float
     """Height of the face, px."""
 
     @classmethod
     def to(cls, outline: Float[np.ndarray, "R 2"]) -> _OutlineRays:
-        centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
-        return cls(centre, outline - centre, float(np.ptp(outline[:, 1])))
+        center = (outline.min(axis=0) + outline.max(axis=0)) / 2
+        return cls(center, outline - center, float(np.ptp(outline[:, 1])))
 
     def places(self, fraction: Float[np.ndarray, "*S #R"]) -> Float[np.ndarray, "*S R 2"]:
         """The places at fractions of the rays, px."""
-        return np.asarray(self.centre + fraction[..., None] * self.outward)
+        return np.asarray(self.center + fraction[..., None] * self.outward)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,12 +189,12 @@ def _between_eyes_and_mouth(
     corners = [schema.right_mouth_corner[0], schema.left_mouth_corner[0]]
     top, bottom = (float(landmarks[ends, 1].mean()) for ends in (lids, corners))
     above, below = _LOOK.fade_above * rays.height_px, _LOOK.fade_below * rays.height_px
-    rows = rays.centre[1] + rays.outward[:, 1]
+    rows = rays.center[1] + rays.outward[:, 1]
     return np.interp(rows, (top - above, top, bottom, bottom + below), (0.0, 1.0, 1.0, 0.0))
 
 
 def _smooth(values: PerRay) -> PerRay:
-    """The values smoothed over neighbouring rays."""
+    """The values smoothed over neighboring rays."""
     return np.asarray(gaussian_filter1d(values, _LOOK.ray_smoothing, mode="wrap"))
 
 
@@ -206,7 +206,7 @@ def _pull(
     On each ray, hair begins at the fraction `start`, where the face has `depth` px, and occludes the face with the
     weight `occlusion`.
     """
-    away = landmarks[:, :2] - rays.centre
+    away = landmarks[:, :2] - rays.center
     angle, ray_angle = (np.arctan2(way[:, 1], way[:, 0]) for way in (away, rays.outward))
 
     def at_landmarks(values: PerRay) -> Float[np.ndarray, " L"]:

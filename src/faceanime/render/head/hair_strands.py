@@ -30,7 +30,7 @@ class StrandLook:
     """Width of the widest strand."""
     reach: float = 0.4
     """Largest distance of a strand from the person."""
-    neighbourhood: float = 0.5
+    neighborhood: float = 0.5
     """Half the side of the square in which person and background are compared; more than `reach`."""
     least_remote_area: float = 0.04
     """Least fraction of the picture that must lie beyond `reach` for the background to be judged by these pixels."""
@@ -104,9 +104,9 @@ def _plainness(structures: Float32[np.ndarray, " N"]) -> float:
 def _person_is_darker(
     grey: UInt8[np.ndarray, "H W"], person: Bool[np.ndarray, "H W"], face_px: float
 ) -> Bool[np.ndarray, "H W"]:
-    """Mask of the pixels in whose neighbourhood the person is on average darker than the background."""
+    """Mask of the pixels in whose neighborhood the person is on average darker than the background."""
     level, inside = grey.astype(np.float32), person.astype(np.float32)
-    reach_px = _LOOK.neighbourhood * face_px
+    reach_px = _LOOK.neighborhood * face_px
     return _local_mean(level, inside, reach_px) < _local_mean(level, 1.0 - inside, reach_px)
 
 

@@ -43,7 +43,7 @@ class RingLook:
     least_rigid: float = 0.2
     """Least fraction of the way to the border over which the sheet is rigid."""
     smoothing: float = 1.5
-    """Standard deviation of the smoothing of the rigid fraction over neighbouring rays, in rays."""
+    """Standard deviation of the smoothing of the rigid fraction over neighboring rays, in rays."""
     rigid_rings: tuple[tuple[float, float], ...] = ((1.12, 0.35), (1.28, 0.75), (1.5, 1.0))
     """Distance of each rigid ring from the middle of the face as a factor of the outline's, and its depth as a fraction
     of the way from the outline to the skull."""
@@ -78,23 +78,23 @@ class Rings:
 class _Rays:
     """One ray through each point of the outline: unit `direction`, distances of `outline` and `border`, px."""
 
-    centre: Float[np.ndarray, "2"]
+    center: Float[np.ndarray, "2"]
     direction: Float[np.ndarray, "R 2"]
     outline: PerRay
     border: PerRay
 
     @classmethod
     def through(cls, oval: Float[np.ndarray, "R 3"], region: Box) -> _Rays:
-        centre = (oval[:, :2].min(axis=0) + oval[:, :2].max(axis=0)) / 2
-        direction = oval[:, :2] - centre
+        center = (oval[:, :2].min(axis=0) + oval[:, :2].max(axis=0)) / 2
+        direction = oval[:, :2] - center
         outline = np.linalg.norm(direction, axis=1)
         direction = direction / outline[:, None]
-        border = np.maximum(_distance_to_border(centre, direction, region), _LOOK.least_border * outline)
-        return cls(centre, direction, outline, border)
+        border = np.maximum(_distance_to_border(center, direction, region), _LOOK.least_border * outline)
+        return cls(center, direction, outline, border)
 
     def places(self, distance: Float[np.ndarray, "K R"]) -> Float[np.ndarray, "K R 2"]:
         """Places at distances along the rays, px."""
-        return np.asarray(self.centre + distance[..., None] * self.direction)
+        return np.asarray(self.center + distance[..., None] * self.direction)
 
 
 def rigid_rings(model: MorphableModel, identity: Float[np.ndarray, " K_id"]) -> Float[np.ndarray, "M R 3"]:
@@ -104,10 +104,10 @@ def rigid_rings(model: MorphableModel, identity: Float[np.ndarray, " K_id"]) -> 
     same ray.
     """
     oval = model.landmark_mean[model.schema.oval].astype(np.float64)
-    centre = (oval.max(axis=0) + oval.min(axis=0)) / 2
+    center = (oval.max(axis=0) + oval.min(axis=0)) / 2
     rings = []
     for factor, back in _LOOK.rigid_rings:
-        ring = centre + (oval - centre) * factor
+        ring = center + (oval - center) * factor
         ring[:, 2] = oval[:, 2] + (_LOOK.skull_depth - oval[:, 2]) * back
         rings.append(ring)
     return np.stack(rings) + model.landmark_identity_basis[model.schema.oval] @ identity
@@ -158,7 +158,7 @@ def _extended(
         maximum_filter1d(rigid / border, 3, mode="wrap"), _LOOK.smoothing, mode="wrap"
     )
     rigid = np.maximum(smoothed, _LOOK.least_rigid) * border
-    return _Rays(rays.centre, rays.direction, rays.outline, border), rigid
+    return _Rays(rays.center, rays.direction, rays.outline, border), rigid
 
 
 def _person_end(rays: _Rays, matte: Float32[np.ndarray, "H W"]) -> PerRay:
@@ -166,7 +166,7 @@ def _person_end(rays: _Rays, matte: Float32[np.ndarray, "H W"]) -> PerRay:
     height, width = matte.shape
     fraction = np.linspace(0.0, 1.0, _LOOK.person_samples)
     along = rays.outline[:, None] + fraction * (rays.border - rays.outline)[:, None] - 1.0
-    places = (rays.centre + along[..., None] * rays.direction[:, None]).astype(int)
+    places = (rays.center + along[..., None] * rays.direction[:, None]).astype(int)
     x, y = np.clip(places[..., 0], 0, width - 1), np.clip(places[..., 1], 0, height - 1)
     outside = matte[y, x] < _LOOK.person
     first = np.argmax(outside, axis=1)
@@ -177,24 +177,24 @@ def _person_end(rays: _Rays, matte: Float32[np.ndarray, "H W"]) -> PerRay:
 def _meets_picture_edge(rays: _Rays, picture_size: tuple[int, int]) -> Bool[np.ndarray, " R"]:
     """Whether a ray's border lies on the picture's upper edge, or on the upper part of a side."""
     width, height = picture_size
-    x, y = (rays.centre + rays.border[:, None] * rays.direction).T
+    x, y = (rays.center + rays.border[:, None] * rays.direction).T
     at_side = (x < 1.0) | (x > width - 1.0)
     return np.asarray((y < 1.0) | (at_side & (y < _LOOK.sides_end * height)))
 
 
 def _distance_to_border(
-    centre: Float[np.ndarray, "2"], direction: Float[np.ndarray, "R 2"], region: Box
+    center: Float[np.ndarray, "2"], direction: Float[np.ndarray, "R 2"], region: Box
 ) -> PerRay:
     """The distance along each ray to the region's border, px."""
     corner = np.where(direction > 0, [region.right, region.bottom], [region.left, region.top])
     with np.errstate(divide="ignore"):
-        distance = (corner - centre) / direction
+        distance = (corner - center) / direction
     return np.asarray(np.where(np.abs(direction) < 1e-9, np.inf, distance).min(axis=1))
 
 
 def _fraction(ring: Float[np.ndarray, "R 3"], rays: _Rays) -> PerRay:
     """Position of a rigid ring on each ray: 0 at the outline, 1 at the border, bent to stay below 1."""
-    along = ((ring[:, :2] - rays.centre) * rays.direction).sum(axis=1)
+    along = ((ring[:, :2] - rays.center) * rays.direction).sum(axis=1)
     fraction = np.maximum((along - rays.outline) / (rays.border - rays.outline), _LOOK.first_ring)
     bent = _LOOK.bend_from + _LOOK.bend_over * np.tanh((fraction - _LOOK.bend_from) / _LOOK.bend_over)
     return np.asarray(np.where(fraction < _LOOK.bend_from, fraction, bent))

@@ -1,7 +1,7 @@
 """The warp sheet: a mesh over the portrait whose motion defines the backward flow.
 
 It consists of the fitted face, rings of vertices around it that carry hair and neck and fade the head's motion out
-toward a still border (`rings.py`), and a band of lashes (`eyes/lashes.py`). Rasterised at the target's geometry, each
+toward a still border (`rings.py`), and a band of lashes (`eyes/lashes.py`). Rasterized at the target's geometry, each
 vertex carrying its place in the portrait, it gives a backward flow at native resolution and, for each pixel, the part
 of the face that it shows. Places are px of the picture unless said otherwise.
 """
@@ -146,9 +146,9 @@ def source_shape(face: FittedFace, model: MorphableModel) -> Vertices:
 def face_region(points: Float[np.ndarray, "N 3"], width_px: int, height_px: int, reach: float) -> Box:
     """The square of `reach` face sizes around a face's points, cut at the picture's edge."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    centre, half = (low + high) / 2, reach * float((high - low).max()) / 2
-    left, top = np.maximum(np.floor(centre - half), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(centre + half), (width_px, height_px)).astype(int)
+    center, half = (low + high) / 2, reach * float((high - low).max()) / 2
+    left, top = np.maximum(np.floor(center - half), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(center + half), (width_px, height_px)).astype(int)
     return Box(int(left), int(top), int(right), int(bottom))
 
 

@@ -1,6 +1,6 @@
-"""The colours of a mouth's inside, estimated from the portrait: the light on its face, its skin, its own teeth.
+"""The colors of a mouth's inside, estimated from the portrait: the light on its face, its skin, its own teeth.
 
-`MouthColors.estimate` reads cheeks, lips, eye white and the pixels between the lips. Colours are sRGB, 0 to 255.
+`MouthColors.estimate` reads cheeks, lips, eye white and the pixels between the lips. Colors are sRGB, 0 to 255.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _LOOK = ColorLook()
 
 @dataclass(frozen=True, eq=False)
 class MouthColors:
-    """Mean colours (3,) of cheeks and teeth; `chroma`: 0 for a grey picture, 1 for a coloured one."""
+    """Mean colors (3,) of cheeks and teeth; `chroma`: 0 for a grey picture, 1 for a colored one."""
 
     skin: Color
     teeth: Color
@@ -104,20 +104,20 @@ class MouthColors:
         return cls(skin, teeth, float(linear_step(saturation, *_LOOK.saturation)))
 
     def inside(self, cavity: float | None) -> InsideColors:
-        """The colours behind the teeth; `cavity`: the brightness of the dark that the portrait itself shows."""
+        """The colors behind the teeth; `cavity`: the brightness of the dark that the portrait itself shows."""
         inside = self.skin * np.array([_LOOK.back, _LOOK.front, _LOOK.tongue])
         if cavity is not None:
             inside *= min(cavity / max(float(inside[0].mean()), 1.0), 1.0)
         return InsideColors(*self.desaturate(np.concatenate([inside, [_LOOK.dim_light]])))
 
     def desaturate(self, colors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Colours as saturated as the portrait is."""
+        """Colors as saturated as the portrait is."""
         grey = colors.mean(axis=-1, keepdims=True)
         return np.asarray(grey + self.chroma * (colors - grey))
 
 
 def _own_teeth(inside: UInt8[np.ndarray, "n 3"], skin: Color) -> Color | None:
-    """The colour of the teeth among the pixels between the lips; None where there are none."""
+    """The color of the teeth among the pixels between the lips; None where there are none."""
     pale = inside[inside[:, 1] > _LOOK.pale * inside[:, 0]]
     if len(pale) < max(_LOOK.least_px, _LOOK.own_teeth_fraction * len(inside)):
         return None
@@ -127,7 +127,7 @@ def _own_teeth(inside: UInt8[np.ndarray, "n 3"], skin: Color) -> Color | None:
 
 
 def _expected_teeth(skin: Color, white: float | None) -> Color:
-    """The colour of teeth that the portrait does not show, by the brightness of cheeks and eye white."""
+    """The color of teeth that the portrait does not show, by the brightness of cheeks and eye white."""
     skin_brightness = float(skin.mean())
     if white is None:
         white = _LOOK.white_by_skin * skin_brightness

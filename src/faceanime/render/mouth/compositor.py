@@ -1,7 +1,7 @@
 """The pixels of a mouth's inside, back to front: cavity, tongue, lower row, upper row, the lips' shadows.
 
 One numba loop over the few pixels of the opening (`paint_inside`). Lengths are model units (1 unit = distance of the
-outer eye corners, about 90 mm), colours sRGB 0 to 255.
+outer eye corners, about 90 mm), colors sRGB 0 to 255.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class MouthPlates(NamedTuple):
 
 
 class InsideColors(NamedTuple):
-    """The colours (3,) of what is behind the teeth; `dim_light` (3,) in [0,1], the light on teeth behind lips that
+    """The colors (3,) of what is behind the teeth; `dim_light` (3,) in [0,1], the light on teeth behind lips that
     hardly part.
     """
 
@@ -135,7 +135,7 @@ def paint_inside(canvas, weight, corner, mouth, plates, colors):
 @njit(cache=True, nogil=True)
 @no_type_check
 def _lay_plate(color, plate, x, y, density, light):
-    """Lay a row's plate, looked up bilinearly at (x, y) and lit by `light` (3,), over a colour (3,), in place."""
+    """Lay a row's plate, looked up bilinearly at (x, y) and lit by `light` (3,), over a color (3,), in place."""
     u, v = (x - PLATE_WINDOW.left) * density - 0.5, (PLATE_WINDOW.top - y) * density - 0.5
     height, width = plate.shape[:2]
     if not (0.0 <= u < width - 1 and 0.0 <= v < height - 1):
@@ -153,7 +153,7 @@ def _lay_plate(color, plate, x, y, density, light):
 @njit(cache=True, nogil=True)
 @no_type_check
 def _lay_tongue(color, tongue, x, y):
-    """Lay the tongue, a soft mound of the colour `tongue` (3,), over a colour (3,) at (x, y) of its frame, in place."""
+    """Lay the tongue, a soft mound of the color `tongue` (3,), over a color (3,) at (x, y) of its frame, in place."""
     radius = (x / _LOOK.tongue_width) ** 2 + ((y + _LOOK.tongue_drop) / _LOOK.tongue_height) ** 2
     outer, solid = _LOOK.tongue_edge
     alpha = smoothstep_scalar((outer - radius) / (outer - solid))

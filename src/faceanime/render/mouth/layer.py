@@ -1,7 +1,7 @@
 """The inside of the mouth: what is visible between the parted lips. Here it is drawn.
 
 Four plates are made once per portrait: for the upper row of teeth, rigid with the skull, and the lower row, rigid
-with the jaw, each a drawn one (`teeth.py`) and what the portrait itself shows (`source_inside.py`); their colours and
+with the jaw, each a drawn one (`teeth.py`) and what the portrait itself shows (`source_inside.py`); their colors and
 those of tongue and cavity follow the portrait's light (`colors.py`). Per frame they are looked up on the dental arch
 (`arch.py`), as the target's head turns it, and composed through the opening (`compositor.py`). Lengths are model units
 (1 unit = distance of the outer eye corners, about 90 mm).
@@ -155,7 +155,7 @@ class OwnTeeth:
 class MouthLayer:
     """The inside of the mouth of one portrait.
 
-    `own_teeth`: where the portrait's own teeth are visible; `chroma`: 0 for a grey portrait, 1 for a coloured one.
+    `own_teeth`: where the portrait's own teeth are visible; `chroma`: 0 for a grey portrait, 1 for a colored one.
     """
 
     def __init__(

@@ -136,7 +136,7 @@ class SourceInside:
         return float(dark.mean()) if len(dark) > len(brightness) / 2 else None
 
     def upper_row(self, split: float, gum: Gum) -> Plate:
-        """The plate of what moves with the skull; `gum`: the colour of gums, fractions of the teeth's."""
+        """The plate of what moves with the skull; `gum`: the color of gums, fractions of the teeth's."""
         visible = min(split, 1.0) * self._height
         weight = smoothstep(split - self._fraction, *_LOOK.upper_seam)
         return self._row(weight, self.above, self.below, visible, gum)
@@ -188,7 +188,7 @@ class SourceInside:
         return np.minimum(columns, cv2.blur(columns, (2 * fade_px + 1, 1)))
 
     def _crown_colors(self, weight: InsideMap) -> Float32[np.ndarray, "1 w 3"]:
-        """The colour of each column's brightest pixels by `weight`."""
+        """The color of each column's brightest pixels by `weight`."""
         brightness = self.picture.mean(axis=-1) / np.float32(255.0)
         weight = weight * brightness**_LOOK.crown_brightness_exponent
         total = weight.sum(axis=0)

@@ -1,6 +1,6 @@
 """Drawn rows of teeth: plates seen from the front, drawn once per portrait, then moved as rigid things.
 
-`draw_row` makes of a `TeethRow` (crown widths, biting edges), colours and a density a premultiplied RGBA plate in
+`draw_row` makes of a `TeethRow` (crown widths, biting edges), colors and a density a premultiplied RGBA plate in
 `PLATE_WINDOW`. Crown widths and proportions follow Wheeler's tables (Nelson, "Wheeler's Dental Anatomy", 10th ed., ch.
 1), foreshortened as a dental arch shows them from the front. Lengths are model units (1 unit = distance of the
 outer eye corners, about 90 mm).
@@ -115,7 +115,7 @@ class CrownLook:
 
 _LOOK = CrownLook()
 GUM = np.array([0.80, 0.47, 0.45], np.float32)
-"""Colour of the gums, fractions of the teeth's. Chosen by eye."""
+"""Color of the gums, fractions of the teeth's. Chosen by eye."""
 
 
 def window(density: float) -> Float32[np.ndarray, "h w 2"]:

@@ -172,7 +172,7 @@ def find_segments(frames: Iterable[tuple[int, FrameFaces, Size]], config: Prepar
 
 
 def crop_of(segment: Segment, size_px: int) -> CropTransform:
-    """The fixed square crop of a segment: its centre and size by the convention of `face.crop`, over all frames.
+    """The fixed square crop of a segment: its center and size by the convention of `face.crop`, over all frames.
 
     It is moved into the picture, and shrunk to it, as far as it still contains the face in every frame.
     """

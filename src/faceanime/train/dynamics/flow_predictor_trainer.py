@@ -67,7 +67,7 @@ class FlowPredictorTrainer(DynamicsTrainer[FlowPredictor]):
     def __init__(self, config: DynamicsConfig, clips: Clips, model: MorphableModel) -> None:
         super().__init__(config, untrained_flow(config, clips, model), model)
         changes = np.concatenate([np.diff(states, axis=0) for states in clips.states])
-        # deviation of the change from frame to frame, in normalised states
+        # deviation of the change from frame to frame, in normalized states
         self._speed = torch.tensor(changes.std(axis=0)) / self.network.normaliser.deviation
 
     def calibrate(self, clips: Clips) -> None:
@@ -142,12 +142,12 @@ def untrained_flow(config: DynamicsConfig, clips: Clips, model: MorphableModel) 
 
 def whiten_styles(predictor: FlowPredictor, styles: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
     """Styles as independent numbers of unit deviation."""
-    centred = (styles - predictor.style_mean).T
-    return torch.linalg.solve_triangular(predictor.style_factor, centred, upper=False).T
+    centered = (styles - predictor.style_mean).T
+    return torch.linalg.solve_triangular(predictor.style_factor, centered, upper=False).T
 
 
 def continue_past_end(prior: MotionPrior, normal: StateBatch, there: Bool[np.ndarray, "B T"]) -> StateBatch:
-    """Normalised states that move on beyond their clip's end, as the motion prior does.
+    """Normalized states that move on beyond their clip's end, as the motion prior does.
 
     A network trained on faces that freeze where their clip ends would learn the freezing.
     """

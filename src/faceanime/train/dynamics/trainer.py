@@ -57,7 +57,7 @@ class DynamicsTrainer(Trainer[TrainedPredictor]):
 
     @abstractmethod
     def _losses(self, predictor: TrainedPredictor, batch: Any) -> dict[str, Tensor]:
-        """The weighted losses of a batch, by name; their sum is minimised."""
+        """The weighted losses of a batch, by name; their sum is minimized."""
 
     def calibrate(self, clips: Clips) -> None:
         """Adjust the averaged weights to the validation clips before they are kept; by default not at all."""
@@ -99,7 +99,7 @@ class DynamicsTrainer(Trainer[TrainedPredictor]):
         return {"predictor": self.network, "average": self.average}
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """The one optimiser."""
+        """The one optimizer."""
         return {"optimiser": self._optimiser}
 
 

@@ -23,7 +23,7 @@ class AugmentConfig:
     exposure: float = 0.25
     """Largest natural logarithm of the brightness factor, up and down."""
     tint: float = 0.08
-    """Largest natural logarithm of the factor of each colour by itself, up and down."""
+    """Largest natural logarithm of the factor of each color by itself, up and down."""
     gamma: float = 0.25
     """Largest natural logarithm of the gamma exponent, up and down."""
     blur: float = 0.15
@@ -39,7 +39,7 @@ class AugmentConfig:
     stretch: float = 0.08
     """Largest natural logarithm of a window's change of aspect ratio, so that few faces look like more."""
     grey: float = 0.05
-    """Fraction of the samples that lose their colour, or some of it."""
+    """Fraction of the samples that lose their color, or some of it."""
     mirror: bool = True
     """Whether half of the mouths and faces are mirrored; a left eye is always a mirrored right one."""
     background: float = 0.3
@@ -75,11 +75,11 @@ class Appearance:
     jpeg_quality: int | None
     mirrored: bool
     linear: Float64[np.ndarray, "2 2"] = field(default_factory=lambda: np.eye(2))
-    """Zoom, rotation and stretch of windows about their centre."""
+    """Zoom, rotation and stretch of windows about their center."""
     shift: Float64[np.ndarray, "2"] = field(default_factory=lambda: np.zeros(2))
     """Shift of windows, in sides."""
     chroma: float = 1.0
-    """Fraction of the colour that is kept."""
+    """Fraction of the color that is kept."""
 
     @classmethod
     def random(cls, config: AugmentConfig, rng: np.random.Generator) -> Appearance:
@@ -107,9 +107,9 @@ class Appearance:
         """The window as this camera is held."""
         return window.jittered(self.linear, self.shift)
 
-    def relight(self, colours: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
-        """Colours in [0, 1] under this light."""
-        return self._faded(np.asarray((self.gain * colours**self.exponent).clip(0.0, 1.0), np.float32))
+    def relight(self, colors: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
+        """Colors in [0, 1] under this light."""
+        return self._faded(np.asarray((self.gain * colors**self.exponent).clip(0.0, 1.0), np.float32))
 
     def photograph(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "S S 3"]:
         """A picture under this light, taken by this camera."""
@@ -120,7 +120,7 @@ class Appearance:
         if self.blur_sigma_px:
             taken = np.asarray(cv2.GaussianBlur(taken, (0, 0), self.blur_sigma_px))
         if self.jpeg_quality is not None:
-            blue_first = np.ascontiguousarray(taken[..., ::-1])  # OpenCV's order of colours
+            blue_first = np.ascontiguousarray(taken[..., ::-1])  # OpenCV's order of colors
             _, code = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])
             taken = np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
         return taken

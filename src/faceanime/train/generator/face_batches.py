@@ -27,7 +27,7 @@ class FaceSample:
     """One pair in the source's window, of side S: pictures and priors float32 in [-1, 1].
 
     `face` is 1 on the target's face and 0 around it; `to_aligned` (2,3) maps the window to the aligned face that the
-    recogniser reads, px to px.
+    recognizer reads, px to px.
     """
 
     source: Float32[np.ndarray, "S S 3"]

@@ -155,7 +155,7 @@ class FlowTrainer(GeneratorTrainer[FlowGuided]):
         return {"network": self.network, "average": self.average, "critics": self.critics}
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """The optimisers of the networks and of the critics."""
+        """The optimizers of the networks and of the critics."""
         return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
 
 

@@ -58,7 +58,7 @@ class FlowTraining:
     picture: float = 1.0
     """Weight of the L1 loss of the repaired picture."""
     synthesis: float = 0.5
-    """Weight of the L1 loss of the synthesised picture before the mask, which also trains it where the mask is shut."""
+    """Weight of the L1 loss of the synthesized picture before the mask, which also trains it where the mask is shut."""
     laplacian: float = 1.0
     """Weight of the L1 loss of a Laplacian pyramid."""
     mask: float = 0.02

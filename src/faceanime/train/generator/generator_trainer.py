@@ -72,7 +72,7 @@ class GeneratorTrainer(Trainer[GeneratorNetwork], ABC):
 
     @property
     def recogniser(self) -> str | None:
-        """The face recogniser that an identity loss asks or has asked; a metric by the same one is biased."""
+        """The face recognizer that an identity loss asks or has asked; a metric by the same one is biased."""
         return None if self.began_with is None else self.began_with.get("recogniser")
 
     def begin_with(self, path: Path) -> None:

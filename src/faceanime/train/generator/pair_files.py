@@ -78,7 +78,7 @@ class RenderedClip:
     identity: Float32[np.ndarray, " K_id"]
     """The person's identity coefficients."""
     time: Int[np.ndarray, " T"]
-    """The time of every target; neighbouring frames differ by 1, pictures of an album by 2."""
+    """The time of every target; neighboring frames differ by 1, pictures of an album by 2."""
     source_time: Int[np.ndarray, " K"]
     """The time of every source, or `NO_FRAME`."""
     source_faces: FaceStack

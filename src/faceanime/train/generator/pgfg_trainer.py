@@ -2,7 +2,7 @@
 
 The losses and their weights are the paper's (`losses.paper_generator_losses`), Adam's betas its release's. The paper
 leaves open, and we chose: one critic step for each generator step, learning rates and their fall, averaged weights, the
-lights, cameras and backgrounds of `AugmentConfig`, and dlib's face recogniser for the identity loss, which sees the
+lights, cameras and backgrounds of `AugmentConfig`, and dlib's face recognizer for the identity loss, which sees the
 aligned face and not the whole picture.
 """
 
@@ -74,7 +74,7 @@ class PgfgTraining:
     loaders: int = 2
     """Threads that cut faces and draw priors."""
     precision: Precision = "auto"
-    """Precision of the generator; critics, whose gradient is taken twice, and recognisers use float32."""
+    """Precision of the generator; critics, whose gradient is taken twice, and recognizers use float32."""
     seed: int = 0
     """Seed of the weights and of all batches."""
     validate_every: int = 500
@@ -111,7 +111,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
 
     @property
     def recogniser(self) -> str | None:
-        """The face recogniser of the identity loss, or that of the weights that the run began with."""
+        """The face recognizer of the identity loss, or that of the weights that the run began with."""
         return super().recogniser if self._recogniser is None else self._recogniser.name
 
     def draw(self, data: RenderedPairs, step: int) -> Batch:
@@ -211,7 +211,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         return {"network": self.network, "average": self.average, "critic": self.critic}
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """The optimisers of the generator and of the critic."""
+        """The optimizers of the generator and of the critic."""
         return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
 
 

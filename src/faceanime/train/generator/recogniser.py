@@ -1,4 +1,4 @@
-"""A frozen, differentiable face recogniser: dlib's network, read into torch.
+"""A frozen, differentiable face recognizer: dlib's network, read into torch.
 
 The identity loss of arXiv 2105.14678 needs the gradient of the features with respect to the picture, which
 `face.identity.DlibIdentity`, the same network, does not give. The weights come from the file of the extra `identity`,
@@ -22,7 +22,7 @@ from faceanime.core.errors import WeightsError, check_shape
 from faceanime.face.identity import DLIB_SIZE_PX, dlib_weights_path
 
 _MEAN_RGB = (122.782, 117.001, 104.298)
-"""Mean colour in levels of 255, from dlib's input layer."""
+"""Mean color in levels of 255, from dlib's input layer."""
 _LEVELS: tuple[tuple[int, bool], ...] = (
     *((32, False),) * 3,
     *((64, True), (64, False), (64, False), (64, False)),
@@ -109,7 +109,7 @@ class DlibRecogniser(nn.Module):
         blobs = _tensors(path)
         if len(blobs) != len(layers):
             raise WeightsError(
-                f"{path} holds {len(blobs)} layers, expected the {len(layers)} of dlib's recogniser"
+                f"{path} holds {len(blobs)} layers, expected the {len(layers)} of dlib's recognizer"
             )
         for layer, numbers in zip(layers, blobs, strict=True):
             _set_parameters(layer, torch.from_numpy(numbers), path)
@@ -120,7 +120,7 @@ def _set_parameters(layer: nn.Module, numbers: Float[Tensor, " N"], path: Path) 
     parameters = list(layer.parameters())
     if numbers.numel() != sum(parameter.numel() for parameter in parameters):
         raise WeightsError(
-            f"{path} holds a layer of {numbers.numel()} numbers that dlib's recogniser does not have"
+            f"{path} holds a layer of {numbers.numel()} numbers that dlib's recognizer does not have"
         )
     if isinstance(layer, nn.Linear):  # dlib's matrix is (in, out)
         layer.weight.data = numbers.reshape(layer.in_features, layer.out_features).T.contiguous()
@@ -175,14 +175,14 @@ def _integer(content: bytes, place: int) -> tuple[int, int]:
 def aligned(
     pictures: Float[Tensor, "B 3 H W"], to_aligned: Float[Tensor, "B 2 3"], size_px: int
 ) -> Float[Tensor, "B 3 S S"]:
-    """Faces in [-1, 1] aligned for a recogniser, black outside their picture."""
+    """Faces in [-1, 1] aligned for a recognizer, black outside their picture."""
     return warped(pictures + 1.0, to_aligned, size_px) - 1.0
 
 
 def warped(
     pictures: Float[Tensor, "B 3 H W"], similarity: Float[Tensor, "B 2 3"], size_px: int
 ) -> Float[Tensor, "B 3 S S"]:
-    """Pictures warped by similarities, px to px (pixel centres at .5), bilinearly; 0 outside. Differentiable."""
+    """Pictures warped by similarities, px to px (pixel centers at .5), bilinearly; 0 outside. Differentiable."""
     height, width = pictures.shape[-2:]
     linear = torch.linalg.inv(similarity[:, :, :2].double())
     offset = -linear @ similarity[:, :, 2:].double()

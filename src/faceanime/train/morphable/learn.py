@@ -132,10 +132,10 @@ def _mean_shape(
 
 
 def _normalised(shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema) -> Float[np.ndarray, "L 3"]:
-    """Move the centre of the rigid points to the origin and scale the distance of the outer eye corners to 1."""
-    centred = shape - shape[schema.rigid].mean(axis=0)
+    """Move the center of the rigid points to the origin and scale the distance of the outer eye corners to 1."""
+    centered = shape - shape[schema.rigid].mean(axis=0)
     right, left = (eye.outer_corner for eye in schema.eyes)
-    return np.asarray(centred / np.linalg.norm(centred[left] - centred[right]))
+    return np.asarray(centered / np.linalg.norm(centered[left] - centered[right]))
 
 
 def _mirror_map(shape: Float[np.ndarray, "V 3"]) -> Int32[np.ndarray, " V"]:
