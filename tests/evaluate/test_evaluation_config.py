@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from faceanime.core.errors import ConfigError
-from faceanime.evaluate.evaluation_config import EvaluateConfig, rows_trained_on_metric_network
+from faceanime.evaluate.evaluation_config import EvaluateConfig
+from faceanime.evaluate.rendered_rows import rows_trained_on_metric_network
 from faceanime.generator.config import RendererConfig
 from faceanime.generator.generator_file import save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig

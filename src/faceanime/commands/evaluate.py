@@ -11,7 +11,7 @@ import tyro
 
 from faceanime.dataset.splits import check_split
 from faceanime.evaluate.evaluation_config import EvaluateConfig
-from faceanime.evaluate.report_writer import check_report_libraries, write_report
+from faceanime.evaluate.report_libraries import check_report_libraries
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Evaluate:
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.evaluate.protocols import evaluate
+        from faceanime.evaluate.report_writer import write_report
 
         with TerminalProgress() as progress:
             report = evaluate(self.data, self.out, self.config, _command(self.config), progress)

@@ -1,4 +1,4 @@
-"""Settings of `faceanime evaluate`, and the rows of its tables that follow from them."""
+"""Settings of `faceanime evaluate`, and the names of the rows of its tables; loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceanime.core.errors import ConfigError, Remedy, check_range
-from faceanime.core.weights import read_header
 from faceanime.generator.config import RENDERERS, Quality, RendererConfig
-from faceanime.generator.renderers import renderer_of, weights_of
 
 Protocol = Literal["self", "cross", "predict", "target", "speed"]
 TRUTH, FROZEN = "filmed", "frozen"
@@ -86,22 +84,3 @@ def prediction_row(folder: Path) -> str:
 def generator_row(weights: Path) -> str:
     """The name of the row of a generator: that of its file, or of its folder for a file called generator."""
     return weights.stem if weights.stem != "generator" else weights.resolve().parent.name
-
-
-def rendered_rows(config: EvaluateConfig) -> dict[str, RendererConfig]:
-    """The renderers of all rows that are rendered here, by the names of their rows. Raises WeightsError."""
-    own = {
-        generator_row(path): RendererConfig(renderer_of(path), generator=path) for path in config.generator
-    }
-    return config.bundled_rows | own
-
-
-def rows_trained_on_metric_network(config: EvaluateConfig) -> list[str]:
-    """Rows whose networks were trained with the network that measures identity here, which flatters them.
-
-    That is dlib's, unless the configuration names another one. Raises WeightsError.
-    """
-    if config.identity_weights is not None:
-        return []
-    weights = {name: weights_of(draw) for name, draw in rendered_rows(config).items()}
-    return [name for name, path in weights.items() if path and read_header(path).get("recogniser") == "dlib"]

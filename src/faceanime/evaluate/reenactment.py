@@ -17,13 +17,7 @@ from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress
 from faceanime.dataset.shards import Sample, read_samples
 from faceanime.dynamics.retarget_config import RetargetConfig
-from faceanime.evaluate.evaluation_config import (
-    FROZEN,
-    TRUTH,
-    EvaluateConfig,
-    prediction_row,
-    rendered_rows,
-)
+from faceanime.evaluate.evaluation_config import FROZEN, TRUTH, EvaluateConfig, prediction_row
 from faceanime.evaluate.measurement_store import (
     claim_folder,
     hash_of_bytes,
@@ -35,6 +29,7 @@ from faceanime.evaluate.other_methods import check_method_result, read_result, r
 from faceanime.evaluate.pair_evaluator import MetricModels, PairEvaluator, skin_tone_deg
 from faceanime.evaluate.perceptual_metrics import FidFeatures, FvdFeatures, Lpips
 from faceanime.evaluate.reenactment_pairs import Pair, cross_pairs, mouth_opening, self_pairs, turned_from
+from faceanime.evaluate.rendered_rows import rendered_rows
 from faceanime.face.config import TrackConfig
 from faceanime.face.detect import LandmarkDetector, MediapipeDetector
 from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from faceanime.evaluate.evaluation_config import (
-    FROZEN,
-    TRUTH,
-    EvaluateConfig,
-    rows_trained_on_metric_network,
-)
+from faceanime.evaluate.evaluation_config import FROZEN, TRUTH, EvaluateConfig
 from faceanime.evaluate.image_metrics import SMALLEST_MS_SSIM_PX
 from faceanime.evaluate.pair_evaluator import BLINK_TOLERANCE, PICTURE_REGIONS
 from faceanime.evaluate.perceptual_metrics import frechet_distance
 from faceanime.evaluate.reenactment_results import REFERENCE_ROWS, Results, finite
+from faceanime.evaluate.rendered_rows import rows_trained_on_metric_network
 from faceanime.evaluate.report import HIGHER, LOWER, Better, Cell, Heading, Plot, Section, Sheet, Table, Video
 from faceanime.evaluate.statistics import Bin, mean_over_clips, means_by_bin, paired_difference
 from faceanime.media.image import read_image

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import math
@@ -14,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from faceanime.core.errors import ConfigError
 from faceanime.core.files import atomic_output, make_folder, open_input
 from faceanime.evaluate.report import (
     JSON,
@@ -28,11 +26,11 @@ from faceanime.evaluate.report import (
     Video,
     printed_rows,
 )
+from faceanime.evaluate.report_libraries import check_report_libraries
 from faceanime.evaluate.report_plot import plot_variants
 from faceanime.evaluate.statistics import Estimate
 from faceanime.structures.frames import Pixels
 
-_LIBRARIES = ("jinja2", "matplotlib")
 _ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 _HOW_TO_READ = "↓ lower is better, ↑ higher is better; the best of such a column is bold."
 _LARGEST_PNG_BYTES = 1_000_000
@@ -41,12 +39,6 @@ _JPEG_QUALITY = 90
 """Quality of the JPEGs of a report on Pillow's scale; chosen by eye."""
 _MARKDOWN_PLOT_POINTS = 8
 """Number of points of each curve that the Markdown file lists."""
-
-
-def check_report_libraries() -> None:
-    """Raise ConfigError unless the libraries that `write_report` needs are installed. Loads none of them."""
-    if any(importlib.util.find_spec(name) is None for name in _LIBRARIES):
-        raise ConfigError('the report needs Jinja2 and matplotlib; pip install "faceanime[eval]"')
 
 
 def write_report(report: Report, out: Path) -> None:
