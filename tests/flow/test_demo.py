@@ -25,7 +25,7 @@ def test_the_demo_makes_a_video_and_its_contact_sheet(program: Program, tmp_path
 
 def test_a_size_out_of_range_is_refused(program: Program, tmp_path: Path) -> None:
     outcome = program("demo", "--out", tmp_path / "demo", "--size", "3")
-    assert (outcome.status, outcome.err) == (2, "faceanime: size is 3, expected 16 to 3840 px\n")
+    assert (outcome.status, outcome.err) == (2, "faceanime: --size is 3, expected 16 to 3840 px\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -57,7 +57,7 @@ def test_two_processes_train_a_generator(
 ) -> None:
     """A training by the command line that is stopped and resumed gives the same result as an unbroken one."""
     config = tmp_path / "config.json"
-    save_config(replace(SMALL, steps=30, validate_every=10), config)
+    save_config(replace(SMALL, steps=12, validate_every=4), config)
 
     def command(out: Path, *more: str) -> list[str]:
         run = [
@@ -84,7 +84,7 @@ def test_two_processes_train_a_generator(
         os.killpg(running.pid, signal.SIGTERM)
         assert "try --resume to continue from there" in running.communicate(timeout=100)[1]
     stopped = int(load_weights(parts / "checkpoint.safetensors", "checkpoint")[1]["step"])
-    assert 10 <= stopped < 30
+    assert 4 <= stopped < 12
     again = subprocess.run(command(parts), timeout=280, capture_output=True, text=True)
     assert again.returncode != 0
     assert "--resume" in again.stderr

@@ -18,7 +18,6 @@ from faceanime.dynamics.motion_path import (
     is_motion_file,
     motion_path,
 )
-from faceanime.output_options import refuse_input
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +40,9 @@ class Edit:
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         paths = [_motion(path) for path in (self.motion, *self.append)]
-        blended = [] if self.edit.blend_with is None else [_motion(self.edit.blend_with)]
+        if self.edit.blend_with is not None:
+            _motion(self.edit.blend_with)
         check_motion_path(self.out)
-        refuse_input(self.out, [*paths, *blended])
         # heavy to load, so after the checks
         from faceanime.dynamics.motion_edit import edit_motions
         from faceanime.morphable.model import load_model
