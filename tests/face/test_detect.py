@@ -124,9 +124,29 @@ def test_a_threshold_out_of_range_is_refused() -> None:
         "import mediapipe as mp; assert mp.__version__ and mp.solutions.face_mesh.FaceMesh and mp.tasks.vision",
         "from mediapipe import solutions; assert solutions.drawing_utils.draw_landmarks and solutions.pose.Pose",
         "from mediapipe.python.solutions import hands; assert hands.Hands; import mediapipe; mediapipe.Image",
+        "import mediapipe.python.solutions.pose as pose; assert pose.Pose",
     ],
 )
 def test_mediapipe_serves_others_as_ever_after_us(use: str) -> None:
     ours = "from faceanime.face.mediapipe_models import MeshModel; MeshModel()"
     code = f"import sys; {ours}; assert 'matplotlib' not in sys.modules; {use}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_networks_compute_what_they_do_after_all_of_mediapipe_is_imported() -> None:
+    """mediapipe drops the options of a graph's nodes, without a word, whose definitions are not imported."""
+    compute = """
+import numpy as np, skimage.data
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.segment import PersonSegmenter
+picture = skimage.data.astronaut()
+for side in (0, 500):  # a near face, and a small one for the full range
+    padded = np.pad(picture, ((side, side), (side, side), (0, 0)), "edge")
+    print([face.points_image.tobytes().hex() for face in MediapipeDetector().detect(padded)])
+print(PersonSegmenter().segment(picture).tobytes().hex()[:100000])
+"""
+    ours, all_of_it = (
+        subprocess.check_output([sys.executable, "-c", first + compute])
+        for first in ("", "import mediapipe\nmediapipe.tasks\n")
+    )
+    assert ours == all_of_it

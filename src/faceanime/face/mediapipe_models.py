@@ -6,6 +6,7 @@ alone and not on earlier pictures. Each object serves one thread at a time.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -49,6 +50,20 @@ node {
 _PRESENCE = "mesh__face_presence_score"
 _PACKAGES = ("mediapipe", "mediapipe.python.solutions")
 """Packages of mediapipe whose `__init__` imports matplotlib."""
+_OPTIONS = (
+    "calculators.core.constant_side_packet_calculator_pb2",
+    "calculators.core.split_vector_calculator_pb2",
+    "calculators.tensor.image_to_tensor_calculator_pb2",
+    "calculators.tensor.inference_calculator_pb2",
+    "calculators.tensor.tensors_to_floats_calculator_pb2",
+    "calculators.tensor.tensors_to_landmarks_calculator_pb2",
+    "calculators.util.landmarks_refinement_calculator_pb2",
+    "calculators.util.non_max_suppression_calculator_pb2",
+    "calculators.util.thresholding_calculator_pb2",
+    "framework.tool.switch_container_pb2",
+)
+"""Modules of mediapipe that define the options in the graphs of landmarks and boxes. SolutionBase silently drops the
+options that no loaded module defines, and the graph then computes something else."""
 _stderr_lock = threading.Lock()
 
 
@@ -70,27 +85,32 @@ def _quiet_stderr() -> Iterator[None]:
             os.close(null)
 
 
-def _defer_drawing() -> None:
-    """Let modules of mediapipe be imported without the `__init__` of their packages, which import matplotlib.
+def _import_without_drawing() -> None:
+    """Import what the graphs need of mediapipe, without the `__init__` of its packages, which import matplotlib.
 
     That takes longer than all that is needed here. When a name is asked of the packages that no loaded module has, they
     run their `__init__`, and so serve any other user of mediapipe as ever.
     """
-    if "mediapipe" in sys.modules:
-        return
-    for name in _PACKAGES:
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        package = sys.modules[name] = importlib.util.module_from_spec(spec)
-        package.__getattr__ = partial(_name_of, package)  # type: ignore[method-assign]  # PEP 562
+    if "mediapipe" not in sys.modules:
+        for name in _PACKAGES:
+            spec = importlib.util.find_spec(name)
+            assert spec is not None
+            package = sys.modules[name] = importlib.util.module_from_spec(spec)
+            package.__getattr__ = partial(_name_of, package)  # type: ignore[method-assign]  # PEP 562
+    for name in _OPTIONS:
+        importlib.import_module(f"mediapipe.{name}")
 
 
 def _name_of(package: ModuleType, name: str) -> object:
-    """Run the `__init__` of all packages, and return a name of one."""
-    packages = [sys.modules[each] for each in _PACKAGES]
-    for each in packages:
+    """Return a name of a package: a module inside it, or what its `__init__` defines."""
+    root, solutions = (sys.modules[each] for each in _PACKAGES)
+    if package is solutions:
+        try:
+            return importlib.import_module(f"{package.__name__}.{name}")
+        except ModuleNotFoundError as error:
+            raise AttributeError(f"module {package.__name__} has no {name}") from error
+    for each in (solutions, root):
         del each.__getattr__
-    for each in reversed(packages):
         importlib.reload(each)
     return getattr(package, name)
 
@@ -104,8 +124,7 @@ class MeshModel:
 
     def __init__(self) -> None:
         with _quiet_stderr():
-            _defer_drawing()
-            import mediapipe.python.solutions.face_mesh  # noqa: F401  # registers the options of the graph's nodes
+            _import_without_drawing()
             from mediapipe.framework.formats.rect_pb2 import NormalizedRect
             from mediapipe.python.solution_base import SolutionBase
 
@@ -152,7 +171,7 @@ class BoxModel:
 
     def __init__(self, reach: Literal["near", "full"], lowest_score: float) -> None:
         with _quiet_stderr():
-            _defer_drawing()
+            _import_without_drawing()
             from mediapipe.python.solutions.face_detection import FaceDetection
 
             self._graph: Any = FaceDetection(lowest_score, model_selection=0 if reach == "near" else 1)
@@ -178,7 +197,7 @@ class PersonModel:
 
     def __init__(self) -> None:
         with _quiet_stderr():
-            _defer_drawing()
+            _import_without_drawing()
             from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
             self._graph: Any = SelfieSegmentation(model_selection=0)
