@@ -203,8 +203,8 @@ def test_options_reach_the_command(paint: Callable[..., int], capsys: pytest.Cap
         (["a.jpg", "-o", "b", "--motion", "up"], 2, "invalid choice 'up' for argument '--motion'."),
         (["a.jpg", "-o", "b", "--size", "big"], 2, "Error parsing --size"),
         (["a.jpg", "-o"], 2, "Missing value for argument '-o/--output'"),
-        (["a.jpg"], 2, "Missing from"),
-        ([], 2, "Missing from"),
+        (["a.jpg"], 2, "missing --output (faceanime"),
+        ([], 2, "missing PATH, --output (faceanime"),
     ],
 )
 def test_failures_are_one_line(

@@ -173,7 +173,8 @@ def _parse(command: type[Command], args: list[str], prog: str) -> Command | None
     except SystemExit as stop:
         if not stop.code:
             return None
-    mistake = _unknown_option(command, args) or _first_paragraph(box.getvalue())
+    said = box.getvalue()
+    mistake = _unknown_option(command, args) or _missing_options(said) or _first_paragraph(said)
     raise ConfigError(f"{mistake} ({prog} --help lists the options)")
 
 
@@ -271,6 +272,15 @@ def _unknown_option(command: type[Command], args: list[str]) -> str | None:
         if re.match(r"--?[a-zA-Z]", name) and name.replace("_", "-") not in known:
             return f"unknown option {name}{nearest(name, known)}"
     return None
+
+
+def _missing_options(box: str) -> str | None:
+    """The names of the required options in a box that lists them, each above its help; None for another box."""
+    if "Missing from" not in box:
+        return None
+    required = box.partition("For full helptext")[0]
+    names = re.findall(r"^[│ ] {5}(\S.*?)[│ ]*$", required, re.MULTILINE)
+    return "missing " + ", ".join(name.split(", ")[-1].split()[0] for name in names)
 
 
 def _first_paragraph(box: str) -> str:

@@ -49,5 +49,5 @@ class EditConfig:
     def __post_init__(self) -> None:
         if self.share is not None and self.blend_with is None:
             raise ConfigError(
-                f"share is {self.share:g} without a motion to blend in", Remedy("blend_with", "{} MOTION")
+                f"no motion to blend in with a weight of {self.share:g}", Remedy("blend_with", "{} MOTION")
             )
