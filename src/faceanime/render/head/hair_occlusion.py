@@ -102,7 +102,8 @@ def pull_outline_to_hair(
     start = _smooth(1.0 - covered - _LOOK.rim)
     depth = _depth_at(project(shape, pose), model, rays.places(start))
     landmarks[:, 2] += _pull(landmarks, rays, start, depth, occlusion)
-    return replace(face, residual=face.residual + model.spread(unproject(landmarks, pose) - own))
+    residual = model.landmarks_of(face.residual) + unproject(landmarks, pose) - own
+    return replace(face, residual=model.spread(residual))
 
 
 @dataclass(frozen=True, eq=False)
