@@ -233,4 +233,6 @@ def test_depth_that_counts_fully_gives_the_shape_back(
         rigid.vertices(faces.identity[:4], each)[:, : rigid.landmark_count]
         for each in (faces.expression[:4], found.expression)
     )
-    assert np.abs(again - there)[..., 2].mean() < 5e-3
+    assert (
+        np.abs(again - there).mean() < 1e-5
+    )  # 2e-3 if the free distance is left out of the normal equations
