@@ -49,5 +49,5 @@ def test_a_network_of_another_kind_is_refused(tmp_path: Path, model: MorphableMo
     save_weights(
         path, {"a": np.zeros(1, np.float32)}, PREDICTOR_KIND, {"network": "gru", "model_id": model.id}
     )
-    with pytest.raises(WeightsError, match="'gru', expected one of lstm, flow"):
+    with pytest.raises(WeightsError, match="'gru', expected lstm or flow"):
         load_predictor(path, model)

@@ -31,11 +31,11 @@ class Animate:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg)."""
     motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
-    """What of the driver's motion moves the portrait, and how strongly."""
+    """Choice and strength of the driver's motion."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
     """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
-    """How the frames are drawn."""
+    """Renderer of the frames, and its networks."""
     limits: Annotated[MotionLimits, tyro.conf.OmitArgPrefixes]
     """Expert: how far the head may go from its pose in the portrait."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)

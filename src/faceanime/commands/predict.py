@@ -31,7 +31,7 @@ class Predict:
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
     """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
-    """How the frames are drawn."""
+    """Renderer of the frames, and its networks."""
     expert: Annotated[PredictorOptions, tyro.conf.OmitArgPrefixes]
     """Expert: the network that predicts the motion."""
     motion_out: Path | None = None

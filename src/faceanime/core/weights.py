@@ -7,10 +7,10 @@ from 1 on) and any further entries of its writer. The same content always gives 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,18 @@ Tensors: TypeAlias = dict[str, np.ndarray]
 FORMAT = "faceanime"
 _KEY = "faceanime"
 """The only entry of the file's metadata: safetensors does not keep several in a fixed order."""
+
+
+@runtime_checkable
+class NetworkFamily(Protocol):
+    """A kind of network that weights files hold."""
+
+    @property
+    def name(self) -> str:
+        """The entry `network` of the file's header."""
+
+
+Family = TypeVar("Family", bound=NetworkFamily)
 
 
 def save_weights(
@@ -113,3 +125,13 @@ def _check_tensors(path: Path, tensors: Tensors) -> None:
     for name, tensor in tensors.items():
         if np.issubdtype(tensor.dtype, np.inexact) and not np.isfinite(tensor).all():
             raise WeightsError(f"{path}: tensor {name} holds NaN or infinity")
+
+
+def family_of(header: Header, families: Sequence[Family], path: Path) -> Family:
+    """Return the family of the network that a file with this header holds. Raises WeightsError for another one."""
+    found = header.get("network")
+    for family in families:
+        if family.name == found:
+            return family
+    expected = " or ".join(family.name for family in families)
+    raise WeightsError(f"{path} holds a network '{found}', expected {expected}")

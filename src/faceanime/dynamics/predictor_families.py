@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faceanime.core.errors import WeightsError
 from faceanime.dynamics.flow_predictor import FlowConfig, FlowPredictor
 from faceanime.dynamics.lstm_predictor import LstmConfig, LstmPredictor
 from faceanime.dynamics.predictor_network import PredictorNetwork
@@ -32,12 +31,3 @@ PREDICTOR_FAMILIES = (
     PredictorFamily(LstmPredictor.network, LstmConfig, LstmPredictor),
     PredictorFamily(FlowPredictor.network, FlowConfig, FlowPredictor),
 )
-
-
-def predictor_family_named(name: object, where: str) -> PredictorFamily:
-    """Return the family of a name. Raises WeightsError; `where` names the file."""
-    for family in PREDICTOR_FAMILIES:
-        if family.name == name:
-            return family
-    expected = ", ".join(family.name for family in PREDICTOR_FAMILIES)
-    raise WeightsError(f"{where} holds a network '{name}', expected one of {expected}")

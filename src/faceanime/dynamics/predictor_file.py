@@ -11,8 +11,8 @@ import torch
 
 from faceanime.core.config import from_json, to_json
 from faceanime.core.errors import WeightsError
-from faceanime.core.weights import load_weights, save_weights
-from faceanime.dynamics.predictor_families import predictor_family_named
+from faceanime.core.weights import family_of, load_weights, save_weights
+from faceanime.dynamics.predictor_families import PREDICTOR_FAMILIES
 from faceanime.dynamics.predictor_network import PredictorNetwork
 from faceanime.dynamics.state import HEAD_NUMBERS
 from faceanime.morphable.model import MorphableModel
@@ -53,7 +53,7 @@ def load_predictor(path: Path, model: MorphableModel) -> tuple[PredictorNetwork,
     """
     tensors, header = load_weights(path, PREDICTOR_KIND)
     model.require(str(header.get("model_id")), str(path))
-    family = predictor_family_named(header.get("network"), str(path))
+    family = family_of(header, PREDICTOR_FAMILIES, path)
     settings = from_json(family.config, str(header.get("config")), f"the header of {path}")
     predictor = family.build(model.expression_count + HEAD_NUMBERS, settings)
     try:

@@ -14,7 +14,7 @@ STRONGEST = 4.0
 
 @dataclass(frozen=True)
 class MotionTransfer:
-    """What of the driver's motion moves the portrait, and how strongly."""
+    """Choice and strength of the driver's motion."""
 
     parts: MovingPart = "all"
     """Parts that move: all, the expression without the head, the head only, mouth and jaw, or eyes and brows."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faceanime.core.errors import WeightsError
 from faceanime.generator.flow_guided import FlowGuided, FlowGuidedConfig
 from faceanime.generator.generator import Generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
@@ -38,12 +37,3 @@ FAMILIES = (
     GeneratorFamily(Pgfg.network, PgfgConfig, Pgfg, oldest_version=3),
 )
 """The families of generators; a new one is a line here."""
-
-
-def family_named(name: object, where: str) -> GeneratorFamily:
-    """Return the family of a name. Raises WeightsError; `where` names the file."""
-    for family in FAMILIES:
-        if family.name == name:
-            return family
-    expected = " or ".join(family.name for family in FAMILIES)
-    raise WeightsError(f"{where} holds a network '{name}', expected {expected}")

@@ -11,8 +11,8 @@ import torch
 
 from faceanime.core.config import from_json, to_json
 from faceanime.core.errors import ConfigError, WeightsError
-from faceanime.core.weights import load_weights, save_weights
-from faceanime.generator.families import family_named
+from faceanime.core.weights import family_of, load_weights, save_weights
+from faceanime.generator.families import FAMILIES
 from faceanime.generator.generator import Generator
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
@@ -52,7 +52,7 @@ def load_generator(path: Path, model: MorphableModel | None) -> tuple[Generator,
     another morphable model.
     """
     tensors, header = load_weights(path, GENERATOR_KIND, GENERATOR_VERSION)
-    family = family_named(header.get("network"), str(path))
+    family = family_of(header, FAMILIES, path)
     if header["version"] < family.oldest_version:
         raise WeightsError(
             f"{path} holds a network of version {header['version']}, which this version of faceanime cannot run; "
