@@ -75,6 +75,7 @@ def test_two_processes_train_a_generator(
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     done = subprocess.run(command(whole), check=True, timeout=280, capture_output=True, text=True)
+    assert done.stdout.count("generator.safetensors") == 1, "the first process alone prints the file"
     assert str(whole / "generator.safetensors") in done.stdout.splitlines()
     with subprocess.Popen(
         command(parts), stderr=subprocess.PIPE, text=True, start_new_session=True

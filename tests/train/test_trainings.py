@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from clay import PAINTING, SMALL, pairs_of
+from clay import PAINTING, pairs_of
 from faceanime.core.config import save_config
 from faceanime.core.errors import ConfigError
-from faceanime.core.progress import SilentProgress
 from faceanime.generator.discriminator import PatchCriticConfig
 from faceanime.generator.families import FAMILIES
 from faceanime.generator.pgfg import PAPER_FULL
 from faceanime.morphable.model import MorphableModel
 from faceanime.train.generator.flow_training import FlowTraining
 from faceanime.train.generator.pgfg_trainer import PgfgTraining
-from faceanime.train.generator.training import GeneratorRun, train_generator_on
 from faceanime.train.generator.trainings import TRAININGS, load_training, new_trainer, preset, presets
+from faceanime.train.processes import Processes
 
 
 def test_every_family_can_be_trained() -> None:
@@ -75,9 +74,9 @@ def test_every_preset_can_be_written_as_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-def test_a_missing_device_is_reported(tmp_path: Path, data: Path) -> None:
+def test_a_missing_device_is_reported() -> None:
     with pytest.raises(ConfigError, match="torch finds no such device here"):
-        train_generator_on(GeneratorRun(data, tmp_path, device="cuda"), SMALL, SilentProgress())
+        Processes.start("cuda", 1)
 
 
 def test_settings_are_checked() -> None:

@@ -56,6 +56,7 @@ class TrainGenerator:
         from faceanime.train.generator.training import GeneratorRun, train_generator_on
         from faceanime.train.generator.trainings import load_training, preset
         from faceanime.train.loop import CONFIG_FILE
+        from faceanime.train.processes import Processes
 
         earlier = self.out / CONFIG_FILE
         if self.config is not None:
@@ -64,6 +65,7 @@ class TrainGenerator:
             config = load_training(earlier)
         else:
             config = preset(self.preset)
+        processes = Processes.start(self.device, self.processes)
         run = GeneratorRun(
             data=self.data,
             out=self.out,
@@ -71,9 +73,9 @@ class TrainGenerator:
             rendered=self.rendered,
             start=self.start,
             resume=self.resume,
-            device=self.device,
-            processes=self.processes,
+            processes=processes,
         )
         with TerminalProgress() as progress:
             path = train_generator_on(run, config, progress)
-        print(path)
+        if processes.first:  # the others run this command as well
+            print(path)

@@ -27,7 +27,7 @@ from faceanime.train.generator.pairs import RenderedPairs
 from faceanime.train.generator.rendered_pairs import render_pairs
 from faceanime.train.generator.trainings import new_trainer
 from faceanime.train.loop import Run, run_training
-from faceanime.train.processes import Device, Processes
+from faceanime.train.processes import ALONE, Processes
 from faceanime.train.trainer import Numbers
 
 _SPLITS = ("train", "val")
@@ -110,8 +110,8 @@ class GeneratorRun:
     start: Path | None = None
     """Weights to begin with, or the folder of a run, whose critics are taken too."""
     resume: bool = False
-    device: Device = "cpu"
-    processes: int = 1
+    processes: Processes = ALONE
+    """The processes that train together, and their device."""
 
 
 def train_generator_on(settings: GeneratorRun, config: GeneratorConfig, progress: Progress) -> Path:
@@ -120,7 +120,7 @@ def train_generator_on(settings: GeneratorRun, config: GeneratorConfig, progress
     The run's folder also receives the numbers as curve.csv and, with contact sheets, for TensorBoard. Raises as
     `run_training`; ConfigError too where the data lack train or val shards.
     """
-    processes = Processes.start(settings.device, settings.processes)
+    processes = settings.processes
     if settings.start is not None and settings.resume:
         raise ConfigError("start begins a run and resume continues one; leave one of them out")
     for split in _SPLITS:
