@@ -1,6 +1,7 @@
 """One portrait and a motion in, a video out: face animation through an editable 3D face.
 
-`Animator` is the entry point; it takes and returns `Portrait`, `Dynamics` and pictures (H,W,3) uint8.
+`animate("me.jpg", "talk", "out.mp4")` is all it takes; `Animator` is the way to more control. It takes and returns
+`Portrait`, `Dynamics` and pictures (H,W,3) uint8. docs/reference/python.md describes every name.
 Names are imported on first use, so that importing the package alone is fast.
 """
 
@@ -10,25 +11,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from faceanime.api import animate as animate
+    from faceanime.api import edit as edit
+    from faceanime.api import morph as morph
+    from faceanime.api import motion as motion
+    from faceanime.api import predict as predict
+    from faceanime.api import reconstruct as reconstruct
+    from faceanime.api import write_video as write_video
     from faceanime.core.errors import FaceAnimeError as FaceAnimeError
+    from faceanime.core.errors import MediaError as MediaError
+    from faceanime.core.errors import NoFaceError as NoFaceError
+    from faceanime.core.errors import OutputError as OutputError
+    from faceanime.core.progress import CallbackProgress as CallbackProgress
+    from faceanime.dynamics.edit_config import EditConfig as EditConfig
+    from faceanime.dynamics.motion_file import save_motion as save_motion
+    from faceanime.dynamics.retarget_config import RetargetConfig as RetargetConfig
+    from faceanime.dynamics.rollout_config import FutureConfig as FutureConfig
+    from faceanime.face.config import ReadConfig as ReadConfig
+    from faceanime.generator.config import RendererConfig as RendererConfig
     from faceanime.media.image import read_image as read_image
+    from faceanime.media.image import write_image as write_image
+    from faceanime.output_options import OutputOptions as OutputOptions
     from faceanime.pipeline import Animator as Animator
     from faceanime.pipeline import AnimatorConfig as AnimatorConfig
     from faceanime.structures.coefficients import Dynamics as Dynamics
     from faceanime.structures.portrait import Portrait as Portrait
 
+    __version__: str
+
 _HOME = {
     "Animator": "pipeline",
     "AnimatorConfig": "pipeline",
+    "CallbackProgress": "core.progress",
     "Dynamics": "structures.coefficients",
+    "EditConfig": "dynamics.edit_config",
     "FaceAnimeError": "core.errors",
+    "FutureConfig": "dynamics.rollout_config",
+    "MediaError": "core.errors",
+    "NoFaceError": "core.errors",
+    "OutputError": "core.errors",
+    "OutputOptions": "output_options",
     "Portrait": "structures.portrait",
+    "ReadConfig": "face.config",
+    "RendererConfig": "generator.config",
+    "RetargetConfig": "dynamics.retarget_config",
+    "animate": "api",
+    "edit": "api",
+    "morph": "api",
+    "motion": "api",
+    "predict": "api",
     "read_image": "media.image",
+    "reconstruct": "api",
+    "save_motion": "dynamics.motion_file",
+    "write_image": "media.image",
+    "write_video": "api",
 }
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import
+
+        return version("faceanime")
     if name not in _HOME:
         raise AttributeError(f"module 'faceanime' has no attribute '{name}'")
     return getattr(import_module(f"faceanime.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

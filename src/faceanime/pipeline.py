@@ -20,7 +20,7 @@ from faceanime.core.progress import Progress, SilentProgress
 from faceanime.core.threads import single_threaded_math
 from faceanime.core.weights import bundled
 from faceanime.drivers.driver import Driver
-from faceanime.drivers.open_driver import open_driver
+from faceanime.drivers.open_driver import DriverSource, open_driver
 from faceanime.dynamics import rollout
 from faceanime.dynamics.predictor import Predictor
 from faceanime.dynamics.retarget import retarget, room_in_picture
@@ -32,6 +32,7 @@ from faceanime.face.reader import FaceReader
 from faceanime.face.segment import PersonSegmenter, Segmenter
 from faceanime.generator.config import RendererConfig
 from faceanime.generator.renderers import open_renderer, weights_of
+from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.morphable.model import MorphableModel, load_model
 from faceanime.render.config import GeometricConfig
 from faceanime.render.head.sheet import hair_pose
@@ -77,14 +78,26 @@ class Animator:
         self.reader = FaceReader(detector, segmenter, self.model, config.read, reach)
         self._given_renderer, self._given_predictor = renderer, predictor
 
-    def portrait(self, pixels: Pixels, where: str = "the portrait", face: FaceChoice = "largest") -> Portrait:
-        """Find and fit the face of an image (H,W,3) uint8; `where` names it in messages. Raises NoFaceError."""
-        return self.reader.portrait(pixels, where, face)
+    def portrait(
+        self, picture: PictureSource, where: str = "the portrait", face: FaceChoice = "largest"
+    ) -> Portrait:
+        """Find and fit the face of a picture: a path, an array (H,W,3) uint8 or a Pillow image.
 
-    def motion(self, driver: Driver | Path, progress: Progress | None = None) -> Dynamics:
-        """Return the motion of a driver, or of a file as `open_driver` takes it. Raises FaceAnimeError."""
-        opened = open_driver(driver, self.reader) if isinstance(driver, Path) else driver
-        return opened.dynamics(progress or SilentProgress())
+        `where` names a picture without a path in messages; `face` is `largest`, or an index in order of size, from 0.
+        Raises NoFaceError, MediaError for a file that cannot be read, ShapeError for an array that is no picture.
+        """
+        return self.reader.portrait(read_picture(picture, where), name_of(picture, where), face)
+
+    def motion(self, driver: Driver | DriverSource, progress: Progress | None = None) -> Dynamics:
+        """Return the motion of a driver, or of what `open_driver` takes: a path, the name of a bundled motion, ...
+
+        Raises FaceAnimeError.
+        """
+        return self.open(driver).dynamics(progress or SilentProgress())
+
+    def open(self, driver: Driver | DriverSource) -> Driver:
+        """Return an opened driver as it is, and open any other. Raises FaceAnimeError."""
+        return driver if isinstance(driver, Driver) else open_driver(driver, self.reader)
 
     def retarget(
         self, portrait: Portrait, motion: Dynamics, config: RetargetConfig | None = None

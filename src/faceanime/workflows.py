@@ -16,7 +16,7 @@ from faceanime.core.files import check_output
 from faceanime.core.progress import Progress, watched
 from faceanime.drivers.driver import Driver, View
 from faceanime.drivers.motion import clay_views
-from faceanime.drivers.open_driver import open_driver
+from faceanime.drivers.open_driver import DriverSource
 from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
@@ -25,8 +25,9 @@ from faceanime.face.config import FaceChoice
 from faceanime.face.crop import crop_pixels
 from faceanime.face.detect import warn_of_other_faces
 from faceanime.media.contact_sheet import Picture
-from faceanime.media.image import is_image_file, picture_output, read_image, write_image
+from faceanime.media.image import is_image_file, picture_output, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
+from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.output_options import (
@@ -55,8 +56,8 @@ SEARCH_RATE = Fraction(5)
 
 def animate_file(
     animator: Animator,
-    portrait: Path,
-    driving: Path | Driver,
+    portrait: PictureSource,
+    driving: Driver | DriverSource,
     out: Path,
     options: OutputOptions,
     progress: Progress,
@@ -66,8 +67,8 @@ def animate_file(
     A driver of one frame and a still's suffix of `out` (.png, .jpg) give one picture; otherwise a driver of one frame
     gives the movement toward it. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
-    inputs = (portrait, driving) if isinstance(driving, Path) else (portrait,)
-    driver = open_driver(driving, animator.reader) if isinstance(driving, Path) else driving
+    inputs = _files(portrait, driving)
+    driver = animator.open(driving)
     still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
     written = check_result(out, options, inputs, still)
     animator.check()
@@ -83,8 +84,8 @@ def animate_file(
 
 def predict_file(
     animator: Animator,
-    portrait: Path,
-    target: Path | None,
+    portrait: PictureSource,
+    target: PictureSource | None,
     out: Path,
     future: FutureConfig,
     options: OutputOptions,
@@ -96,7 +97,7 @@ def predict_file(
     `motion_out` also receives the motion: `animate` with reference frame 0 makes the same video of it. Returns the path
     that was written. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
-    inputs = tuple(p for p in (portrait, target) if p is not None)
+    inputs = _files(portrait, target)
     written = check_result(out, options, inputs, still=False)
     if motion_out is not None:
         refuse_input(motion_out, inputs)
@@ -105,40 +106,42 @@ def predict_file(
     subject, crop = _prepare(animator, portrait, options)
     goal = None
     if target is not None:
-        other = animator.portrait(read_image(target), str(target))
-        warn_of_other_faces("largest", other.other_faces + 1, str(target), None)
+        other = animator.portrait(target, "the target")
+        warn_of_other_faces("largest", other.other_faces + 1, name_of(target, "the target"), None)
         goal = other.face.coefficients
     progress.stage("imagining", None)
     motion = animator.imagine(subject, future, goal)
     result = _Result(animator, subject, crop, animator.clamp(subject, motion), out, options)
     result.write(clay_views(motion, animator.model), None, progress)
     if motion_out is not None:
-        toward = "" if target is None else f" toward {target.name}"
+        toward = "" if target is None else f" toward {Path(name_of(target)).name}"
         settings = " ".join(f"{name}={value}" for name, value in asdict(future).items())
-        note = MotionNote(provenance=f"imagined by faceanime from {portrait.name}{toward}: {settings}")
+        note = MotionNote(
+            provenance=f"imagined by faceanime from {Path(name_of(portrait)).name}{toward}: {settings}"
+        )
         save_motion(motion, motion_out, note)
     return written
 
 
 def reconstruct_file(
-    animator: Animator, source: Path, out: Path, face: FaceChoice, progress: Progress
+    animator: Animator, source: PictureSource, out: Path, face: FaceChoice, progress: Progress
 ) -> None:
     """Write the motion of a video or picture (.motion.safetensors), or its neutral, textured face (.glb, .obj).
 
     Raises FaceAnimeError, among them OutputError for an `out` with another suffix or that cannot be written.
     """
     for target in mesh_files(out):
-        refuse_input(target, (source,))
+        refuse_input(target, _files(source))
         check_output(target)
     if is_motion_file(out):
-        note = MotionNote(provenance=f"reconstructed from {source.name}")
+        note = MotionNote(provenance=f"reconstructed from {Path(name_of(source)).name}")
         save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
-        if is_image_file(source):
-            portrait = animator.portrait(read_image(source), str(source), face)
+        if not isinstance(source, str | Path) or is_image_file(Path(source)):
+            portrait = animator.portrait(source, face=face)
         else:
-            portrait = _first_portrait(animator, source, face, progress)
-        warn_of_other_faces(face, portrait.other_faces + 1, str(source))
+            portrait = _first_portrait(animator, Path(source), face, progress)
+        warn_of_other_faces(face, portrait.other_faces + 1, name_of(source))
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
     else:
         known = ", ".join([MOTION_SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -213,16 +216,24 @@ def _encode(
             writer.write(pixels)
 
 
-def _prepare(animator: Animator, path: Path, options: OutputOptions) -> tuple[Portrait, CropTransform | None]:
+def _files(*sources: object) -> tuple[Path, ...]:
+    """The paths among inputs."""
+    return tuple(Path(source) for source in sources if isinstance(source, str | Path))
+
+
+def _prepare(
+    animator: Animator, picture: PictureSource, options: OutputOptions
+) -> tuple[Portrait, CropTransform | None]:
     """Read the portrait at the size at which it is rendered, and the crop to cut from the result, if any.
 
     Meanwhile another thread loads the renderer's networks, so that bad weights fail before a driver is tracked.
     """
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(getattr, animator, "renderer")
-        pixels, reader = read_image(path), animator.reader
-        found, others = reader.find(pixels, str(path), options.face)
-        warn_of_other_faces(options.face, others + 1, str(path))
+        where = name_of(picture, "the portrait")
+        pixels, reader = read_picture(picture, where), animator.reader
+        found, others = reader.find(pixels, where, options.face)
+        warn_of_other_faces(options.face, others + 1, where)
         crop: CropTransform | None = None
         if options.crop:
             subject, crop = cropped_portrait(reader, pixels, found, others, options.size, reader.matte_reach)

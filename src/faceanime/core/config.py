@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.files import atomic_output, reason_of
@@ -67,6 +67,25 @@ def save_config(config: object, path: Path) -> None:
         draft.write_text(to_json(config), encoding="utf-8")
 
 
+def from_options(options: Mapping[str, object], where: str, *classes: type[Any]) -> list[Any]:
+    """One configuration of each class, from options of Python: each goes to the class that has a field of its name.
+
+    `where` names them in messages. Absent fields keep their defaults. Raises: ConfigError for an option that no class
+    has, or a value of the wrong type.
+    """
+    names = {cls: [field.name for field in dataclasses.fields(cls) if field.init] for cls in classes}
+    known = [name for fields in names.values() for name in fields]
+    for name in options:
+        if name not in known:
+            hint = nearest(name, known) or f"; there are {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown option {name}{hint}")
+    reader = _Reader(where)
+    return [
+        reader.dataclass_of(cls, {name: options[name] for name in fields if name in options}, "")
+        for cls, fields in names.items()
+    ]
+
+
 def nearest(name: str, known: list[str]) -> str:
     """`; did you mean X?` for the known name that is most similar to `name`, or an empty string."""
     found = difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_SIMILARITY)
@@ -95,12 +114,12 @@ def _no_constant(name: str) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class _Reader:
-    """Checks JSON values against type annotations; `key` is the dotted path to a value."""
+    """Checks values, of JSON or of Python, against type annotations; `key` is the dotted path to a value."""
 
     where: str
 
     def wrong_type(self, key: str, value: object, expected: str) -> ConfigError:
-        found = f"{json.dumps(value, ensure_ascii=False)} ({type(value).__name__})"
+        found = f"{json.dumps(value, ensure_ascii=False, default=str)} ({type(value).__name__})"
         place = f"{self.where}: {key}" if key else self.where
         return ConfigError(f"{place} is {found}, expected {expected}")
 
@@ -151,7 +170,7 @@ class _Reader:
         raise self.wrong_type(key, value, "one of " + ", ".join(json.dumps(choice) for choice in choices))
 
     def tuple_of(self, items: tuple[object, ...], value: object, key: str) -> object:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise self.wrong_type(key, value, "a list")
         if items[-1:] == (Ellipsis,):
             items = items[:1] * len(value)
@@ -167,9 +186,9 @@ class _Reader:
             return float(value)
         if hint in (bool, int, str) and type(value) is hint:
             return value
-        if hint is Path and isinstance(value, str):
+        if hint is Path and isinstance(value, str | Path):
             return Path(value)
-        if hint is Fraction and isinstance(value, str):
+        if hint is Fraction and isinstance(value, str | int | Fraction) and not isinstance(value, bool):
             try:
                 return Fraction(value)
             except (ValueError, ZeroDivisionError):

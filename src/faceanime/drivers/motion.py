@@ -21,19 +21,13 @@ CLAY_SIDE_PX = 512
 """Side of the clay view of a motion."""
 
 
-class MotionFileDriver:
-    """The motion in a motion file."""
+class MotionDriver:
+    """A motion of `model`."""
 
     sound = None
 
-    def __init__(self, source: Path, reader: FaceReader) -> None:
-        self._model = reader.model
-        self._motion = load_motion_of(source, reader.model)
-
-    @staticmethod
-    def accepts(source: Path) -> bool:
-        """Accept a name that ends in .motion.safetensors."""
-        return is_motion_file(source)
+    def __init__(self, motion: Dynamics, model: MorphableModel) -> None:
+        self._motion, self._model = motion, model
 
     @property
     def is_still(self) -> bool:
@@ -41,12 +35,24 @@ class MotionFileDriver:
         return self._motion.is_goal
 
     def dynamics(self, progress: Progress) -> Dynamics:
-        """Return the motion of the file."""
+        """Return the motion."""
         return self._motion
 
     def views(self) -> Iterator[View]:
         """Yield the driver's 3D face in clay."""
         return clay_views(self._motion, self._model)
+
+
+class MotionFileDriver(MotionDriver):
+    """The motion in a motion file."""
+
+    def __init__(self, source: Path, reader: FaceReader) -> None:
+        super().__init__(load_motion_of(source, reader.model), reader.model)
+
+    @staticmethod
+    def accepts(source: Path) -> bool:
+        """Accept a name that ends in .motion.safetensors."""
+        return is_motion_file(source)
 
 
 def clay_views(motion: Dynamics, model: MorphableModel) -> Iterator[View]:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from faceanime.drivers.driver import Driver, DriverKind
-from faceanime.drivers.motion import MotionFileDriver
+from faceanime.drivers.motion import MotionDriver, MotionFileDriver
 from faceanime.drivers.picture import PictureDriver
 from faceanime.drivers.video import VideoDriver
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.face.reader import FaceReader
+from faceanime.media.picture_source import PictureSource
+from faceanime.structures.coefficients import Dynamics
 
 DRIVERS: tuple[DriverKind, ...] = (MotionFileDriver, PictureDriver, VideoDriver)
 """The kinds of drivers; the first that accepts a file opens it."""
+DriverSource: TypeAlias = PictureSource | Dynamics
+"""A driver: the path of a video, a picture or a motion file; the name of a bundled motion; a motion; or a picture."""
 
 
-def open_driver(source: Path, reader: FaceReader, kinds: tuple[DriverKind, ...] = DRIVERS) -> Driver:
-    """Open a video, a picture, a motion file, or a bundled motion by its name.
+def open_driver(source: DriverSource, reader: FaceReader, kinds: tuple[DriverKind, ...] = DRIVERS) -> Driver:
+    """Open a video, a picture, a motion, or a bundled motion by its name.
 
     Raises ConfigError for a name that is neither a file nor a bundled motion, MediaError for a file that cannot be
-    read.
+    read, MorphableModelError for the motion of another face model.
     """
-    path = motion_path(source)
+    if isinstance(source, Dynamics):
+        reader.model.require(source.model_id, "the motion")
+        return MotionDriver(source, reader.model)
+    if not isinstance(source, str | Path):
+        return PictureDriver(source, reader)
+    path = motion_path(Path(source))
     return next(kind for kind in kinds if kind.accepts(path))(path, reader)

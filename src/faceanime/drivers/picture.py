@@ -10,7 +10,8 @@ from pathlib import Path
 from faceanime.core.progress import Progress
 from faceanime.drivers.driver import View
 from faceanime.face.reader import FaceReader
-from faceanime.media.image import is_image_file, read_image
+from faceanime.media.image import is_image_file
+from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 
@@ -24,8 +25,8 @@ class PictureDriver:
     is_still = True
     sound = None
 
-    def __init__(self, source: Path, reader: FaceReader) -> None:
-        self._path, self._reader = source, reader
+    def __init__(self, source: PictureSource, reader: FaceReader) -> None:
+        self._source, self._reader = source, reader
 
     @staticmethod
     def accepts(source: Path) -> bool:
@@ -34,11 +35,11 @@ class PictureDriver:
 
     @cached_property
     def _pixels(self) -> Pixels:
-        return read_image(self._path)
+        return read_picture(self._source, "the driver")
 
     def dynamics(self, progress: Progress) -> Dynamics:
         """Fit the face. Raises MediaError, NoFaceError."""
-        return self._reader.still(self._pixels, str(self._path), PICTURE_FRAME_RATE)
+        return self._reader.still(self._pixels, name_of(self._source, "the driver"), PICTURE_FRAME_RATE)
 
     def views(self) -> Iterator[View]:
         """Yield the picture once."""

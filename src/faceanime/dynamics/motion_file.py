@@ -31,8 +31,9 @@ class MotionNote:
     """Origin of the motion in words, such as a file's name, a seed or a script."""
 
 
-def save_motion(dynamics: Dynamics, path: Path, note: MotionNote = MotionNote()) -> None:
-    """Write a motion file atomically. Raises OutputError."""
+def save_motion(dynamics: Dynamics, path: str | Path, note: MotionNote = MotionNote()) -> None:
+    """Write a motion file, X.motion.safetensors, completely or not at all. Raises OutputError."""
+    path = Path(path)
     check_motion_path(path)
     tensors: dict[str, np.ndarray] = {
         "identity": dynamics.identity,  # in full precision, so that a loaded motion draws the same pictures

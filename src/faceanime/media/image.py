@@ -48,31 +48,36 @@ WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {
 }
 
 
-def read_image(path: Path) -> Pixels:
-    """Read a picture as (H,W,3) uint8 sRGB, upright.
+def read_image(path: str | Path) -> Pixels:
+    """Read a picture file as (H,W,3) uint8 sRGB, upright.
 
     EXIF rotation is applied, an embedded color profile converted to sRGB, 16 bits scaled to 8, and transparency
     composited over white. Of an animation, the first frame is read.
 
     Raises: MediaError, naming the file, when it is missing, not a picture, damaged or larger than `MAX_PIXELS`.
     """
-    with _open_image(path) as image:
-        check_size(path, *image.size)
-        try:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-        except DECODER_ERRORS as error:
-            raise MediaError(f"cannot read {path}: the picture is damaged ({one_line(error)})") from error
-    return np.array(flatten(_to_srgb(_to_8_bit(path, upright))))
+    with _open_image(Path(path)) as image:
+        return from_pillow(image, path)
 
 
-def write_image(path: Path, pixels: Pixels) -> None:
+def from_pillow(image: Image.Image, name: str | Path) -> Pixels:
+    """Convert one of Pillow's images as `read_image` does; `name` names it in messages. Raises MediaError."""
+    check_size(name, *image.size)
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    except DECODER_ERRORS as error:
+        raise MediaError(f"cannot read {name}: the picture is damaged ({one_line(error)})") from error
+    return np.array(flatten(_to_srgb(_to_8_bit(name, upright))))
+
+
+def write_image(path: str | Path, pixels: Pixels) -> None:
     """Write (H,W,3) uint8 sRGB as .png, .jpg, .jpeg (quality 95, 4:4:4) or .webp, completely or not at all.
 
     Raises: OutputError when the suffix is unknown or the file cannot be written; ShapeError.
     """
     check_shape("pixels", pixels, None, None, 3)
-    with picture_output(path) as write:
+    with picture_output(Path(path)) as write:
         write(pixels)
 
 
@@ -92,7 +97,7 @@ def picture_output(path: Path) -> Iterator[Callable[[Pixels], None]]:
         yield write
 
 
-def check_size(path: Path, width_px: int, height_px: int) -> None:
+def check_size(path: str | Path, width_px: int, height_px: int) -> None:
     """Raise MediaError when a picture of this size is too large to be decoded."""
     if width_px * height_px > MAX_PIXELS:
         raise MediaError(
@@ -159,7 +164,7 @@ def _enable_heic(path: Path) -> None:
     register_heif_opener()
 
 
-def _to_8_bit(path: Path, image: Image.Image) -> Image.Image:
+def _to_8_bit(path: str | Path, image: Image.Image) -> Image.Image:
     """Scale 16-bit grey to 8 bits, which Pillow would clip; it has scaled 16-bit color already."""
     if image.mode == "F":
         raise MediaError(f"cannot read {path}: floating-point pixels; save it with 8 or 16 bits")

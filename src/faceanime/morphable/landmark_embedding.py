@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
 
 from faceanime.core.errors import MorphableModelError, check_shape
+from faceanime.core.short_repr import short_repr
 
 _SUM_TOLERANCE = 1e-4
 """Largest deviation from 1 of the sum of a landmark's weights; chosen by eye, loose enough for float32 files."""
@@ -24,6 +25,8 @@ class LandmarkEmbedding:
 
     vertex: Int32[np.ndarray, "L 3"]
     weight: Float32[np.ndarray, "L 3"]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("LandmarkEmbedding.vertex", self.vertex, None, 3)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from faceanime.core.errors import MorphableModelError
+from faceanime.core.short_repr import short_repr
 
 Group: TypeAlias = Int[np.ndarray, " _"]
 """Indices of landmarks, in the order that the description of the group states."""
@@ -40,6 +41,8 @@ class EyeLandmarks:
     brow_lower: Group
     outer_corner: int
     inner_corner: int
+
+    __repr__ = short_repr
 
     @cached_property
     def lids(self) -> Group:
@@ -133,6 +136,9 @@ class LandmarkSchema:
     left_cheek: Group
     plain_skin: Group
     rigid: Group
+
+    def __repr__(self) -> str:
+        return f"LandmarkSchema({self.name}, {self.count} landmarks)"
 
     def __post_init__(self) -> None:
         for name, group in self.groups.items():

@@ -102,6 +102,10 @@ class MorphableModel:
                     f"expected 0 to {vertices - 1}"
                 )
 
+    def __repr__(self) -> str:
+        directions = f"{self.identity_count} identity and {self.expression_count} expression directions"
+        return f"MorphableModel({self.id}, {len(self.mean)} vertices, {directions})"
+
     @property
     def identity_count(self) -> int:
         """Number of identity directions, K_id."""

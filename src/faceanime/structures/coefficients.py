@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from faceanime.core.errors import ShapeError, check_shape
+from faceanime.core.short_repr import short_repr
 
 _IDENTITY = np.eye(3)
 """The identity matrix."""
@@ -44,6 +45,8 @@ class HeadPose:
     rotation: Float[np.ndarray, "*B 3 3"]
     scale: Float[np.ndarray, "*B"]
     translation_px: Float[np.ndarray, "*B 2"]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("HeadPose.rotation", self.rotation, "*", 3, 3)
@@ -84,6 +87,8 @@ class FaceCoefficients:
     identity: Float[np.ndarray, "*B K_id"]
     expression: Float[np.ndarray, "*B K_exp"]
     pose: HeadPose
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         batch = self.pose.rotation.shape[:-2]
@@ -130,6 +135,11 @@ class Dynamics:
     def __len__(self) -> int:
         return len(self.expression)
 
+    def __repr__(self) -> str:
+        seconds, rate = float(len(self) / self.frame_rate), float(self.frame_rate)
+        frames = "1 frame" if self.is_goal else f"{len(self)} frames, {seconds:.2f} s at {rate:g} frames/s"
+        return f"Dynamics({frames}, in a picture of {self.picture_side_px} px, face model {self.model_id})"
+
     @property
     def is_goal(self) -> bool:
         """Whether it is a single frame: a face to reach, not a movement."""
@@ -165,6 +175,8 @@ class FittedFace:
 
     coefficients: FaceCoefficients
     residual: Float[np.ndarray, "V 3"]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("FittedFace.residual", self.residual, None, 3)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from faceanime.core.errors import ShapeError, check_shape
+from faceanime.core.short_repr import short_repr
 
 Pixels = UInt8[np.ndarray, "H W 3"]
 """A picture, uint8 sRGB."""
@@ -20,6 +21,8 @@ class Frame:
 
     pixels: Pixels
     time_s: Fraction
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("Frame.pixels", self.pixels, None, None, 3)

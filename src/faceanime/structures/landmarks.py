@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from faceanime.core.errors import ShapeError, check_shape
+from faceanime.core.short_repr import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,8 @@ class Landmarks:
     points_image: Float32[np.ndarray, "L D"]
     score: float
     pinned: bool = False
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("Landmarks.points_image", self.points_image, None, None)
@@ -46,6 +49,8 @@ class CropTransform:
 
     crop_from_image: Float64[np.ndarray, "2 3"]
     size_px: int
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("CropTransform.crop_from_image", self.crop_from_image, 2, 3)

@@ -31,6 +31,13 @@ class Portrait:
         check_shape("Portrait.pixels", self.pixels, None, None, 3)
         check_shape("Portrait.matte", self.matte, *self.pixels.shape[:2])
 
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        left, top, right, bottom = (round(edge) for edge in self.landmarks.box_px)
+        face = f"face from ({left}, {top}) to ({right}, {bottom})"
+        others = f", {self.other_faces} other faces" if self.other_faces else ""
+        return f"Portrait({width}x{height} px, {face}{others})"
+
     @property
     def side_px(self) -> int:
         """The longer side of the image, px."""

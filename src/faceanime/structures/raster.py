@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
 from faceanime.core.errors import check_shape
+from faceanime.core.short_repr import short_repr
 
 Rgb = tuple[float, float, float]
 """Red, green and blue of a color; the range is that of the color space in which it is used."""
@@ -24,6 +25,8 @@ class Fragments:
     triangle: Int32[np.ndarray, "H W"]
     barycentric: Float32[np.ndarray, "H W 3"]
     depth: Float32[np.ndarray, "H W"]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         height, width = self.triangle.shape
@@ -43,6 +46,8 @@ class SparseTexture:
     color: Float32[np.ndarray, "N 3"]
     visible: Bool[np.ndarray, " N"]
     triangles: Int32[np.ndarray, "M 3"]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("SparseTexture.color", self.color, len(self.vertex), 3)
@@ -95,6 +100,8 @@ class WarpField:
     region: Int32[np.ndarray, "h w"]
     landmarks: Float32[np.ndarray, "L 3"]
     box: Box
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("WarpField.flow", self.flow, self.box.height, self.box.width, 2)

@@ -1,0 +1,224 @@
+"""The functions of the package, as `import faceanime` offers them: one line each for what most people want.
+
+Their options have the names of the options of the commands, with underscores: `--yaw-limit-deg 20` is
+`yaw_limit_deg=20`. For more control, and to keep what was loaded, there is `Animator`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from faceanime.core.config import from_options
+from faceanime.core.errors import OutputError, RangeError
+from faceanime.core.progress import Progress, SilentProgress
+from faceanime.drivers.driver import Driver
+from faceanime.drivers.open_driver import DriverSource
+from faceanime.dynamics.edit_config import EditConfig
+from faceanime.dynamics.motion_edit import edit_motions
+from faceanime.dynamics.motion_file import load_motion
+from faceanime.dynamics.motion_path import is_motion_file, motion_path
+from faceanime.dynamics.retarget_config import RetargetConfig
+from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.face.config import FaceChoice
+from faceanime.generator.config import RendererConfig
+from faceanime.media.picture_source import PictureSource
+from faceanime.media.video import nearest_rate, probe_video
+from faceanime.media.video_writer import VideoWriter
+from faceanime.morphable.model import load_model
+from faceanime.output_options import OutputOptions
+from faceanime.pipeline import Animator, AnimatorConfig
+from faceanime.structures.coefficients import HIGHEST_FRAME_RATE, Dynamics
+from faceanime.structures.frames import Pixels
+from faceanime.workflows import animate_file, predict_file, reconstruct_file
+
+PLAIN_FRAME_RATE = Fraction(25)
+"""Frames a second of a video for which no rate is given."""
+LARGEST_DENOMINATOR = 1001
+"""That of the NTSC rates; a decimal rate becomes the nearest such fraction."""
+
+
+def animate(
+    portrait: PictureSource,
+    driving: Driver | DriverSource,
+    out: str | Path,
+    *,
+    animator: Animator | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Path:
+    """Animate a portrait with the motion of a video, a picture, a motion or a bundled motion; write it to `out`.
+
+    `options` are the fields of `OutputOptions` and, unless an `animator` with settings of its own is given, those of
+    `RetargetConfig` and `RendererConfig`. Returns the path that was written. Raises FaceAnimeError; on failure nothing
+    is written.
+
+    Example: `faceanime.animate("me.jpg", "talk", "out.mp4", head=0.5, size=512)`
+    """
+    parts = () if animator is not None else (RetargetConfig, RendererConfig)
+    output, *rest = from_options(options, "animate", OutputOptions, *parts)
+    if animator is None:
+        retarget, draw = rest
+        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget))
+    return animate_file(animator, portrait, driving, Path(out), output, progress or SilentProgress())
+
+
+def predict(
+    portrait: PictureSource,
+    out: str | Path,
+    *,
+    motion_out: str | Path | None = None,
+    animator: Animator | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Path:
+    """Predict how a portrait moves on, without a driver, and write it to `out`; every `seed` gives another motion.
+
+    `options` are the fields of `FutureConfig`, `OutputOptions` and, unless an `animator` is given, `RendererConfig`.
+    `motion_out` also receives the motion, as X.motion.safetensors. Returns the path that was written. Raises
+    FaceAnimeError; on failure nothing is written.
+
+    Example: `faceanime.predict("me.jpg", "out.mp4", seconds=8, style="talk", seed=3)`
+    """
+    return _predicted("predict", portrait, None, out, motion_out, animator, progress, options)
+
+
+def morph(
+    portrait: PictureSource,
+    target: PictureSource,
+    out: str | Path,
+    *,
+    motion_out: str | Path | None = None,
+    animator: Animator | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Path:
+    """Predict a motion from a portrait to the expression and head angles of a `target` picture; write it to `out`.
+
+    `options`, `motion_out`, the result and errors are as in `predict`.
+
+    Example: `faceanime.morph("me.jpg", "me-laughing.jpg", "out.mp4", seconds=2)`
+    """
+    return _predicted("morph", portrait, target, out, motion_out, animator, progress, options)
+
+
+def reconstruct(
+    source: PictureSource,
+    out: str | Path,
+    *,
+    face: FaceChoice = "largest",
+    animator: Animator | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the motion of a video or picture (X.motion.safetensors), or its neutral, textured 3D face (X.glb, X.obj).
+
+    `face` is `largest`, or an index in order of size, from 0. Returns `out`. Raises FaceAnimeError; on failure nothing
+    is written.
+
+    Example: `faceanime.reconstruct("me.jpg", "me.glb")`
+    """
+    chosen = animator or _animator(AnimatorConfig())
+    reconstruct_file(chosen, source, Path(out), face, progress or SilentProgress())
+    return Path(out)
+
+
+def edit(motions: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Path:
+    """Edit a motion file or a bundled motion, or several, one appended to the other; write X.motion.safetensors.
+
+    `options` are the fields of `EditConfig`; the edits are made in their order. Returns `out`. Raises FaceAnimeError;
+    on failure nothing is written.
+
+    Example: `faceanime.edit("talk", "mirrored.motion.safetensors", mirror=True, speed=0.8)`
+    """
+    (config,) = from_options(options, "edit", EditConfig)
+    several = [motions] if isinstance(motions, str | Path) else motions
+    edit_motions([motion_path(Path(each)) for each in several], Path(out), config, load_model())
+    return Path(out)
+
+
+def motion(source: DriverSource, progress: Progress | None = None) -> Dynamics:
+    """The motion of a video, a picture, a motion file, or a bundled motion by its name. Raises FaceAnimeError.
+
+    Example: `faceanime.motion("talk")`
+    """
+    if isinstance(source, str | Path):
+        path = motion_path(Path(source))
+        if is_motion_file(path):
+            return load_motion(path)
+    return _animator(AnimatorConfig()).motion(source, progress)
+
+
+def write_video(
+    frames: Iterable[Pixels],
+    out: str | Path,
+    like: str | Path | Dynamics | None = None,
+    *,
+    frame_rate: Fraction | float | int | None = None,
+) -> Path:
+    """Write pictures (H,W,3) uint8, one at a time, as a video, an animation or a folder of PNGs; see `VideoWriter`.
+
+    The frame rate, and the sound if there is any, are those of `like`: a video, or a motion, its file or its bundled
+    name. `frame_rate` in frames a second replaces its rate; without either it is 25. Returns the path that was written.
+    Raises OutputError, ShapeError for a frame of another size, MediaError; on failure nothing is written.
+
+    Example: `faceanime.write_video(animator.animate(portrait, motion), "out.mp4", like="dance.mp4")`
+    """
+    rate, sound = _timing(like)
+    if frame_rate is not None:
+        rate = _checked_rate(frame_rate)
+    rest = iter(frames)
+    first = next(rest, None)
+    if first is None:
+        raise OutputError(f"cannot write {out}: there was no frame to write")
+    height, width = first.shape[:2]
+    with VideoWriter(Path(out), rate, width, height, audio_from=sound) as writer:
+        for pixels in chain([first], rest):
+            writer.write(pixels)
+    return writer.path
+
+
+@lru_cache(maxsize=1)
+def _animator(config: AnimatorConfig) -> Animator:
+    """The animator of the last call, as long as the settings are the same: loading takes seconds."""
+    return Animator(config)
+
+
+def _predicted(
+    name: str,
+    portrait: PictureSource,
+    target: PictureSource | None,
+    out: str | Path,
+    motion_out: str | Path | None,
+    animator: Animator | None,
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> Path:
+    parts = () if animator is not None else (RendererConfig,)
+    future, output, *rest = from_options(options, name, FutureConfig, OutputOptions, *parts)
+    chosen = animator or _animator(AnimatorConfig(draw=rest[0]))
+    motion_path = None if motion_out is None else Path(motion_out)
+    return predict_file(
+        chosen, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()
+    )
+
+
+def _timing(like: str | Path | Dynamics | None) -> tuple[Fraction, Path | None]:
+    """The frame rate of a video or motion, and the file that holds its sound."""
+    if like is None:
+        return PLAIN_FRAME_RATE, None
+    if isinstance(like, Dynamics):
+        return like.frame_rate, None
+    path = motion_path(Path(like))
+    if is_motion_file(path):
+        return load_motion(path).frame_rate, None
+    return probe_video(path).frame_rate, path
+
+
+def _checked_rate(frame_rate: Fraction | float | int) -> Fraction:
+    if not 0 < frame_rate <= HIGHEST_FRAME_RATE:
+        raise RangeError("frame_rate", frame_rate, f"above 0 and at most {HIGHEST_FRAME_RATE}")
+    return nearest_rate(Fraction(frame_rate).limit_denominator(LARGEST_DENOMINATOR))
