@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceanime.core.errors import OutputError, RangeError
+from faceanime.core.errors import OutputError, RangeError, check_range
 from faceanime.core.files import check_input, check_output, is_same_file
 from faceanime.media.video_output import video_output
 
 SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 16, 3840
 """Longer side of the output: 16 px is the least that video encoders take, 3840 px is 4K."""
+WIDEST_CROP_MARGIN = 4.0
+"""Largest room around the face in a head crop, in longer sides of the face; beyond it bodies are shown, not heads.
+Chosen by eye."""
 STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
 MESH_SUFFIXES = {".glb", ".obj"}
 
@@ -22,7 +25,9 @@ class OutputOptions:
     """Output file."""
 
     crop: bool = False
-    """Write the square head crop alone instead of the whole picture."""
+    """Write the square head crop alone instead of the whole picture; it never reaches beyond the picture."""
+    crop_margin: float = 0.45
+    """Room around the face in the head crop, 0 to 4 times the longer side of the face."""
     size: int | None = None
     """Longer side of the output in px, 16 to 3840; by default the portrait's own, at most 3840."""
     face: Literal["largest"] | int = "largest"
@@ -35,6 +40,7 @@ class OutputOptions:
     def __post_init__(self) -> None:
         if self.size is not None and not SMALLEST_SIDE_PX <= self.size <= LARGEST_SIDE_PX:
             raise RangeError("size", self.size, f"{SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} px")
+        check_range(self, "", "crop_margin", least=0, most=WIDEST_CROP_MARGIN)
         if self.face != "largest" and self.face < 0:
             raise RangeError("face", self.face, "largest or an index from 0")
 

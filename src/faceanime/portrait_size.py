@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+import logging
 
-from faceanime.face.crop import CropConfig, crop_around, moved_landmarks
+import numpy as np
+from jaxtyping import Float64
+
+from faceanime.core.errors import Remedy
+from faceanime.face.crop import CropConfig, Square, moved_landmarks, square_around
 from faceanime.face.reader import FaceReader
 from faceanime.geometry.resize import resized
+from faceanime.geometry.similarity import compose_affine, invert_affine
 from faceanime.media.contact_sheet import Picture
-from faceanime.output_options import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
+from faceanime.output_options import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, OutputOptions
 from faceanime.render.head.sheet import face_region
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
@@ -19,12 +24,19 @@ _CUT_MARGIN = 2.2
 pixel of the crop changes."""
 
 
+_SAID_FROM = 0.03
+"""Fraction of its side by which a crop is smaller or off center before that is said; chosen by eye."""
+
+log = logging.getLogger(__name__)
+
+
 def whole_portrait(
     reader: FaceReader, pixels: Pixels, landmarks: Landmarks, other_faces: int, size_px: int | None
 ) -> Portrait:
     """Return the portrait with the longer side of its image `size_px`, by default its own, at most 3840 px."""
     size_px = size_px or min(max(pixels.shape[:2]), LARGEST_SIDE_PX)
-    return reader.fit(*_scaled(pixels, landmarks, size_px), other_faces)
+    scaled, scaled_from_image = _scaled(pixels, size_px)
+    return reader.fit(scaled, moved_landmarks(landmarks, scaled_from_image), other_faces)
 
 
 def cropped_portrait(
@@ -32,35 +44,60 @@ def cropped_portrait(
     pixels: Pixels,
     landmarks: Landmarks,
     other_faces: int,
-    size_px: int | None,
-    moving_reach: float,
+    options: OutputOptions,
+    where: str,
 ) -> tuple[Portrait, CropTransform]:
-    """Return the portrait at the size at which its head crop has a side of `size_px`, and that crop.
+    """Return the portrait at the size at which its head crop has a side of `options.size`, and that crop.
 
-    By default the crop is as large as it is in the image. What lies too far away to be seen is cut off first:
-    `moving_reach` is the side of the part that moves, in sizes of the face.
+    By default the crop is as large as it is in the image, `where` in messages. It lies in the image: where the head is
+    close to an edge, it is off center or smaller, which is said. What lies too far away to be seen is cut off first.
     """
-    crop = crop_around(landmarks, CropConfig())
-    side_px = CropConfig().size_px / float(np.sqrt(np.linalg.det(crop.crop_from_image[:, :2])))
-    size_px = size_px or min(2 * round(side_px / 2), LARGEST_SIDE_PX)
-    pixels, landmarks = _cut_out(pixels, landmarks, moving_reach)
-    longest_px = max(round(max(pixels.shape[:2]) * size_px / side_px), SMALLEST_SIDE_PX)
-    portrait = reader.fit(*_scaled(pixels, landmarks, longest_px), other_faces)
-    return portrait, crop_around(portrait.landmarks, CropConfig(size_px=size_px))
+    config = CropConfig(enlarge=1.0 + 2.0 * options.crop_margin)
+    square = _square_inside(pixels, square_around(landmarks, config), where)
+    size_px = options.size or max(2 * int(square.side_px / 2), SMALLEST_SIDE_PX)
+    size_px = min(size_px, LARGEST_SIDE_PX)
+    part, part_from_image = _cut_out(pixels, landmarks, max(_CUT_MARGIN * config.enlarge, reader.matte_reach))
+    longest_px = max(round(max(part.shape[:2]) * size_px / square.side_px), SMALLEST_SIDE_PX)
+    scaled, scaled_from_part = _scaled(part, longest_px)
+    scaled_from_image = compose_affine(scaled_from_part, part_from_image)
+    portrait = reader.fit(scaled, moved_landmarks(landmarks, scaled_from_image), other_faces)
+    crop_from_scaled = compose_affine(square.crop(size_px).crop_from_image, invert_affine(scaled_from_image))
+    return portrait, CropTransform(crop_from_scaled, size_px)
 
 
-def _cut_out(pixels: Pixels, landmarks: Landmarks, moving_reach: float) -> tuple[Picture, Landmarks]:
-    """Cut out the part of an image that a head crop can show or that moves with the head."""
+def _square_inside(pixels: Pixels, wanted: Square, where: str) -> Square:
+    """Return the square moved into the image; say so where that is to be seen."""
     height, width = pixels.shape[:2]
-    reach = max(_CUT_MARGIN * CropConfig().enlarge, moving_reach)
+    square = wanted.inside(width, height)
+    off_center_px = max(abs(a - b) for a, b in zip(square.center_px, wanted.center_px, strict=True))
+    changes = []
+    if square.side_px < (1.0 - _SAID_FROM) * wanted.side_px:
+        changes.append(f"{square.side_px:.0f} px wide instead of {wanted.side_px:.0f}")
+    if off_center_px > _SAID_FROM * square.side_px:
+        changes.append("off center")
+    if changes:
+        remedy = Remedy("crop_margin", "a smaller {} is tighter")
+        log.warning(
+            "%s ends close to the head: the crop is %s",
+            where,
+            " and ".join(changes),
+            extra={"remedy": remedy},
+        )
+    return square
+
+
+def _cut_out(
+    pixels: Pixels, landmarks: Landmarks, reach: float
+) -> tuple[Picture, Float64[np.ndarray, "2 3"]]:
+    """Cut out the part of an image within `reach` sizes of the face; return it and part_from_image."""
+    height, width = pixels.shape[:2]
     box = face_region(landmarks.points_image, width, height, reach)
     part_from_image = np.array([[1.0, 0.0, -box.left], [0.0, 1.0, -box.top]])
-    return np.ascontiguousarray(pixels[box.slices]), moved_landmarks(landmarks, part_from_image)
+    return np.ascontiguousarray(pixels[box.slices]), part_from_image
 
 
-def _scaled(pixels: Pixels, landmarks: Landmarks, longest_px: int) -> tuple[Picture, Landmarks]:
-    """Return an image and its landmarks at another size."""
+def _scaled(pixels: Pixels, longest_px: int) -> tuple[Picture, Float64[np.ndarray, "2 3"]]:
+    """Return an image with a longer side of `longest_px`, and scaled_from_image."""
     scaled = resized(pixels, longest_px)
     (height, width), (new_height, new_width) = pixels.shape[:2], scaled.shape[:2]
-    scaled_from_image = np.array([[new_width / width, 0.0, 0.0], [0.0, new_height / height, 0.0]])
-    return scaled, moved_landmarks(landmarks, scaled_from_image)
+    return scaled, np.array([[new_width / width, 0.0, 0.0], [0.0, new_height / height, 0.0]])

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from faces import astronaut
+from hypothesis import given
+from hypothesis import strategies as st
 
-from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_landmarks
+from faceanime.face.crop import CropConfig, Square, crop_around, crop_pixels, moved_landmarks
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.segment import PersonSegmenter
 from faceanime.geometry.similarity import apply_affine
@@ -64,3 +66,23 @@ def test_a_crop_leaves_more_room_over_the_face_than_under_it() -> None:
     )
     assert left == pytest.approx(crop.size_px - right), "to the sides there is the same room"
     assert top > 1.5 * (crop.size_px - bottom)
+
+
+@given(
+    st.tuples(st.floats(-200, 600), st.floats(-200, 600)),
+    st.floats(1.0, 900.0),
+    st.integers(16, 700),
+    st.integers(16, 700),
+)
+def test_a_square_inside_a_picture_lies_in_it_and_moves_no_further_than_needed(
+    center: tuple[float, float], side: float, width: int, height: int
+) -> None:
+    square = Square(center, side)
+    inside = square.inside(width, height)
+    for at, wanted, length in zip(inside.center_px, center, (width, height), strict=True):
+        low, high = at - inside.side_px / 2, at + inside.side_px / 2
+        assert -1e-9 <= low <= high <= length + 1e-9
+        if at != wanted:
+            assert min(abs(low), abs(high - length)) < 1e-9, "it stops at the edge"
+    assert inside.side_px == min(side, width, height)
+    assert inside.inside(width, height) == inside

@@ -28,14 +28,43 @@ class CropConfig:
         check_range(self, "crop", "enlarge", "size_px", least=1)
 
 
-def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
-    """The transform to the crop around a face; it may reach beyond the picture."""
+@dataclass(frozen=True)
+class Square:
+    """An upright square of a picture; `center_px` (x, y) and `side_px` in px."""
+
+    center_px: tuple[float, float]
+    side_px: float
+
+    def inside(self, width_px: int, height_px: int) -> Square:
+        """The square moved into a picture, and shrunk to the picture's shorter side if it is larger.
+
+        >>> Square((10.0, 50.0), 40.0).inside(100, 30)
+        Square(center_px=(15.0, 15.0), side_px=30.0)
+        """
+        side = float(min(self.side_px, width_px, height_px))
+        x, y = (
+            min(max(at, side / 2), length - side / 2)
+            for at, length in zip(self.center_px, (width_px, height_px), strict=True)
+        )
+        return Square((x, y), side)
+
+    def crop(self, size_px: int) -> CropTransform:
+        """The transform to a crop of this square that is `size_px` wide."""
+        factor = size_px / self.side_px
+        x, y = (size_px / 2 - factor * at for at in self.center_px)
+        return CropTransform(np.array([[factor, 0.0, x], [0.0, factor, y]]), size_px)
+
+
+def square_around(landmarks: Landmarks, config: CropConfig) -> Square:
+    """The square of a face's head crop; it may reach beyond the picture."""
     left, top, right, bottom = landmarks.box_px
     side = config.enlarge * max(right - left, bottom - top)
-    factor = config.size_px / side
-    center = np.array([(left + right) / 2, (top + bottom) / 2 - config.raised * side])
-    offset = config.size_px / 2 - factor * center
-    return CropTransform(np.array([[factor, 0.0, offset[0]], [0.0, factor, offset[1]]]), config.size_px)
+    return Square(((left + right) / 2, (top + bottom) / 2 - config.raised * side), side)
+
+
+def crop_around(landmarks: Landmarks, config: CropConfig) -> CropTransform:
+    """The transform to the crop around a face; it may reach beyond the picture."""
+    return square_around(landmarks, config).crop(config.size_px)
 
 
 def crop_pixels(pixels: Pixels, crop: CropTransform) -> UInt8[np.ndarray, "S S 3"]:
