@@ -236,7 +236,7 @@ def _prepare(
         warn_of_other_faces(options.face, others + 1, where)
         crop: CropTransform | None = None
         if options.crop:
-            subject, crop = cropped_portrait(reader, pixels, found, others, options, str(path))
+            subject, crop = cropped_portrait(reader, pixels, found, others, options, where)
         else:
             subject = whole_portrait(reader, pixels, found, others, options.size)
         loading.result()
