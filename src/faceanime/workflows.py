@@ -28,6 +28,7 @@ from faceanime.media.contact_sheet import Picture
 from faceanime.media.image import is_image_file, picture_output, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
+from faceanime.media.sound import Sound, find_sound
 from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.output_options import (
@@ -72,13 +73,14 @@ def animate_file(
     still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
     written = check_result(out, options, inputs, still)
     animator.check()
+    sound = None if driver.sound is None else find_sound(driver.sound, progress=progress)
     subject, crop = _prepare(animator, portrait, options)
     motion = animator.motion(driver, progress)
     dynamics = animator.retarget(subject, motion)
     if motion.is_goal and not still:
         dynamics = _eased(animator, subject, dynamics)
     result = _Result(animator, subject, crop, dynamics, out, options)
-    result.write(driver.views(), driver.sound, progress, still)
+    result.write(driver.views(), sound, progress, still)
     return written
 
 
@@ -164,9 +166,9 @@ class _Result:
         self._dynamics, self._out, self._options = dynamics, out, options
 
     def write(
-        self, drivers: Iterator[View], sound: Path | None, progress: Progress, still: bool = False
+        self, drivers: Iterator[View], sound: Sound | None, progress: Progress, still: bool = False
     ) -> None:
-        """Render all frames; `drivers` are the driver's views, `sound` the file whose sound is carried over."""
+        """Render all frames; `drivers` are the driver's views, `sound` what is heard with them."""
         progress.stage(f"rendering {self._out.name}", len(self._dynamics))
         results = (self._cut(each) for each in self._animator.render(self._subject, self._dynamics))
         with ExitStack() as stack:
@@ -206,7 +208,7 @@ def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator
 
 
 def _encode(
-    frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Path | None, progress: Progress
+    frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Sound | None, progress: Progress
 ) -> None:
     """Encode frames while they are being made."""
     first = next(frames)

@@ -23,7 +23,7 @@ from faceanime.core.progress import CallbackProgress, SilentProgress
 from faceanime.dynamics.motion_file import bundled_motion, load_motion, save_motion
 from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.retarget_config import RetargetConfig
-from faceanime.media.animation import webp_timing
+from faceanime.media.animation import animation_timing
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video import probe_video
 from faceanime.media.video_writer import VideoWriter
@@ -112,7 +112,7 @@ def test_an_animated_webp_lasts_as_long_as_the_motion(
     out = program.makes(
         tmp_path / "out.webp", "animate", portrait_path, "--driving", motion_path, "--size", "160"
     )
-    width, height, durations_s = webp_timing(out)  # equal frames are stored once, and shown longer
+    width, height, durations_s = animation_timing(out)  # equal frames are stored once, and shown longer
     assert (width, height) == (160, 160)
     assert sum(durations_s) == Fraction(FRAMES, 25)
     assert len(durations_s) > FRAMES // 2

@@ -94,7 +94,12 @@ class CallbackProgress(SilentProgress):
 def watched(items: Iterable[_Item], progress: Progress) -> Iterator[_Item]:
     """Yield `items`, advancing `progress` after each; raise `Cancelled` once the user has stopped the work."""
     for item in items:
-        if progress.cancelled:
-            raise Cancelled("stopped by the user; nothing was written")
+        check_cancelled(progress)
         yield item
         progress.advance()
+
+
+def check_cancelled(progress: Progress) -> None:
+    """Raise `Cancelled` if the user has stopped the work."""
+    if progress.cancelled:
+        raise Cancelled("stopped by the user; nothing was written")

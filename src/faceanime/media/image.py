@@ -37,7 +37,7 @@ MODES_OF_SPACE = {"RGB": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}}
 """For each color space of an ICC profile, Pillow's modes that the profile may describe."""
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 """Brands of HEIF files with HEVC pictures (ISO/IEC 23008-12)."""
-ANIMATED_FORMATS = {"GIF", "WEBP", "PNG"}
+ANIMATED_FORMATS = {"GIF", "WEBP", "PNG", "AVIF"}
 """Pillow's formats whose further frames are an animation; those of MPO and TIFF are previews and pages."""
 IMAGE_SUFFIXES = set(".jpg .jpeg .png .webp .avif .gif .tif .tiff .bmp .heic .heif".split())
 WRITER_OPTIONS: dict[str, dict[str, int | bool | str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,8 +19,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from faceanime.core.errors import MediaError
-from faceanime.media.animation import is_animated_webp, read_webp_frames, webp_timing
-from faceanime.media.demux import open_media, picture_stream
+from faceanime.media.animation import animation_timing, is_animated_picture, read_animation
+from faceanime.media.demux import SteadyClock, open_media, picture_stream
 from faceanime.media.image import check_size
 from faceanime.structures.frames import Frame, Pixels, VideoInfo
 
@@ -35,6 +36,8 @@ HD_HEIGHT_PX = 720
 
 Shown = TypeVar("Shown")
 
+log = logging.getLogger(__name__)
+
 
 def probe_video(path: Path) -> VideoInfo:
     """Describe the frames that `read_frames` yields for this video.
@@ -44,8 +47,8 @@ def probe_video(path: Path) -> VideoInfo:
 
     Raises: MediaError when the file is missing, damaged, holds no video, or is over the size limit.
     """
-    if is_animated_webp(path):
-        return _probe_webp(path)
+    if is_animated_picture(path):
+        return _probe_animation(path)
     with _open_video(path) as (container, stream):
         first = next(_decoded(path, container, stream))
         width, height = _display_size(stream, first, None)
@@ -68,18 +71,20 @@ def read_frames(
     are repeated or dropped where the rates differ or the video's own rate varies, so that the timing is kept. With
     `max_side_px`, larger pictures are scaled down to it. Uses constant memory.
 
-    Raises: MediaError when nothing can be decoded, or when the video is damaged or truncated; it says after how many
-    frames. (A truncated .mkv or .webm just ends: the container does not give its length.)
+    Damaged packets are warned of, and skipped or repaired by the decoder.
+
+    Raises: MediaError when nothing or less than half can be decoded, or when the video is truncated; it says after how
+    many frames. (A truncated .mkv, .webm or .ts just ends: the container does not give its length.)
     """
-    if is_animated_webp(path):
-        rate = _probe_webp(path).frame_rate
+    if is_animated_picture(path):
+        rate = _probe_animation(path).frame_rate
         yield from _at_constant_rate(
-            read_webp_frames(path, max_side_px), lambda pixels: pixels, frame_rate or rate, rate
+            read_animation(path, max_side_px), lambda pixels: pixels, frame_rate or rate, rate
         )
         return
     with _open_video(path) as (container, stream):
         rate = constant_rate(stream)
-        frames = _with_durations(_decoded(path, container, stream), rate)
+        frames = _with_durations(_decoded(path, container, stream), rate, SteadyClock(container))
         to_pixels = _Converter(path, stream, max_side_px)
         yield from _at_constant_rate(frames, to_pixels, frame_rate or rate, rate)
 
@@ -110,47 +115,80 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """The frames as decoded. Raises MediaError where the file is damaged or truncated."""
-    count = 0
+    """The frames as decoded; of damaged packets, what the decoder makes of them, with a warning at the end.
+
+    Raises MediaError where nothing can be decoded, where most packets are damaged, or where the file is truncated.
+    """
+    frames = packets = 0
+    damage: list[str | None] = []
+    is_cut, ends_at = False, 0
     try:
         for packet in container.demux(stream):
+            packets += packet.size > 0
+            is_cut = packet.is_corrupt or (is_cut and packet.size == 0)  # of the last packet that holds data
+            ends_at = max(ends_at, (packet.dts or 0) + (packet.duration or 0))
+            try:
+                decoded = packet.decode()
+            except FFmpegError as error:
+                damage.append(error.strerror)
+                continue
             if packet.is_corrupt:
-                raise MediaError(_broken(path, count, "a packet is cut short"))
-            for frame in packet.decode():
-                yield frame
-                count += 1
+                damage.append("a packet is incomplete")
+            frames += len(decoded)
+            yield from decoded
     except FFmpegError as error:
-        raise MediaError(_broken(path, count, error.strerror)) from error
-    if count == 0:
+        raise MediaError(_broken(path, frames, error.strerror)) from error
+    missing = _missing(container, stream, packets, is_cut, ends_at)
+    if frames == 0 and not missing:
         raise MediaError(f"cannot read {path}: no frame can be decoded")
-    if (
-        count < stream.frames - _HIDDEN_FRAMES
-    ):  # truncated between two packets; only MP4 and MOV have an index
-        raise MediaError(_broken(path, count, f"its index lists {stream.frames}"))
+    if missing or 2 * len(damage) > packets:
+        raise MediaError(_broken(path, frames, missing or damage[0]))
+    if damage:
+        log.warning(
+            "%s is damaged (%s): %d of its %d packets of pictures are skipped or repaired by the decoder",
+            path, damage[0], len(damage), packets,
+        )  # fmt: skip
 
 
-_HIDDEN_FRAMES = 2
-"""Frames of a file's index that an edit list may hide, at most."""
+def _missing(
+    container: InputContainer, stream: VideoStream, packets: int, is_cut: bool, ends_at: int
+) -> str | None:
+    """Why a stream that was read to its end must have been longer; None where it is whole, or does not tell.
+
+    MP4 and MOV list their packets, among them those that an edit list hides; AVI gives its length.
+    """
+    if "mp4" in container.format.name:
+        listed = len(stream.index_entries)
+        return (
+            f"{packets} of the {listed} frames of its index are whole" if is_cut or packets < listed else None
+        )
+    if "avi" in container.format.name and stream.frames and ends_at < stream.frames - _AVI_SLACK:
+        return f"its header lists {stream.frames}"
+    return None
+
+
+_AVI_SLACK = 2
+"""Frames by which the header of a whole AVI may be wrong."""
 
 
 def _broken(path: Path, count: int, reason: str | None) -> str:
     return f"cannot read {path}: damaged or cut short after {count} frames ({reason})"
 
 
-def _with_durations(frames: Iterator[VideoFrame], rate: Fraction) -> Iterator[tuple[Fraction, VideoFrame]]:
+def _with_durations(
+    frames: Iterator[VideoFrame], rate: Fraction, clock: SteadyClock
+) -> Iterator[tuple[Fraction, VideoFrame]]:
     """Each frame with the time, in s from the first one, until which it is shown."""
     before: VideoFrame | None = None
     first_s, until_s = Fraction(0), Fraction(0)
     for frame in frames:
-        tick_s = frame.time_base or Fraction(0)
+        duration_s = (frame.duration or 0) * (frame.time_base or Fraction(0)) or 1 / rate
+        appears_s = clock.time_of(frame, duration_s)
         if before is None:
-            first_s = (frame.pts or 0) * tick_s
+            first_s = appears_s
         else:
-            # a raw stream, without a container, has no time stamps
-            yield until_s if frame.pts is None else frame.pts * tick_s - first_s, before
-        appears_s = until_s if frame.pts is None else frame.pts * tick_s - first_s
-        until_s = appears_s + ((frame.duration or 0) * tick_s or 1 / rate)
-        before = frame
+            yield appears_s - first_s, before
+        before, until_s = frame, appears_s - first_s + duration_s
     if before is not None:
         yield until_s, before
 
@@ -246,7 +284,7 @@ def _upright(pixels: np.ndarray, orientation: _Orientation) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _probe_webp(path: Path) -> VideoInfo:
-    width, height, durations_s = webp_timing(path)
+def _probe_animation(path: Path) -> VideoInfo:
+    width, height, durations_s = animation_timing(path)
     rate = nearest_rate(len(durations_s) / sum(durations_s, Fraction(0)))
     return VideoInfo(width, height, rate, round(sum(durations_s) * rate))

@@ -21,6 +21,7 @@ from PIL import Image
 from faceanime.core.errors import OutputError, ShapeError, check_shape
 from faceanime.core.files import DISK_FULL, atomic_output
 from faceanime.media.audio import AudioTrack, carry_audio
+from faceanime.media.sound import Sound, find_sound
 from faceanime.media.video_output import video_output
 from faceanime.structures.frames import Pixels
 
@@ -64,9 +65,9 @@ class VideoWriter:
     most 50 frames/s), .webp (animated). A name without suffix, or with .png (which is removed), is a new folder of
     000001.png and so on. H.264 needs even sides: the last row or column of an odd size is repeated once.
 
-    `audio_from` is a file whose sound is added, if it has any and the format can hold it, cut to the length of the
-    pictures; time 0 is that file's first picture. `crf` is H.264's quantizer scale, 0 (lossless) to 51; the other
-    encoders get an equivalent.
+    `audio_from` is a file whose sound is added, or its sound as `find_sound` returned it, if there is any and the
+    format can hold it, cut to the length of the pictures. `crf` is H.264's quantizer scale, 0 (lossless) to 51; the
+    other encoders get an equivalent.
 
     Raises: OutputError at once for an unknown suffix; on entering, writing and leaving when the file cannot be
     written; ShapeError for a frame of another size. A block that ends by an exception leaves no output, and an older
@@ -80,7 +81,7 @@ class VideoWriter:
         width_px: int,
         height_px: int,
         *,
-        audio_from: Path | None = None,
+        audio_from: Path | Sound | None = None,
         crf: int = 18,
     ) -> None:
         output = video_output(path)
@@ -201,15 +202,16 @@ def _open_file(
     frame_rate: Fraction,
     width_px: int,
     height_px: int,
-    audio_from: Path | None,
+    audio_from: Path | Sound | None,
     crf: int,
 ) -> Iterator[EncoderSink]:
     with atomic_output(path) as temporary, _named_errors(path):
         container = av.open(str(temporary.absolute()), "w", options=encoding.container_options)
         try:
             stream = _add_stream(container, encoding, frame_rate, width_px, height_px, crf)
-            source = audio_from if encoding.has_sound else None
-            with carry_audio(source, container, path.suffix.lower()) if source else nullcontext() as audio:
+            sound = audio_from if encoding.has_sound else None
+            sound = find_sound(sound) if isinstance(sound, Path) else sound
+            with carry_audio(sound, container, path.suffix.lower()) if sound else nullcontext() as audio:
                 sink = EncoderSink(container, stream, frame_rate, audio)
                 yield sink
                 sink.finish()

@@ -1,0 +1,166 @@
+"""The sound of a video or sound file, found and examined before anything is drawn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from faceanime.core.progress import Progress, SilentProgress, check_cancelled
+from faceanime.media.animation import is_animated_picture
+from faceanime.media.demux import SteadyClock, open_media, picture_stream, sound_streams
+
+GAP_S = Fraction(4, 100)
+"""Gap or overlap in s between pieces of sound that counts as rounding of time stamps; viewers notice an offset from the
+pictures from 45 ms on (ITU-R BT.1359-1)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound track that was decoded from beginning to end, so that carrying it over holds no surprises."""
+
+    path: Path
+    track: int
+    """Index of the stream in its file."""
+    zero_s: Fraction
+    """Time in s on the file's clock that becomes time 0."""
+    rate_hz: int
+    """The highest sample rate of the decoded track."""
+    channels: int
+    """The largest number of channels of the decoded track."""
+    is_uniform: bool
+    """Whether it is whole, without gaps, and of one layout, rate and format throughout."""
+
+
+def find_sound(path: Path, start_s: Fraction = Fraction(0), progress: Progress | None = None) -> Sound | None:
+    """Examine the sound of a file by decoding all of it; None where there is none that can be used.
+
+    Time 0 of the sound is `start_s` after the file's first picture, or after the first sound where it has no pictures.
+    The file's default track is taken, or else the first that can be decoded. Warnings say what is wrong.
+
+    Raises: MediaError when the file itself cannot be read; Cancelled.
+    """
+    if is_animated_picture(path):
+        return None
+    with open_media(path) as source:
+        tracks = [stream.index for stream in sound_streams(source)]
+        picture_s = _first_picture_s(source) if tracks else None
+    faults: list[str] = []
+    for track in tracks:
+        with open_media(path) as source:
+            stream = source.streams[track]
+            if not isinstance(stream, AudioStream) or stream.codec_context is None:
+                faults.append(f"track {track}: its codec is unknown")
+                continue
+            heard = _Heard()
+            heard.listen(source, stream, progress or SilentProgress())
+        if heard.fault is not None:
+            faults.append(f"track {track}: {heard.fault}")
+            continue
+        if faults:
+            log.warning("sound of %s: track %d is taken (%s)", path, track, "; ".join(faults))
+        if heard.damaged:
+            log.warning("the sound of %s is damaged: silent at %d places", path, heard.damaged)
+        zero_s = start_s + (heard.first_s if picture_s is None else picture_s)
+        return Sound(path, track, zero_s, heard.rate_hz, heard.channels, heard.is_uniform)
+    if faults:
+        log.warning("%s is used without its sound (%s)", path, "; ".join(faults))
+    return None
+
+
+def decoded_sound(
+    source: InputContainer, stream: AudioStream, on_damage: Callable[[], None] = lambda: None
+) -> Iterator[tuple[Fraction, AudioFrame]]:
+    """Yield a track's frames, each with its time in s; `on_damage` is called for each packet that is left out."""
+    clock = SteadyClock(source)
+    try:
+        for packet in source.demux(stream):
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                on_damage()
+                continue
+            for frame in frames:
+                yield clock.time_of(frame, Fraction(frame.samples, frame.sample_rate)), frame
+    except FFmpegError:  # the rest of the file cannot be read
+        on_damage()
+
+
+class _Heard:
+    """What is found by decoding a track."""
+
+    def __init__(self) -> None:
+        self.first_s, self._until_s = Fraction(0), Fraction(0)
+        self.rate_hz = self.channels = self.damaged = 0
+        self._format: tuple[str, str, int] | None = None
+        self._changes, self._unmixed = 0, ""
+
+    def listen(self, source: InputContainer, stream: AudioStream, progress: Progress) -> None:
+        """Decode the track. Raises Cancelled."""
+        for start_s, frame in decoded_sound(source, stream, self._count_damage):
+            check_cancelled(progress)
+            found = frame.layout.name, frame.format.name, frame.sample_rate
+            if found != self._format and not _can_be_mixed(frame):
+                self._unmixed = frame.layout.name
+            if self._format is None:
+                self.first_s = start_s
+            elif found != self._format or frame.pts is None or abs(start_s - self._until_s) > GAP_S:
+                self._changes += 1
+            self._format, self._until_s = found, start_s + Fraction(frame.samples, frame.sample_rate)
+            self.rate_hz = max(self.rate_hz, frame.sample_rate)
+            self.channels = max(self.channels, frame.layout.nb_channels)
+
+    @property
+    def is_uniform(self) -> bool:
+        """See `Sound.is_uniform`."""
+        return not (self.damaged or self._changes)
+
+    @property
+    def fault(self) -> str | None:
+        """Why the track cannot be used."""
+        if self._format is None:
+            return "nothing of it can be decoded"
+        return f"its layout {self._unmixed} cannot be mixed down" if self._unmixed else None
+
+    def _count_damage(self) -> None:
+        self.damaged += 1
+
+
+def _can_be_mixed(frame: AudioFrame) -> bool:
+    """Whether there is a way from the frame's layout to stereo."""
+    try:
+        AudioResampler("fltp", "stereo", frame.sample_rate).resample(frame)
+    except (FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _first_picture_s(source: InputContainer) -> Fraction | None:
+    """Time of the first picture that can be decoded, on the file's clock; None without pictures.
+
+    A stream that was cut may begin with pictures that cannot be decoded, so that its own start is too early.
+    """
+    stream = picture_stream(source)
+    if stream is None or stream.codec_context is None:
+        return None
+    if source.format.name == "avi":  # its frames come out of the decoder later than they are shown
+        return (stream.start_time or 0) * (stream.time_base or Fraction(0))
+    try:
+        for packet in source.demux(stream):
+            with suppress(FFmpegError):
+                for frame in packet.decode():
+                    return SteadyClock(source).time_of(frame, Fraction(0))
+    except FFmpegError:
+        pass
+    return None
