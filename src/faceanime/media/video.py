@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from faceanime.core.errors import MediaError
 from faceanime.media.animation import animation_timing, is_animated_picture, read_animation
 from faceanime.media.demux import SteadyClock, open_media, picture_stream
+from faceanime.media.frame_pixels import FramePixels, display_size, orientation_of
 from faceanime.media.image import check_size
 from faceanime.structures.frames import Frame, Pixels, VideoInfo
 
@@ -29,10 +27,6 @@ RATE_TOLERANCE = Fraction(1, 1000)
 """Relative difference up to which a measured rate counts as a common one: containers round times."""
 FALLBACK_RATE = Fraction(25)
 """Frames per second of a stream that gives no rate."""
-UNSPECIFIED_COLORSPACE = 2
-"""The tag of ITU-T H.273 for an unknown color space."""
-HD_HEIGHT_PX = 720
-"""Height from which players take an untagged video for BT.709."""
 
 Shown = TypeVar("Shown")
 
@@ -51,8 +45,8 @@ def probe_video(path: Path) -> VideoInfo:
         return _probe_animation(path)
     with _open_video(path) as (container, stream):
         first = next(_decoded(path, container, stream))
-        width, height = _display_size(stream, first, None)
-        if _orientation(first).swapped:
+        width, height = display_size(stream, first, None)
+        if orientation_of(first).swapped:
             width, height = height, width
         rate = constant_rate(stream)
         if stream.duration and stream.time_base:
@@ -85,7 +79,7 @@ def read_frames(
     with _open_video(path) as (container, stream):
         rate = constant_rate(stream)
         frames = _with_durations(_decoded(path, container, stream), rate, SteadyClock(container))
-        to_pixels = _Converter(path, stream, max_side_px)
+        to_pixels = FramePixels(path, stream, max_side_px)
         yield from _at_constant_rate(frames, to_pixels, frame_rate or rate, rate)
 
 
@@ -211,77 +205,6 @@ def _at_constant_rate(
             pixels = to_pixels(shown) if pixels is None else pixels
             yield Frame(pixels, tick / rate)
             tick += 1
-
-
-class _Converter:
-    """Converts decoded frames to upright sRGB pixels, all of the first one's size."""
-
-    def __init__(self, path: Path, stream: VideoStream, max_side_px: int | None) -> None:
-        self._path = path
-        self._stream = stream
-        self._max_side_px = max_side_px
-        self._size: tuple[int, int] | None = None
-        self._orientation = _Orientation()
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, frame: VideoFrame) -> Pixels:
-        if self._size is None:
-            self._size = _display_size(self._stream, frame, self._max_side_px)
-            # Only of the first frame: reading a frame's side data makes PyAV keep a reference cycle, which holds
-            # the frame in memory until the garbage collector runs.
-            self._orientation = _orientation(frame)
-        untagged = frame.colorspace == UNSPECIFIED_COLORSPACE
-        try:
-            rgb = self._reformatter.reformat(
-                frame,
-                *self._size,
-                "rgb24",
-                # as in players: untagged HD is BT.709, untagged SD is BT.601, which is swscale's default
-                src_colorspace=Colorspace.ITU709 if untagged and frame.height >= HD_HEIGHT_PX else None,
-                dst_color_range=ColorRange.JPEG,
-                interpolation=Interpolation.BICUBIC,
-            )
-        except FFmpegError as error:
-            raise MediaError(
-                f"cannot read {self._path}: its pixels cannot be converted ({error.strerror})"
-            ) from error
-        return _upright(rgb.to_ndarray(), self._orientation)
-
-
-def _display_size(stream: VideoStream, frame: VideoFrame, max_side_px: int | None) -> tuple[int, int]:
-    """Width and height with square pixels, scaled down to `max_side_px`, before the rotation."""
-    width = frame.width * (stream.sample_aspect_ratio or Fraction(1))
-    scale = min(Fraction(1), max_side_px / max(width, Fraction(frame.height))) if max_side_px else Fraction(1)
-    return max(1, round(width * scale)), max(1, round(frame.height * scale))
-
-
-class _Orientation(NamedTuple):
-    """Transform that turns stored pixels upright: rows and columns swapped, then mirrored."""
-
-    swapped: bool = False
-    mirrored_x: bool = False
-    mirrored_y: bool = False
-
-
-def _orientation(frame: VideoFrame) -> _Orientation:
-    """Read the display matrix: x' = a x + c y, y' = b x + d y, all of them 0 or of magnitude 1."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, SideData):
-        return _Orientation()
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    if abs(b) > abs(a):
-        return _Orientation(True, c < 0, b < 0)
-    return _Orientation(False, a < 0, d < 0)
-
-
-def _upright(pixels: np.ndarray, orientation: _Orientation) -> Pixels:
-    if orientation.swapped:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation.mirrored_x:
-        pixels = pixels[:, ::-1]
-    if orientation.mirrored_y:
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def _probe_animation(path: Path) -> VideoInfo:
