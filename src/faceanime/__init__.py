@@ -18,22 +18,32 @@ if TYPE_CHECKING:
     from faceanime.api import predict as predict
     from faceanime.api import reconstruct as reconstruct
     from faceanime.api import write_video as write_video
+    from faceanime.core.errors import Cancelled as Cancelled
+    from faceanime.core.errors import ConfigError as ConfigError
     from faceanime.core.errors import FaceAnimeError as FaceAnimeError
     from faceanime.core.errors import MediaError as MediaError
     from faceanime.core.errors import NoFaceError as NoFaceError
     from faceanime.core.errors import OutputError as OutputError
+    from faceanime.core.errors import ShapeError as ShapeError
+    from faceanime.core.errors import WeightsError as WeightsError
     from faceanime.core.progress import CallbackProgress as CallbackProgress
     from faceanime.dynamics.edit_config import EditConfig as EditConfig
     from faceanime.dynamics.motion_file import save_motion as save_motion
     from faceanime.dynamics.retarget_config import RetargetConfig as RetargetConfig
     from faceanime.dynamics.rollout_config import FutureConfig as FutureConfig
+    from faceanime.face.config import DetectConfig as DetectConfig
+    from faceanime.face.config import FitConfig as FitConfig
     from faceanime.face.config import ReadConfig as ReadConfig
+    from faceanime.face.config import SmoothConfig as SmoothConfig
+    from faceanime.face.config import TrackConfig as TrackConfig
     from faceanime.generator.config import RendererConfig as RendererConfig
     from faceanime.media.image import read_image as read_image
     from faceanime.media.image import write_image as write_image
     from faceanime.output_options import OutputOptions as OutputOptions
     from faceanime.pipeline import Animator as Animator
     from faceanime.pipeline import AnimatorConfig as AnimatorConfig
+    from faceanime.render.config import GeometricConfig as GeometricConfig
+    from faceanime.render.config import WarpConfig as WarpConfig
     from faceanime.structures.coefficients import Dynamics as Dynamics
     from faceanime.structures.portrait import Portrait as Portrait
 
@@ -43,10 +53,15 @@ _HOME = {
     "Animator": "pipeline",
     "AnimatorConfig": "pipeline",
     "CallbackProgress": "core.progress",
+    "Cancelled": "core.errors",
+    "ConfigError": "core.errors",
+    "DetectConfig": "face.config",
     "Dynamics": "structures.coefficients",
     "EditConfig": "dynamics.edit_config",
     "FaceAnimeError": "core.errors",
+    "FitConfig": "face.config",
     "FutureConfig": "dynamics.rollout_config",
+    "GeometricConfig": "render.config",
     "MediaError": "core.errors",
     "NoFaceError": "core.errors",
     "OutputError": "core.errors",
@@ -55,6 +70,11 @@ _HOME = {
     "ReadConfig": "face.config",
     "RendererConfig": "generator.config",
     "RetargetConfig": "dynamics.retarget_config",
+    "ShapeError": "core.errors",
+    "SmoothConfig": "face.config",
+    "TrackConfig": "face.config",
+    "WarpConfig": "render.config",
+    "WeightsError": "core.errors",
     "animate": "api",
     "edit": "api",
     "morph": "api",

@@ -50,15 +50,23 @@ class AnimatorConfig:
     """Settings of all stages."""
 
     draw: RendererConfig = field(default_factory=RendererConfig)
+    """Renderer of the frames, and its networks."""
     read: ReadConfig = field(default_factory=ReadConfig)
+    """Detection, tracking, fitting and smoothing of faces."""
     retarget: RetargetConfig = field(default_factory=RetargetConfig)
+    """Transfer of the driver's motion to the portrait."""
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
+    """The geometric renderer, on which the others build."""
     predictor: Path | None = None
     """Weights of the predictor, instead of the bundled ones."""
 
 
 class Animator:
-    """The stages with their parts: each is made from the settings, once, when it is first used, unless it is given."""
+    """All stages with their parts. It loads its models once; keep it for all portraits.
+
+    The detector, the segmenter, the renderer and the predictor are made from the settings, unless they are given:
+    docs/extending.md shows parts of your own.
+    """
 
     def __init__(
         self,

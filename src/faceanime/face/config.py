@@ -95,6 +95,10 @@ class ReadConfig:
     """Settings of detection, tracking, fitting and smoothing."""
 
     detect: DetectConfig = field(default_factory=DetectConfig)
+    """Detection of faces."""
     fit: FitConfig = field(default_factory=FitConfig)
+    """Fitting of the face model."""
     track: TrackConfig = field(default_factory=TrackConfig)
+    """Tracking of a face through a video."""
     smooth: SmoothConfig = field(default_factory=SmoothConfig)
+    """Smoothing of tracked motion."""

@@ -27,5 +27,6 @@ class GeometricConfig:
     """Geometric renderer, which the other renderers build on."""
 
     warp: WarpConfig = field(default_factory=WarpConfig)
+    """Warp of hair, neck and background around the face."""
     still_background: bool = True
     """Keep the background still behind the person; without this it moves with the head nearby."""
