@@ -35,6 +35,18 @@ class Mutation(NamedTuple):
 REVIEWED = [
     Mutation(
         "dynamics/retarget.py",
+        "excess = np.maximum(own - np.maximum(theirs[reference], 0.0), 0.0)",
+        "excess = np.maximum(own, 0.0)",
+        "dynamics/test_retarget.py::test_a_driver_drives_itself",
+    ),
+    Mutation(
+        "dynamics/openings.py",
+        "if identity.any():",
+        "if True:",
+        "dynamics/test_retarget.py::test_rest_comes_in_without_a_jump",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
         "change = change - _LIDS.ajar * np.clip(below, 0.0, 1.0)",
         "pass",
         "dynamics/test_retarget.py::test_eyes_that_a_detector_left_ajar_are_shut",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from faceanime.core.errors import ConfigError, MorphableModelError
+from faceanime.dynamics.openings import lips_opened_by, openings_along_lips
 from faceanime.dynamics.retarget import Room, retarget, room_in_picture
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
@@ -23,7 +24,7 @@ AT = 3  # the reference
 @pytest.fixture(scope="module")
 def source(model: MorphableModel) -> FaceCoefficients:
     identity = 0.5 * np.random.default_rng(5).normal(size=model.identity_count)
-    expression = axes_of(model, smile=0.3, brow_raise=0.2)
+    expression = closed(model, identity, axes_of(model, smile=0.3, brow_raise=0.2))
     return face_of(model, pose_of(6, -3, 2, scale=150, at=(300, 280)), identity, expression)
 
 
@@ -43,6 +44,13 @@ def driver(model: MorphableModel) -> Dynamics:
     ]
     expression[AT], poses[AT] = axes_of(model, smile=0.2), pose_of(2, 1, -1, scale=75)
     return driver_of(model, poses_of(poses), expression, 0.4 * rng.normal(size=model.identity_count))
+
+
+def closed(model: MorphableModel, identity: np.ndarray, expression: np.ndarray) -> np.ndarray:
+    """The expression with lips that touch."""
+    for _ in range(3):  # the tolerance along the lips leaves a little each time
+        expression = expression - lips_opened_by(openings_along_lips(model, identity, expression), model)
+    return expression
 
 
 def config(**changes: object) -> RetargetConfig:
@@ -199,11 +207,11 @@ def test_strengths_scale_the_motion(
 def test_openings_of_mouths_do_not_add_up(
     source: FaceCoefficients, driver: Dynamics, model: MorphableModel
 ) -> None:
-    """A shouting source that is driven by a talker goes on shouting; a closed mouth opens as the driver's does."""
+    """A shouting source that is held back from rest goes on shouting; a closed mouth opens as the driver's does."""
     shouting = replace(source, expression=axes_of(model, jaw_open=1.2))
     rest = shouting.expression[None]
     own = measure_landmarks("lips_apart", model.vertices(source.identity, rest), model.schema)[0]
-    made = retarget(shouting, driver, model, config())
+    made = retarget(shouting, driver, model, config(rest=False))
     apart = measure_landmarks("lips_apart", model.vertices(made.identity, made.expression), model.schema)
     assert own < apart.max() < own + 0.06
     np.testing.assert_allclose(made.expression[AT], shouting.expression, atol=1e-9)
@@ -212,6 +220,92 @@ def test_openings_of_mouths_do_not_add_up(
         driver.expression - driver.expression[AT]
     )
     np.testing.assert_allclose(closed.expression, plain, atol=1e-9)
+
+
+# --- rest
+
+
+@pytest.mark.parametrize("own", [{"jaw_open": 1.2}, {"smile": 1.0, "lips_part": 1.5}], ids=["shout", "smile"])
+def test_lips_close_when_a_talking_driver_closes_them(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel, own: dict[str, float]
+) -> None:
+    """An open mouth shows the driver's openings: along all of the lips in its reference, then in the middle."""
+    opened = replace(source, expression=source.expression + axes_of(model, **own))
+    talker = driver.replaced(
+        expression=driver.expression
+        - driver.expression[AT]
+        + closed(model, driver.identity, driver.expression[AT])
+    )
+    before, after = (retarget(opened, talker, model, config(rest=rest)) for rest in (False, True))
+    left = openings_along_lips(model, source.identity, after.expression)
+    assert openings_along_lips(model, source.identity, before.expression[AT]).max() > 0.1
+    assert np.abs(left[AT]).max() < 0.012
+    theirs = openings_along_lips(model, driver.identity, talker.expression)
+    np.testing.assert_allclose(left[:, 4], theirs[:, 4], atol=0.012)
+    eyes = np.isin(model.part, EYES_AND_BROWS)
+    np.testing.assert_allclose(
+        after.expression[:, eyes], before.expression[:, eyes], atol=0.005
+    )  # by the caps
+
+
+def test_lips_that_a_driver_keeps_closed_stay_the_sources(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    """A nod does not end a smile; nor does a driver that keeps its mouth open."""
+    smiling = replace(source, expression=source.expression + axes_of(model, smile=1.0, lips_part=1.0))
+    for opening in (0.0, 0.6):
+        silent = driver.replaced(
+            expression=np.outer(np.linspace(0, 1, FRAMES), axes_of(model, blink_left=1.0, blink_right=1.0))
+            + axes_of(model, jaw_open=opening)
+        )
+        moved = retarget(smiling, silent, model, config())
+        lips = ~np.isin(model.part, EYES_AND_BROWS)
+        same = np.repeat(smiling.expression[None, lips], FRAMES, axis=0)
+        np.testing.assert_allclose(moved.expression[:, lips], same, atol=1e-9)
+
+
+def test_rest_comes_in_without_a_jump(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    """A driver that opens its mouth a little more closes the portrait's a little more."""
+    shouting = replace(source, expression=source.expression + axes_of(model, jaw_open=1.0))
+    left = []
+    for most in np.linspace(0.0, 0.4, 41):
+        opening = np.outer(np.linspace(0, most, FRAMES), axes_of(model, jaw_open=1.0))
+        mean_face = driver_of(model, driver.pose, opening)
+        moved = retarget(shouting, mean_face, model, RetargetConfig(reference=0))
+        left.append(openings_along_lips(model, source.identity, moved.expression[0]).max())
+    assert left[0] > 0.25
+    assert left[-1] < 0.012
+    assert (np.diff(left) <= 1e-9).all()
+    assert np.abs(np.diff(left)).max() < 0.1
+
+
+def test_rest_is_weaker_where_lips_move_less(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    """`--lips 0` holds the mouth as it is, open or not."""
+    shouting = replace(source, expression=source.expression + axes_of(model, jaw_open=1.0))
+    still = retarget(shouting, driver, model, config(lips=0.0))
+    lips = ~np.isin(model.part, EYES_AND_BROWS)
+    assert (still.expression[:, lips] == shouting.expression[lips]).all()
+    head = retarget(shouting, driver, model, config(parts="head"))
+    assert (head.expression == shouting.expression).all()
+
+
+def test_a_goal_with_closed_lips_closes_them_in_faces_of_any_shape(
+    driver: Dynamics, model: MorphableModel
+) -> None:
+    """A person's lips part further or less with the same expression; a picture that is the goal shows them closed."""
+    rng = np.random.default_rng(11)
+    for _ in range(4):
+        identity = rng.normal(size=model.identity_count)
+        opened = face_of(model, pose_of(), identity, axes_of(model, jaw_open=0.8))
+        goal = driver.replaced(
+            expression=closed(model, driver.identity, driver.expression[AT])[None].repeat(FRAMES, 0)
+        )
+        moved = retarget(opened, goal, model, config(motion="absolute"))
+        assert openings_along_lips(model, identity, moved.expression).max() < 0.012
 
 
 def test_smiles_do_not_add_up(source: FaceCoefficients, driver: Dynamics, model: MorphableModel) -> None:
@@ -401,7 +495,7 @@ def test_a_limit_of_zero_holds_the_head_still(
 def test_absolute_motion_takes_the_drivers_face_and_angles(
     source: FaceCoefficients, driver: Dynamics, model: MorphableModel
 ) -> None:
-    moved = retarget(source, driver, model, config(motion="absolute"))
+    moved = retarget(source, driver, model, config(motion="absolute", rest=False))
     np.testing.assert_allclose(moved.expression, driver.expression, atol=1e-9)
     np.testing.assert_allclose(moved.pose.rotation, driver.pose.rotation, atol=1e-9)
     np.testing.assert_array_equal(moved.identity, source.identity)

@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError
-from faceanime.dynamics.openings import LEAST_OPEN_EYE
+from faceanime.dynamics.openings import LEAST_OPEN_EYE, lips_opened_by, openings_along_lips
 from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
+from faceanime.geometry.interpolation import Ramp, smoothstep
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure_expressions, measure_landmarks
@@ -78,7 +79,16 @@ class _PoseRule:
     """Largest roll from the source's own pose; the limits of yaw and pitch are settings."""
 
 
-_ROOM, _LIDS, _POSE = _RoomRule(), _LidRule(), _PoseRule()
+@dataclass(frozen=True)
+class _LipRule:
+    """Transfer of the closing of the driver's lips."""
+
+    speaking: Ramp = (0.03, 0.06)
+    """Ramp of the range of the driver's opening, model units: 1 means that its mouth opens and closes, so that its
+    closing is an event which the portrait must show; 0, that it rests, as the portrait's then does. Chosen by eye."""
+
+
+_ROOM, _LIPS, _LIDS, _POSE = _RoomRule(), _LipRule(), _LidRule(), _PoseRule()
 _MOUTH_MEASURES = {
     "jaw_open": ("lips_apart",),
     "stretch": ("corner_out_right", "corner_out_left"),
@@ -156,9 +166,35 @@ def _retarget_expression(
     expression = source.expression + strength * (driver.expression - base)
     if config.motion == "relative" and "eyes" in moving and config.eyes != 0.0:
         expression = _transfer_lids(source, driver, reference, expression, model, config.eyes)
+    if config.rest and "lips" in moving:
+        expression = expression - _portraits_own_opening(source, driver, reference, expression, model, config)
     if config.motion == "relative" and "lips" in moving:
         expression = _cap_mouth_measures(source, driver, reference, expression, model, config.lips)
     return np.asarray(expression)
+
+
+def _portraits_own_opening(
+    source: FaceCoefficients,
+    driver: Dynamics,
+    reference: int,
+    expression: Float[np.ndarray, "T K_exp"],
+    model: MorphableModel,
+    config: RetargetConfig,
+) -> Float[np.ndarray, "*T K_exp"]:
+    """The part of the expression by which lips are further open than the driver's, who opens and closes its mouth.
+
+    Openings of lips, in distances of the outer eye corners, are the same in everybody: 0 where they touch. So they are
+    transferred as they are, not as a departure, as far as the portrait's mouth is the more open one.
+    """
+    theirs = openings_along_lips(model, driver.identity, driver.expression)
+    if config.motion == "absolute":
+        now = openings_along_lips(model, source.identity, expression)
+        return min(config.lips, 1.0) * lips_opened_by(np.maximum(now - np.maximum(theirs, 0.0), 0.0), model)
+    own = openings_along_lips(model, source.identity, source.expression)
+    excess = np.maximum(own - np.maximum(theirs[reference], 0.0), 0.0)
+    widest = theirs[driver.valid].max(axis=-1, initial=0.0)
+    weight = min(config.lips, 1.0) * float(smoothstep(float(np.ptp(widest)), *_LIPS.speaking))
+    return weight * lips_opened_by(excess, model)
 
 
 def _cap_mouth_measures(

@@ -29,6 +29,9 @@ class MotionTransfer:
     absolute gives the portrait the driver's expression and head angles as they are."""
     reference: Literal["auto"] | int = "auto"
     """Index of the driver's reference frame, from 0; auto chooses a neutral, frontal one."""
+    rest: bool = True
+    """Close the portrait's open mouth, or its lips over a smile's teeth, as far as the driver's close in speech.
+    Without it the portrait's opening is added to the driver's."""
 
     def __post_init__(self) -> None:
         if isinstance(self.reference, int) and self.reference < 0:
