@@ -74,6 +74,18 @@ def test_the_first_ctrl_c_asks_and_the_second_insists(terminal: bool, number: si
             signal.raise_signal(number)
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ctrl_c_is_answered_at_once(terminal: bool) -> None:
+    screen, page = console(terminal)
+    with TerminalProgress(screen) as progress:
+        if terminal:
+            progress.stage("render", 2)
+        signal.raise_signal(signal.SIGINT)
+        if not terminal:  # a terminal's bars are drawn by a thread
+            assert page.getvalue() == "stopping... (once more stops at once)\n"
+    assert "stopping" in page.getvalue()
+
+
 def test_ctrl_c_is_as_before_outside() -> None:
     with TerminalProgress(console(terminal=False)[0]):
         pass

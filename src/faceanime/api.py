@@ -18,6 +18,7 @@ from faceanime.core.errors import OutputError, RangeError
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource
+from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_edit import edit_motions
 from faceanime.dynamics.motion_file import load_motion
@@ -27,7 +28,7 @@ from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
 from faceanime.generator.config import RendererConfig
 from faceanime.media.picture_source import PictureSource
-from faceanime.media.video import nearest_rate, probe_video
+from faceanime.media.video import exact_rate, probe_video
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import load_model
 from faceanime.output_options import OutputOptions
@@ -38,8 +39,6 @@ from faceanime.workflows import animate_file, predict_file, reconstruct_file
 
 PLAIN_FRAME_RATE = Fraction(25)
 """Frames a second of a video for which no rate is given."""
-LARGEST_DENOMINATOR = 1001
-"""That of the NTSC rates; a decimal rate becomes the nearest such fraction."""
 
 
 def animate(
@@ -53,18 +52,18 @@ def animate(
 ) -> Path:
     """Animate a portrait with the motion of a video, a picture, a motion or a bundled motion; write it to `out`.
 
-    `options` are the fields of `OutputOptions` and, unless an `animator` with settings of its own is given, those of
-    `RetargetConfig` and `RendererConfig`. Returns the path that was written. Raises FaceAnimeError; on failure nothing
-    is written.
+    `options` are the fields of `OutputOptions`, `DriverSpan` and, unless an `animator` with settings of its own is
+    given, those of `RetargetConfig` and `RendererConfig`. Returns the path that was written. Raises FaceAnimeError; on
+    failure nothing is written.
 
     Example: `faceanime.animate("me.jpg", "talk", "out.mp4", head=0.5, size=512)`
     """
     parts = () if animator is not None else (RetargetConfig, RendererConfig)
-    output, *rest = from_options(options, "animate", OutputOptions, *parts)
+    output, span, *rest = from_options(options, "animate", OutputOptions, DriverSpan, *parts)
     if animator is None:
         retarget, draw = rest
         animator = _animator(AnimatorConfig(draw=draw, retarget=retarget))
-    return animate_file(animator, portrait, driving, Path(out), output, progress or SilentProgress())
+    return animate_file(animator, portrait, driving, Path(out), output, progress or SilentProgress(), span)
 
 
 def predict(
@@ -221,4 +220,4 @@ def _timing(like: str | Path | Dynamics | None) -> tuple[Fraction, Path | None]:
 def _checked_rate(frame_rate: Fraction | float | int) -> Fraction:
     if not 0 < frame_rate <= HIGHEST_FRAME_RATE:
         raise RangeError("frame_rate", frame_rate, f"above 0 and at most {HIGHEST_FRAME_RATE}")
-    return nearest_rate(Fraction(frame_rate).limit_denominator(LARGEST_DENOMINATOR))
+    return exact_rate(frame_rate)

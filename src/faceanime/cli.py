@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
 from faceanime.core.config import nearest
 from faceanime.core.errors import Cancelled, ConfigError, FaceAnimeError, Remedy, SettingName
@@ -199,12 +199,17 @@ class _WithoutEmptyDefaults:
         self._asking = False
         if not isinstance(spec, StructConstructorSpec):
             return None
-        unset = tyro.conf.arg(help_behavior_hint="")
-        fields = [
-            replace(each, type=cast(Any, Annotated[each.type, unset])) if each.default in (None, ()) else each
-            for each in spec.fields
-        ]
-        return replace(spec, fields=tuple(fields))
+        return replace(spec, fields=tuple(map(_plain, spec.fields)))
+
+
+def _plain(field: StructFieldSpec) -> StructFieldSpec:
+    """An option without a default that says nothing; one that is called no_... has no opposite."""
+    if field.default in (None, ()):
+        return replace(field, type=cast(Any, Annotated[field.type, tyro.conf.arg(help_behavior_hint="")]))
+    if field.name.startswith("no_"):
+        off = tyro.conf.arg(help_behavior_hint="")
+        return replace(field, type=cast(Any, Annotated[field.type, off, tyro.conf.FlagCreatePairsOff]))
+    return field
 
 
 def _options_of(command: type[Command]) -> list[str]:
@@ -252,11 +257,26 @@ class _WarningFormatter(logging.Formatter):
         return text if hint is None else f"{text} ({hint})"
 
 
+class _Once:
+    """A filter that lets each warning pass once: a file that is read twice is odd twice."""
+
+    def __init__(self) -> None:
+        self._passed: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message is new."""
+        message = record.getMessage()
+        is_new = message not in self._passed
+        self._passed.add(message)
+        return is_new
+
+
 @contextmanager
 def _warnings_on_stderr(name: SettingName) -> Iterator[None]:
     """Print the package's warnings on stderr, their settings named by `name`."""
     log, handler = logging.getLogger("faceanime"), logging.StreamHandler()
     handler.setFormatter(_WarningFormatter(name))
+    handler.addFilter(_Once())
     log.addHandler(handler)
     try:
         yield

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceanime.core.errors import OutputError, RangeError, check_range
+from faceanime.core.errors import ConfigError, OutputError, RangeError, check_range
 from faceanime.core.files import check_input, check_output, is_same_file
-from faceanime.media.video_output import video_output
+from faceanime.media.video_output import CODECS, PICTURE_SUFFIXES, Codec, video_output
 
 SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 16, 3840
 """Longer side of the output: 16 px is the least that video encoders take, 3840 px is 4K."""
 WIDEST_CROP_MARGIN = 4.0
 """Largest room around the face in a head crop, in longer sides of the face; beyond it bodies are shown, not heads.
 Chosen by eye."""
-STILL_SUFFIXES = {".png", ".jpg", ".jpeg"}
+HIGHEST_OUTPUT_RATE = 120
+"""Largest number of frames a second of a result; chosen by eye."""
+STILL_SUFFIXES = frozenset(PICTURE_SUFFIXES)
 MESH_SUFFIXES = {".glb", ".obj"}
 
 
@@ -36,6 +38,17 @@ class OutputOptions:
     """Write a video that shows source, driver, prior and result side by side."""
     preview: Path | None = None
     """Picture (.png or .jpg) to write as well: a contact sheet of source, driver and result at five times."""
+    fps: float | None = None
+    """Frames a second of the result, 1 to 120; by default the driver's."""
+    codec: Codec | None = None
+    """Codec of the video, by default h264, of .webm vp9.
+    .mp4 holds all but prores; .mov h264, hevc and prores; .webm vp9 and av1; .mkv all."""
+    crf: int | None = None
+    """Constant rate factor: 0 (best) to 51 for h264 (default 18) and hevc (20), to 63 for av1 (26) and vp9 (28)."""
+    sound: Path | None = None
+    """Video or sound file whose sound the result gets, from its beginning, instead of the driver's."""
+    no_sound: bool = False
+    """Write a video without sound."""
 
     def __post_init__(self) -> None:
         if self.size is not None and not SMALLEST_SIDE_PX <= self.size <= LARGEST_SIDE_PX:
@@ -43,42 +56,53 @@ class OutputOptions:
         check_range(self, "", "crop_margin", least=0, most=WIDEST_CROP_MARGIN)
         if self.face != "largest" and self.face < 0:
             raise RangeError("face", self.face, "largest or an index from 0")
+        if self.fps is not None:
+            check_range(self, "", "fps", least=1, most=HIGHEST_OUTPUT_RATE)
+        if self.sound is not None and self.no_sound:
+            raise ConfigError(f"the sound of {self.sound} is asked for, and no sound: leave one of them out")
 
 
-def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], still: bool) -> Path:
-    """Return the path that will be written for `out`: one picture if `still`, else a video or a folder of pictures.
+def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], still: bool) -> None:
+    """Check what will be written: one picture if `still`, else a video or a folder of pictures.
 
-    Raises OutputError for what cannot be written, and for what would replace one of the `inputs`.
+    Raises OutputError for what cannot be written, and for what would replace one of the `inputs`; RangeError for a
+    `crf`; MediaError for a file of sound that cannot be read.
     """
     refuse_input(out, inputs)
-    written, folder = out, False
+    folder, has_sound = False, False
     if not still:
-        video = video_output(out)
-        written, folder = video.path, video.is_folder
-    check_output(written, folder=folder)
+        video = video_output(out, options.codec, options.crf)
+        folder, has_sound = video.is_folder, video.has_sound
+    check_output(out, folder=folder)
+    if options.sound is not None:
+        refuse_input(out, (options.sound,))
+        check_input(options.sound)
+        if not has_sound:
+            raise OutputError(f"cannot write {out} with sound; name it {', '.join(CODECS)}")
     preview = options.preview
     if preview is not None:
         refuse_input(preview, inputs)
         check_output(preview)
         if preview.suffix.lower() not in STILL_SUFFIXES:
             raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png")
-        if any(preview.resolve().is_relative_to(taken.resolve()) for taken in (out, written)):
+        if preview.resolve().is_relative_to(out.resolve()):
             raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
-    return written
 
 
 def check_early(
-    out: Path, options: OutputOptions, inputs: Sequence[Path], weights: Sequence[Path | None] = ()
+    out: Path,
+    options: OutputOptions,
+    inputs: Sequence[Path],
+    weights: Sequence[Path | None] = (),
+    may_be_still: bool = False,
 ) -> None:
     """Check what can be checked of a command's paths before anything heavy is loaded.
 
     Raises MediaError for `inputs` and `weights` that cannot be read, OutputError for results that cannot be written
-    under any of the ways in which `out` may be understood.
+    under any of the ways in which `out` may be understood: with `may_be_still`, the driver tells whether the name of a
+    picture is right.
     """
-    if out.suffix.lower() not in STILL_SUFFIXES:
-        check_result(out, options, inputs, still=False)
-    else:  # a picture, or a folder of pictures: the driver tells
-        refuse_input(out, inputs)
+    check_result(out, options, inputs, still=may_be_still and out.suffix.lower() in STILL_SUFFIXES)
     for path in [*inputs, *(path for path in weights if path is not None)]:
         check_input(path)
 

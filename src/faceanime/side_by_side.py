@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 
 import numpy as np
 
@@ -56,14 +57,18 @@ class SideBySide:
         return contact_sheet(rows, ("source", "driver", "result"), tile_px=_SHEET_TILE_PX)
 
 
-def held_views(views: Iterator[View], frames: int) -> Iterator[View]:
-    """Yield exactly `frames` views; if there are fewer, the last one is repeated."""
-    view: View | None = None
-    for view in islice(views, frames):
-        yield view
-        frames -= 1
-    if view is not None:
-        yield from repeat(view, frames)
+def held_views(views: Iterator[View], frames: int, step: Fraction = Fraction(1)) -> Iterator[View]:
+    """Yield exactly `frames` views, every `step`-th; if there are fewer, the last one is repeated."""
+    view, taken = next(views, None), 1
+    for frame in range(frames):
+        while view is not None and taken <= int(frame * step):
+            following = next(views, None)
+            if following is None:
+                yield from repeat(view, frames - frame)
+                return
+            view, taken = following, taken + 1
+        if view is not None:
+            yield view
 
 
 def prior_views(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,16 +13,19 @@ from itertools import chain, takewhile
 from pathlib import Path
 
 from faceanime.core.concurrency import prefetch
-from faceanime.core.errors import NoFaceError, NoSuchFaceError, OutputError, Remedy
+from faceanime.core.errors import MediaError, NoFaceError, NoSuchFaceError, OutputError, Remedy
 from faceanime.core.files import check_output
-from faceanime.core.progress import Progress, watched
+from faceanime.core.progress import Progress, check_cancelled, watched
 from faceanime.drivers.driver import Driver, View
 from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import DriverSource
+from faceanime.drivers.span import part_of
+from faceanime.drivers.span_config import WHOLE, DriverSpan
 from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.dynamics.timeline import retime
 from faceanime.face.config import FaceChoice
 from faceanime.face.crop import crop_pixels
 from faceanime.face.detect import warn_of_other_faces
@@ -29,7 +34,8 @@ from faceanime.media.image import is_image_file, picture_output, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.media.sound import Sound, find_sound
-from faceanime.media.video import read_frames
+from faceanime.media.video import exact_rate, is_video, read_frames
+from faceanime.media.video_output import video_output
 from faceanime.media.video_writer import VideoWriter
 from faceanime.output_options import (
     MESH_SUFFIXES,
@@ -53,6 +59,12 @@ SEARCHED_S = 10
 """Length of a video's beginning in which its portrait is searched for."""
 SEARCH_RATE = Fraction(5)
 """Frames a second of that beginning that are searched."""
+LARGE_PX = 8_000_000
+"""Pixels of a portrait from which a line says how long its rendering takes; chosen by eye."""
+ESTIMATED_AFTER = 4
+"""Frames after which that is known."""
+
+log = logging.getLogger(__name__)
 
 
 def animate_file(
@@ -62,26 +74,28 @@ def animate_file(
     out: Path,
     options: OutputOptions,
     progress: Progress,
+    span: DriverSpan = WHOLE,
 ) -> Path:
-    """Animate a portrait by a driver and write the result; return the path that was written.
+    """Animate a portrait by a driver, or the part `span` of it, and write the result; return the path of the result.
 
     A driver of one frame and a still's suffix of `out` (.png, .jpg) give one picture; otherwise a driver of one frame
     gives the movement toward it. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
     inputs = _files(portrait, driving)
-    driver = animator.open(driving)
+    driver = part_of(animator.open(driving), span)
     still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
-    written = check_result(out, options, inputs, still)
+    check_result(out, options, inputs, still)
     animator.check()
-    sound = None if driver.sound is None else find_sound(driver.sound, progress=progress)
+    sound = None if still else _sound(out, options, driver.sound, span, progress)
     subject, crop = _prepare(animator, portrait, options)
     motion = animator.motion(driver, progress)
     dynamics = animator.retarget(subject, motion)
     if motion.is_goal and not still:
         dynamics = _eased(animator, subject, dynamics)
+    check_cancelled(progress)
     result = _Result(animator, subject, crop, dynamics, out, options)
     result.write(driver.views(), sound, progress, still)
-    return written
+    return out
 
 
 def predict_file(
@@ -100,11 +114,12 @@ def predict_file(
     that was written. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
     inputs = _files(portrait, target)
-    written = check_result(out, options, inputs, still=False)
+    check_result(out, options, inputs, still=False)
     if motion_out is not None:
         refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
     animator.check()
+    sound = _sound(out, options, None, WHOLE, progress)
     subject, crop = _prepare(animator, portrait, options)
     goal = None
     if target is not None:
@@ -114,7 +129,7 @@ def predict_file(
     progress.stage("imagining", None)
     motion = animator.imagine(subject, future, goal)
     result = _Result(animator, subject, crop, animator.clamp(subject, motion), out, options)
-    result.write(clay_views(motion, animator.model), None, progress)
+    result.write(clay_views(motion, animator.model), sound, progress)
     if motion_out is not None:
         toward = "" if target is None else f" toward {Path(name_of(target)).name}"
         settings = " ".join(f"{name}={value}" for name, value in asdict(future).items())
@@ -122,7 +137,7 @@ def predict_file(
             provenance=f"imagined by faceanime from {Path(name_of(portrait)).name}{toward}: {settings}"
         )
         save_motion(motion, motion_out, note)
-    return written
+    return out
 
 
 def reconstruct_file(
@@ -163,14 +178,20 @@ class _Result:
         options: OutputOptions,
     ) -> None:
         self._animator, self._subject, self._crop = animator, subject, crop
-        self._dynamics, self._out, self._options = dynamics, out, options
+        self._out, self._options = out, options
+        rate = dynamics.frame_rate if options.fps is None else exact_rate(options.fps)
+        self._dynamics = retime(dynamics, animator.model, frame_rate=rate)
+        self._step = dynamics.frame_rate / rate
 
     def write(
         self, drivers: Iterator[View], sound: Sound | None, progress: Progress, still: bool = False
     ) -> None:
         """Render all frames; `drivers` are the driver's views, `sound` what is heard with them."""
         progress.stage(f"rendering {self._out.name}", len(self._dynamics))
-        results = (self._cut(each) for each in self._animator.render(self._subject, self._dynamics))
+        rendered = self._animator.render(self._subject, self._dynamics)
+        if self._options.size is None and self._subject.pixels.size // 3 >= LARGE_PX:
+            rendered = _with_estimate(rendered, len(self._dynamics), self._subject.pixels.shape)
+        results = (self._cut(each) for each in rendered)
         with ExitStack() as stack:
             if isinstance(drivers, Generator):
                 stack.callback(drivers.close)
@@ -182,7 +203,7 @@ class _Result:
                 (pixels,) = watched(frames, progress)
                 write_image(self._out, pixels)
             else:
-                _encode(frames, self._out, self._dynamics.frame_rate, sound, progress)
+                self._encode(frames, sound, progress)
 
     def _beside(
         self, drivers: Iterator[View], results: Iterator[Picture], stack: ExitStack
@@ -191,12 +212,24 @@ class _Result:
         count, options = len(self._dynamics), self._options
         shown = SideBySide(self._cut(self._subject.pixels), count, options.side_by_side)
         priors = prior_views(self._subject, self._dynamics, self._animator.model, self._cut)
-        frames = map(shown.frame, held_views(drivers, count), priors, results)
+        frames = map(shown.frame, held_views(drivers, count, self._step), priors, results)
         if options.preview is None:
             return frames
         write_sheet = stack.enter_context(picture_output(options.preview))
         # drawn while the writer still waits for a frame: before the video is put in place
         return _and_then(frames, lambda: write_sheet(shown.sheet()))
+
+    def _encode(self, frames: Iterator[Picture], sound: Sound | None, progress: Progress) -> None:
+        """Encode frames while they are being made."""
+        first = next(frames)
+        height, width = first.shape[:2]
+        options = self._options
+        with VideoWriter(
+            self._out, self._dynamics.frame_rate, width, height,
+            audio_from=sound, codec=options.codec, crf=options.crf,
+        ) as writer:  # fmt: skip
+            for pixels in watched(chain([first], frames), progress):
+                writer.write(pixels)
 
     def _cut(self, pixels: Pixels) -> Picture:
         return pixels if self._crop is None else crop_pixels(pixels, self._crop)
@@ -207,15 +240,44 @@ def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator
     finish()
 
 
-def _encode(
-    frames: Iterator[Picture], out: Path, frame_rate: Fraction, sound: Sound | None, progress: Progress
-) -> None:
-    """Encode frames while they are being made."""
-    first = next(frames)
-    height, width = first.shape[:2]
-    with VideoWriter(out, frame_rate, width, height, audio_from=sound) as writer:
-        for pixels in watched(chain([first], frames), progress):
-            writer.write(pixels)
+def _with_estimate(frames: Iterator[Pixels], count: int, shape: tuple[int, ...]) -> Iterator[Pixels]:
+    """Yield `frames`; once a few are drawn, a line says how long all `count` take."""
+    started_s = 0.0
+    for index, frame in enumerate(frames):
+        if index == 0:
+            started_s = time.monotonic()
+        elif index == ESTIMATED_AFTER and count > 2 * ESTIMATED_AFTER:
+            left_s = (time.monotonic() - started_s) / index * (count - index)
+            log.warning(
+                "%d frames of %dx%d px take about %s", count, shape[1], shape[0], _in_words(left_s),
+                extra={"remedy": Remedy("size", "{} 1024 is much quicker")},
+            )  # fmt: skip
+        yield frame
+
+
+def _in_words(seconds: float) -> str:
+    minutes = seconds / 60
+    return (
+        f"{seconds:.0f} s"
+        if minutes < 2
+        else f"{minutes:.0f} min"
+        if minutes < 120
+        else f"{minutes / 60:.1f} h"
+    )
+
+
+def _sound(
+    out: Path, options: OutputOptions, driver: Path | None, span: DriverSpan, progress: Progress
+) -> Sound | None:
+    """Find the sound of the result: that which is asked for, or the driver's. Raises MediaError for the former."""
+    if options.sound is not None:
+        found = find_sound(options.sound, progress=progress)
+        if found is None:
+            raise MediaError(f"cannot read the sound of {options.sound}: it holds none that can be used")
+        return found
+    if driver is None or options.no_sound or not video_output(out, options.codec, options.crf).has_sound:
+        return None
+    return find_sound(driver, Fraction(span.start), progress)
 
 
 def _files(*sources: object) -> tuple[Path, ...]:
@@ -233,7 +295,7 @@ def _prepare(
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(getattr, animator, "renderer")
         where = name_of(picture, "the portrait")
-        pixels, reader = read_picture(picture, where), animator.reader
+        pixels, reader = _read_portrait(picture, where), animator.reader
         found, others = reader.find(pixels, where, options.face)
         warn_of_other_faces(options.face, others + 1, where)
         crop: CropTransform | None = None
@@ -243,6 +305,18 @@ def _prepare(
             subject = whole_portrait(reader, pixels, found, others, options.size)
         loading.result()
     return subject, crop
+
+
+def _read_portrait(picture: PictureSource, where: str) -> Pixels:
+    try:
+        return read_picture(picture, where)
+    except MediaError:
+        if isinstance(picture, str | Path) and is_video(Path(picture)):
+            raise MediaError(
+                f"cannot animate {picture}: it is a video, and a portrait is a picture; save a frame of it as .png, "
+                "or give it as the driver"
+            ) from None
+        raise
 
 
 def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamics:

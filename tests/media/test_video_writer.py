@@ -20,9 +20,10 @@ from recordings import (
     sound_seconds,
 )
 
-from faceanime.core.errors import Cancelled, MediaError, OutputError, ShapeError
+from faceanime.core.errors import Cancelled, MediaError, OutputError, RangeError, ShapeError
 from faceanime.media.image import read_image
 from faceanime.media.video import probe_video, read_frames
+from faceanime.media.video_output import CODECS, HIGHEST_CRF, Codec
 from faceanime.media.video_writer import VideoWriter
 
 WRONG_SHAPE = (ShapeError, TypeCheckError)  # the second where the tests' type checker comes first
@@ -46,7 +47,7 @@ def test_what_is_written_reads_back(tmp_path: Path, suffix: str) -> None:
     assert np.abs(pixels[30, 52].astype(int) - RIGHT).max() <= 4
 
 
-@pytest.mark.parametrize("name", ["frames", "frames.png", "frames/"])
+@pytest.mark.parametrize("name", ["frames", "frames/"])
 def test_folder_of_pictures(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path / name, 3)
     assert sorted(path.name for path in folder.iterdir()) == ["000001.png", "000002.png", "000003.png"]
@@ -186,6 +187,80 @@ def test_no_frame_is_an_error(tmp_path: Path, suffix: str) -> None:
 def test_unknown_suffix_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"\.mp4, \.mov, \.mkv, \.webm, \.gif, \.webp"):
         VideoWriter(tmp_path / "a.xyz", Fraction(25), 8, 8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_the_name_of_one_picture_is_refused(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(OutputError, match=r"name of one picture.*name it a\.mp4, or a without a suffix"):
+        VideoWriter(tmp_path / f"a{suffix}", Fraction(25), 8, 8)
+
+
+CODECS_AND_SUFFIXES = [(codec, suffix) for suffix, codecs in CODECS.items() for codec in codecs]
+
+
+@pytest.mark.parametrize(("codec", "suffix"), CODECS_AND_SUFFIXES)
+@pytest.mark.parametrize("with_sound", [False, True])
+def test_every_codec_in_every_container_that_holds_it(
+    tmp_path: Path, codec: Codec, suffix: str, with_sound: bool
+) -> None:
+    sound = record(tmp_path / "driver.mkv", pts=range(15), sound="aac", click_s=0.2) if with_sound else None
+    path = tmp_path / f"a{suffix}"
+    with VideoWriter(path, NTSC, 97, 65, audio_from=sound, codec=codec) as writer:
+        for index in range(12):
+            writer.write(numbered(index, 65, 97))
+    frames = [frame.pixels for frame in read_frames(path)]
+    assert [number_of(pixels) for pixels in frames] == list(range(12))
+    assert np.abs(frames[7][50, 20].astype(int) - LEFT).max() <= 8
+    assert np.abs(frames[7][50, 80].astype(int) - RIGHT).max() <= 8
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec.canonical_name == codec
+        assert bool(container.streams.audio) == with_sound
+        if codec == "hevc" and suffix != ".mkv":
+            assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+    if with_sound:
+        assert abs(heard_at_s(path) - 0.2) < 0.03
+
+
+@pytest.mark.parametrize("codec", HIGHEST_CRF)
+def test_a_higher_crf_makes_smaller_files(tmp_path: Path, codec: Codec) -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (8, 64, 64, 3), np.uint8)
+    sizes = []
+    for crf in (10, 30, HIGHEST_CRF[codec]):
+        with VideoWriter(tmp_path / "a.mkv", Fraction(25), 64, 64, codec=codec, crf=crf) as writer:
+            for pixels in pictures:
+                writer.write(pixels)
+        sizes.append((tmp_path / "a.mkv").stat().st_size)
+    assert sizes[0] > 1.2 * sizes[1] > 1.4 * sizes[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "crf", "words"),
+    [
+        ("a.mp4", "prores", None, "as prores: .mp4 holds h264, hevc, av1, vp9; prores goes to .mov, .mkv"),
+        ("a.webm", "h264", None, "as h264: .webm holds vp9, av1; h264 goes to .mp4, .mov, .mkv"),
+        ("a.gif", "av1", None, "as av1: .gif has no choice of codecs; av1 goes to .mp4, .mkv, .webm"),
+        ("a", "h264", None, "as h264: a folder has no choice of codecs"),
+        ("a.mov", "prores", 20, "at a crf: h264, hevc, av1, vp9 have one, prores has none"),
+        ("a.webp", None, 20, "at a crf: h264, hevc, av1, vp9 have one, this format has none"),
+        ("a.mp4", None, 52, "crf is 52, expected 0 to 51 for h264"),
+        ("a.webm", None, -1, "crf is -1, expected 0 to 63 for vp9"),
+    ],
+)
+def test_codecs_and_qualities_that_do_not_fit_are_refused_at_once(
+    tmp_path: Path, name: str, codec: Codec | None, crf: int | None, words: str
+) -> None:
+    with pytest.raises((OutputError, RangeError)) as caught:
+        VideoWriter(tmp_path / name, Fraction(25), 64, 64, codec=codec, crf=crf)
+    assert words in str(caught.value)
+
+
+def test_hevc_needs_pictures_that_its_encoder_can_take(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="36x20 px, expected sides of 64 px"),
+        VideoWriter(tmp_path / "a.mp4", Fraction(25), 36, 20, codec="hevc"),
+    ):
+        pass
 
 
 def test_frame_of_another_shape_is_refused(tmp_path: Path) -> None:

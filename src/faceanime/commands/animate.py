@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
@@ -30,6 +31,8 @@ class Animate:
     Bundled motions are look-around, nod, shake, smile, surprise, talk and wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg)."""
+    span: Annotated[DriverSpan, tyro.conf.OmitArgPrefixes]
+    """Part of the driver that is used."""
     motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
     """Choice and strength of the driver's motion."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
@@ -52,7 +55,9 @@ class Animate:
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         driving = motion_path(self.driving)
-        check_early(self.out, self.output, (self.portrait, driving), (self.renderer.generator,))
+        check_early(
+            self.out, self.output, (self.portrait, driving), (self.renderer.generator,), may_be_still=True
+        )
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig
@@ -65,5 +70,7 @@ class Animate:
             geometric=self.geometric,
         )
         with TerminalProgress() as progress:
-            written = animate_file(Animator(config), self.portrait, driving, self.out, self.output, progress)
+            written = animate_file(
+                Animator(config), self.portrait, driving, self.out, self.output, progress, self.span
+            )
         print(written)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
+from contextlib import suppress
+from io import UnsupportedOperation
 from types import FrameType, TracebackType
 
 from rich.console import Console
@@ -35,7 +38,8 @@ class _RateColumn(ProgressColumn):
 class TerminalProgress:
     """A `Progress` on stderr: a bar a stage with frames/s and time left; in a pipe or a log, a line a minute.
 
-    Use it in a `with` block. There the first Ctrl-C sets `cancelled`, for the work to stop at its next step;
+    Use it in a `with` block. There the first Ctrl-C is answered by a line and sets `cancelled`, for the work to stop at
+    its next step;
     a second one raises KeyboardInterrupt at once. So do SIGTERM and, unless it is ignored (nohup), SIGHUP.
     """
 
@@ -107,6 +111,17 @@ class TerminalProgress:
         self._cancelled = True
         if self._stage is not None:  # drawn by the bars' own thread: a handler must not write
             self._bars.update(self._stage, description="stopping; Ctrl-C again stops at once")
+        else:
+            _write_at_once(self._console, "stopping... (once more stops at once)\n")
+
+
+def _write_at_once(console: Console, line: str) -> None:
+    """Write past the file's buffer, in which a signal handler may have interrupted other writing."""
+    with suppress(OSError):
+        try:
+            os.write(console.file.fileno(), line.encode())
+        except UnsupportedOperation:  # a file in memory
+            console.file.write(line)
 
 
 def _stop_signals() -> list[signal.Signals]:

@@ -5,17 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
+from faceanime.core.errors import MediaError
+from faceanime.core.files import check_input
 from faceanime.drivers.driver import Driver, DriverKind
 from faceanime.drivers.motion import MotionDriver, MotionFileDriver
 from faceanime.drivers.picture import PictureDriver
 from faceanime.drivers.video import VideoDriver
-from faceanime.dynamics.motion_path import motion_path
+from faceanime.dynamics.motion_path import MOTION_SUFFIX, motion_path
 from faceanime.face.reader import FaceReader
 from faceanime.media.picture_source import PictureSource
 from faceanime.structures.coefficients import Dynamics
 
 DRIVERS: tuple[DriverKind, ...] = (MotionFileDriver, PictureDriver, VideoDriver)
 """The kinds of drivers; the first that accepts a file opens it."""
+OTHER_KINDS = {
+    ".glb": "a 3D model",
+    ".gltf": "a 3D model",
+    ".obj": "a 3D model",
+    ".fbx": "a 3D model",
+    ".usdz": "a 3D model",
+    ".bvh": "the motion of a skeleton",
+    ".json": "a text file",
+    ".csv": "a text file",
+    ".txt": "a text file",
+    ".pkl": "a Python pickle, which is not opened since it may run code",
+    ".npy": "an array",
+    ".npz": "arrays",
+}
+"""Suffixes of files that are given as drivers, and what they hold instead of a motion."""
 DriverSource: TypeAlias = PictureSource | Dynamics
 """A driver: the path of a video, a picture or a motion file; the name of a bundled motion; a motion; or a picture."""
 
@@ -32,4 +49,12 @@ def open_driver(source: DriverSource, reader: FaceReader, kinds: tuple[DriverKin
     if not isinstance(source, str | Path):
         return PictureDriver(source, reader)
     path = motion_path(Path(source))
-    return next(kind for kind in kinds if kind.accepts(path))(path, reader)
+    kind = next(kind for kind in kinds if kind.accepts(path))
+    other = OTHER_KINDS.get(path.suffix.lower())
+    if kind is VideoDriver and other is not None:
+        check_input(path)
+        raise MediaError(
+            f"cannot read a motion from {path}: it is {other}; a driver is a video, a picture, a motion file "
+            f"(*{MOTION_SUFFIX}) or the name of a bundled motion"
+        )
+    return kind(path, reader)

@@ -10,9 +10,11 @@ from faceanime.core.concurrency import prefetch
 from faceanime.core.files import check_input
 from faceanime.core.progress import Progress, watched
 from faceanime.drivers.driver import View
+from faceanime.drivers.span_config import WHOLE, DriverSpan
 from faceanime.face.reader import FaceReader
 from faceanime.media.video import probe_video, read_frames
 from faceanime.structures.coefficients import Dynamics
+from faceanime.structures.frames import Frame, VideoInfo
 
 TRACKED_SIDE_PX = 640
 """Largest side at which a driver is tracked: larger frames do not make landmarks more exact."""
@@ -25,9 +27,13 @@ class VideoDriver:
 
     is_still = False
 
-    def __init__(self, source: Path, reader: FaceReader) -> None:
+    def __init__(self, source: Path, reader: FaceReader, span: DriverSpan = WHOLE) -> None:
         check_input(source)
-        self._path, self._reader = source, reader
+        self._path, self._reader, self._span = source, reader, span
+
+    def part(self, span: DriverSpan) -> VideoDriver:
+        """Return the driver of a part of the video, of which only that part is tracked."""
+        return VideoDriver(self._path, self._reader, span)
 
     @staticmethod
     def accepts(source: Path) -> bool:
@@ -42,12 +48,25 @@ class VideoDriver:
     def dynamics(self, progress: Progress) -> Dynamics:
         """Track the face, in constant memory. Raises MediaError, NoFaceError, Cancelled."""
         info = probe_video(self._path)
-        progress.stage(f"tracking {self._path.name}", info.frame_count)
-        frames = watched(prefetch(read_frames(self._path, max_side_px=TRACKED_SIDE_PX)), progress)
+        progress.stage(f"tracking {self._path.name}", self._frames_of(info))
+        frames = watched(prefetch(self._read(TRACKED_SIDE_PX)), progress)
         side_px = min(max(info.width_px, info.height_px), TRACKED_SIDE_PX)
         return self._reader.track(frames, info.frame_rate, side_px, str(self._path))
 
     def views(self) -> Iterator[View]:
         """Yield the frames of the video."""
-        for frame in read_frames(self._path, max_side_px=VIEWED_SIDE_PX):
+        for frame in self._read(VIEWED_SIDE_PX):
             yield partial(getattr, frame, "pixels")
+
+    def _read(self, max_side_px: int) -> Iterator[Frame]:
+        return read_frames(
+            self._path, max_side_px=max_side_px, start_s=self._span.start, end_s=self._span.end
+        )
+
+    def _frames_of(self, info: VideoInfo) -> int | None:
+        """How many frames the part has; None if unknown."""
+        if info.frame_count is None:
+            return None
+        first = round(self._span.start * info.frame_rate)
+        last = info.frame_count if self._span.end is None else round(self._span.end * info.frame_rate)
+        return max(min(last, info.frame_count) - first, 0)

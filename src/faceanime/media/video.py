@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ from faceanime.structures.frames import Frame, Pixels, VideoInfo
 NTSC_RATES = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
 RATE_TOLERANCE = Fraction(1, 1000)
 """Relative difference up to which a measured rate counts as a common one: containers round times."""
+LARGEST_DENOMINATOR = 1001
+"""That of the NTSC rates; a decimal rate becomes the nearest such fraction."""
 FALLBACK_RATE = Fraction(25)
 """Frames per second of a stream that gives no rate."""
 
@@ -57,30 +60,54 @@ def probe_video(path: Path) -> VideoInfo:
 
 
 def read_frames(
-    path: Path, *, max_side_px: int | None = None, frame_rate: Fraction | None = None
+    path: Path,
+    *,
+    max_side_px: int | None = None,
+    frame_rate: Fraction | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
 ) -> Iterator[Frame]:
     """Yield the frames of a video, upright, at a constant rate, the first at time 0.
 
     The rate is `frame_rate`, else that of `probe_video`. Each tick yields the frame that is shown at that time: frames
     are repeated or dropped where the rates differ or the video's own rate varies, so that the timing is kept. With
-    `max_side_px`, larger pictures are scaled down to it. Uses constant memory.
+    `max_side_px`, larger pictures are scaled down to it. Of a part from `start_s` to `end_s`, the first
+    frame has time 0. Uses constant memory.
 
     Damaged packets are warned of, and skipped or repaired by the decoder.
 
     Raises: MediaError when nothing or less than half can be decoded, or when the video is truncated; it says after how
     many frames. (A truncated .mkv, .webm or .ts just ends: the container does not give its length.)
     """
+    shown = 0
+    for frame in _read_part(path, max_side_px, frame_rate, Fraction(start_s), end_s):
+        yield frame
+        shown += 1
+    if not shown:
+        raise MediaError(f"cannot read {path} from {start_s:g} s on: it ends before")
+
+
+def _read_part(
+    path: Path, max_side_px: int | None, frame_rate: Fraction | None, start_s: Fraction, end_s: float | None
+) -> Iterator[Frame]:
+    ticks = None if end_s is None else lambda rate: max(round((Fraction(end_s) - start_s) * rate), 1)
     if is_animated_picture(path):
         rate = _probe_animation(path).frame_rate
-        yield from _at_constant_rate(
-            read_animation(path, max_side_px), lambda pixels: pixels, frame_rate or rate, rate
-        )
+        pictures = _from(start_s, read_animation(path, max_side_px))
+        frames = _at_constant_rate(pictures, lambda pixels: pixels, frame_rate or rate, rate)
+        yield from islice(frames, ticks and ticks(frame_rate or rate))
         return
     with _open_video(path) as (container, stream):
         rate = constant_rate(stream)
-        frames = _with_durations(_decoded(path, container, stream), rate, SteadyClock(container))
+        decoded = _with_durations(_decoded(path, container, stream), rate, SteadyClock(container))
         to_pixels = FramePixels(path, stream, max_side_px)
-        yield from _at_constant_rate(frames, to_pixels, frame_rate or rate, rate)
+        frames = _at_constant_rate(_from(start_s, decoded), to_pixels, frame_rate or rate, rate)
+        yield from islice(frames, ticks and ticks(frame_rate or rate))
+
+
+def _from(start_s: Fraction, frames: Iterator[tuple[Fraction, Shown]]) -> Iterator[tuple[Fraction, Shown]]:
+    """Frames with the times until which they are shown, counted from `start_s`."""
+    return ((until_s - start_s, shown) for until_s, shown in frames)
 
 
 def constant_rate(stream: VideoStream) -> Fraction:
@@ -92,6 +119,20 @@ def nearest_rate(rate: Fraction) -> Fraction:
     """The nearest whole or NTSC rate if it is within 0.1 %, else `rate` itself."""
     common = min((Fraction(round(rate) or 1), *NTSC_RATES), key=lambda other: abs(other - rate))
     return common if abs(common - rate) <= rate * RATE_TOLERANCE else rate
+
+
+def exact_rate(frame_rate: Fraction | float) -> Fraction:
+    """The fraction that people mean by a rate in decimals, such as 29.97."""
+    return nearest_rate(Fraction(frame_rate).limit_denominator(LARGEST_DENOMINATOR))
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file holds pictures that move."""
+    try:
+        with open_media(path) as container:
+            return picture_stream(container) is not None
+    except MediaError:
+        return False
 
 
 @contextmanager

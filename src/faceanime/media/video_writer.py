@@ -1,7 +1,8 @@
-"""Writing videos frame by frame: H.264, VP9, GIF, animated WebP or a folder of PNGs."""
+"""Writing videos frame by frame: H.264, HEVC, AV1, VP9, ProRes, GIF, animated WebP or a folder of PNGs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from fractions import Fraction
@@ -22,7 +23,7 @@ from faceanime.core.errors import OutputError, ShapeError, check_shape
 from faceanime.core.files import DISK_FULL, atomic_output
 from faceanime.media.audio import AudioTrack, carry_audio
 from faceanime.media.sound import Sound, find_sound
-from faceanime.media.video_output import video_output
+from faceanime.media.video_output import Codec, VideoOutput, video_output
 from faceanime.structures.frames import Pixels
 
 GIF_HIGHEST_RATE = Fraction(50)
@@ -31,30 +32,41 @@ PALETTE_COLORS = 256
 """Colors of a GIF's palette, as many as the format has."""
 
 
+LEAST_HEVC_SIDE_PX = 64
+"""x265 corrupts memory with some smaller pictures (36x20 px, for one)."""
+
+
 class Encoding(NamedTuple):
-    """Encoder and options of one kind of file; `has_sound`: whether it can hold sound."""
+    """Encoder, its pixel format and options; `quality` is the name and default of the option that sets the quality."""
 
-    codec: str
+    encoder: str
     pixel_format: str
-    codec_options: dict[str, str]
-    container_options: dict[str, str]
-    has_sound: bool
+    options: dict[str, str]
+    quality: tuple[str, int] | None = None
+    needs_even_sides: bool = True
 
 
-H264 = Encoding("libx264", "yuv420p", {"preset": "veryfast"}, {}, True)
-H264_FASTSTART = H264._replace(container_options={"movflags": "+faststart"})
-VP9 = Encoding(
-    "libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "b": "0"}, {}, True
-)
-GIF = Encoding("gif", "pal8", {}, {"loop": "0"}, False)
-WEBP = Encoding("libwebp_anim", "bgra", {"compression_level": "2"}, {"loop": "0"}, False)
-ENCODINGS = {
-    ".mp4": H264_FASTSTART,
-    ".mov": H264_FASTSTART,
-    ".mkv": H264,
-    ".webm": VP9,
-    ".gif": GIF,
-    ".webp": WEBP,
+ENCODINGS: dict[Codec, Encoding] = {
+    "h264": Encoding("libx264", "yuv420p", {"preset": "veryfast"}, ("crf", 18)),
+    "hevc": Encoding("libx265", "yuv420p", {"preset": "fast", "x265-params": "log-level=error"}, ("crf", 20)),
+    "av1": Encoding("libsvtav1", "yuv420p", {"preset": "8"}, ("crf", 26)),
+    "vp9": Encoding(
+        "libvpx-vp9",
+        "yuv420p",
+        {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "b": "0"},
+        ("crf", 28),
+        needs_even_sides=False,
+    ),
+    "prores": Encoding("prores_ks", "yuv422p10le", {"profile": "hq", "vendor": "apl0"}),
+}
+"""The encoders of the codecs; default qualities look alike, chosen by eye."""
+GIF = Encoding("gif", "pal8", {}, needs_even_sides=False)
+WEBP = Encoding("libwebp_anim", "bgra", {"compression_level": "2"}, ("quality", 82), needs_even_sides=False)
+CONTAINER_OPTIONS = {
+    ".mp4": {"movflags": "+faststart"},
+    ".mov": {"movflags": "+faststart"},
+    ".gif": {"loop": "0"},
+    ".webp": {"loop": "0"},
 }
 
 
@@ -62,16 +74,17 @@ class VideoWriter:
     """Context manager that writes a video frame by frame, in constant memory, completely or not at all.
 
     The suffix of `path` selects the format: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif (256 colors per frame, at
-    most 50 frames/s), .webp (animated). A name without suffix, or with .png (which is removed), is a new folder of
-    000001.png and so on. H.264 needs even sides: the last row or column of an odd size is repeated once.
+    most 50 frames/s), .webp (animated). A name without suffix is a new folder of 000001.png and so on. `codec` selects
+    another one that the container can hold (`CODECS`). All codecs but VP9 need even sides: the last row or column of an
+    odd size is repeated once.
 
     `audio_from` is a file whose sound is added, or its sound as `find_sound` returned it, if there is any and the
-    format can hold it, cut to the length of the pictures. `crf` is H.264's quantizer scale, 0 (lossless) to 51; the
-    other encoders get an equivalent.
+    format can hold it, cut to the length of the pictures. `crf` is the codec's own scale of quality: 0 (best) to 51
+    (h264, hevc) or 63 (av1, vp9).
 
-    Raises: OutputError at once for an unknown suffix; on entering, writing and leaving when the file cannot be
-    written; ShapeError for a frame of another size. A block that ends by an exception leaves no output, and an older
-    file untouched.
+    Raises: OutputError, RangeError at once for a suffix, codec or crf that does not fit; OutputError on entering,
+    writing and leaving when the file cannot be written; ShapeError for a frame of another size. A block that ends by an
+    exception leaves no output, and an older file untouched.
     """
 
     def __init__(
@@ -82,18 +95,17 @@ class VideoWriter:
         height_px: int,
         *,
         audio_from: Path | Sound | None = None,
-        crf: int = 18,
+        codec: Codec | None = None,
+        crf: int | None = None,
     ) -> None:
-        output = video_output(path)
+        output = video_output(path, codec, crf)
         self.path, self.is_folder = output.path, output.is_folder
         self._size = (height_px, width_px)
         self._count = 0
         self._opened: AbstractContextManager[Sink] = (
             _open_folder(self.path)
             if self.is_folder
-            else _open_file(
-                path, ENCODINGS[path.suffix.lower()], frame_rate, width_px, height_px, audio_from, crf
-            )
+            else _open_file(output, frame_rate, width_px, height_px, audio_from, crf)
         )
 
     def __enter__(self) -> VideoWriter:
@@ -197,21 +209,26 @@ def _open_folder(path: Path) -> Iterator[FolderSink]:
 
 @contextmanager
 def _open_file(
-    path: Path,
-    encoding: Encoding,
+    output: VideoOutput,
     frame_rate: Fraction,
     width_px: int,
     height_px: int,
     audio_from: Path | Sound | None,
-    crf: int,
+    crf: int | None,
 ) -> Iterator[EncoderSink]:
+    path, suffix = output.path, output.path.suffix.lower()
+    if output.codec == "hevc" and min(width_px, height_px) < LEAST_HEVC_SIDE_PX:
+        raise OutputError(
+            f"cannot write {path} as hevc: {width_px}x{height_px} px, expected sides of {LEAST_HEVC_SIDE_PX} px or more"
+        )
+    sound = audio_from if output.has_sound else None
+    sound = find_sound(sound) if isinstance(sound, Path) else sound
+    os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its errors only
     with atomic_output(path) as temporary, _named_errors(path):
-        container = av.open(str(temporary.absolute()), "w", options=encoding.container_options)
+        container = av.open(str(temporary.absolute()), "w", options=CONTAINER_OPTIONS.get(suffix, {}))
         try:
-            stream = _add_stream(container, encoding, frame_rate, width_px, height_px, crf)
-            sound = audio_from if encoding.has_sound else None
-            sound = find_sound(sound) if isinstance(sound, Path) else sound
-            with carry_audio(sound, container, path.suffix.lower()) if sound else nullcontext() as audio:
+            stream = _add_stream(container, output, frame_rate, width_px, height_px, crf)
+            with carry_audio(sound, container, suffix) if sound else nullcontext() as audio:
                 sink = EncoderSink(container, stream, frame_rate, audio)
                 yield sink
                 sink.finish()
@@ -223,40 +240,32 @@ def _open_file(
 
 def _add_stream(
     container: OutputContainer,
-    encoding: Encoding,
+    output: VideoOutput,
     frame_rate: Fraction,
     width_px: int,
     height_px: int,
-    crf: int,
+    crf: int | None,
 ) -> VideoStream:
+    suffix = output.path.suffix.lower()
+    encoding = ENCODINGS[output.codec] if output.codec else {".gif": GIF, ".webp": WEBP}[suffix]
     rate = min(frame_rate, GIF_HIGHEST_RATE) if encoding is GIF else frame_rate
-    even = encoding.codec == "libx264"
-    stream = container.add_stream(
-        encoding.codec, rate=rate, options={**encoding.codec_options, **_quality(encoding, crf)}
-    )
+    options = dict(encoding.options)
+    if encoding.quality is not None:
+        name, default = encoding.quality
+        options[name] = str(default if crf is None else crf)
+    stream = container.add_stream(encoding.encoder, rate=rate, options=options)
     assert isinstance(stream, VideoStream)
-    stream.width = width_px + (width_px % 2 if even else 0)
-    stream.height = height_px + (height_px % 2 if even else 0)
+    stream.width = width_px + (width_px % 2 if encoding.needs_even_sides else 0)
+    stream.height = height_px + (height_px % 2 if encoding.needs_even_sides else 0)
     stream.pix_fmt = encoding.pixel_format
-    if encoding.pixel_format == "yuv420p":
+    if output.codec is not None:
         stream.colorspace = Colorspace.ITU709
         stream.color_range = ColorRange.MPEG
         stream.color_primaries = ColorPrimaries.BT709
         stream.color_trc = ColorTrc.BT709
+    if output.codec == "hevc" and suffix != ".mkv":
+        stream.codec_context.codec_tag = "hvc1"  # Apple's players take no other
     return stream
-
-
-def _quality(encoding: Encoding, crf: int) -> dict[str, str]:
-    """The encoder's own setting for the quality that `crf` means in H.264; the offsets are chosen by eye."""
-    match encoding.codec:
-        case "libx264":
-            return {"crf": str(crf)}
-        case "libvpx-vp9":
-            return {"crf": str(min(crf + 10, 63))}
-        case "libwebp_anim":
-            return {"quality": str(100 - crf)}
-        case _:
-            return {}
 
 
 def _to_palette(pixels: Pixels) -> VideoFrame:
