@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from faceanime.core.errors import ConfigError, MorphableModelError
-from faceanime.dynamics.openings import lips_opened_by, openings_along_lips
 from faceanime.dynamics.retarget import Room, retarget, room_in_picture
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import measure_landmarks
+from faceanime.morphable.lips import lips_opened_by, openings_along_lips
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, driver_of, face_of, pose_of, poses_of

@@ -1,3 +1,5 @@
+import json
+import struct
 import sys
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from jaxtyping import TypeCheckError
 from PIL import Image
 
 from faceanime.core.errors import OutputError, ShapeError
+from faceanime.geometry.surface import vertex_normals
 from faceanime.media.image import read_image
 from faceanime.media.mesh_file import write_mesh
 
@@ -20,6 +23,20 @@ TEXTURE = np.zeros((8, 16, 3), np.uint8)
 TEXTURE[:4], TEXTURE[4:] = (250, 10, 20), (5, 200, 100)  # red above, green below
 
 
+def normals_in(path: Path) -> np.ndarray:
+    """The normals as the file holds them: trimesh computes its own when it reads."""
+    if path.suffix == ".obj":
+        return np.array(
+            [line.split()[1:] for line in path.read_text().splitlines() if line[:3] == "vn "], float
+        )
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    content, binary = json.loads(data[20 : 20 + length]), data[28 + length :]
+    accessor = content["accessors"][content["meshes"][0]["primitives"][0]["attributes"]["NORMAL"]]
+    offset = content["bufferViews"][accessor["bufferView"]]["byteOffset"] + accessor.get("byteOffset", 0)
+    return np.frombuffer(binary, np.float32, 3 * accessor["count"], offset).reshape(-1, 3)
+
+
 @pytest.mark.parametrize("suffix", [".obj", ".glb"])
 def test_mesh_reads_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"face{suffix}"
@@ -28,6 +45,7 @@ def test_mesh_reads_back(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(mesh.vertices, VERTICES, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, TRIANGLES)
     np.testing.assert_allclose(mesh.visual.uv, UV, atol=1e-6)
+    np.testing.assert_allclose(normals_in(path), vertex_normals(VERTICES, TRIANGLES), atol=1e-5)
     material = mesh.visual.material
     image = material.baseColorTexture if suffix == ".glb" else material.image
     np.testing.assert_array_equal(np.array(image.convert("RGB")), TEXTURE)

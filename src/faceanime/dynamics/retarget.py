@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from faceanime.core.errors import ConfigError
-from faceanime.dynamics.openings import LEAST_OPEN_EYE, lips_opened_by, openings_along_lips
+from faceanime.dynamics.openings import LEAST_OPEN_EYE
 from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
 from faceanime.geometry.interpolation import Ramp, smoothstep
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure_expressions, measure_landmarks
+from faceanime.morphable.lips import lips_opened_by, openings_along_lips
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose

@@ -12,6 +12,7 @@ from PIL import Image
 
 from faceanime.core.errors import OutputError, ShapeError, check_shape
 from faceanime.core.files import atomic_output
+from faceanime.geometry.surface import vertex_normals
 from faceanime.structures.frames import Pixels
 
 MATERIAL = "newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
@@ -25,7 +26,7 @@ def write_mesh(
     uv: Float[np.ndarray, "V 2"],
     texture: Pixels,
 ) -> None:
-    """Write a textured mesh as .obj (with .mtl and .png beside it) or .glb, completely or not at all.
+    """Write a textured mesh with normals as .obj (with .mtl and .png beside it) or .glb, completely or not at all.
 
     `vertices` (V,3) in model space; `triangles` (F,3) indices, counter-clockwise seen from outside; `uv`
     (V,2) in [0, 1] with v up; `texture` (H,W,3) uint8 sRGB, its first row at v = 1.
@@ -69,8 +70,9 @@ def _write_obj(
             file.write(f"mtllib {material_path.name}\nusemtl face\n")
             np.savetxt(file, vertices, fmt="v %.7g %.7g %.7g")
             np.savetxt(file, uv, fmt="vt %.7g %.7g")
-            corners = np.repeat(triangles + 1, 2, axis=1)  # .obj counts from 1; vertex and uv share an index
-            np.savetxt(file, corners, fmt="f %d/%d %d/%d %d/%d")
+            np.savetxt(file, vertex_normals(vertices, triangles), fmt="vn %.7g %.7g %.7g")
+            corners = np.repeat(triangles + 1, 3, axis=1)  # .obj counts from 1; all three share an index
+            np.savetxt(file, corners, fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
 
 
 def _write_glb(
@@ -90,10 +92,11 @@ def _write_glb(
     mesh = trimesh.Trimesh(
         vertices,
         triangles,
+        vertex_normals=vertex_normals(vertices, triangles),
         visual=trimesh.visual.TextureVisuals(  # type: ignore[no-untyped-call]  # as above
             uv=uv, material=material
         ),
         process=False,
     )
     with atomic_output(path) as temporary:
-        mesh.export(temporary, file_type="glb")
+        mesh.export(temporary, file_type="glb", include_normals=True)

@@ -1,4 +1,4 @@
-"""A portrait's face as a mesh for other programs: neutral, frontal, textured by the portrait itself."""
+"""A portrait's face as a mesh for other programs: neutral, lips closed, frontal, textured by the portrait itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int32
 
 from faceanime.geometry.camera import project
+from faceanime.geometry.surface import consistent_winding
+from faceanime.morphable.lips import lips_opened_by, openings_along_lips
 from faceanime.morphable.model import MorphableModel
 from faceanime.render.head.sheet import source_shape
 from faceanime.structures.portrait import Portrait
@@ -16,15 +18,18 @@ def neutral_mesh(
 ) -> tuple[Float[np.ndarray, "N 3"], Int32[np.ndarray, "F 3"], Float[np.ndarray, "N 2"]]:
     """Return vertices (N,3) in model units, triangles (F,3) and texture coordinates (N,2) in the portrait, in [0, 1].
 
+    Its lips touch, although the model's neutral ones are parted by the mean of all people's, talking ones among them.
     Texture coordinates count from the lower left corner, as in Wavefront .obj.
     """
     face = portrait.face
     seen = project(source_shape(face, model), face.coefficients.pose)[:, :2]
-    neutral = model.vertices(face.coefficients.identity, np.zeros(model.expression_count))
+    identity, expression = face.coefficients.identity, np.zeros(model.expression_count)
+    closed = expression - lips_opened_by(openings_along_lips(model, identity, expression), model)
+    neutral = model.vertices(identity, closed)
     height, width = portrait.pixels.shape[:2]
     uv = np.clip(seen / (width, height), 0.0, 1.0)
     uv[:, 1] = 1.0 - uv[:, 1]
     used = np.unique(model.triangles)
     index = np.zeros(len(neutral), np.int32)
     index[used] = np.arange(len(used), dtype=np.int32)
-    return neutral[used], index[model.triangles], uv[used]
+    return neutral[used], consistent_winding(index[model.triangles]), uv[used]

@@ -20,6 +20,7 @@ from faceanime.core.errors import MorphableModelError
 from faceanime.geometry.camera import FLIP_Y
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.geometry.surface import consistent_winding
 from faceanime.morphable.axes import AXES, named_axes
 from faceanime.morphable.landmark_embedding import LandmarkEmbedding
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
@@ -307,7 +308,7 @@ def _triangles(
     a, b, c = (vertices[triangles[:, i], :2] for i in range(3))
     area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
     triangles[area < 0] = triangles[area < 0][:, ::-1]
-    return triangles, region
+    return consistent_winding(triangles), region  # seen from the front, a nostril's wall runs either way
 
 
 def strip_between(lower: Group, upper: Group) -> list[tuple[int, int, int]]:
