@@ -34,6 +34,8 @@ class OutputOptions:
     """Longer side of the output in px, 16 to 3840; by default the portrait's own, at most 3840."""
     face: Literal["largest"] | int = "largest"
     """Face of the portrait to animate: largest, or an index from 0 in order of size."""
+    force: bool = False
+    """Animate a face that the model does not fit, such as a cartoon's, and parts that a mask or dark glasses cover."""
     side_by_side: bool = False
     """Write a video that shows source, driver, prior and result side by side."""
     preview: Path | None = None

@@ -113,11 +113,16 @@ class Animator:
         """Transfer a motion to the portrait's own face, in px of its image.
 
         A single frame is a goal: the portrait takes its expression and head angles as they are. `config` replaces the
-        animator's settings for this call. Raises ConfigError, MorphableModelError.
+        animator's settings for this call. Parts of the portrait that something covers are held still.
+        Raises ConfigError, MorphableModelError.
         """
         config = self.config.retarget if config is None else config
         if motion.is_goal:
             config = replace(config, motion="absolute", reference=0)
+        if "mouth" in portrait.covered:
+            config = replace(config, lips=0.0)
+        if "eyes" in portrait.covered:
+            config = replace(config, eyes=0.0)
         room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
         return retarget(portrait.face.coefficients, motion, self.model, config, room, portrait.side_px)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import chain, takewhile
 from pathlib import Path
@@ -27,6 +27,7 @@ from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.timeline import retime
 from faceanime.face.config import FaceChoice
+from faceanime.face.cover import check_face
 from faceanime.face.crop import crop_pixels
 from faceanime.face.detect import warn_of_other_faces
 from faceanime.media.contact_sheet import Picture
@@ -303,6 +304,10 @@ def _prepare(
             subject, crop = cropped_portrait(reader, pixels, found, others, options, where)
         else:
             subject = whole_portrait(reader, pixels, found, others, options.size)
+        if options.force:
+            subject = replace(subject, covered=frozenset())
+        else:
+            check_face(subject, animator.model, str(path))
         loading.result()
     return subject, crop
 

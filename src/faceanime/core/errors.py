@@ -91,6 +91,18 @@ class NoSuchFaceError(NoFaceError):
         self.remedies = (Remedy(setting, f"{{}} {count - 1}"), Remedy(setting, "{} largest"))
 
 
+class UnfitFaceError(FaceAnimeError):
+    """The face in `where`, which names a picture, is unlike any person's, such as a cartoon's."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"the face in {where} is not one that the face model fits: {reason}",
+            Remedy("force", "{} to animate it all the same"),
+        )
+        self.where = where
+        self.args = (where, reason)
+
+
 class MorphableModelError(FaceAnimeError):
     """A morphable model is invalid, or does not fit data made with another one."""
 

@@ -15,6 +15,7 @@ from jaxtyping import Float32
 
 from faceanime.core.errors import MorphableModelError, NoSuchFaceError
 from faceanime.face.config import FaceChoice, ReadConfig
+from faceanime.face.cover import covered_parts
 from faceanime.face.detect import LandmarkDetector, choose_face, require_faces, warn_of_other_faces
 from faceanime.face.fit import fit_face
 from faceanime.face.segment import Segmenter
@@ -75,9 +76,9 @@ class FaceReader:
         """Fit the face whose `landmarks` are known, in px of the image (H,W,3) uint8."""
         face = fit_face(landmarks.points_image.astype(np.float64), self.model, self.config.fit)
         matte = self.matte(pixels, landmarks)
-        return Portrait(
-            pixels, landmarks, pull_outline_to_hair(face, pixels, matte, self.model), matte, other_faces
-        )
+        face = pull_outline_to_hair(face, pixels, matte, self.model)
+        covered = covered_parts(pixels, landmarks.points_image, self.model)
+        return Portrait(pixels, landmarks, face, matte, other_faces, covered)
 
     def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
         """Segment the person whose `landmarks` (px) are given: probability for each pixel of (H,W,3), in [0, 1].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,13 +13,17 @@ from faceanime.structures.coefficients import FittedFace
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 
+CoveredPart = Literal["eyes", "mouth"]
+"""A part of a face that something may cover."""
+
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
     """An image and the 3D face that was fitted in it.
 
     `pixels` (H,W,3) uint8 sRGB; `landmarks` and `face` in px of it; `matte` (H,W) in [0, 1], the probability that a
-    pixel belongs to the person; `other_faces`, how many more faces the image shows.
+    pixel belongs to the person; `other_faces`, how many more faces the image shows; `covered`, the parts of the face
+    that something covers, such as a mask.
     """
 
     pixels: Pixels
@@ -26,6 +31,7 @@ class Portrait:
     face: FittedFace
     matte: Float32[np.ndarray, "H W"]
     other_faces: int = 0
+    covered: frozenset[CoveredPart] = frozenset()
 
     def __post_init__(self) -> None:
         check_shape("Portrait.pixels", self.pixels, None, None, 3)

@@ -1,0 +1,104 @@
+"""What covers a face, and what is no person's face, is told; nothing is told of people."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from coverings import BLACK, BLUE, WHITE, behind_glasses, cartoon, masked
+from faces import astronaut, moved
+
+from faceanime.core.errors import UnfitFaceError
+from faceanime.dynamics.motion_file import bundled_motion
+from faceanime.face.cover import check_face
+from faceanime.media.image import read_image
+from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
+from faceanime.pipeline import Animator
+from faceanime.structures.portrait import Portrait
+
+
+@pytest.fixture(scope="module")
+def animator(model: MorphableModel) -> Animator:
+    return Animator(model=model)
+
+
+@pytest.fixture(scope="module")
+def face(animator: Animator) -> Portrait:
+    return animator.portrait(astronaut())
+
+
+@pytest.mark.parametrize("color", [BLUE, WHITE, BLACK], ids=["blue", "white", "black"])
+@pytest.mark.parametrize("light", [1.0, 0.45])
+def test_a_mask_covers_the_mouth(
+    animator: Animator, face: Portrait, color: tuple[int, int, int], light: float
+) -> None:
+    picture = masked(face.pixels, face.landmarks.points_image, color)
+    assert animator.portrait((light * picture).astype(np.uint8)).covered == {"mouth"}
+
+
+@pytest.mark.parametrize("opacity", [0.8, 0.96])
+def test_dark_glasses_cover_the_eyes(animator: Animator, face: Portrait, opacity: float) -> None:
+    assert animator.portrait(behind_glasses(face.pixels, face.landmarks.points_image, opacity)).covered == {
+        "eyes"
+    }
+
+
+def test_nothing_covers_a_bare_face(
+    animator: Animator, face: Portrait, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In any light, size, sharpness and color that a picture may have."""
+    pixels = face.pixels
+    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    sepia = (grey * np.array([1.0, 0.85, 0.65])).astype(np.uint8)
+    dim, soft = (0.3 * pixels).astype(np.uint8), cv2.GaussianBlur(pixels, (0, 0), 2.5)
+    for picture in (pixels, grey, sepia, dim, soft, moved(pixels, 0.5), moved(pixels, 1.6, -250.0, -60.0)):
+        portrait = animator.portrait(picture)
+        assert not portrait.covered
+        check_face(portrait, animator.model, "a picture")
+    assert not caplog.records
+
+
+def test_what_is_covered_is_held_still_and_said(
+    animator: Animator, face: Portrait, caplog: pytest.LogCaptureFixture
+) -> None:
+    portrait = animator.portrait(masked(face.pixels, face.landmarks.points_image))
+    moved, whole = (
+        animator.retarget(each, bundled_motion("talk"))
+        for each in (portrait, replace(portrait, covered=frozenset()))
+    )
+    own, eyes = portrait.face.coefficients.expression, np.isin(animator.model.part, EYES_AND_BROWS)
+    assert (moved.expression[:, ~eyes] == own[~eyes]).all()
+    assert np.abs(moved.expression[:, eyes] - own[eyes]).max() > 1.0, "eyes still blink"
+    assert np.abs(whole.expression[:, ~eyes] - own[~eyes]).max() > 1.0
+    np.testing.assert_array_equal(moved.pose.rotation, whole.pose.rotation)
+    glasses = replace(portrait, covered=frozenset({"eyes"}))
+    assert (animator.retarget(glasses, bundled_motion("talk")).expression[:, eyes] == own[eyes]).all()
+    with caplog.at_level(logging.WARNING):
+        check_face(portrait, animator.model, "me.jpg")
+    assert [r.getMessage() for r in caplog.records] == ["something covers the mouth in me.jpg: held still"]
+
+
+def test_a_cartoon_with_large_eyes_is_refused(animator: Animator) -> None:
+    drawn = animator.portrait(cartoon())
+    with pytest.raises(UnfitFaceError, match=r"the face in it\.png .* eyes are larger .*; try force"):
+        check_face(drawn, animator.model, "it.png")
+
+
+def test_a_face_that_is_hardly_one_is_doubted(
+    animator: Animator, face: Portrait, caplog: pytest.LogCaptureFixture
+) -> None:
+    doubtful = replace(face, landmarks=replace(face.landmarks, score=0.7))
+    check_face(doubtful, animator.model, "it.png")
+    assert "found with a low score (0.70)" in caplog.text
+
+
+@pytest.mark.data
+def test_given_faults_are_told(animator: Animator, data_dir: Path) -> None:
+    mask = animator.portrait(read_image(data_dir / "faults/surgical_mask.png"))
+    assert mask.covered == {"mouth"}
+    with pytest.raises(UnfitFaceError):
+        check_face(
+            animator.portrait(read_image(data_dir / "faults/large_eyed_cartoon.png")), animator.model, "it"
+        )
