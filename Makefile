@@ -29,6 +29,8 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in ((3, 11), (3, 12)) or sys.exit( \
 	    "faceanime needs Python 3.11 or 3.12, found %d.%d; name one with: make PYTHON=/path/to/python3.11" % v)'
+	@$(PYTHON) -c 'import platform, sys; (sys.platform, platform.machine()) != ("darwin", "x86_64") or sys.exit( \
+	    "faceanime does not run on macOS with an Intel processor: torch has had no build for it since 2.2")'
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
 

@@ -1,6 +1,6 @@
 """Make the pictures of the README and of the documentation.
 
-    python docs/make_figures.py MONA_LISA [NAME...]    # hero gallery stages repair limits; all of them without a name
+    python docs/make_figures.py MONA_LISA [NAME...]    # hero gallery stages repair limits axes; all without a name
 
 The portraits are in the public domain; docs/figures/README.md says where each comes from. Needs the extra `demo`, and
 matplotlib, which carries one of the portraits.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +21,8 @@ import skimage.data
 from PIL import Image
 
 from faceanime import Animator, AnimatorConfig, Dynamics, Portrait, read_image
+from faceanime.dynamics.axis_table import AXIS_TEXTS
+from faceanime.dynamics.editing import ease_between, with_axes
 from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
@@ -54,6 +57,8 @@ GALLERY = {
 """The motion of each looping picture, and what of it is used."""
 IMAGINED = FutureConfig(seconds=4.0, seed=1, style="talk", loop=True, temperature=0.8)
 LIMIT_PX = 256
+AXIS_PX, AXIS_COLUMNS = 168, 6
+"""Side of the pictures of the named axes, and how many are beside each other."""
 
 
 def main(mona_lisa: Path, names: Sequence[str]) -> None:
@@ -230,6 +235,27 @@ def limits(studio: Studio) -> None:
     save("limits/cut-head.jpg", tile_row([cut, result], LIMIT_PX))
 
 
+def axes(studio: Studio) -> None:
+    """Show a portrait at the upper end of each named axis, and at the lower end of those that have two sides."""
+    animator = studio.animator
+    portrait = animator.portrait(resized(skimage.data.astronaut(), 640), "astronaut")
+    face, model = portrait.face.coefficients, animator.model
+    at_rest = ease_between(face, face, Fraction(25), 1, portrait.side_px, model)
+    crop = crop_around(portrait.landmarks, CropConfig(enlarge=1.3, raised=0.0, size_px=AXIS_PX))
+    shown = [("at rest", portrait.pixels)]
+    for name, text in AXIS_TEXTS.items():
+        for value in (text.low, text.high) if text.low else (text.high,):
+            moved = with_axes(at_rest, model, {name: [(0.0, value)]})
+            shown.append((f"{name} {value:g}", next(animator.render(portrait, moved))))
+    tiles = [contact_sheet([[crop_pixels(each, crop)]], (label,), tile_px=AXIS_PX) for label, each in shown]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % AXIS_COLUMNS)
+    rows = [
+        np.concatenate(tiles[first : first + AXIS_COLUMNS], axis=1)
+        for first in range(0, len(tiles), AXIS_COLUMNS)
+    ]
+    save("axes.jpg", np.concatenate(rows))
+
+
 def save(name: str, pixels: Pixels) -> None:
     """Write a picture as a JPEG that is small enough for a repository."""
     Image.fromarray(pixels).save(FIGURES / name, quality=85, optimize=True)
@@ -241,6 +267,7 @@ MAKERS: dict[str, Callable[[Studio], None]] = {
     "stages": stages,
     "repair": repair,
     "limits": limits,
+    "axes": axes,
 }
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 from faceanime import cli
 from faceanime import system_check as doctor
-from faceanime.system_check import SystemReport, diagnose, frames_per_second
+from faceanime.system_check import SystemReport, core_share, diagnose, frames_per_second
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,25 @@ def test_a_damaged_bundled_file_fails_the_command(
     assert said.err.count("\n") == 1
     assert "face.safetensors is damaged" in said.err
     assert "damaged" in json.loads(said.out)["weights"]["face.safetensors"]
+
+
+def test_the_verdict_is_a_sentence_about_this_machine(report: SystemReport) -> None:
+    speeds = report.frames_per_s | {"landmarks": 50.0, "flow": 25.0}
+    idle = dataclasses.replace(report, cpu_count=8, core_share=0.99, frames_per_s=speeds)
+    assert idle.verdict == "faceanime works here; a film of 10 s at 512 px takes about 10 s."
+    assert "about 15 s" in dataclasses.replace(idle, cpu_count=1).verdict
+    busy = dataclasses.replace(idle, core_share=0.31)
+    assert "as busy as now (this program got 31 % of a core), and less when it is idle." in busy.verdict
+    broken = dataclasses.replace(idle, packages={**report.packages, "torch": None})
+    assert broken.verdict == "faceanime does not work here: 1 problem to mend."
+
+
+def test_a_busy_core_is_noticed() -> None:
+    assert 0.0 < core_share(0.05) <= 1.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor.time, "perf_counter", iter([0.0, 0.5, 1.0, 1.0]).__next__)
+        patch.setattr(doctor.time, "thread_time", iter([0.0, 0.25]).__next__)
+        assert core_share(0.9) == pytest.approx(0.25)
 
 
 def test_speed_is_counted_after_a_warm_up() -> None:

@@ -96,6 +96,7 @@ def __getattr__(name: str) -> object:
         return version("faceanime")
     if name not in _HOME:
         raise AttributeError(f"module 'faceanime' has no attribute '{name}'")
+    import_module("faceanime.core.platforms").check_this_platform()
     return getattr(import_module(f"faceanime.{_HOME[name]}"), name)
 
 

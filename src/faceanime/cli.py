@@ -21,13 +21,18 @@ from typing import Annotated, Any, Protocol, cast, runtime_checkable
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
+from faceanime.commands.mistakes import CommandLine, explain
 from faceanime.core.config import nearest
 from faceanime.core.errors import Cancelled, ConfigError, FaceAnimeError, Remedy, SettingName
+from faceanime.core.platforms import check_this_platform
 
 
 @runtime_checkable
 class Command(Protocol):
-    """A dataclass: its fields are the options, their docstrings the help."""
+    """A dataclass: its fields are the options, their docstrings the help.
+
+    A mapping `INSTEAD` may name options that do something else, and therefore need no other option.
+    """
 
     def run(self) -> None:
         """Do the work. Raises FaceAnimeError for errors that the user can correct."""
@@ -35,11 +40,13 @@ class Command(Protocol):
 
 @dataclass(frozen=True)
 class Verb:
-    """One command: where its class is, loaded only when it is called, and the first sentence of its docstring."""
+    """One command: where its class is, loaded only when it is called, the first sentence of its docstring, and an
+    example of its use."""
 
     module: str
     command: str
     summary: str
+    example: str
 
     def load(self) -> type[Command]:
         """Import the command's class."""
@@ -50,40 +57,89 @@ class Verb:
 _GROUPS = {
     "Videos": {
         "animate": Verb(
-            "animate", "Animate", "Animate a portrait with the motion of a video, a picture or a motion file."
+            "animate",
+            "Animate",
+            "Animate a portrait with the motion of a video, a picture or a motion file.",
+            "faceanime animate me.jpg --driving talk -o out.mp4",
         ),
-        "predict": Verb("predict", "Predict", "Predict how a portrait moves on, without a driver."),
-        "morph": Verb("morph", "Morph", "Predict a motion from a portrait to the face of another picture."),
-        "demo": Verb("demo", "Demo", "Animate a public-domain portrait with the bundled motions."),
+        "predict": Verb(
+            "predict",
+            "Predict",
+            "Predict how a portrait moves on, without a driver.",
+            "faceanime predict me.jpg -o out.mp4",
+        ),
+        "morph": Verb(
+            "morph",
+            "Morph",
+            "Predict a motion from a portrait to the face of another picture.",
+            "faceanime morph me.jpg --target laughing.jpg -o out.mp4",
+        ),
+        "demo": Verb(
+            "demo",
+            "Demo",
+            "Animate a public-domain portrait with the bundled motions.",
+            "faceanime demo -o out/demo",
+        ),
     },
     "Motions and 3D faces": {
         "reconstruct": Verb(
-            "reconstruct", "Reconstruct", "Write the motion or the 3D face of a video or picture."
+            "reconstruct",
+            "Reconstruct",
+            "Write the motion or the 3D face of a video or picture.",
+            "faceanime reconstruct video.mp4 -o x.motion.safetensors",
         ),
         "edit": Verb(
-            "edit", "Edit", "Cut, join, retime, mirror, amplify or loop motions; add blinks and keyframes."
+            "edit",
+            "Edit",
+            "Cut, join, retime, mirror, amplify or loop motions; add blinks and keyframes.",
+            "faceanime edit talk --mirror -o x.motion.safetensors",
         ),
     },
     "Training and measuring": {
-        "prepare": Verb("prepare", "Prepare", "Turn videos into clips for training, with their 3D faces."),
-        "train generator": Verb("train_generator", "TrainGenerator", "Train the networks of a renderer."),
-        "train dynamics": Verb("train_dynamics", "TrainDynamics", "Train a motion predictor."),
+        "prepare": Verb(
+            "prepare",
+            "Prepare",
+            "Turn videos into clips for training, with their 3D faces.",
+            "faceanime prepare VIDEOS -o DATA",
+        ),
+        "train generator": Verb(
+            "train_generator",
+            "TrainGenerator",
+            "Train the networks of a renderer.",
+            "faceanime train generator --data DATA -o RUN",
+        ),
+        "train dynamics": Verb(
+            "train_dynamics",
+            "TrainDynamics",
+            "Train a motion predictor.",
+            "faceanime train dynamics --data DATA -o RUN",
+        ),
         "train morphable": Verb(
             "train_morphable",
             "TrainMorphable",
             "Learn a morphable model from clips and portraits of many people.",
+            "faceanime train morphable --data DIR -o DIR",
         ),
         "evaluate": Verb(
-            "evaluate", "Evaluate", "Measure renderers, predictors and other methods against filmed faces."
+            "evaluate",
+            "Evaluate",
+            "Measure renderers, predictors and other methods against filmed faces.",
+            "faceanime evaluate --data DATA -o OUT",
         ),
         "evaluate pairs": Verb(
             "evaluate",
             "EvaluatePairs",
             "Write the sources and drivers of an evaluation as input for other methods.",
+            "faceanime evaluate pairs --data DATA -o OUT",
         ),
     },
     "This installation": {
-        "doctor": Verb("doctor", "Doctor", "Check what this machine has, what it lacks, and how fast it is."),
+        "doctor": Verb(
+            "doctor",
+            "Doctor",
+            "Check what this machine has, what it lacks, and how fast it is.",
+            "faceanime doctor",
+        ),
     },
 }
 COMMANDS: dict[str, Verb] = {name: verb for verbs in _GROUPS.values() for name, verb in verbs.items()}
@@ -94,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     options = _OptionNames(args)
     try:
+        check_this_platform()
         with _warnings_on_stderr(options):
             _run(args)
         sys.stdout.flush()
@@ -126,7 +183,13 @@ def _run(args: list[str]) -> None:
         print(f"faceanime {version('faceanime')}")
     else:
         name = _command_name(args)
-        command = _parse(COMMANDS[name].load(), args[len(name.split()) :], f"faceanime {name}")
+        verb, rest = COMMANDS[name], args[len(name.split()) :]
+        kind = verb.load()
+        instead = next((act for option, act in getattr(kind, "INSTEAD", {}).items() if option in rest), None)
+        if instead is not None:
+            instead()
+            return
+        command = _parse(kind, rest, f"faceanime {name}", verb.example)
         if command is not None:
             command.run()
 
@@ -161,7 +224,7 @@ def _command_name(args: list[str]) -> str:
     raise ConfigError(f"unknown {kind} {args[0]}{hint}")
 
 
-def _parse(command: type[Command], args: list[str], prog: str) -> Command | None:
+def _parse(command: type[Command], args: list[str], prog: str, example: str) -> Command | None:
     """The command with its options set, or None after printing the help that was asked for.
 
     tyro explains a mistake in a box of many lines on stderr; it becomes one line here.
@@ -173,20 +236,22 @@ def _parse(command: type[Command], args: list[str], prog: str) -> Command | None
     except SystemExit as stop:
         if not stop.code:
             return None
-    said = box.getvalue()
-    mistake = _unknown_option(command, args) or _missing_options(said) or _first_paragraph(said)
-    raise ConfigError(f"{mistake} ({prog} --help lists the options)")
+    line = CommandLine(command, args, _options_of(command), example)
+    raise ConfigError(f"{explain(line, box.getvalue())} ({prog} --help lists the options)")
 
 
 def _tyro(command: type[Command], prog: str, args: list[str]) -> Command:
     """Read the options by tyro, in whose help and values None does not occur."""
     registry = ConstructorRegistry()
-    registry.struct_rule(_WithoutEmptyDefaults())
+    registry.struct_rule(_PlainDefaults())
     return tyro.cli(command, prog=prog, args=args, config=(tyro.conf.DisallowNone,), registry=registry)
 
 
-class _WithoutEmptyDefaults:
-    """A rule for tyro: help shows no default where that is None or (); the option's text says what happens then."""
+class _PlainDefaults:
+    """A rule for tyro about defaults in help: none where that is None, () or off; a switch that is on says so.
+
+    The option's text says what happens without a value.
+    """
 
     def __init__(self) -> None:
         self._asking = False
@@ -203,13 +268,16 @@ class _WithoutEmptyDefaults:
 
 
 def _plain(field: StructFieldSpec) -> StructFieldSpec:
-    """An option without a default that says nothing; one that is called no_... has no opposite."""
-    if field.default in (None, ()):
-        return replace(field, type=cast(Any, Annotated[field.type, tyro.conf.arg(help_behavior_hint="")]))
-    if field.name.startswith("no_"):
-        off = tyro.conf.arg(help_behavior_hint="")
-        return replace(field, type=cast(Any, Annotated[field.type, off, tyro.conf.FlagCreatePairsOff]))
-    return field
+    """An option with a default that says something; one that is called no_... has no opposite."""
+    if field.default is True:
+        hint = "(on by default)"
+    elif field.default is False or field.default in (None, ()):
+        hint = ""
+    else:
+        return field
+    kinds = (tyro.conf.FlagCreatePairsOff,) if field.name.startswith("no_") else ()
+    shown = tyro.conf.arg(help_behavior_hint=hint)
+    return replace(field, type=cast(Any, Annotated[(field.type, shown, *kinds)]))
 
 
 def _options_of(command: type[Command]) -> list[str]:
@@ -282,37 +350,6 @@ def _warnings_on_stderr(name: SettingName) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-
-
-def _unknown_option(command: type[Command], args: list[str]) -> str | None:
-    """Name the first option that the command does not have, and the one most like it."""
-    known = _options_of(command)
-    for arg in args:
-        name = arg.split("=")[0]
-        if re.match(r"--?[a-zA-Z]", name) and name.replace("_", "-") not in known:
-            return f"unknown option {name}{nearest(name, known)}"
-    return None
-
-
-def _missing_options(box: str) -> str | None:
-    """The names of the required options in a box that lists them, each above its help; None for another box."""
-    if "Missing from" not in box:
-        return None
-    required = box.partition("For full helptext")[0]
-    names = re.findall(r"^[│ ] {5}(\S.*?)[│ ]*$", required, re.MULTILINE)
-    return "missing " + ", ".join(name.split(", ")[-1].split()[0] for name in names)
-
-
-def _first_paragraph(box: str) -> str:
-    """The text of a box below its title, up to the next rule or empty line; the frame may be blanks."""
-    lines: list[str] = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("│╰╯ ")
-        if text.strip("─-"):
-            lines.append(text)
-        elif lines:
-            break
-    return " ".join(lines)
 
 
 def _fail(message: str, status: int) -> int:

@@ -26,6 +26,10 @@ from faceanime.core.weights import load_weights, read_header
 ENCODERS = ("libx264", "aac", "libvpx-vp9", "libopus", "gif", "libwebp_anim")
 ESSENTIAL_ENCODERS = ("libx264", "aac")
 FINE = "ok"
+FILM_S, FILM_RATE = 10, 25
+"""Length and frames a second of the film by which the verdict describes the speed."""
+LEAST_CORE_SHARE = 0.85
+"""Fraction of a core below which the machine counts as busy; an idle one gives over 0.95."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,23 @@ class SystemReport:
     weights: dict[str, str]
     encoders: dict[str, bool]
     frames_per_s: dict[str, float]  # at 512x512
+    core_share: float  # fraction of a core that this program got, while it was measured
+
+    @property
+    def verdict(self) -> str:
+        """Whether faceanime works here, and how fast, in a sentence."""
+        if self.problems:
+            count = len(self.problems)
+            return f"faceanime does not work here: {count} problem{'s' if count > 1 else ''} to mend."
+        speed = self.frames_per_s
+        frame_s = 1 / speed["landmarks"] + 1 / speed["flow"] / min(self.cpu_count, 2)
+        film = f"a film of {FILM_S} s at 512 px takes about {FILM_S * FILM_RATE * frame_s:.0f} s"
+        if self.core_share >= LEAST_CORE_SHARE:
+            return f"faceanime works here; {film}."
+        return (
+            f"faceanime works here; {film} while the machine is as busy as now (this program got "
+            f"{100 * self.core_share:.0f} % of a core), and less when it is idle."
+        )
 
     @property
     def problems(self) -> list[str]:
@@ -72,7 +93,16 @@ def diagnose() -> SystemReport:
         weights=weights,
         encoders={name: _has_encoder(name) for name in ENCODERS},
         frames_per_s=_video_speed() | (_face_speed() if usable else {}),
+        core_share=core_share(),
     )
+
+
+def core_share(seconds: float = 0.5) -> float:
+    """The fraction of a core that this thread gets, measured by computing for `seconds`; 1 on an idle machine."""
+    started_s, started_cpu_s = time.perf_counter(), time.thread_time()
+    while time.perf_counter() - started_s < seconds:
+        pass
+    return min((time.thread_time() - started_cpu_s) / (time.perf_counter() - started_s), 1.0)
 
 
 def frames_per_second(step: Callable[[], object], seconds: float = 1.0) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from faceanime.core.errors import MediaError
 from faceanime.core.files import make_folder
@@ -19,7 +22,7 @@ MOTIONS = ("talk", "look-around", "smile", "surprise", "wink")
 class Demo:
     """Animate a public-domain portrait with the bundled motions. It shows the astronaut Eileen Collins (NASA)."""
 
-    out: Path = Path("out/demo")
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out/demo")
     """Folder that receives the videos and their contact sheets."""
     motions: tuple[str, ...] = MOTIONS
     """Names of the bundled motions to use."""

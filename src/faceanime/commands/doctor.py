@@ -23,7 +23,12 @@ class Doctor:
 
         report = diagnose()
         if self.json:
-            print(json.dumps(dataclasses.asdict(report) | {"problems": report.problems}, indent=2))
+            print(
+                json.dumps(
+                    dataclasses.asdict(report) | {"problems": report.problems, "verdict": report.verdict},
+                    indent=2,
+                )
+            )
         else:
             print_table(report)
         if report.problems:

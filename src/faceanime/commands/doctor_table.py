@@ -9,8 +9,9 @@ from faceanime.system_check import FINE, SystemReport
 
 
 def print_table(report: SystemReport) -> None:
-    """Print the report on stdout."""
+    """Print the report on stdout, and the verdict below it."""
     Console().print(_table(report))
+    Console().print(report.verdict, highlight=False, soft_wrap=True)
 
 
 def _table(report: SystemReport) -> Table:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.files import check_input
+from faceanime.dynamics.axis_table import axis_lines
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_path import (
     MOTION_SUFFIX,
@@ -18,6 +20,11 @@ from faceanime.dynamics.motion_path import (
     is_motion_file,
     motion_path,
 )
+
+
+def list_axes_of_faces() -> None:
+    """Print the named axes with their ranges and what they do."""
+    print("\n".join(axis_lines()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +43,17 @@ class Edit:
     edit: Annotated[EditConfig, tyro.conf.OmitArgPrefixes] = dataclasses.field(
         default_factory=EditConfig, kw_only=True
     )
+    list_axes: bool = dataclasses.field(default=False, kw_only=True)
+    """List the names that --axes knows, with unit and range, and do nothing else. docs/edit.md shows pictures."""
+    INSTEAD: ClassVar[Mapping[str, Callable[[], None]]] = {"--list-axes": list_axes_of_faces}
 
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         paths = [_motion(path) for path in (self.motion, *self.append)]
         if self.edit.blend_with is not None:
             _motion(self.edit.blend_with)
+        if self.edit.axes is not None:
+            _check_keyframes(self.edit.axes)
         check_motion_path(self.out)
         # heavy to load, so after the checks
         from faceanime.dynamics.motion_edit import edit_motions
@@ -49,6 +61,15 @@ class Edit:
 
         edit_motions(paths, self.out, self.edit, load_model())
         print(self.out)
+
+
+def _check_keyframes(path: Path) -> None:
+    """Raise ConfigError, with an example, unless the file of keyframes exists."""
+    if not path.is_file():
+        raise ConfigError(
+            f'no file of keyframes {path}: write one such as {{"smile": [[0, 0], [0.5, 1]]}}, a time in s and a value '
+            "each; faceanime edit --list-axes lists the axes"
+        )
 
 
 def _motion(name: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from faceanime.commands.predictor_options import PredictorOptions
+from faceanime.dynamics.motion_path import refuse_motion
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.output_options import OutputOptions, check_early
@@ -45,6 +46,10 @@ class Morph:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         future = FutureConfig(
             seconds=self.seconds, seed=self.seed, energy=self.energy, temperature=self.temperature
+        )
+        refuse_motion(
+            self.target,
+            "--target is a picture; faceanime animate PORTRAIT --driving {} moves a portrait by it",
         )
         check_early(
             self.out,

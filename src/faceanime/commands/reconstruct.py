@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from faceanime.core.files import check_input
-from faceanime.dynamics.motion_path import check_motion_path, is_motion_file
+from faceanime.dynamics.motion_path import check_motion_path, is_motion_file, refuse_motion
 from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 
 
@@ -32,6 +32,7 @@ class Reconstruct:
 
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
+        refuse_motion(self.source, "nothing is to be reconstructed; faceanime edit {} copies and changes it")
         check_input(self.source)
         if is_motion_file(self.out):
             check_motion_path(self.out)

@@ -44,6 +44,15 @@ def is_motion_file(path: Path) -> bool:
     return path.name.endswith(MOTION_SUFFIX)
 
 
+def refuse_motion(source: Path, problem: str) -> None:
+    """Raise ConfigError for the name of a bundled motion or a motion file where another kind of file is needed.
+
+    `problem` says what to do instead; `{}` in it stands for the name.
+    """
+    if is_motion_file(source) or (str(source) in bundled_motions() and not is_there(source)):
+        raise ConfigError(f"{source} is a motion: {problem.format(source)}")
+
+
 def check_motion_path(path: Path) -> None:
     """Raise OutputError unless a motion file can be written at this path."""
     if not is_motion_file(path):
