@@ -101,6 +101,42 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
 
 
+class Impatient(SilentProgress):
+    """Ctrl-C, and again at once, while the n-th step is taken."""
+
+    def __init__(self, trainer: type, patch: pytest.MonkeyPatch, at: int) -> None:
+        super().__init__()
+        advance, taken = trainer.advance, []
+
+        def interrupted(self: object, drawn: object) -> object:
+            taken.append(drawn)
+            if len(taken) == at:
+                raise KeyboardInterrupt
+            return advance(self, drawn)
+
+        patch.setattr(trainer, "advance", interrupted)
+
+
+@pytest.mark.parametrize("config", KINDS[:2], ids=["flow", "lstm"])
+def test_stopping_at_once_loses_no_step(
+    tmp_path: Path,
+    config: DynamicsConfig,
+    motions: list[Dynamics],
+    model: MorphableModel,
+) -> None:
+    data, trainer = (motions[:4], motions[4:], model), TRAINERS[config.kind]
+    assert isinstance(trainer, type)
+    with pytest.MonkeyPatch.context() as patch:
+        progress = Impatient(trainer, patch, at=3)
+        with pytest.raises(
+            Cancelled, match=r"stopped after step 2 of 8, which .* keeps; try the same command with"
+        ):
+            train_dynamics(config, *data, Run(tmp_path / "run"), progress)
+    resumed = train_dynamics(config, *data, Run(tmp_path / "run", resume=True), SilentProgress())
+    whole = train_dynamics(config, *data, Run(tmp_path / "whole"), SilentProgress())
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
 def test_a_run_is_not_overwritten(tmp_path: Path, motions: list[Dynamics], model: MorphableModel) -> None:
     data = (motions[:4], motions[4:], model)
     train_dynamics(SMALL, *data, Run(tmp_path), SilentProgress())

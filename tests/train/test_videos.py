@@ -36,7 +36,9 @@ def test_a_folder_is_searched_and_its_sub_folders_are_people(tmp_path: Path) -> 
         "data/id2/x.webm": "id2",
         "data/own.mov": "own",
     }
-    assert all(source.split == split_of(source.person) for source in found)
+    assert {source.person for source in found if source.split == "train"} == {
+        "own"
+    }  # by the hash of the name
     assert len({source.key for source in found}) == len(found)
     assert not any("." in source.key or "/" in source.key for source in found)
 
@@ -51,6 +53,28 @@ def test_the_sides_are_shared_out_as_promised() -> None:
     assert sides["train"] / 4000 == pytest.approx(0.9, abs=0.02)
     assert sides["val"] / 4000 == pytest.approx(0.05, abs=0.02)
     assert sides["test"] / 4000 == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 8])
+def test_few_people_can_be_trained_on(tmp_path: Path, count: int) -> None:
+    """Somebody is in train and somebody in val, whatever their names; the others are where their hash says."""
+    for number in range(12):
+        people = [f"{number}-{index}" for index in range(count)]
+        found = find_sources([put(tmp_path / str(number), *(f"{person}.mp4" for person in people))])
+        splits = {source.person: source.split for source in found}
+        assert {"train", "val"} <= set(splits.values())
+        by_hash = [split_of(person) for person in people]
+        moved = sum(splits[person] != split for person, split in zip(people, by_hash, strict=True))
+        assert moved == 2 - len({"train", "val"} & set(by_hash))  # no more than it takes
+        reversed_order = [tmp_path / str(number) / f"{person}.mp4" for person in people[::-1]]
+        assert {s.person: s.split for s in find_sources(reversed_order)} == splits
+
+
+def test_one_person_and_many_people_are_where_their_hash_says(tmp_path: Path) -> None:
+    (alone,) = find_sources([put(tmp_path / "one", "ann.mp4")])
+    assert alone.split == split_of("ann")
+    found = find_sources([put(tmp_path / "many", *(f"{number}.mp4" for number in range(200)))])
+    assert all(source.split == split_of(source.person) for source in found)
 
 
 def test_a_table_says_all_about_its_folder(tmp_path: Path) -> None:

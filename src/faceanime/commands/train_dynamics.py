@@ -26,6 +26,8 @@ class TrainDynamics:
     preset: Literal["flow", "paper"] | None = None
     """Named settings, instead of --config.
     flow samples one of many futures; paper is the LSTM of arXiv 2105.14678."""
+    steps: int | None = None
+    """Number of training steps, 1 or more, instead of that of the settings."""
     resume: bool = False
     """Continue from the checkpoint in --out with the settings of the run."""
 
@@ -35,7 +37,8 @@ class TrainDynamics:
             raise ConfigError(
                 "--preset and --config cannot be given together; put the preset's settings into the file"
             )
-        check_split(self.data, "train")
+        for split in ("train", "val"):
+            check_split(self.data, split)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.morphable.model import load_model
@@ -50,6 +53,8 @@ class TrainDynamics:
             config = load_config(DynamicsConfig, earlier)
         else:
             config = PAPER_DYNAMICS if self.preset == "paper" else DynamicsConfig()
+        if self.steps is not None:
+            config = dataclasses.replace(config, steps=self.steps)
         with TerminalProgress() as progress:
             path = train_dynamics_on(self.data, config, load_model(), Run(self.out, self.resume), progress)
         print(path)

@@ -10,6 +10,7 @@ import tyro
 
 from faceanime.core.errors import ConfigError
 from faceanime.dataset.splits import check_split
+from faceanime.train.data.clip_table import PORTRAITS, read_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,8 @@ class TrainGenerator:
     processes: int = 1
     """Number of processes that train together, 1 or more, each on its own GPU (cuda) or sharing the cores (cpu).
     torchrun overrides it."""
+    steps: int | None = None
+    """Number of training steps, 1 or more, instead of that of the settings."""
     resume: bool = False
     """Continue from the checkpoint in --out."""
 
@@ -50,7 +53,10 @@ class TrainGenerator:
             raise ConfigError(
                 "--preset and --config cannot be given together; put the preset's settings into the file"
             )
-        check_split(self.data, "train")
+        for split in ("train", "val"):
+            check_split(self.data, split)
+        if self.portraits is not None:
+            read_rows(self.portraits / PORTRAITS)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.train.generator.training import GeneratorRun, train_generator_on
@@ -65,6 +71,8 @@ class TrainGenerator:
             config = load_training(earlier)
         else:
             config = preset(self.preset)
+        if self.steps is not None:
+            config = dataclasses.replace(config, steps=self.steps)  # type: ignore[type-var]  # a dataclass of a family
         processes = Processes.start(self.device, self.processes)
         run = GeneratorRun(
             data=self.data,

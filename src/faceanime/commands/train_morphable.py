@@ -19,7 +19,7 @@ class TrainMorphable:
     data: Path
     """Folder with clips.csv and portraits.csv (columns file, split, person)."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder for morphable.safetensors and config.json."""
+    """Folder for morphable.safetensors and config.json; the same command continues a stopped training."""
     config: LearnConfig = dataclasses.field(default_factory=LearnConfig)
     """Settings of the learning."""
 
@@ -33,7 +33,8 @@ class TrainMorphable:
         from faceanime.face.detect import MediapipeDetector
         from faceanime.face.track import LandmarkTracker
         from faceanime.morphable.model import load_model
-        from faceanime.train.morphable.training import MORPHABLE_FILE, LandmarkReader, train_morphable
+        from faceanime.train.morphable.landmark_reader import LandmarkReader
+        from faceanime.train.morphable.training import MORPHABLE_FILE, train_morphable
 
         detector = MediapipeDetector()
         reader = LandmarkReader(detector, LandmarkTracker(TrackConfig(), detector, load_model()))

@@ -20,7 +20,8 @@ def check_split(data: Path, split: str) -> None:
         raise ConfigError(
             f"{data} holds no split {split}, only {', '.join(others)}",
             Remedy("split", "one of those with {}"),
-            "videos prepared with a clips.csv that says whose they are and in which split (docs/reference/data.md)",
+            "videos of two people or more, or prepared with a clips.csv that says whose they are and in which split "
+            "(docs/reference/data.md)",
         )
     if not shards:
         raise ConfigError(

@@ -104,8 +104,9 @@ def run_training(
     """Train to the last step of the trainer's settings and return the file of the best weights.
 
     The run's folder receives config.json and checkpoint.safetensors, written every few minutes and when the run is
-    stopped. The first of the processes alone writes. A run is resumed only with the settings, the number of processes
-    and the data (`data_id`) that it began with. Raises ConfigError, WeightsError, OutputError, Cancelled.
+    stopped, be it in the middle of a step. The first of the processes alone writes. A run is resumed only with the
+    settings, the number of processes and the data (`data_id`) that it began with. Raises ConfigError, WeightsError,
+    OutputError, Cancelled.
     """
     make_folder(run.out)
     run.check_free()
@@ -129,10 +130,11 @@ def run_training(
                 record.validate()
                 record.save()
             record.save_if_due()
-    except Cancelled as stopped:
+    except (Cancelled, KeyboardInterrupt) as stopped:
+        # A second Ctrl-C may interrupt a step: it is taken again, from weights of which some have moved already.
         record.save()
-        remedy = Remedy("resume", "{} to continue from there")
-        raise Cancelled(f"stopped after step {trainer.step}", remedy) from stopped
+        done = f"stopped after step {trainer.step} of {trainer.config.steps}, which {run.out} keeps"
+        raise Cancelled(done, Remedy("resume", "the same command with {} to go on")) from stopped
     run.processes.wait()
     return best.path
 

@@ -12,6 +12,11 @@ CLIPS, PORTRAITS = "clips.csv", "portraits.csv"
 
 def read_rows(table: Path) -> list[dict[str, str]]:
     """The rows of a table with all their columns. Raises ConfigError."""
+    if not table.exists():
+        raise ConfigError(
+            f"no {table}: write a table with the columns file (its path in that folder), split (train, val or test) "
+            "and person, a row for each file"
+        )
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceanime.core.errors import ConfigError, MediaError
@@ -52,14 +52,17 @@ def find_sources(videos: Sequence[Path]) -> list[Source]:
 
     A folder with clips.csv (columns file, split, person) consists of the videos that it lists. Any other folder is
     searched; there, a person is the first sub-folder on the way to a video, or the name of a video in the folder
-    itself. Raises ConfigError where there is no video, where a table is broken, where two videos have one name, or
-    where a person would be in two splits; MediaError for a path that does not exist.
+    itself, and each of the splits train and val gets somebody where there are two people or more. Raises ConfigError
+    where there is no video, where a table is broken, where two videos have one name, or where a person would be in two
+    splits; MediaError for a path that does not exist.
     """
     found: dict[Path, Source] = {}
     for path in videos:
         for source in _sources_of(path):
             found.setdefault(source.path.resolve(), source)
     sources = sorted(found.values(), key=lambda source: source.name)
+    if not any((path / CLIPS).is_file() for path in videos):
+        sources = _with_val(sources)
     if not sources:
         raise ConfigError(
             f"no video in {', '.join(map(str, videos)) or 'no folder'}; expected {CLIPS} or files that end in "
@@ -74,8 +77,33 @@ def find_sources(videos: Sequence[Path]) -> list[Source]:
 
 def split_of(person: str) -> str:
     """The split of a person by a hash of the name: 90 % train, 5 % val, 5 % test."""
-    place = int.from_bytes(hashlib.sha256(person.encode()).digest()[:8], "big") / 2**64
+    place = _place(person)
     return "train" if place < _VAL_FROM else "val" if place < _TEST_FROM else "test"
+
+
+def _place(person: str) -> float:
+    """A hash of the name, in [0, 1)."""
+    return int.from_bytes(hashlib.sha256(person.encode()).digest()[:8], "big") / 2**64
+
+
+def _with_val(sources: list[Source]) -> list[Source]:
+    """The sources with somebody in train and somebody in val, where there are two people or more.
+
+    Of few people, none may be there by the hashes of their names. Then the one with the highest hash in train goes to
+    val, or in test if only one is in train; and the one with the lowest hash goes to train. Training needs both.
+    """
+    people = sorted({source.person for source in sources}, key=_place)
+    if len(people) < 2:
+        return sources
+    train, val, test = ([each for each in people if split_of(each) == split] for split in SPLITS)
+    if not val:
+        val.append((train if len(train) > 1 else test).pop())
+    if not train:
+        train.append((test or val).pop(0))
+    splits = {
+        person: split for split, part in zip(SPLITS, (train, val, test), strict=True) for person in part
+    }
+    return [replace(source, split=splits[source.person]) for source in sources]
 
 
 def _sources_of(path: Path) -> Iterator[Source]:

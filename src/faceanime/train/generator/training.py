@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from faceanime.core.config import to_json
-from faceanime.core.errors import ConfigError
+from faceanime.core.errors import Cancelled, ConfigError
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.dataset.shards import read_samples
@@ -169,5 +169,10 @@ def _render(
         clips = clips_with_drivers(settings.data, split)
         if settings.portraits is not None:
             clips = chain(clips, albums_with_drivers(settings.portraits, settings.data, split, animator))
-        paths.append(render_pairs(clips, folder / split, animator, config.pairs, progress))
+        try:
+            paths.append(render_pairs(clips, folder / split, animator, config.pairs, progress))
+        except Cancelled as stopped:
+            raise Cancelled(
+                f"stopped while rendering; {folder} keeps what is done, and the same command goes on"
+            ) from stopped
     return paths
