@@ -23,7 +23,7 @@ from faceanime.generator.pgfg import PAPER_SMALL
 from faceanime.generator.windows import WindowSizes
 from faceanime.train.generator.flow_training import FlowTraining
 from faceanime.train.generator.generator_trainer import GENERATOR_FILE, GeneratorConfig
-from faceanime.train.generator.pgfg_trainer import PgfgTraining
+from faceanime.train.generator.pgfg_trainer import PGFG
 from faceanime.train.generator.training import GeneratorRun, train_generator_on
 from faceanime.train.loop import CHECKPOINT_FILE
 
@@ -59,8 +59,9 @@ LOSSES: dict[str, GeneratorConfig] = {
     "with-detail": replace(WHOLE, detail=4.0),
 }
 INTERVALS: dict[str, GeneratorConfig] = {
-    f"interval-{interval:02}": PgfgTraining(
-        network=replace(PAPER_SMALL, size_px=64, prior=PriorConfig(interval=interval)),
+    f"interval-{interval:02}": replace(
+        PGFG.presets["paper-small"],
+        network=replace(PAPER_SMALL, size_px=128, width=24, prior=PriorConfig(interval=interval)),
         steps=_INTERVAL_STEPS,
         validate_every=_INTERVAL_STEPS,
     )

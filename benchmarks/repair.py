@@ -124,9 +124,8 @@ def picture_of(network: FlowGuided, pairs: RenderedPairs, pair: PairIndex) -> Pi
 
 def pictures_of(pairs: RenderedPairs, pair: PairIndex, networks: Networks) -> dict[str, Pixels]:
     """Whole pictures of a pair: the source, the renderer's, and the repaired one of each network."""
-    frames = pairs.frames(pair)
     repaired_pictures = {name: picture_of(network, seen, pair) for name, (network, seen) in networks.items()}
-    return {"frozen": frames.source, "geometric": frames.canvas, **repaired_pictures}
+    return {"frozen": pairs.portrait(pair), "geometric": pairs.canvas(pair), **repaired_pictures}
 
 
 def rows(

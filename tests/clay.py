@@ -43,8 +43,16 @@ PAINTING = PgfgTraining(
     pairs=SMALL.pairs,
     steps=6,
     batch=2,
+    critic_width=4,
+    critic_widest=8,
     validate_every=3,
     validation_faces=4,
+)
+DENSE_PAINTING = replace(
+    PAINTING,
+    network=replace(PAINTING.network, size_px=64, blocks="dense", fold=2),
+    critic_fold=2,
+    identity_share=0.5,
 )
 SIDE = 128
 

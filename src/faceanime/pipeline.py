@@ -18,11 +18,11 @@ from pathlib import Path
 from faceanime.core.concurrency import map_ordered
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.core.threads import single_threaded_math
-from faceanime.core.weights import bundled
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource, open_driver
 from faceanime.dynamics import rollout
 from faceanime.dynamics.predictor import Predictor
+from faceanime.dynamics.predictor_path import predictor_path
 from faceanime.dynamics.retarget import retarget, room_in_picture
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
@@ -58,7 +58,7 @@ class AnimatorConfig:
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
     """The geometric renderer, on which the others build."""
     predictor: Path | None = None
-    """Weights of the predictor, instead of the bundled ones."""
+    """Weights of the predictor, or the name of a bundled one; by default `flow`."""
 
 
 class Animator:
@@ -179,5 +179,4 @@ class Animator:
             return self._given_predictor
         from faceanime.dynamics.predictor_file import load_predictor  # torch is slow to import
 
-        path = bundled("dynamics.safetensors") if self.config.predictor is None else self.config.predictor
-        return load_predictor(path, self.model)[0]
+        return load_predictor(predictor_path(self.config.predictor), self.model)[0]

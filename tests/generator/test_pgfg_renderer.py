@@ -37,7 +37,7 @@ def network(mask: float, color: float = 0.0) -> Pgfg:
 
 def drawer_of(portrait: Portrait, model: MorphableModel, network: Pgfg) -> PgfgDrawer:
     drawn_by = networks_of(network.functions())["face"]
-    return PgfgRenderer(drawn_by, SMALL.size_px, SMALL.prior, model).prepare(portrait)
+    return PgfgRenderer(drawn_by, SMALL.size_px, SMALL.prior_px, SMALL.prior, model).prepare(portrait)
 
 
 @pytest.fixture(scope="module")

@@ -79,9 +79,9 @@ def test_pictures_of_a_person_teach_each_other(
         assert abs(lips[1] - lips[0]) > 0.06
         opened = int(np.argmax(lips))
         (source,) = (s for _, s, t in drawn if t == opened)
-        frames = pairs.frames(PairIndex(1, source, opened))
-        assert frames.source.shape == frames.truth.shape == frames.canvas.shape
-        apart = [np.abs(frames.truth - 1.0 * other).mean() for other in (frames.canvas, frames.source)]
+        frames, canvas = (view(PairIndex(1, source, opened)) for view in (pairs.frames, pairs.canvas))
+        assert frames.source.shape == frames.truth.shape == canvas.shape
+        apart = [np.abs(frames.truth - 1.0 * other).mean() for other in (canvas, frames.source)]
         assert apart[0] < apart[1]
         assert (np.diff(np.unique(pairs.files[1].times)) > 1).all(), "no picture is the neighbor of another"
         assert all({name for name, _ in open_windows(pairs, pair)} >= {"mouth"} for pair in drawn)
@@ -107,7 +107,7 @@ def test_a_portrait_that_shows_teeth_teaches_with_its_mouth_shut(
         ]
         np.testing.assert_array_equal(frames.truth, pairs.portrait(PairIndex(0, 0, 0)))
         mouth = dict(open_windows(pairs, pair))["mouth"]
-        cuts = [mouth.window.cut(picture) for picture in (frames.truth, frames.canvas, frames.source)]
+        cuts = [mouth.window.cut(picture) for picture in (frames.truth, pairs.canvas(pair), frames.source)]
         apart = [np.abs(cuts[0] - 1.0 * other).mean() for other in cuts[1:]]
         assert {pairs.draw(np.random.default_rng(seed))[0] for seed in range(20)} == {0, 1}
     assert lips[0] < 0.03 < lips[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from clay import PAINTING, SMALL, pairs_of
+from clay import DENSE_PAINTING, PAINTING, SMALL, pairs_of
 from faceanime.core.errors import Cancelled, ConfigError, WeightsError
 from faceanime.core.progress import SilentProgress
 from faceanime.generator.blocks import GeneratedFace
@@ -252,7 +252,7 @@ def test_a_teacher_is_learned_from(tmp_path: Path, rendered: Path, model: Morpha
         replace(config, taught=2.0)
 
 
-@pytest.mark.parametrize("config", [SMALL, PAINTING], ids=["flow-guided", "pgfg"])
+@pytest.mark.parametrize("config", [SMALL, DENSE_PAINTING], ids=["flow-guided", "pgfg"])
 def test_a_stopped_run_goes_on_bit_for_bit(
     tmp_path: Path, rendered: Path, model: MorphableModel, config: GeneratorConfig
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from clay import PAINTING, pairs_of
+from clay import DENSE_PAINTING, PAINTING, pairs_of
 from faceanime.core.config import save_config
 from faceanime.core.errors import ConfigError
 from faceanime.generator.discriminator import PatchCriticConfig
@@ -32,8 +32,11 @@ def test_every_family_can_be_trained() -> None:
             assert isinstance(config.network, family.config)
 
 
-def test_the_papers_generator_learns_a_face_by_heart(rendered: Path, model: MorphableModel) -> None:
-    config = replace(PAINTING, ema=0.5, learning_rate=2e-3, steps=200, warm_up=1)
+@pytest.mark.parametrize("config", [PAINTING, DENSE_PAINTING], ids=["residual", "dense"])
+def test_the_papers_generator_learns_a_face_by_heart(
+    rendered: Path, model: MorphableModel, config: PgfgTraining
+) -> None:
+    config = replace(config, ema=0.5, learning_rate=2e-3, steps=200, warm_up=1)
     with pairs_of(rendered, "train", model) as pairs:
         trainer, samples = new_trainer(config), new_trainer(config).samples(pairs)
         drawn = trainer.draw(pairs, 0)

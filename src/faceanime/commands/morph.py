@@ -55,14 +55,14 @@ class Morph:
             self.out,
             self.output,
             (self.portrait, self.target),
-            (self.renderer.generator, self.expert.predictor),
+            (self.renderer.generator, self.expert.weights),
         )
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
-        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.weights))
         with TerminalProgress() as progress:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.output, self.motion_out, progress

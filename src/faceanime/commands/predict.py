@@ -42,13 +42,13 @@ class Predict:
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError, among them RangeError for a wrong `count`."""
         check_range(self, "", "count", least=1, most=MOST_FUTURES)
-        check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.expert.predictor))
+        check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.expert.weights))
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
-        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.predictor))
+        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.weights))
         with TerminalProgress() as progress:
             for number in range(self.count):
                 seed = self.future.seed + number

@@ -46,6 +46,8 @@ class _BlinkCourse:
     """Bounds on a blink's length over the usual one."""
     most_per_minute: float = 60.0
     """Largest blink rate."""
+    least_drawn_per_minute: float = 8.0
+    """Least blink rate that is drawn for a person."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,13 @@ def part_lids(
 ) -> Dynamics:
     """The motion with the opening of one eye set, in model units; frames that have it already stay as they are."""
     return with_opening(dynamics, f"lids_apart_{side}", f"blink_{side}", opening, model)
+
+
+def draw_blink_rate(log_rate: Float[np.ndarray, " 2"], seed: int) -> float:
+    """The blinks per minute of one person: log-normal, with mean and deviation `log_rate` of the logarithm."""
+    mean, deviation = log_rate.tolist()
+    drawn = np.random.default_rng([seed, 1]).normal(mean, deviation)
+    return float(np.clip(np.exp(drawn), _BLINK.least_drawn_per_minute, _BLINK.most_per_minute))
 
 
 def add_blinks(dynamics: Dynamics, model: MorphableModel, per_minute: float, seed: int = 0) -> Dynamics:

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from faceanime.core.errors import ConfigError, RangeError, check_range
+from faceanime.dynamics.blinks import draw_blink_rate
 from faceanime.dynamics.flow_blocks import TIME_FEATURES, ModulatedBlock, time_features
 from faceanime.dynamics.motion_prior import GROUPS, Bridge, MotionPrior, StateBatch
 from faceanime.dynamics.normaliser import Normaliser
@@ -41,8 +42,6 @@ _FRAME_FEATURES = 48
 """Features of one frame between the transformer and the output convolution."""
 _TARGET_HELD_FRAMES = 6
 """Frames for which a target counts as held after the end, so that motion slows down toward it; chosen by eye."""
-_BLINKS_PER_MINUTE = (8.0, 60.0)
-"""Bounds on the drawn blink rate."""
 
 
 @dataclass(frozen=True)
@@ -214,9 +213,7 @@ class FlowPredictor(PredictorNetwork):
 
     def blinks_per_minute(self, seed: int) -> float:
         """A blink rate drawn from those of people; predicted states have no blinks of their own."""
-        mean, deviation = self.blink_rate.tolist()
-        drawn = np.random.default_rng([seed, 1]).normal(mean, deviation)
-        return float(np.clip(np.exp(drawn), *_BLINKS_PER_MINUTE))
+        return draw_blink_rate(self.blink_rate.numpy(), seed)
 
     def _draw(
         self, known: KnownStates, config: FutureConfig, generator: torch.Generator, styles: StyleProcess

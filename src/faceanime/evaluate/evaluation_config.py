@@ -46,7 +46,7 @@ class EvaluateConfig:
     identity_weights: Path | None = None
     """ONNX network of the ArcFace family that measures identity, instead of dlib's network (extra `identity`)."""
     predictor: Path | None = None
-    """Weights of the motion predictor to measure, instead of the bundled ones."""
+    """Weights of the flow predictor to measure, instead of the bundled ones."""
     paper_predictor: Path | None = None
     """Weights of the paper's predictor (`faceanime train dynamics --preset paper`) to compare with."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from faceanime.core.progress import Progress
 from faceanime.core.threads import single_threaded_math
-from faceanime.core.weights import bundled
+from faceanime.dynamics.predictor_path import predictor_path
 from faceanime.evaluate.evaluation_config import EvaluateConfig, Protocol
 from faceanime.evaluate.measurement_store import claim_folder
 from faceanime.evaluate.reenactment import measure_pairs, pairs_of
@@ -65,7 +65,7 @@ def _imagined_motion(data: Path, out: Path, config: EvaluateConfig, progress: Pr
     from faceanime.evaluate.motion_prediction import prediction_tables, target_tables
     from faceanime.evaluate.realism import realism_sections
 
-    weights = config.predictor or bundled("dynamics.safetensors")
+    weights = predictor_path(config.predictor)
     with single_threaded_math:  # a second thread slows down many steps of small networks
         benchmark = load_benchmark(data, config.split, weights, config.paper_predictor, progress)
         claim_folder(out, config)

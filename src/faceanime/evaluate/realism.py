@@ -89,9 +89,15 @@ def _imagined(benchmark: MotionBenchmark) -> dict[str, People]:
     }
     paper = benchmark.paper
     if paper is not None:
-        motions["LSTM (paper)"] = [
-            [paper.future(known_states(clip.states[:1], 249), FutureConfig())] for _, clip in clips
-        ]
+        for name, temperature in (("LSTM (paper)", 0.0), ("LSTM (paper), with noise", 1.0)):
+            motions[name] = [
+                [
+                    paper.future(
+                        known_states(clip.states[:1], 249), FutureConfig(seed=k, temperature=temperature)
+                    )
+                ]
+                for k, clip in clips
+            ]
     return motions
 
 

@@ -154,7 +154,8 @@ class DenseDecoder(nn.Module):
     Source: FRGAN (Zhao et al., ECCV 2018).
     """
 
-    def __init__(self, encodings: int, widths: tuple[int, ...], latent: int) -> None:
+    def __init__(self, encodings: int, widths: tuple[int, ...], latent: int, pixels: int = 1) -> None:
+        """`pixels` of the picture share one place of the finest features: each has channels of its own."""
         super().__init__()
         self.input_layer = nn.Linear(latent, widths[-1] * SMALLEST_PX**2)
         coarse_first = widths[::-1]
@@ -166,12 +167,12 @@ class DenseDecoder(nn.Module):
             ]
         )
         self.norm = nn.BatchNorm2d(widths[0])
-        self.out = convolution((encodings + 1) * widths[0], 3)
-        self.mask = convolution((encodings + 1) * widths[0], 1)
+        self.out = convolution((encodings + 1) * widths[0], 3 * pixels)
+        self.mask = convolution((encodings + 1) * widths[0], pixels)
 
     def forward(
         self, latent: Float[Tensor, "B L"], encodings: list[list[Tensor]]
-    ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
+    ) -> tuple[Float[Tensor, "B C S S"], Float[Tensor, "B P S S"]]:
         """The picture in [-1, 1] and the mask in [0, 1]; each of `encodings` is a list of features, finest first."""
         *coarse_first, finest = reversed([torch.cat(scale, dim=1) for scale in zip(*encodings, strict=True)])
         decoded = [self.input_layer(latent).unflatten(1, (-1, SMALLEST_PX, SMALLEST_PX))]

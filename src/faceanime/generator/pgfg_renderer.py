@@ -27,16 +27,18 @@ _FEATHER_PX = 4.0
 class PgfgRenderer:
     """Prepares portraits for drawing by the paper's generator."""
 
-    def __init__(self, network: Network, size_px: int, prior: PriorConfig, model: MorphableModel) -> None:
+    def __init__(
+        self, network: Network, size_px: int, prior_px: int, prior: PriorConfig, model: MorphableModel
+    ) -> None:
         """`network` takes `source`, `source_prior` and `target_prior` and returns `out` and `mask`, as `Pgfg` does;
-        `size_px` and `prior` are those it was trained with.
+        `size_px`, `prior_px` and `prior` are those it was trained with.
         """
-        self._network, self._size_px, self._prior, self._model = network, size_px, prior, model
+        self._network, self._sides_px, self._prior, self._model = network, (size_px, prior_px), prior, model
         self._skin = sparse_skin(model, prior.interval)
 
     def prepare(self, portrait: Portrait) -> PgfgDrawer:
         """Compute the window of a portrait and its prior."""
-        return PgfgDrawer(portrait, self._network, self._size_px, self._prior, self._skin, self._model)
+        return PgfgDrawer(portrait, self._network, self._sides_px, self._prior, self._skin, self._model)
 
 
 class PgfgDrawer:
@@ -46,19 +48,22 @@ class PgfgDrawer:
         self,
         portrait: Portrait,
         network: Network,
-        size_px: int,
+        sides_px: tuple[int, int],
         prior: PriorConfig,
         skin: SparseSkin,
         model: MorphableModel,
     ) -> None:
+        """`sides_px` are those of the network's pictures and of its priors; the others as in `PgfgRenderer`."""
         self._pixels, self._face, self._model = portrait.pixels, portrait.face, model
         self._network, self._prior = network, prior
         self._texture = sample_texture(portrait.pixels, self._face, model, skin)
         points = model_points(self._face.coefficients, self._face.residual, model)
-        self._window = face_window(points, self._face.coefficients.pose, size_px, model)
+        self._window, self._prior_window = (
+            face_window(points, self._face.coefficients.pose, side, model) for side in sides_px
+        )
         self._source = channels_first(self._window.cut(portrait.pixels) / np.float32(127.5) - 1.0)[None]
         self._source_prior = self._prior_at(points)
-        line = np.arange(size_px, dtype=np.float32)
+        line = np.arange(self._window.size_px, dtype=np.float32)
         edge = (np.minimum(line, line[::-1]) / _FEATHER_PX).clip(0.0, 1.0)
         self._inner = np.minimum(edge[:, None], edge[None])
 
@@ -76,7 +81,8 @@ class PgfgDrawer:
         return canvas
 
     def _prior_at(self, points: Float[np.ndarray, "V 3"]) -> Float32[np.ndarray, "1 P S S"]:
-        return channels_first(draw_prior(self._prior, self._window, self._texture, points, self._model))[None]
+        window, texture = self._prior_window, self._texture
+        return channels_first(draw_prior(self._prior, window, texture, points, self._model))[None]
 
 
 def _weights(config: RendererConfig) -> Path:
@@ -101,8 +107,8 @@ def _open(config: RendererConfig, geometric: GeometricConfig, model: MorphableMo
     from faceanime.runtime.engine import networks_of
 
     generator = load_generator_of(Pgfg, _weights(config), model)
-    network = networks_of(generator.functions())["face"]
-    return PgfgRenderer(network, generator.config.size_px, generator.config.prior, model)
+    network, size = networks_of(generator.functions())["face"], generator.config
+    return PgfgRenderer(network, size.size_px, size.prior_px, size.prior, model)
 
 
 KIND = RendererKind("pgfg", "pgfg", _weights, _open)

@@ -24,7 +24,7 @@ _BLUR = 1 / 24
 
 @dataclass(frozen=True, eq=False)
 class FaceSample:
-    """One pair in the source's window, of side S: pictures and priors float32 in [-1, 1].
+    """One pair in the source's window, S px a side for pictures and R px for priors: float32 in [-1, 1].
 
     `face` is 1 on the target's face and 0 around it; `to_aligned` (2,3) maps the window to the aligned face that the
     recognizer reads, px to px.
@@ -32,8 +32,8 @@ class FaceSample:
 
     source: Float32[np.ndarray, "S S 3"]
     truth: Float32[np.ndarray, "S S 3"]
-    source_prior: Float32[np.ndarray, "S S P"]
-    target_prior: Float32[np.ndarray, "S S P"]
+    source_prior: Float32[np.ndarray, "R R P"]
+    target_prior: Float32[np.ndarray, "R R P"]
     face: Float32[np.ndarray, "S S 1"]
     to_aligned: Float32[np.ndarray, "2 3"]
 
@@ -47,8 +47,9 @@ def face_sample(
 ) -> FaceSample:
     """Source and target of a pair in one light and by one camera, both before the same background if one is given."""
     frames = pairs.frames(pair)
-    window = appearance.place(
-        face_window(frames.source_points, frames.source_pose, config.size_px, pairs.model)
+    window, prior_window = (
+        appearance.place(face_window(frames.source_points, frames.source_pose, side, pairs.model))
+        for side in (config.size_px, config.prior_px)
     )
     cuts = (
         _before(window.cut(picture), window.cut(np.repeat(matte[..., None], 3, axis=-1)), background)
@@ -56,7 +57,7 @@ def face_sample(
     )
     source, truth = (appearance.photograph(cut) / np.float32(127.5) - 1.0 for cut in cuts)
     source_prior, target_prior = (
-        draw_prior(config.prior, window, frames.texture, points, pairs.model)
+        draw_prior(config.prior, prior_window, frames.texture, points, pairs.model)
         for points in (frames.source_points, frames.target_points)
     )
     if config.prior.kind == "texture":

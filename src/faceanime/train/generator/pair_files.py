@@ -69,8 +69,8 @@ class RenderedClip:
     """The picture of every source."""
     source_matte: UInt8[np.ndarray, "K H W"]
     """The person's matte in every source."""
-    canvas: UInt8[np.ndarray, "K T H W 3"]
-    """The geometric renderer's picture of every target from every source."""
+    canvas: UInt8[np.ndarray, "K N H W 3"]
+    """The geometric renderer's picture of every target from every source, N = T; or none, N = 0."""
     foreign_canvas: UInt8[np.ndarray, "F H W 3"]
     """The geometric renderer's picture of every target from another person's clip, from the first source."""
     residual: Float32[np.ndarray, "K V 3"]

@@ -66,10 +66,9 @@ class SourceGeometry:
 
 @dataclass(frozen=True, eq=False)
 class PairFrames:
-    """The two frames of a pair with mattes (levels of 255), the renderer's canvas, and the geometry (px)."""
+    """The two frames of a pair with mattes (levels of 255), and the geometry (px)."""
 
     source: Pixels
-    canvas: Pixels
     truth: Pixels
     source_matte: UInt8[np.ndarray, "H W"]
     truth_matte: UInt8[np.ndarray, "H W"]
@@ -174,7 +173,7 @@ class RenderedPairs:
         return self.files[pair.clip].picture("source", pair.source)
 
     def canvas(self, pair: PairIndex) -> Pixels:
-        """The geometric renderer's picture of the target, (H,W,3) uint8 sRGB."""
+        """The geometric renderer's picture of the target, (H,W,3) uint8 sRGB, of pairs that are rendered."""
         return self.files[pair.clip].canvas(pair.source, pair.target)
 
     def truth(self, pair: PairIndex) -> Pixels:
@@ -186,7 +185,6 @@ class RenderedPairs:
         file, geometry = self.files[pair.clip], self.source_geometry(pair)
         return PairFrames(
             source=self.portrait(pair),
-            canvas=self.canvas(pair),
             truth=self.truth(pair),
             source_matte=file.picture("source_matte", pair.source),
             truth_matte=file.picture("truth_matte", pair.target),

@@ -8,14 +8,16 @@ aligned face and not the whole picture.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, pixel_unshuffle
 from torch.optim import Optimizer
 
 from faceanime.core.errors import check_range
@@ -67,6 +69,14 @@ class PgfgTraining:
     """Highest learning rate of the generator."""
     critic_learning_rate: float = 2e-4
     """Highest learning rate of the critic."""
+    critic_width: int = 64
+    """Channels of the critic's finest features; each halving of the resolution doubles them."""
+    critic_widest: int = 512
+    """Upper limit on the critic's channels."""
+    critic_fold: int = 1
+    """Squares of `critic_fold` x `critic_fold` places of the network are one place of the critic."""
+    identity_share: float = 1.0
+    """Fraction of a batch that the identity loss sees, since the face recognizer is slow on a CPU."""
     warm_up: int = 100
     """Steps over which learning rates rise, before they fall as a cosine."""
     ema: float = 0.998
@@ -83,8 +93,10 @@ class PgfgTraining:
     """Largest number of pairs of the validation clips that are measured."""
 
     def __post_init__(self) -> None:
+        check_range(self, "", "critic_fold", least=1)
         check_range(self, "", "steps", "batch", "loaders", "validate_every", "validation_faces", least=1)
         check_range(self, "", "ema", least=0, below=1)
+        check_range(self, "", "identity_share", above=0, most=1)
 
     @property
     def pair_options(self) -> PairOptions:
@@ -102,9 +114,16 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         torch.manual_seed(config.seed)
         network = config.network
         super().__init__(config, processes, Pgfg(network))
+        for pgfg in (self.network, self.average):
+            pgfg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
         self._recogniser = DlibRecogniser().to(self.device) if config.weights.identity else None
-        channels = self.network.prior_channels + 3
-        critic = CriticConfig(network.size_px, channels, network.width, network.widest)
+        folded = network.fold * config.critic_fold
+        critic = CriticConfig(
+            network.size_px // folded,
+            self.network.prior_channels + 3 * folded**2,
+            config.critic_width,
+            config.critic_widest,
+        )
         self.critic = Critic(critic).to(self.device)
         self._optimiser = adam(self.network, config.learning_rate, _BETAS)
         self._critic_optimiser = adam(self.critic, config.critic_learning_rate, _BETAS)
@@ -144,7 +163,7 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         prior, truth = batch["target_prior"], batch["truth"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._low_precision):
             face = self._generate(self.network, batch)
-        real, fake = (torch.cat([prior, picture], dim=1) for picture in (truth, face.image))
+        real, fake = (self._pair(prior, picture) for picture in (truth, face.image))
         critic_loss = wasserstein_critic_loss(self.critic, real, fake, self.config.weights.penalty)
         critic_loss.backward()  # type: ignore[no-untyped-call]
         self.critic.requires_grad_(False)
@@ -155,11 +174,20 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         self.critic.requires_grad_(True)
         return {"critic": float(critic_loss.detach()), **{k: float(v.detach()) for k, v in losses.items()}}
 
+    def _pair(self, prior: Tensor, picture: Tensor) -> Tensor:
+        """The pair [p_t, I] that the critic judges: its places are squares of the picture's pixels."""
+        fold, critic_fold = self.config.network.fold, self.config.critic_fold
+        return torch.cat(
+            [avg_pool2d(prior, critic_fold), pixel_unshuffle(picture, fold * critic_fold)], dim=1
+        )
+
     def _embedding(self, to_aligned: Tensor) -> Embedding | None:
+        """The recognizer's features of the first `identity_share` of a batch of pictures."""
         recogniser = self._recogniser
         if recogniser is None:
             return None
-        return lambda pictures: recogniser(aligned(pictures, to_aligned, recogniser.size_px))
+        seen = math.ceil(self.config.identity_share * len(to_aligned))
+        return lambda pictures: recogniser(aligned(pictures[:seen], to_aligned[:seen], recogniser.size_px))
 
     @staticmethod
     def _generate(network: Pgfg, batch: BatchTensors) -> GeneratedFace:
@@ -215,13 +243,25 @@ class PgfgTrainer(GeneratorTrainer[Pgfg]):
         return {"optimiser": self._optimiser, "critic_optimiser": self._critic_optimiser}
 
 
+_SMALL = PgfgTraining(
+    network=PAPER_SMALL,
+    pairs=PairsConfig(moments=48, foreign=0, canvases=False),
+    steps=16_000,
+    critic_width=8,
+    critic_widest=64,
+    critic_fold=2,
+    identity_share=0.25,
+    validate_every=250,
+    validation_faces=64,
+)
+
 PGFG = GeneratorTraining(
     family=Pgfg.network,
     config=PgfgTraining,
     trainer=PgfgTrainer,
     presets={
         "paper": PgfgTraining(network=PAPER_FULL),
-        "paper-small": PgfgTraining(network=PAPER_SMALL),
-        "paper-heat-maps": PgfgTraining(network=HEAT_MAPS),
+        "paper-small": _SMALL,
+        "paper-heat-maps": replace(_SMALL, network=HEAT_MAPS),
     },
 )

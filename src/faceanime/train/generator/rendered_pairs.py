@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from faceanime.core.concurrency import map_ordered
-from faceanime.core.config import to_json
+from faceanime.core.config import from_json, to_json
 from faceanime.core.errors import ConfigError, NoFaceError, Remedy, check_range
 from faceanime.core.files import make_folder
 from faceanime.core.progress import Progress, watched
@@ -63,6 +64,8 @@ class PairsConfig:
     """Number of moments that each portrait is driven to; those with opened mouths or closed lids are likelier."""
     foreign: int = 8
     """Number of frames of another person's clip that the neutral portrait is driven by."""
+    canvases: bool = True
+    """Whether the geometric renderer draws every target; the paper's generator has no use for its pictures."""
     shut: bool = True
     """Whether pictures of an album whose lips are apart are also sources with the mouth shut."""
     seed: int = 0
@@ -104,7 +107,7 @@ def render_pairs(
             rights = clip.note.get("rights", {})
             header = {"person": clip.person, "model_id": animator.model.id, "rights": rights}
             rendered.save(path, header | {"settings": wanted})
-        elif rendered_settings(path) != wanted:
+        elif _settings_of(path) != wanted:
             raise ConfigError(
                 f"{path} was rendered with other settings or an older faceanime",
                 Remedy("rendered", "another {}"),
@@ -112,6 +115,13 @@ def render_pairs(
             )
         paths.append(path)
     return paths
+
+
+def _settings_of(path: Path) -> dict[str, Any]:
+    """The settings that a file was rendered with; those that an older file lacks have their defaults."""
+    settings = rendered_settings(path)
+    pairs = from_json(PairsConfig, settings.get("pairs", "{}"), f"the header of {path}")
+    return settings | {"pairs": to_json(pairs)}
 
 
 def render_clip(
@@ -127,7 +137,7 @@ def render_clip(
     if config.shut and not clip.filmed and driver is not None:
         open_mouthed = [_portrait(frames, t, animator) for t in targets.tolist()]
         portraits += shut_mouths(open_mouthed, driver, animator)
-    canvases, target_faces = _reenact(portraits, frames, targets, animator)
+    canvases, target_faces = _reenact(portraits, frames, targets, animator, config.canvases)
     own_faces = [portrait.face.coefficients for portrait in portraits]
     mattes = [
         animator.reader.matte(frames.pictures[t], Landmarks(frames.points[t], 1.0)) for t in targets.tolist()
@@ -227,9 +237,16 @@ def _with_shut_lips(
 
 
 def _reenact(
-    portraits: Sequence[Portrait], frames: _Frames, targets: Int[np.ndarray, " T"], animator: Animator
-) -> tuple[UInt8[np.ndarray, "K T H W 3"], FaceStack]:
-    """Render every target from every portrait; also the target faces, (K,T), as fitted with each portrait's mesh."""
+    portraits: Sequence[Portrait],
+    frames: _Frames,
+    targets: Int[np.ndarray, " T"],
+    animator: Animator,
+    rendered: bool,
+) -> tuple[UInt8[np.ndarray, "K N H W 3"], FaceStack]:
+    """Render every target from every portrait, N = T, or none, N = 0.
+
+    Also returns the target faces, (K,T), as fitted with each portrait's mesh.
+    """
     canvases, faces = [], []
     for portrait in portraits:
         fitted = _fit_with_mesh_of(
@@ -239,10 +256,15 @@ def _reenact(
             animator.config.read.fit,
             frames.pinned[targets],
         )
-        canvases.append(_render(portrait, fitted, animator))
+        canvases.append(_render(portrait, fitted if rendered else _none_of(fitted), animator))
         faces.append(fitted)
     expression = np.stack([face.expression for face in faces])
     return np.stack(canvases), FaceStack(expression, _stack([face.pose for face in faces]))
+
+
+def _none_of(faces: FaceCoefficients) -> FaceCoefficients:
+    """No faces of the same person."""
+    return FaceCoefficients(faces.identity[:0], faces.expression[:0], faces.pose[:0])
 
 
 def _stack(poses: Sequence[HeadPose]) -> HeadPose:
