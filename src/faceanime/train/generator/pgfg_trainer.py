@@ -247,6 +247,7 @@ _SMALL = PgfgTraining(
     network=PAPER_SMALL,
     pairs=PairsConfig(moments=48, foreign=0, canvases=False),
     steps=16_000,
+    learning_rate=4e-4,
     critic_width=8,
     critic_widest=64,
     critic_fold=2,
