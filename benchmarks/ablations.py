@@ -1,12 +1,14 @@
-"""Train what docs/log/generators.md compares: without one loss at a time; several intervals of the prior.
+"""Train what docs/log compares: without one loss at a time; several intervals of the prior; forms of the LSTM's timer.
 
 Run: python benchmarks/ablations.py losses|intervals --data PREPARED --rendered DIR --out RUNS [--only NAME...]
-(as `faceanime train generator`; finished runs are left as they are, stopped ones continue)
+     python benchmarks/ablations.py timers --data PREPARED --out RUNS [--only NAME...]
+(as `faceanime train`; finished runs are left as they are, stopped ones continue)
 
 Then measure them, each row named after its folder in RUNS:
 
     python benchmarks/repair.py --data PREPARED --rendered DIR --split val --against whole RUNS/losses/*/g*.safetensors
     python benchmarks/paint.py DIR/test RUNS/intervals/*/g*.safetensors
+    python benchmarks/dynamics.py --data PREPARED --ablations RUNS/timers/*
 
 All runs of `losses` but "plain" begin with the weights of "plain", which has no critic. "whole-again" and
 "whole-once-more" are "whole" with other seeds: the differences between those three are chance.
@@ -15,20 +17,25 @@ All runs of `losses` but "plain" begin with the weights of "plain", which has no
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from faceanime.commands.terminal_progress import TerminalProgress
+from faceanime.dynamics.lstm_predictor import LstmConfig, Timer
 from faceanime.generator.face_window import PriorConfig
 from faceanime.generator.flow_guided import FAST
 from faceanime.generator.pgfg import PAPER_SMALL
 from faceanime.generator.windows import WindowSizes
+from faceanime.morphable.model import load_model
+from faceanime.train.dynamics.config import PAPER_DYNAMICS, DynamicsConfig
+from faceanime.train.dynamics.training import train_dynamics_on
 from faceanime.train.generator.flow_training import FlowTraining
 from faceanime.train.generator.generator_trainer import GENERATOR_FILE, GeneratorConfig
 from faceanime.train.generator.pgfg_trainer import PGFG
 from faceanime.train.generator.training import GeneratorRun, train_generator_on
-from faceanime.train.loop import CHECKPOINT_FILE
+from faceanime.train.loop import CHECKPOINT_FILE, Run
 
 START = "plain"
-_PLAIN_STEPS, _STEPS, _INTERVAL_STEPS = 400, 300, 500
+_PLAIN_STEPS, _STEPS, _INTERVAL_STEPS, _TIMER_STEPS = 400, 300, 500, 400
 
 PLAIN = FlowTraining(
     network=replace(FAST, windows=WindowSizes(mouth_px=64, eye_px=48, face_px=64)),
@@ -67,26 +74,38 @@ INTERVALS: dict[str, GeneratorConfig] = {
     )
     for interval in (1, 2, 4, 8, 16)
 }
-SETS = {"losses": LOSSES, "intervals": INTERVALS}
+TIMERS: dict[str, DynamicsConfig] = {
+    f"timer-{timer}": replace(
+        PAPER_DYNAMICS, lstm=LstmConfig(timer=timer), steps=_TIMER_STEPS, validate_every=_TIMER_STEPS // 4
+    )
+    for timer in get_args(Timer)
+}
+SETS = {"losses": LOSSES, "intervals": INTERVALS, "timers": TIMERS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", choices=list(SETS))
     parser.add_argument("--data", type=Path, required=True, help="shards of `faceanime prepare`")
-    parser.add_argument("--rendered", type=Path, required=True, help="folder of the renderer's pictures")
+    parser.add_argument("--rendered", type=Path, help="folder of the renderer's pictures; timers need none")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="+", help="names of runs; all by default")
     given = parser.parse_args()
     out, runs = given.out / given.runs, SETS[given.runs]
+    if given.runs != "timers" and given.rendered is None:
+        parser.error(f"{given.runs} need --rendered")
     if unknown := set(given.only or ()).difference(runs):
         parser.error(f"--only names {', '.join(sorted(unknown))}, expected some of {', '.join(runs)}")
     for name in given.only or runs:
-        begun = (out / name / CHECKPOINT_FILE).exists()
+        begun, config = (out / name / CHECKPOINT_FILE).exists(), runs[name]
+        if isinstance(config, DynamicsConfig):
+            with TerminalProgress() as progress:
+                train_dynamics_on(given.data, config, load_model(), Run(out / name, begun), progress)
+            continue
         start = None if begun or given.runs == "intervals" or name == START else out / START / GENERATOR_FILE
         run = GeneratorRun(given.data, out / name, rendered=given.rendered, start=start, resume=begun)
         with TerminalProgress() as progress:
-            train_generator_on(run, runs[name], progress)
+            train_generator_on(run, config, progress)
 
 
 if __name__ == "__main__":

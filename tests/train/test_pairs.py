@@ -28,7 +28,7 @@ from faceanime.train.generator.face_batches import face_sample
 from faceanime.train.generator.face_clips import clips_with_drivers
 from faceanime.train.generator.frame_choice import choose_sources, choose_targets
 from faceanime.train.generator.pair_files import PAIRS_KIND
-from faceanime.train.generator.pairs import PairIndex
+from faceanime.train.generator.pairs import PairIndex, RenderedPairs
 from faceanime.train.generator.registration import register
 from faceanime.train.generator.rendered_pairs import render_pairs
 from faceanime.train.generator.window_samples import draw_batches, open_windows
@@ -78,6 +78,26 @@ def test_pictures_of_another_drawing_are_refused(
     else:
         with pytest.raises(ConfigError, match="an older faceanime"):
             again()
+
+
+def test_pairs_without_the_renderers_pictures_are_else_the_same(
+    data: Path, rendered: Path, model: MorphableModel, tmp_path: Path
+) -> None:
+    """Their file is smaller, and no folder of the others: networks that need the pictures do not read it."""
+    clip, animator = next(clips_with_drivers(data, "val")), Animator(model=model)
+    bare = replace(SMALL.pairs, canvases=False)
+    (path,) = render_pairs([clip], tmp_path, animator, bare, SilentProgress())
+    (whole,) = sorted((rendered / "val").glob("*.safetensors"))
+    assert path.stat().st_size < 0.7 * whole.stat().st_size
+    with pairs_of(rendered, "val", model) as those, RenderedPairs.open([path], model) as these:
+        pairs = list(those.all())
+        assert list(these.all()) == pairs
+        for pair in pairs[:3]:
+            found, expected = these.frames(pair), those.frames(pair)
+            for name in ("source", "truth", "source_matte", "truth_matte", "source_points", "target_points"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    with pytest.raises(ConfigError, match="rendered with other settings"):
+        render_pairs([clip], tmp_path, animator, SMALL.pairs, SilentProgress())
 
 
 def test_windows_show_truth_and_canvas_at_the_same_place(rendered: Path, model: MorphableModel) -> None:
