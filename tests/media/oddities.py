@@ -32,8 +32,8 @@ def add_sound(
     """Encode samples (channels,N) int16 that begin at `start_s`."""
     rate_hz, step = stream.rate, 960
     for begin in range(0, samples.shape[1], step):
-        piece = np.ascontiguousarray(samples[:, begin : begin + step])
-        frame = av.AudioFrame.from_ndarray(piece, format="s16p", layout=stream.layout.name)
+        piece = np.ascontiguousarray(samples[:, begin : begin + step].T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(piece, format="s16", layout=stream.layout.name)
         frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
         frame.pts = begin + round(start_s * rate_hz)
         container.mux(stream.encode(frame))

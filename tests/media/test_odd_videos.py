@@ -12,7 +12,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorTrc
 from oddities import film, joined, trimmed, without_packet
 from PIL import Image
-from recordings import LEFT, STEPS, number_of, numbered
+from recordings import LEFT, STEPS, number_of, numbered, record
 
 from faceanime.core.errors import MediaError
 from faceanime.media.video import probe_video, read_frames
@@ -285,6 +285,40 @@ def test_a_stream_that_is_entered_between_key_frames(tmp_path: Path) -> None:
     found = numbers(tmp_path / "a.ts")
     assert found[0] == 20 % STEPS
     assert found == [index % STEPS for index in range(20, 50)]
+
+
+def test_a_recording_that_stands_still_for_a_while_keeps_its_rate(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", pts=[0, 1, 2, 3, 200, 201, 202])
+    assert probe_video(path).frame_rate == 25
+    frames = list(read_frames(path))
+    assert len(frames) == 203
+    assert [number_of(frame.pixels) for frame in frames[2:5] + frames[199:]] == [2, 3, 3, 3, 4, 5, 6]
+
+
+def test_the_rate_of_a_browser_s_recording_is_measured(tmp_path: Path) -> None:
+    steps_ms = np.random.default_rng(0).choice([33, 33, 34, 66, 100], 60)
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w", options={"live": "1"}) as container:
+        stream = container.add_stream("libvpx", rate=1000)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for index, at_ms in enumerate(np.cumsum(steps_ms).tolist()):
+            frame = av.VideoFrame.from_ndarray(numbered(index), format="rgb24")
+            frame.pts, frame.time_base = at_ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert 29 < probe_video(path).frame_rate < 31
+    appears_ms = np.cumsum(steps_ms) - steps_ms[0]
+    for frame in read_frames(path):
+        at_ms = float(frame.time_s) * 1000
+        earliest, latest = (int(np.searchsorted(appears_ms, at_ms + late, "right")) - 1 for late in (0, 18))
+        assert number_of(frame.pixels) in {index % STEPS for index in range(earliest, latest + 1)}
+
+
+def test_a_clock_that_begins_at_an_hour(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", picture_start_s=3600)
+    assert numbers(path) == [index % STEPS for index in range(50)]
+    assert probe_video(path).frame_count in {50, 51}
 
 
 def test_a_film_of_one_frame(tmp_path: Path) -> None:

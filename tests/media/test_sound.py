@@ -90,6 +90,15 @@ def test_rates_that_encoders_do_not_know(tmp_path: Path, suffix: str, rate_hz: i
         )
 
 
+@pytest.mark.parametrize("layout", ["quad", "7.1", "hexadecagonal"])
+def test_many_channels(tmp_path: Path, layout: str) -> None:
+    source = film(tmp_path / "a.mkv", sounds=[{"codec": "pcm_f32le", "layout": layout, "rate_hz": 44_100}])
+    out = carried(source, ".mp4")
+    assert abs(heard_at_s(out) - 0.5) < 0.01
+    with av.open(str(out)) as container:
+        assert container.streams.audio[0].layout.name == "stereo"
+
+
 def test_a_first_track_of_an_unknown_codec_is_passed_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

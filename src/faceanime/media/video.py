@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +28,11 @@ RATE_TOLERANCE = Fraction(1, 1000)
 """Relative difference up to which a measured rate counts as a common one: containers round times."""
 LARGEST_DENOMINATOR = 1001
 """That of the NTSC rates; a decimal rate becomes the nearest such fraction."""
+LIKELY_RATE, LIKELY_AVERAGE = Fraction(120), Fraction(9, 10)
+"""The highest rate that is taken as a file gives it, and the least average, as a fraction of the rate of the time
+stamps; chosen by eye."""
+MEASURED_FRAMES = 600
+"""Frames from whose time stamps another rate is measured; chosen by eye."""
 FALLBACK_RATE = Fraction(25)
 """Frames per second of a stream that gives no rate."""
 
@@ -51,11 +56,14 @@ def probe_video(path: Path) -> VideoInfo:
         width, height = display_size(stream, first, None)
         if orientation_of(first).swapped:
             width, height = height, width
-        rate = constant_rate(stream)
-        if stream.duration and stream.time_base:
-            duration_s = stream.duration * stream.time_base
-        else:
-            duration_s = Fraction(container.duration or 0, av.time_base)
+        rate = _constant_rate(path, stream)
+        duration_s = _length_s(stream)
+        if duration_s is None:
+            ends = container.duration or 0
+            begins = (
+                container.start_time or 0 if "matroska" in container.format.name else 0
+            )  # counted in its length
+            duration_s = Fraction(max(ends - begins, 0), av.time_base)
         return VideoInfo(width, height, rate, round(duration_s * rate) or None)
 
 
@@ -98,8 +106,10 @@ def _read_part(
         yield from islice(frames, ticks and ticks(frame_rate or rate))
         return
     with _open_video(path) as (container, stream):
-        rate = constant_rate(stream)
-        decoded = _with_durations(_decoded(path, container, stream), rate, SteadyClock(container))
+        rate = _constant_rate(path, stream)
+        decoded = _with_durations(
+            _decoded(path, container, stream), rate, SteadyClock(container), _length_s(stream)
+        )
         to_pixels = FramePixels(path, stream, max_side_px)
         frames = _at_constant_rate(_from(start_s, decoded), to_pixels, frame_rate or rate, rate)
         yield from islice(frames, ticks and ticks(frame_rate or rate))
@@ -108,11 +118,6 @@ def _read_part(
 def _from(start_s: Fraction, frames: Iterator[tuple[Fraction, Shown]]) -> Iterator[tuple[Fraction, Shown]]:
     """Frames with the times until which they are shown, counted from `start_s`."""
     return ((until_s - start_s, shown) for until_s, shown in frames)
-
-
-def constant_rate(stream: VideoStream) -> Fraction:
-    """The stream's average rate in frames per second; a common rate where it is within 0.1 % of one."""
-    return nearest_rate(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
 
 
 def nearest_rate(rate: Fraction) -> Fraction:
@@ -133,6 +138,24 @@ def is_video(path: Path) -> bool:
             return picture_stream(container) is not None
     except MediaError:
         return False
+
+
+def _constant_rate(path: Path, stream: VideoStream) -> Fraction:
+    """The stream's rate in frames per second; a common rate where it is within 0.1 % of one.
+
+    Usually that is the average rate. Where it is far from the rate of the time stamps (a recording of a call that
+    stands still for a while; a browser's WebM, which gives the tick of its clock), it is that of the median interval.
+    """
+    rate = stream.average_rate or stream.guessed_rate or FALLBACK_RATE
+    base = stream.base_rate or rate
+    if rate > LIKELY_RATE or not LIKELY_AVERAGE * base <= rate:
+        with _open_video(path) as (container, again):
+            packets = islice(container.demux(again), MEASURED_FRAMES)
+            times_s = sorted({packet.pts * packet.time_base for packet in packets if packet.pts is not None})
+        intervals_s = sorted(later - earlier for earlier, later in pairwise(times_s))
+        if intervals_s:
+            rate = (1 / intervals_s[len(intervals_s) // 2]).limit_denominator(LARGEST_DENOMINATOR)
+    return nearest_rate(rate)
 
 
 @contextmanager
@@ -211,11 +234,11 @@ def _broken(path: Path, count: int, reason: str | None) -> str:
 
 
 def _with_durations(
-    frames: Iterator[VideoFrame], rate: Fraction, clock: SteadyClock
+    frames: Iterator[VideoFrame], rate: Fraction, clock: SteadyClock, length_s: Fraction | None
 ) -> Iterator[tuple[Fraction, VideoFrame]]:
-    """Each frame with the time, in s from the first one, until which it is shown."""
+    """Each frame with the time, in s from the first one, until which it is shown; `length_s` is that of the stream."""
     before: VideoFrame | None = None
-    first_s, until_s = Fraction(0), Fraction(0)
+    first_s, appears_s, until_s = Fraction(0), Fraction(0), Fraction(0)
     for frame in frames:
         duration_s = (frame.duration or 0) * (frame.time_base or Fraction(0)) or 1 / rate
         appears_s = clock.time_of(frame, duration_s)
@@ -225,7 +248,17 @@ def _with_durations(
             yield appears_s - first_s, before
         before, until_s = frame, appears_s - first_s + duration_s
     if before is not None:
-        yield until_s, before
+        # in MP4, durations are those of the order of decoding: the last one may be another frame's
+        yield (
+            until_s if length_s is None else min(until_s, max(length_s, appears_s - first_s + 1 / rate)),
+            before,
+        )
+
+
+def _length_s(stream: VideoStream) -> Fraction | None:
+    if not stream.duration or stream.time_base is None:
+        return None
+    return stream.duration * stream.time_base
 
 
 def _at_constant_rate(
