@@ -307,7 +307,7 @@ def _prepare(
         if options.force:
             subject = replace(subject, covered=frozenset())
         else:
-            check_face(subject, animator.model, str(path))
+            check_face(subject, animator.model, where)
         loading.result()
     return subject, crop
 
