@@ -102,17 +102,23 @@ def mirror(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
     The picture is taken as a square of `picture_side_px`. Raises MorphableModelError for another model's motion.
     """
     model.require(dynamics.model_id, "the motion")
-    pose = dynamics.pose
-    mirrored = HeadPose(
-        pose.rotation * np.outer(MIRROR_X, MIRROR_X),
-        pose.scale,
-        pose.translation_px * [-1.0, 1.0] + [dynamics.picture_side_px, 0.0],
-    )
+
+    def pose(of: HeadPose) -> HeadPose:
+        return HeadPose(
+            of.rotation * np.outer(MIRROR_X, MIRROR_X),
+            of.scale,
+            of.translation_px * [-1.0, 1.0] + [dynamics.picture_side_px, 0.0],
+        )
+
+    identity, rest = model.identity_mirror @ dynamics.identity, dynamics.rest
+    if rest is not None:
+        rest = FaceCoefficients(identity, rest.expression @ model.expression_mirror.T, pose(rest.pose))
     return dataclasses.replace(
         dynamics,
-        identity=model.identity_mirror @ dynamics.identity,
+        identity=identity,
         expression=dynamics.expression @ model.expression_mirror.T,
-        pose=mirrored,
+        pose=pose(dynamics.pose),
+        rest=rest,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from faceanime.dynamics.editing import amplify, load_tracks, mirror, with_axes
 from faceanime.dynamics.gaze import hold_gaze
 from faceanime.dynamics.motion_file import MotionNote, load_motion_of, save_motion
 from faceanime.dynamics.motion_path import motion_path
+from faceanime.dynamics.rest import rest_of
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, retime
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
@@ -61,7 +63,11 @@ def _steps(config: EditConfig, other: Path | None, model: MorphableModel) -> Ite
         yield description, lambda d: blend(d, mixed_in, share, model)
     if config.axes is not None:
         tracks = load_tracks(config.axes, model)
-        yield f"axes of {config.axes.name}: {', '.join(tracks)}", lambda d: with_axes(d, model, tracks)
+        # What is added departs from the rest that the motion had, even if it is the same in all frames.
+        yield (
+            f"axes of {config.axes.name}: {', '.join(tracks)}",
+            lambda d: replace(with_axes(d, model, tracks), rest=rest_of(d, model)),
+        )
     if config.hold_gaze:
         yield "gaze held", lambda d: hold_gaze(d, model)
     if config.blinks != 0.0:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from faceanime.core.errors import MorphableModelError, ShapeError, WeightsError
-from faceanime.core.weights import load_weights, save_weights
+from faceanime.core.weights import Tensors, load_weights, save_weights
 from faceanime.dynamics.motion_path import bundled_motion_path, check_motion_path
 from faceanime.morphable.model import MorphableModel
-from faceanime.structures.coefficients import Dynamics, HeadPose
+from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 MOTION_KIND = "motion"
 
@@ -43,6 +43,14 @@ def save_motion(dynamics: Dynamics, path: str | Path, note: MotionNote = MotionN
         "translation_px": np.asarray(dynamics.pose.translation_px, np.float64),
         "valid": dynamics.valid.astype(np.uint8),
     }
+    rest = dynamics.rest
+    if rest is not None:
+        tensors |= {
+            "rest_expression": rest.expression,
+            "rest_rotation": np.asarray(rest.pose.rotation, np.float64),
+            "rest_scale": np.asarray(rest.pose.scale, np.float64),
+            "rest_translation_px": np.asarray(rest.pose.translation_px, np.float64),
+        }
     header = {
         "frame_rate": [dynamics.frame_rate.numerator, dynamics.frame_rate.denominator],
         "crop_size_px": dynamics.picture_side_px,
@@ -65,9 +73,17 @@ def load_motion(path: Path) -> Dynamics:
             valid=tensors["valid"].astype(bool),
             picture_side_px=int(header["crop_size_px"]),
             model_id=str(header["model_id"]),
+            rest=_rest_in(tensors),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError, ShapeError) as error:
         raise WeightsError(f"{path} is damaged: {error}; reconstruct it again") from error
+
+
+def _rest_in(tensors: Tensors) -> FaceCoefficients | None:
+    if "rest_expression" not in tensors:
+        return None
+    pose = HeadPose(tensors["rest_rotation"], tensors["rest_scale"], tensors["rest_translation_px"])
+    return FaceCoefficients(tensors["identity"], tensors["rest_expression"], pose)
 
 
 def load_motion_of(path: Path, model: MorphableModel) -> Dynamics:

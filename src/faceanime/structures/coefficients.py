@@ -104,7 +104,8 @@ class Dynamics:
 
     `identity` (K_id,); `expression` (T,K_exp); `pose` of T frames, in px of a picture whose longer side is
     `picture_side_px`; `valid` (T,), False where the face was lost and the values are filled in; `model_id`, the
-    morphable model that the coefficients belong to.
+    morphable model that the coefficients belong to; `rest`, the face from which its departures are measured where that
+    is none of its frames, as in a motion whose head was turned throughout by an edit.
     """
 
     identity: Float[np.ndarray, " K_id"]
@@ -114,6 +115,7 @@ class Dynamics:
     valid: Bool[np.ndarray, " T"]
     picture_side_px: int
     model_id: str
+    rest: FaceCoefficients | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.expression)
