@@ -58,7 +58,7 @@ def test_where_nothing_is_near_nothing_is_suggested(capsys: pytest.CaptureFixtur
 
 
 def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> None:
-    text = f"the portrait is given without an option: {EXAMPLE} ("
+    text = f"write the portrait without an option, as in: {EXAMPLE} ("
     for name in ("--source_image", "-s", "--image"):
         assert said(capsys, f"animate {name} a.jpg").startswith(f"unknown option {name}; {text}")
 

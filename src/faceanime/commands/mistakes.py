@@ -109,13 +109,10 @@ def _unknown_option(line: CommandLine) -> str | None:
         name = arg.split("=")[0]
         if not re.match(r"--?[a-zA-Z]", name) or name.replace("_", "-") in line.known:
             continue
+        path = _positional(line)
+        if path is not None and name.lstrip("-").replace("_", "-") in PICTURE_NAMES:
+            return f"unknown option {name}; write the {path} without an option, as in: {line.example}"
         meant = suggestion(name, line.known)
-        if (
-            meant is None
-            and name.lstrip("-").replace("_", "-") in PICTURE_NAMES
-            and (path := _positional(line))
-        ):
-            return f"unknown option {name}; the {path} is given without an option: {line.example}"
         return f"unknown option {name}" + ("" if meant is None else f"; did you mean {meant}?")
     return None
 
