@@ -62,6 +62,7 @@ def shortened(command: str) -> list[str]:
     return [*words, *extra]
 
 
+@pytest.mark.timeout(600)  # three programs, of which each loads its libraries
 def test_the_first_training_works(program: Program, folder: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     commands = re.findall(
