@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from coverings import BLACK, BLUE, WHITE, behind_glasses, cartoon, masked
 from faces import astronaut, moved
 
+from coverings import BLACK, BLUE, WHITE, behind_glasses, cartoon, masked
 from faceanime.core.errors import UnfitFaceError
 from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.face.cover import check_face

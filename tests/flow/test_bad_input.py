@@ -27,9 +27,11 @@ from PIL import Image, ImageDraw
 from program import PROGRAM, Outcome, Program, fingerprint, pictures, run_process
 from safetensors.numpy import save
 
+import coverings
 from faceanime.core.errors import MediaError
 from faceanime.core.weights import load_weights, save_weights
 from faceanime.dynamics.motion_file import save_motion
+from faceanime.face.detect import MediapipeDetector
 from faceanime.media.image import read_image, write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.pipeline import Animator
@@ -185,8 +187,32 @@ def test_what_is_no_human_face_is_animated_or_refused_in_a_line(
     if outcome.status == 0:
         assert len(pictures(out)) == FRAMES
     else:
-        assert_refused(outcome, f"no face in {path} .*; try ")
+        assert_refused(outcome, f"(no face in {path} .*|the face in {path} is not one .*); try ")
         assert not out.exists()
+
+
+def test_a_face_that_is_no_persons(
+    refused: Refused, program: Program, motion_path: Path, tmp_path: Path, out: Path
+) -> None:
+    path = tmp_path / "large-eyed.png"
+    write_image(path, coverings.cartoon())
+    animate: list[str | Path] = ["animate", path, "--driving", motion_path, "-o", out, "--size", "128"]
+    message = (
+        f"the face in {path} is not one that the face model fits: its eyes are larger .*; try --force to "
+    )
+    refused(*animate, message=message)
+    assert program(*animate, "--force").status == 0
+    assert len(pictures(out)) == FRAMES
+
+
+def test_a_covered_mouth_is_said_in_a_line(
+    program: Program, motion_path: Path, astronaut: np.ndarray, tmp_path: Path, out: Path
+) -> None:
+    path = tmp_path / "mask.png"
+    write_image(path, coverings.masked(astronaut, MediapipeDetector().detect(astronaut)[0].points_image))
+    outcome = program("animate", path, "--driving", motion_path, "-o", out, "--size", "160")
+    assert outcome.status == 0
+    assert f"something covers the mouth in {path}: held still (--force moves it)" in outcome.err
 
 
 def unprivileged() -> list[str]:
