@@ -87,6 +87,10 @@ class _LipRule:
     speaking: Ramp = (0.03, 0.06)
     """Ramp of the range of the driver's opening, model units: 1 means that its mouth opens and closes, so that its
     closing is an event which the portrait must show; 0, that it rests, as the portrait's then does. Chosen by eye."""
+    lost: Ramp = (0.295, 0.27)
+    """Ramp of the portrait's own opening, model units: 1 means that its mouth can be closed. The detector loses the lower
+    lip of a yawn, and what is then taken for lip and skin is the mouth's inside, which closing would fold. Laughs with
+    openings up to 0.26 close well, a yawn of 0.30 tears. Chosen by eye."""
 
 
 _ROOM, _LIPS, _LIDS, _POSE = _RoomRule(), _LipRule(), _LidRule(), _PoseRule()
@@ -188,13 +192,14 @@ def _portraits_own_opening(
     transferred as they are, not as a departure, as far as the portrait's mouth is the more open one.
     """
     theirs = openings_along_lips(model, driver.identity, driver.expression)
+    own = openings_along_lips(model, source.identity, source.expression)
+    weight = min(config.lips, 1.0) * float(smoothstep(float(own.max()), *_LIPS.lost))
     if config.motion == "absolute":
         now = openings_along_lips(model, source.identity, expression)
-        return min(config.lips, 1.0) * lips_opened_by(np.maximum(now - np.maximum(theirs, 0.0), 0.0), model)
-    own = openings_along_lips(model, source.identity, source.expression)
+        return weight * lips_opened_by(np.maximum(now - np.maximum(theirs, 0.0), 0.0), model)
     excess = np.maximum(own - np.maximum(theirs[reference], 0.0), 0.0)
     widest = theirs[driver.valid].max(axis=-1, initial=0.0)
-    weight = min(config.lips, 1.0) * float(smoothstep(float(np.ptp(widest)), *_LIPS.speaking))
+    weight *= float(smoothstep(float(np.ptp(widest)), *_LIPS.speaking))
     return weight * lips_opened_by(excess, model)
 
 
