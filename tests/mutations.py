@@ -77,15 +77,45 @@ REVIEWED = [
     ),
     Mutation(
         "morphable/reference_frame.py",
-        "+ weights.pitch * np.abs(pitch - np.median(pitch))",
+        "    for angle in angles_from_rotation(rotation).T:\n        cost += _USUAL.gaze_and_pose * _unusual(angle)\n",
         "",
         "morphable/test_reference_frame.py::test_a_head_turned_in_any_way_is_no_reference",
     ),
     Mutation(
         "morphable/reference_frame.py",
-        "lips=30.0, lids=40.0,",
-        "lips=3.0, lids=4.0,",
+        "lips=50.0, lids=200.0,",
+        "lips=5.0, lids=2.0,",
         "morphable/test_reference_frame.py::test_an_open_mouth_or_closed_eyes_weigh_more_than_a_turned_head",
+    ),
+    Mutation(
+        "morphable/reference_frame.py",
+        "    return np.flatnonzero(motion.valid if motion.valid.any() else ~motion.valid)",
+        "    return np.arange(len(motion))",
+        "morphable/test_reference_frame.py::test_lost_frames_do_not_move_the_middle",
+    ),
+    Mutation(
+        "morphable/reference_frame.py",
+        "cost += _USUAL.face * _unusual(",
+        "cost += 0.0 * _unusual(",
+        "morphable/test_reference_frame.py::test_of_faces_that_differ_in_one_axis_the_middle_one_is_chosen",
+    ),
+    Mutation(
+        "face/shots.py",
+        "    return not (is_back or comes_back)",
+        "    return True",
+        "face/test_shots.py::test_a_flash_is_no_cut",
+    ),
+    Mutation(
+        "dynamics/shots.py",
+        "            moved = retarget(rest, shot, model, UNBOUNDED, picture_side_px=main.picture_side_px)",
+        "            moved = shot",
+        "dynamics/test_joined_shots.py::test_neither_framing_nor_another_person_moves_the_head",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
+        "    return 1.0 - smoothstep(away_s / _EASE_S)",
+        "    return np.ones(len(valid))",
+        "dynamics/test_joined_shots.py::test_where_the_driver_shows_no_face_the_portraits_own_is_held",
     ),
     Mutation(
         "dynamics/gaze.py",

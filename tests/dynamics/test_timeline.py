@@ -16,6 +16,7 @@ from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, mix_poses, retime
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, HeadPose
 from heads import driver_of, random_poses
 
@@ -123,11 +124,12 @@ def test_heads_do_not_jump_where_motions_meet(model: MorphableModel, shaken: Dyn
 def test_another_persons_rest_lies_on_the_firsts(model: MorphableModel, shaken: Dynamics) -> None:
     nod = bundled_motion("nod")
     joined = concatenate([nod, shaken], model, blend_s=0.0)
-    rest, last = joined[0], joined[len(joined) - 1]
-    faces = [model.vertices(face.identity, face.expression) for face in (last, rest)]
+    theirs = reference_frame(retime(shaken, model, frame_rate=nod.frame_rate), model)
+    rest, their_rest = joined[reference_frame(nod, model)], joined[len(nod) + theirs]
+    faces = [model.vertices(face.identity, face.expression) for face in (their_rest, rest)]
     np.testing.assert_allclose(*faces, atol=0.01)
-    np.testing.assert_allclose(last.pose.translation_px, rest.pose.translation_px, atol=1.0)
-    assert last.pose.scale == pytest.approx(float(rest.pose.scale), rel=0.01)
+    np.testing.assert_allclose(their_rest.pose.translation_px, rest.pose.translation_px, atol=1.0)
+    assert their_rest.pose.scale == pytest.approx(float(rest.pose.scale), rel=0.01)
 
 
 def test_joining_nothing_or_another_models_motion_is_refused(model: MorphableModel, talk: Dynamics) -> None:

@@ -10,7 +10,7 @@ import pytest
 from faceanime.core.errors import NoFaceError
 from faceanime.face.config import FitConfig, SmoothConfig
 from faceanime.face.fit import fit_coefficients
-from faceanime.face.sequence import DYNAMICS_SIZE_PX, FIT_CHUNK_FRAMES, fit_sequence
+from faceanime.face.sequence import DYNAMICS_SIZE_PX, FIT_CHUNK_FRAMES, fit_sequence, fit_shots
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
@@ -112,3 +112,26 @@ def test_landmarks_are_let_go_chunk_by_chunk(model: MorphableModel) -> None:
 
     fit_sequence(stream(), Fraction(25), SIDE_PX, model, FitConfig(iterations=1), RAW, "a.mp4")
     assert most <= 2 * FIT_CHUNK_FRAMES + 1
+
+
+def test_a_video_tells_of_its_cuts_and_of_frames_without_a_face(
+    model: MorphableModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two shots of one person, then one of another, and a black beginning."""
+    one = as_landmarks(film(model, 40))
+    other = 2.0 * np.random.default_rng(9).normal(size=model.identity_count)
+    pose = pose_of(scale=90, at=(120, 300))
+    poses = HeadPose(
+        np.repeat(pose.rotation[None], 30, 0), np.full(30, 90.0), np.tile(pose.translation_px, (30, 1))
+    )
+    still = np.zeros((30, model.expression_count))
+    two = as_landmarks(landmarks_of(FaceCoefficients(np.tile(other, (30, 1)), still, poses), model))
+    numbered = [(0, None)] * 10 + [(1, face) for face in one] + [(2, face) for face in two]
+    dynamics = fit_shots(numbered, Fraction(10), SIDE_PX, model, QUICK, RAW, "a.mp4")
+    assert dynamics.valid.tolist() == [False] * 10 + [True] * 70
+    assert [record.getMessage() for record in caplog.records] == [
+        "a.mp4 has cuts at 5.0 s: each shot moves from its own rest; "
+        "another person than in the longest one is seen from 5.0 s",
+        "a.mp4: no face in 10 of 80 frames; the portrait keeps its own there",
+    ]
+    assert np.ptp(dynamics.pose.scale) / dynamics.pose.scale.mean() < 0.05

@@ -10,18 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from faceanime.core.errors import ConfigError
 from faceanime.dynamics.openings import LEAST_OPEN_EYE
 from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
+from faceanime.geometry.gaps import nearest_valid
 from faceanime.geometry.interpolation import Ramp, smoothstep
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure_expressions, measure_landmarks
 from faceanime.morphable.lips import lips_opened_by, openings_along_lips
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
-from faceanime.morphable.reference_frame import reference_frame
+from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 _MOVING: dict[MovingPart, frozenset[str]] = {
@@ -93,6 +94,9 @@ class _LipRule:
     openings up to 0.26 close well, a yawn of 0.30 tears. Chosen by eye."""
 
 
+_EASE_S = 0.4
+"""Time in which a portrait goes from the driver's motion to its own face where the driver shows none, s; chosen by
+eye."""
 _ROOM, _LIPS, _LIDS, _POSE = _RoomRule(), _LipRule(), _LidRule(), _PoseRule()
 _MOUTH_MEASURES = {
     "jaw_open": ("lips_apart",),
@@ -141,19 +145,22 @@ def retarget(
 
     `source` is one face, its pose in px of a picture whose longer side is `picture_side_px` (by default as
     long as the driver's). The result has the source's identity and the driver's length, rate and `valid`; it
-    shifts no further than `room` allows.
+    shifts no further than `room` allows. Where the driver shows no face, the source's own is held.
     Raises MorphableModelError when the driver belongs to another model, ConfigError when the reference frame does not
     exist.
     """
     model.require(driver.model_id, "the driving motion")
-    reference = reference_frame(driver, model) if config.reference == "auto" else config.reference
-    if reference >= len(driver):
-        raise ConfigError(f"reference frame {reference} does not exist: the driver has {len(driver)} frames")
-    expression = _retarget_expression(source, driver, reference, model, config)
+    if config.reference != "auto" and config.reference >= len(driver):
+        raise ConfigError(
+            f"reference frame {config.reference} does not exist: the driver has {len(driver)} frames"
+        )
+    rest = reference_face(driver, model, config.reference)
+    presence = _presence(driver.valid, float(driver.frame_rate))
+    expression = _retarget_expression(source, driver, rest, model, config)
     return Dynamics(
         identity=source.identity,
-        expression=expression,
-        pose=_retarget_pose(source.pose, driver.pose, reference, room, config),
+        expression=source.expression + presence[:, None] * (expression - source.expression),
+        pose=_retarget_pose(source.pose, driver.pose, rest.pose, presence, room, config),
         frame_rate=driver.frame_rate,
         valid=driver.valid,
         picture_side_px=picture_side_px or driver.picture_side_px,
@@ -161,27 +168,40 @@ def retarget(
     )
 
 
+def _presence(valid: Bool[np.ndarray, " T"], frame_rate: float) -> Float[np.ndarray, " T"]:
+    """1 where the driver shows its face, and 0 far from there: the weight of its motion."""
+    if not valid.any():
+        return np.zeros(len(valid))
+    frames = np.arange(len(valid))
+    away_s = np.abs(nearest_valid(valid) - frames) / frame_rate
+    return 1.0 - smoothstep(away_s / _EASE_S)
+
+
 def _retarget_expression(
-    source: FaceCoefficients, driver: Dynamics, reference: int, model: MorphableModel, config: RetargetConfig
+    source: FaceCoefficients,
+    driver: Dynamics,
+    rest: FaceCoefficients,
+    model: MorphableModel,
+    config: RetargetConfig,
 ) -> Float[np.ndarray, "T K_exp"]:
-    base = driver.expression[reference] if config.motion == "relative" else source.expression
+    base = rest.expression if config.motion == "relative" else source.expression
     moving = _MOVING[config.parts]
     is_eye = np.isin(model.part, EYES_AND_BROWS)
     strength = np.where(is_eye, config.eyes * ("eyes" in moving), config.lips * ("lips" in moving))
     expression = source.expression + strength * (driver.expression - base)
     if config.motion == "relative" and "eyes" in moving and config.eyes != 0.0:
-        expression = _transfer_lids(source, driver, reference, expression, model, config.eyes)
+        expression = _transfer_lids(source, driver, rest, expression, model, config.eyes)
     if config.rest and "lips" in moving:
-        expression = expression - _portraits_own_opening(source, driver, reference, expression, model, config)
+        expression = expression - _portraits_own_opening(source, driver, rest, expression, model, config)
     if config.motion == "relative" and "lips" in moving:
-        expression = _cap_mouth_measures(source, driver, reference, expression, model, config.lips)
+        expression = _cap_mouth_measures(source, driver, rest, expression, model, config.lips)
     return np.asarray(expression)
 
 
 def _portraits_own_opening(
     source: FaceCoefficients,
     driver: Dynamics,
-    reference: int,
+    rest: FaceCoefficients,
     expression: Float[np.ndarray, "T K_exp"],
     model: MorphableModel,
     config: RetargetConfig,
@@ -197,7 +217,8 @@ def _portraits_own_opening(
     if config.motion == "absolute":
         now = openings_along_lips(model, source.identity, expression)
         return weight * lips_opened_by(np.maximum(now - np.maximum(theirs, 0.0), 0.0), model)
-    excess = np.maximum(own - np.maximum(theirs[reference], 0.0), 0.0)
+    at_rest = openings_along_lips(model, driver.identity, rest.expression)
+    excess = np.maximum(own - np.maximum(at_rest, 0.0), 0.0)
     widest = theirs[driver.valid].max(axis=-1, initial=0.0)
     weight *= float(smoothstep(float(np.ptp(widest)), *_LIPS.speaking))
     return weight * lips_opened_by(excess, model)
@@ -206,7 +227,7 @@ def _portraits_own_opening(
 def _cap_mouth_measures(
     source: FaceCoefficients,
     driver: Dynamics,
-    reference: int,
+    rest: FaceCoefficients,
     expression: Float[np.ndarray, "T K_exp"],
     model: MorphableModel,
     strength: float,
@@ -224,7 +245,8 @@ def _cap_mouth_measures(
             _sum_of_measures(names, model, source.identity, faces)
             for faces in (source.expression[None], expression)
         )
-        reached = of_driver[reference] + strength * (of_driver - of_driver[reference])
+        at_rest = _sum_of_measures(names, model, mean_face, rest.expression[None])
+        reached = at_rest + strength * (of_driver - at_rest)
         excess = np.maximum(of_result - (np.maximum(of_source, reached) + _MOUTH_TOLERANCE), 0.0)
         zero_and_one = _sum_of_measures(names, model, mean_face, np.stack([0.0 * axis, axis]))
         expression = expression - (excess / float(np.diff(zero_and_one)[0]))[:, None] * axis
@@ -244,7 +266,7 @@ def _sum_of_measures(
 def _transfer_lids(
     source: FaceCoefficients,
     driver: Dynamics,
-    reference: int,
+    rest: FaceCoefficients,
     expression: Float[np.ndarray, "T K_exp"],
     model: MorphableModel,
     strength: float,
@@ -255,7 +277,8 @@ def _transfer_lids(
         name = f"lids_apart_{side}"
         opening = measure_expressions(name, model, driver.identity, driver.expression)
         source_opening = measure_expressions(name, model, source.identity, source.expression)
-        change = _lid_change(opening, opening[reference], strength)
+        at_rest = measure_expressions(name, model, driver.identity, rest.expression)
+        change = _lid_change(opening, float(at_rest), strength)
         wanted = source_opening + change * np.maximum(source_opening, 0.0)
         axis = model.axis(f"blink_{side}")
         per_unit = measure_landmarks(name, model.landmark_expression_basis @ axis, model.schema)
@@ -275,14 +298,18 @@ def _lid_change(
 
 
 def _retarget_pose(
-    source: HeadPose, driver: HeadPose, reference: int, room: Room, config: RetargetConfig
+    source: HeadPose,
+    driver: HeadPose,
+    rest: HeadPose,
+    presence: Float[np.ndarray, " T"],
+    room: Room,
+    config: RetargetConfig,
 ) -> HeadPose:
-    rest = driver[reference]
     strength = config.head if "head" in _MOVING[config.parts] else 0.0
     base = rest.rotation if config.motion == "relative" else source.rotation
     angles = strength * angles_from_rotation(driver.rotation @ base.T)
     limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, _POSE.roll_limit_deg])
-    yaw, pitch, roll = soft_limit(angles, _POSE.knee * limits, limits).T
+    yaw, pitch, roll = presence * soft_limit(angles, _POSE.knee * limits, limits).T
     log_limit = float(np.log(config.scale_limit))
     log_ratio = soft_limit(strength * np.log(driver.scale / rest.scale), _POSE.knee * log_limit, log_limit)
     shift = strength * (driver.translation_px - rest.translation_px) / rest.scale
@@ -291,6 +318,6 @@ def _retarget_pose(
     shift = soft_limit(shift, _POSE.knee * limit, limit)
     return HeadPose(
         rotation=rotation_from_angles(yaw, pitch, roll) @ source.rotation,
-        scale=source.scale * np.exp(log_ratio),
-        translation_px=source.translation_px + shift * source.scale,
+        scale=source.scale * np.exp(presence * log_ratio),
+        translation_px=source.translation_px + presence[:, None] * shift * source.scale,
     )

@@ -28,7 +28,7 @@ class MotionTransfer:
     """relative adds the driver's departure from its reference frame to the portrait's own face.
     absolute gives the portrait the driver's expression and head angles as they are."""
     reference: Literal["auto"] | int = "auto"
-    """Index of the driver's reference frame, from 0; auto chooses a neutral, frontal one."""
+    """Index of the driver's reference frame, from 0; auto chooses one with the driver's usual face."""
     rest: bool = True
     """Close the portrait's open mouth, or its lips over a smile's teeth, as far as the driver's close in speech.
     Without it the portrait's opening is added to the driver's."""

@@ -20,12 +20,12 @@ from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel
-from faceanime.morphable.reference_frame import reference_frame
+from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import HIGHEST_FRAME_RATE, Dynamics, HeadPose
 
 SLOWEST, FASTEST = 0.1, 10.0
 """Bounds on the factor of `retime`; chosen by eye."""
-_UNBOUNDED = RetargetConfig(yaw_limit_deg=360.0, pitch_limit_deg=360.0, shift_limit=1e3, scale_limit=1e3)
+UNBOUNDED = RetargetConfig(yaw_limit_deg=360.0, pitch_limit_deg=360.0, shift_limit=1e3, scale_limit=1e3)
 """Settings that transfer a motion without limiting the head."""
 
 
@@ -62,7 +62,7 @@ def concatenate(motions: Sequence[Dynamics], model: MorphableModel, blend_s: flo
     _check_blend(blend_s)
     first, joined = motions[0], motions[0]
     for motion in motions[1:]:
-        after = _without_jump(joined, _transferred(first, motion, model), blend_s)
+        after = without_jump(joined, _transferred(first, motion, model), blend_s)
         pose = HeadPose.concatenate([joined.pose, after.pose])
         expression = np.concatenate([joined.expression, after.expression])
         valid = np.concatenate([joined.valid, after.valid])
@@ -173,12 +173,12 @@ def _transferred(first: Dynamics, motion: Dynamics, model: MorphableModel) -> Dy
     if np.array_equal(first.identity, motion.identity):
         pose = motion.pose.resized(first.picture_side_px / motion.picture_side_px)
         return replace(motion, pose=pose, picture_side_px=first.picture_side_px)
-    rest = first[reference_frame(first, model)]
-    return retarget(rest, motion, model, _UNBOUNDED, picture_side_px=first.picture_side_px)
+    rest = reference_face(first, model)
+    return retarget(rest, motion, model, UNBOUNDED, picture_side_px=first.picture_side_px)
 
 
-def _without_jump(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics:
-    """`after` with the jump from `before` taken off its beginning, by a weight that fades within `blend_s`.
+def without_jump(before: Dynamics, after: Dynamics, blend_s: float) -> Dynamics:
+    """`after` with the jump from `before` taken off its beginning, by a weight that fades within `blend_s` seconds.
 
     The jump is measured halfway between the two motions' frames, each extrapolated by half of its last step.
     """

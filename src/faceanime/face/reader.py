@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -19,7 +21,8 @@ from faceanime.face.cover import covered_parts
 from faceanime.face.detect import LandmarkDetector, choose_face, require_faces, warn_of_other_faces
 from faceanime.face.fit import fit_face
 from faceanime.face.segment import Segmenter
-from faceanime.face.sequence import fit_sequence
+from faceanime.face.sequence import fit_sequence, fit_shots
+from faceanime.face.shots import has_jumped, numbered_shots
 from faceanime.face.track import LandmarkTracker
 from faceanime.geometry.resize import resized
 from faceanime.morphable.model import MorphableModel
@@ -101,27 +104,34 @@ class FaceReader:
         faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
         chosen = choose_face(faces, self.config.track.face, where, _DRIVER_FACE)
         warn_of_other_faces(self.config.track.face, len(faces), where, _DRIVER_FACE)
-        return self._sequence([chosen], frame_rate, max(pixels.shape[:2]), where)
+        side_px, config = max(pixels.shape[:2]), self.config
+        return fit_sequence([chosen], frame_rate, side_px, self.model, config.fit, config.smooth, where)
 
     def track(self, frames: Iterable[Frame], frame_rate: Fraction, side_px: int, where: str) -> Dynamics:
         """Track the face that `config.track.face` chooses through the frames of a video, in constant memory.
 
         `side_px` is the longer side of the frames. Raises NoFaceError.
         """
-        return self._sequence(self._followed(frames, where), frame_rate, side_px, where)
-
-    def _followed(self, frames: Iterable[Frame], where: str) -> Iterator[Landmarks | None]:
-        """Yield the landmarks of the chosen face. Raises NoFaceError if only other faces are found."""
-        counts: list[int] = []  # faces in each frame that was searched, until the chosen one is found
-        yield from self._tracker.track(frames, counts.append)
-        choice, found = self.config.track.face, counts[-1] if counts else 0
-        if choice != "largest" and found <= choice and (most := max(counts, default=0)):
-            raise NoSuchFaceError(where, choice, most, _DRIVER_FACE)
-        warn_of_other_faces(choice, found, where, _DRIVER_FACE)
-
-    def _sequence(
-        self, landmarks: Iterable[Landmarks | None], frame_rate: Fraction, side_px: int, where: str
-    ) -> Dynamics:
-        return fit_sequence(
-            landmarks, frame_rate, side_px, self.model, self.config.fit, self.config.smooth, where
+        config = self.config
+        return fit_shots(
+            self._followed(frames, where), frame_rate, side_px, self.model, config.fit, config.smooth, where
         )
+
+    def _followed(self, frames: Iterable[Frame], where: str) -> Iterator[tuple[int, Landmarks | None]]:
+        """Yield the shot, and the landmarks of the face chosen in it. Raises NoFaceError if only others are found."""
+        counts: list[int] = []  # faces in each frame that was searched, until the chosen one is found
+        shot, is_found = 0, False
+        for _, group in groupby(numbered_shots(frames), key=itemgetter(0)):
+            last: Landmarks | None = None
+            elapsed = 0
+            for landmarks in self._tracker.track((frame for _, frame in group), counts.append):
+                elapsed += 1
+                if landmarks is not None:
+                    shot += last is not None and has_jumped(last, landmarks, elapsed)
+                    last, elapsed, is_found = landmarks, 0, True
+                yield shot, landmarks
+            shot += 1
+        choice, most = self.config.track.face, max(counts, default=0)
+        if choice != "largest" and not is_found and most:
+            raise NoSuchFaceError(where, choice, most, _DRIVER_FACE)
+        warn_of_other_faces(choice, most, where, _DRIVER_FACE)

@@ -21,6 +21,7 @@ from faceanime.face.crop import CropConfig, crop_around, crop_pixels, moved_land
 from faceanime.face.detect import LandmarkDetector
 from faceanime.face.landmark_view import FaceBox, overlap
 from faceanime.face.sequence import fit_sequence
+from faceanime.face.shots import has_jumped, numbered_shots
 from faceanime.face.smooth import smooth_dynamics
 from faceanime.face.track import LandmarkTracker
 from faceanime.morphable.model import MorphableModel
@@ -67,27 +68,9 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """Least change between two thumbnails that counts as a cut; chosen by eye."""
-
-    level: float = 15.0
-    """Least mean absolute change, levels of 255."""
-    ratio: float = 4.0
-    """Least ratio to the moving average of the changes."""
-    gain: float = 0.2
-    """Gain of the moving average of the changes per frame."""
-    thumbnail_px: int = 32
-    """Side of the thumbnails."""
-
-
-@dataclass(frozen=True)
 class _Motion:
     """Limits of a face's motion within a segment, in sizes of the face; chosen by eye."""
 
-    jump: float = 0.25
-    """Mean shift of the landmarks per frame above which another shot has begun."""
-    longest_jump: float = 0.5
-    """Mean shift of the landmarks over a gap, however long, above which another shot has begun."""
     travel: float = 1.8
     """Largest side of the box of all places of the face, since in a larger one the face would be too small."""
 
@@ -102,7 +85,7 @@ class _OtherFaces:
     """Least overlap of the boxes of the same face."""
 
 
-_CUT, _MOTION, _OTHER_FACES = _Cut(), _Motion(), _OtherFaces()
+_MOTION, _OTHER_FACES = _Motion(), _OtherFaces()
 _COVER = 1.1
 """Least side of the crop relative to the box of all places of the face; chosen by eye."""
 _SHARPNESS_EVERY, _SHARPNESS_PX = 5, 128
@@ -119,7 +102,7 @@ def find_faces(
     The tracker follows one face; the detector finds the others.
     """
     index = 0
-    for shot, group in groupby(_numbered_shots(frames), key=lambda pair: pair[0]):
+    for shot, group in groupby(numbered_shots(frames), key=lambda pair: pair[0]):
         seen, again = tee(_read(tracker.read(frame for _, frame in group), index, detector, config))
         pinned = tracker.pin(view for _, view, _ in again)
         for (faces, _, size), landmarks in zip(seen, pinned, strict=True):
@@ -214,30 +197,13 @@ def sharpness_of(pixels: Pixels, landmarks: Landmarks) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
 
 
-def _numbered_shots(frames: Iterable[Frame]) -> Iterator[tuple[int, Frame]]:
-    """Each frame with the number of its shot; a thumbnail that changes much more than on average begins a new one."""
-    before: np.ndarray | None = None
-    shot, average = 0, 0.0
-    for frame in frames:
-        size = (_CUT.thumbnail_px, _CUT.thumbnail_px)
-        small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        change = 0.0 if before is None else float(np.abs(small - before).mean())
-        if change > max(_CUT.level, _CUT.ratio * average):
-            shot += 1
-        else:
-            average += _CUT.gain * (change - average)
-        before = small
-        yield shot, frame
-
-
 def _is_elsewhere(segment: list[FrameFaces], landmarks: Landmarks, elapsed: int) -> bool:
     """Whether a face has jumped since the last frame that shows it, or left the place of the segment."""
+    last = next(faces.landmarks for faces in reversed(segment) if faces.landmarks is not None)
+    if has_jumped(last, landmarks, elapsed):
+        return True
     boxes = np.array([*(faces.box_px for faces in segment if faces.box_px is not None), landmarks.box_px])
     smallest = longer_sides(boxes).min()
-    last = next(faces.landmarks for faces in reversed(segment) if faces.landmarks is not None)
-    shift = np.linalg.norm(landmarks.points_image[:, :2] - last.points_image[:, :2], axis=1).mean()
-    if shift > min(_MOTION.jump * elapsed, _MOTION.longest_jump) * smallest:
-        return True
     return bool((boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)).max() > _MOTION.travel * smallest)
 
 

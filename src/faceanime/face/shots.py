@@ -1,0 +1,111 @@
+"""Shots: where a video's picture or the followed face jumps, another shot begins."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from faceanime.structures.frames import Frame
+from faceanime.structures.landmarks import Landmarks
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Least change between two thumbnails that counts as a cut; chosen by eye.
+
+    As in the adaptive detector of PySceneDetect, a change is compared with those around it, so that a camera that
+    shakes or pans does not cut.
+    """
+
+    level: float = 15.0
+    """Least mean absolute change, levels of 255."""
+    ratio: float = 3.0
+    """Least ratio to the mean of the changes around it."""
+    thumbnail_px: int = 32
+    """Side of the thumbnails."""
+    around: int = 2
+    """Frames on each side with whose changes a change is compared, and within which a flash is over."""
+
+
+@dataclass(frozen=True)
+class _Jump:
+    """Limits of a head's motion within a shot, in sizes of the face; chosen by eye."""
+
+    per_frame: float = 0.25
+    """Mean shift of the landmarks per frame above which another shot has begun."""
+    longest: float = 0.5
+    """Mean shift of the landmarks over a gap, however long, above which another shot has begun."""
+    growth: float = 0.25
+    """Change of the natural logarithm of the face's size above which another shot has begun; jaws change it by less."""
+
+
+_CUT, _JUMP = _Cut(), _Jump()
+Thumbnail: TypeAlias = Float32[np.ndarray, "S S 3"]
+"""A tiny picture, levels of 255."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A frame, and the change of its thumbnail since the one before, 0 for the first."""
+
+    frame: Frame
+    thumbnail: Thumbnail
+    change: float
+
+
+def numbered_shots(frames: Iterable[Frame]) -> Iterator[tuple[int, Frame]]:
+    """Each frame with the number of its shot, from 0; two frames are read ahead.
+
+    A thumbnail that changes much more than those around it begins a new shot, unless it is the begin or end of a flash.
+    """
+    stream = _measured(frames)
+    behind: deque[_Seen] = deque(maxlen=_CUT.around + 1)
+    ahead = deque(islice(stream, _CUT.around))
+    shot = 0
+    while True:
+        ahead.extend(islice(stream, 1))
+        if not ahead:
+            return
+        now = ahead.popleft()
+        shot += bool(behind) and _is_cut(behind, now, ahead)
+        behind.append(now)
+        yield shot, now.frame
+
+
+def _is_cut(behind: Sequence[_Seen], now: _Seen, ahead: Sequence[_Seen]) -> bool:
+    around = [seen.change for seen in (*list(behind)[-_CUT.around :], *ahead)]
+    if now.change <= max(_CUT.level, _CUT.ratio * float(np.mean(around))):
+        return False
+    *earlier, before = (seen.thumbnail for seen in behind)
+    is_back = any(_change(each, now.thumbnail) <= _CUT.level for each in earlier)
+    comes_back = any(_change(before, seen.thumbnail) <= _CUT.level for seen in ahead)
+    return not (is_back or comes_back)
+
+
+def has_jumped(before: Landmarks, after: Landmarks, elapsed: int) -> bool:
+    """Whether a face has jumped to another place or size within `elapsed` frames, as no head does."""
+    sizes = [max(right - left, bottom - top) for left, top, right, bottom in (before.box_px, after.box_px)]
+    shift = np.linalg.norm(after.points_image[:, :2] - before.points_image[:, :2], axis=1).mean()
+    is_elsewhere = shift > min(_JUMP.per_frame * elapsed, _JUMP.longest) * min(sizes)
+    return bool(is_elsewhere or abs(np.log(sizes[1] / sizes[0])) > _JUMP.growth)
+
+
+def _measured(frames: Iterable[Frame]) -> Iterator[_Seen]:
+    size = (_CUT.thumbnail_px, _CUT.thumbnail_px)
+    before: Thumbnail | None = None
+    for frame in frames:
+        small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        yield _Seen(frame, small, 0.0 if before is None else _change(before, small))
+        before = small
+
+
+def _change(a: Thumbnail, b: Thumbnail) -> float:
+    """Mean absolute difference, levels of 255."""
+    return float(np.abs(a - b).mean())
