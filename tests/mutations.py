@@ -118,6 +118,18 @@ REVIEWED = [
         "dynamics/test_joined_shots.py::test_where_the_driver_shows_no_face_the_portraits_own_is_held",
     ),
     Mutation(
+        "face/camera.py",
+        "        return motion.replaced(pose=pose) if is_calmer else motion",
+        "        return motion.replaced(pose=pose)",
+        "face/test_camera.py::test_a_camera_that_follows_the_head_is_not_taken_off_it",
+    ),
+    Mutation(
+        "face/camera.py",
+        "turn[:, :2, :2] = np.swapaxes(first_from_frame[:, :, :2], 1, 2)",
+        "turn[:, :2, :2] = first_from_frame[:, :, :2]",
+        "face/test_camera.py::test_the_cameras_motion_is_taken_off_the_heads",
+    ),
+    Mutation(
         "dynamics/gaze.py",
         "visibility[:, None] * own",
         "own",

@@ -10,7 +10,7 @@ import pytest
 from faceanime.core.errors import NoFaceError
 from faceanime.face.config import FitConfig, SmoothConfig
 from faceanime.face.fit import fit_coefficients
-from faceanime.face.sequence import DYNAMICS_SIZE_PX, FIT_CHUNK_FRAMES, fit_sequence, fit_shots
+from faceanime.face.sequence import DYNAMICS_SIZE_PX, FIT_CHUNK_FRAMES, Shot, fit_sequence, fit_shots
 from faceanime.geometry.rotation import rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
@@ -126,7 +126,7 @@ def test_a_video_tells_of_its_cuts_and_of_frames_without_a_face(
     )
     still = np.zeros((30, model.expression_count))
     two = as_landmarks(landmarks_of(FaceCoefficients(np.tile(other, (30, 1)), still, poses), model))
-    numbered = [(0, None)] * 10 + [(1, face) for face in one] + [(2, face) for face in two]
+    numbered = [(Shot(0), None)] * 10 + [(Shot(1), face) for face in one] + [(Shot(2), face) for face in two]
     dynamics = fit_shots(numbered, Fraction(10), SIDE_PX, model, QUICK, RAW, "a.mp4")
     assert dynamics.valid.tolist() == [False] * 10 + [True] * 70
     assert [record.getMessage() for record in caplog.records] == [

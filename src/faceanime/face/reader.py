@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from faceanime.core.errors import MorphableModelError, NoSuchFaceError
+from faceanime.face.camera import CameraMotion
 from faceanime.face.config import FaceChoice, ReadConfig
 from faceanime.face.cover import covered_parts
 from faceanime.face.detect import LandmarkDetector, choose_face, require_faces, warn_of_other_faces
 from faceanime.face.fit import fit_face
 from faceanime.face.segment import Segmenter
-from faceanime.face.sequence import fit_sequence, fit_shots
+from faceanime.face.sequence import Shot, fit_sequence, fit_shots
 from faceanime.face.shots import has_jumped, numbered_shots
 from faceanime.face.track import LandmarkTracker
 from faceanime.geometry.resize import resized
@@ -117,20 +118,22 @@ class FaceReader:
             self._followed(frames, where), frame_rate, side_px, self.model, config.fit, config.smooth, where
         )
 
-    def _followed(self, frames: Iterable[Frame], where: str) -> Iterator[tuple[int, Landmarks | None]]:
+    def _followed(self, frames: Iterable[Frame], where: str) -> Iterator[tuple[Shot, Landmarks | None]]:
         """Yield the shot, and the landmarks of the face chosen in it. Raises NoFaceError if only others are found."""
         counts: list[int] = []  # faces in each frame that was searched, until the chosen one is found
-        shot, is_found = 0, False
+        number, is_found = 0, False
         for _, group in groupby(numbered_shots(frames), key=itemgetter(0)):
-            last: Landmarks | None = None
-            elapsed = 0
-            for landmarks in self._tracker.track((frame for _, frame in group), counts.append):
+            camera = CameraMotion(self._segmenter)
+            shot, last, elapsed = Shot(number, camera), None, 0  # type: Shot, Landmarks | None, int
+            pictures = camera.watched(frame for _, frame in group)
+            for index, landmarks in enumerate(self._tracker.track(pictures, counts.append)):
                 elapsed += 1
                 if landmarks is not None:
-                    shot += last is not None and has_jumped(last, landmarks, elapsed)
+                    if last is not None and has_jumped(last, landmarks, elapsed):
+                        shot = Shot(shot.number + 1, camera, index)
                     last, elapsed, is_found = landmarks, 0, True
                 yield shot, landmarks
-            shot += 1
+            number = shot.number + 1
         choice, most = self.config.track.face, max(counts, default=0)
         if choice != "largest" and not is_found and most:
             raise NoSuchFaceError(where, choice, most, _DRIVER_FACE)

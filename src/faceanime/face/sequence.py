@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, islice
 from operator import itemgetter
@@ -13,6 +14,7 @@ from jaxtyping import Float
 
 from faceanime.core.errors import NoFaceError
 from faceanime.dynamics.shots import join_shots, longest_shot
+from faceanime.face.camera import CameraMotion
 from faceanime.face.config import FitConfig, SmoothConfig
 from faceanime.face.fit import fit_coefficients
 from faceanime.face.smooth import smooth_dynamics
@@ -36,8 +38,17 @@ _SAME_PERSON = 0.33
 person were above it, and 96 % of those of two people below."""
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A shot of a video: its number, and the camera, which was watched from `first` frames before the shot on."""
+
+    number: int
+    camera: CameraMotion | None = None
+    first: int = 0
+
+
 def fit_shots(
-    landmarks: Iterable[tuple[int, Landmarks | None]],
+    landmarks: Iterable[tuple[Shot, Landmarks | None]],
     frame_rate: Fraction,
     picture_side_px: int,
     model: MorphableModel,
@@ -47,12 +58,12 @@ def fit_shots(
 ) -> Dynamics:
     """The smoothed dynamics of a video: each shot is fitted by itself and laid onto the longest one.
 
-    `landmarks` has the number of its shot and the face of each frame; else as in `fit_sequence`. Cuts, other people and
+    `landmarks` has the shot and the face of each frame; else as in `fit_sequence`. Cuts, other people and
     frames without a face are told in one line each. Raises NoFaceError when no frame shows a face.
     """
     shots = [
-        _fit((face for _, face in part), frame_rate, picture_side_px, model, fit, smooth)
-        for _, part in groupby(landmarks, key=itemgetter(0))
+        _fit((face for _, face in part), frame_rate, picture_side_px, model, fit, smooth, shot)
+        for shot, part in groupby(landmarks, key=itemgetter(0))
     ]
     seen = [shot for shot in shots if not isinstance(shot, int)]
     if not seen:
@@ -95,6 +106,7 @@ def _fit(
     model: MorphableModel,
     fit: FitConfig,
     smooth: SmoothConfig,
+    shot: Shot = Shot(0),
 ) -> Dynamics | int:
     """The smoothed dynamics of one face in one shot, or the number of frames if none shows it."""
     identity: Float[np.ndarray, " K_id"] | None = None
@@ -113,6 +125,8 @@ def _fit(
     if identity is None:
         return sum(len(valid) for valid, _ in chunks)
     dynamics = _concatenated(chunks, identity, frame_rate, DYNAMICS_SIZE_PX / picture_side_px, model)
+    if shot.camera is not None:
+        dynamics = shot.camera.steadied(dynamics, shot.first)
     return smooth_dynamics(dynamics, model.part, smooth)
 
 
