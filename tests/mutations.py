@@ -34,6 +34,36 @@ class Mutation(NamedTuple):
 
 REVIEWED = [
     Mutation(
+        "media/audio.py",
+        "        begin = round((start_s - zero_s) * rate_hz)",
+        "        begin = round(start_s * rate_hz)",
+        "media/test_sound.py::test_a_layout_that_changes_midway",
+    ),
+    Mutation(
+        "media/video.py",
+        "listed = len(stream.index_entries)",
+        "listed = stream.frames + 1",
+        "media/test_odd_videos.py::test_a_trimmed_clip_shows_what_its_edit_list_leaves",
+    ),
+    Mutation(
+        "media/demux.py",
+        "not -JUMP_BACK_S <= ahead_s <= JUMP_AHEAD_S",
+        "not ahead_s <= JUMP_AHEAD_S",
+        "media/test_odd_videos.py::test_joined_transport_streams_play_one_after_the_other",
+    ),
+    Mutation(
+        "media/frame_pixels.py",
+        "    scale = min(size[0] / width, Fraction(size[1], height))",
+        "    scale = max(size[0] / width, Fraction(size[1], height))",
+        "media/test_odd_videos.py::test_a_shape_that_changes_midway_is_fitted_between_bars",
+    ),
+    Mutation(
+        "media/hdr.py",
+        "luminance ** (HLG_SYSTEM_GAMMA - 1.0)",
+        "luminance ** (1.0 - HLG_SYSTEM_GAMMA)",
+        "media/test_odd_videos.py::test_high_dynamic_range_is_shown_as_on_a_standard_display",
+    ),
+    Mutation(
         "geometry/surface.py",
         "reverse[other] = reverse[index] != against",
         "reverse[other] = against",
