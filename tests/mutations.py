@@ -314,7 +314,7 @@ OWN = [
         "del depth",
         "face/test_fit.py::test_depth_that_counts_fully_gives_the_shape_back",
     ),
-    Mutation("face/crop.py", "- config.raised * side])", "+ config.raised * side])", "face/test_crop.py"),
+    Mutation("face/crop.py", "- config.raised * side)", "+ config.raised * side)", "face/test_crop.py"),
     Mutation(
         "face/smooth.py",
         "short = (b - a - 1) <= max_gap_s",
