@@ -64,12 +64,11 @@ def test_a_portraits_mesh_has_no_hole_and_closed_lips(model: MorphableModel, own
     face = face_of(model, pose_of(scale=90, at=(128, 128)), identity, axes_of(model, **own))
     picture, matte = np.zeros((256, 256, 3), np.uint8), np.ones((256, 256), np.float32)
     points = landmarks_of(face, model).astype(np.float32)
-    vertices, triangles, _ = neutral_mesh(
+    vertices, normals, triangles, _ = neutral_mesh(
         Portrait(picture, Landmarks(points, 1.0), fitted(face, model), matte), model
     )
     edges = directed_edges(triangles)
     assert len(np.unique(edges, axis=0)) == len(edges)
-    normals = vertex_normals(vertices, triangles)
     assert normals[:, 2].mean() > 0.3, "the face looks at the viewer"
     at = model.embedding.nearest_vertex
     used = np.unique(model.triangles)

@@ -12,7 +12,6 @@ from PIL import Image
 
 from faceanime.core.errors import OutputError, ShapeError, check_shape
 from faceanime.core.files import atomic_output
-from faceanime.geometry.surface import vertex_normals
 from faceanime.structures.frames import Pixels
 
 MATERIAL = "newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
@@ -22,19 +21,22 @@ MATERIAL = "newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}
 def write_mesh(
     path: Path,
     vertices: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
     triangles: Integer[np.ndarray, "F 3"],
     uv: Float[np.ndarray, "V 2"],
     texture: Pixels,
 ) -> None:
     """Write a textured mesh with normals as .obj (with .mtl and .png beside it) or .glb, completely or not at all.
 
-    `vertices` (V,3) in model space; `triangles` (F,3) indices, counter-clockwise seen from outside; `uv`
-    (V,2) in [0, 1] with v up; `texture` (H,W,3) uint8 sRGB, its first row at v = 1.
+    `vertices` (V,3) in model space; `normals` (V,3), of unit length, point outward; `triangles` (F,3) indices,
+    counter-clockwise seen from outside; `uv` (V,2) in [0, 1] with v up; `texture` (H,W,3) uint8 sRGB, its first row at
+    v = 1.
 
     Raises: OutputError when the suffix is unknown, the file cannot be written, or the extra is missing;
     ShapeError.
     """
     check_shape("vertices", vertices, None, 3)
+    check_shape("normals", normals, len(vertices), 3)
     check_shape("triangles", triangles, None, 3)
     check_shape("uv", uv, len(vertices), 2)
     check_shape("texture", texture, None, None, 3)
@@ -42,9 +44,9 @@ def write_mesh(
         raise ShapeError(f"triangles must index {len(vertices)} vertices")
     suffix = path.suffix.lower()
     if suffix == ".obj":
-        _write_obj(path, vertices, triangles, uv, texture)
+        _write_obj(path, vertices, normals, triangles, uv, texture)
     elif suffix == ".glb":
-        _write_glb(path, vertices, triangles, uv, texture)
+        _write_glb(path, vertices, normals, triangles, uv, texture)
     else:
         raise OutputError(f"cannot write {path}: unknown mesh suffix; use one of .obj, .glb")
 
@@ -57,7 +59,12 @@ def mesh_files(path: Path) -> tuple[Path, ...]:
 
 
 def _write_obj(
-    path: Path, vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray, texture: Pixels
+    path: Path,
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    triangles: np.ndarray,
+    uv: np.ndarray,
+    texture: Pixels,
 ) -> None:
     _, material_path, texture_path = mesh_files(path)
     with ExitStack() as outputs:  # closed in reverse order, so the .obj appears last, after its parts
@@ -70,13 +77,18 @@ def _write_obj(
             file.write(f"mtllib {material_path.name}\nusemtl face\n")
             np.savetxt(file, vertices, fmt="v %.7g %.7g %.7g")
             np.savetxt(file, uv, fmt="vt %.7g %.7g")
-            np.savetxt(file, vertex_normals(vertices, triangles), fmt="vn %.7g %.7g %.7g")
+            np.savetxt(file, normals, fmt="vn %.7g %.7g %.7g")
             corners = np.repeat(triangles + 1, 3, axis=1)  # .obj counts from 1; all three share an index
             np.savetxt(file, corners, fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
 
 
 def _write_glb(
-    path: Path, vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray, texture: Pixels
+    path: Path,
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    triangles: np.ndarray,
+    uv: np.ndarray,
+    texture: Pixels,
 ) -> None:
     try:
         import trimesh
@@ -92,7 +104,7 @@ def _write_glb(
     mesh = trimesh.Trimesh(
         vertices,
         triangles,
-        vertex_normals=vertex_normals(vertices, triangles),
+        vertex_normals=normals,
         visual=trimesh.visual.TextureVisuals(  # type: ignore[no-untyped-call]  # as above
             uv=uv, material=material
         ),
