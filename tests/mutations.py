@@ -89,7 +89,7 @@ REVIEWED = [
     ),
     Mutation(
         "dynamics/retarget.py",
-        "excess = np.maximum(own - np.maximum(theirs[reference], 0.0), 0.0)",
+        "excess = np.maximum(own - np.maximum(at_rest, 0.0), 0.0)",
         "excess = np.maximum(own, 0.0)",
         "dynamics/test_retarget.py::test_a_driver_drives_itself",
     ),
