@@ -23,8 +23,7 @@ from faceanime.drivers.open_driver import DriverSource, open_driver
 from faceanime.dynamics import rollout
 from faceanime.dynamics.predictor import Predictor
 from faceanime.dynamics.predictor_path import predictor_path
-from faceanime.dynamics.rest import retarget_from_rest
-from faceanime.dynamics.retarget import room_in_picture
+from faceanime.dynamics.retarget import retarget, room_in_picture
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice, ReadConfig
@@ -125,8 +124,7 @@ class Animator:
         if "eyes" in portrait.covered:
             config = replace(config, eyes=0.0)
         room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
-        face = portrait.face.coefficients
-        return retarget_from_rest(face, motion, self.model, config, room, portrait.side_px)
+        return retarget(portrait.face.coefficients, motion, self.model, config, room, portrait.side_px)
 
     def imagine(
         self, portrait: Portrait, future: FutureConfig, target: FaceCoefficients | None = None

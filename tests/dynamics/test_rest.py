@@ -14,12 +14,12 @@ from faceanime.dynamics.editing import mirror, motion_from_keyframes
 from faceanime.dynamics.motion_edit import edit_motions
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motion_path import bundled_motion_path
-from faceanime.dynamics.rest import rest_of, retarget_from_rest
-from faceanime.dynamics.retarget import Room
+from faceanime.dynamics.retarget import Room, retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import measure_expressions
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from waves import waving
 
@@ -56,7 +56,7 @@ def own_path(motion_path: Path, tmp_path: Path) -> Path:
 
 
 def moved(portrait: FaceCoefficients, motion: Dynamics, model: MorphableModel) -> Dynamics:
-    return retarget_from_rest(portrait, motion, model, CONFIG, Room(), 256)
+    return retarget(portrait, motion, model, CONFIG, Room(), 256)
 
 
 def yaw_deg(motion: Dynamics) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_a_chosen_frame_is_the_reference_all_the_same(
 ) -> None:
     motion = edited(own_path, model, {"yaw_deg": [[0, 8]]})
     config = RetargetConfig(reference=0)
-    result = retarget_from_rest(portrait, motion, model, config, Room(), 256)
+    result = retarget(portrait, motion, model, config, Room(), 256)
     np.testing.assert_allclose(result.pose.rotation[0], portrait.pose.rotation, atol=1e-6)
 
 
@@ -104,7 +104,7 @@ def test_a_second_edit_keeps_the_rest(own_path: Path, model: MorphableModel) -> 
     second_path = own_path.parent / "second.motion.safetensors"
     save_motion(first, second_path)
     second = edited(second_path, model, {"yaw_deg": [[0, 4]]}, speed=2.0)
-    rest = rest_of(load_motion(own_path), model)
+    rest = reference_face(load_motion(own_path), model)
     assert second.rest is not None
     np.testing.assert_allclose(second.rest.pose.rotation, rest.pose.rotation)
     np.testing.assert_allclose(second.rest.expression, rest.expression)

@@ -15,9 +15,9 @@ from faceanime.dynamics.editing import amplify, load_tracks, mirror, with_axes
 from faceanime.dynamics.gaze import hold_gaze
 from faceanime.dynamics.motion_file import MotionNote, load_motion_of, save_motion
 from faceanime.dynamics.motion_path import motion_path
-from faceanime.dynamics.rest import rest_of
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, retime
 from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import Dynamics
 
 Step = tuple[str, Callable[[Dynamics], Dynamics]]
@@ -66,7 +66,7 @@ def _steps(config: EditConfig, other: Path | None, model: MorphableModel) -> Ite
         # What is added departs from the rest that the motion had, even if it is the same in all frames.
         yield (
             f"axes of {config.axes.name}: {', '.join(tracks)}",
-            lambda d: replace(with_axes(d, model, tracks), rest=rest_of(d, model)),
+            lambda d: replace(with_axes(d, model, tracks), rest=reference_face(d, model)),
         )
     if config.hold_gaze:
         yield "gaze held", lambda d: hold_gaze(d, model)

@@ -134,11 +134,14 @@ def openings_of(
 def reference_face(
     motion: Dynamics, model: MorphableModel, frame: Literal["auto"] | int = "auto"
 ) -> FaceCoefficients:
-    """The face from which a motion's departures are measured: that of a frame, or by default of its reference frame.
+    """The face from which a motion's departures are measured: that of a frame, or by default its rest.
 
-    The default of a filmed motion keeps that frame's expression with the lips as close as they usually come, and its
-    pose is the median of all valid frames: no head rests aside, and no mouth that speaks on is held open.
+    The rest is `Dynamics.rest` if the motion has one, else the face of its reference frame. That of a filmed motion
+    keeps that frame's expression with the lips as close as they usually come, and its pose is the median of all valid
+    frames: no head rests aside, and no mouth that speaks on is held open.
     """
+    if frame == "auto" and motion.rest is not None:
+        return motion.rest
     chosen = reference_frame(motion, model) if frame == "auto" else frame
     face = motion[chosen]
     if frame != "auto" or _is_made(motion):
