@@ -30,6 +30,7 @@ from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.evaluate.motion_benchmark import MotionBenchmark, States, load_benchmark
 from faceanime.evaluate.motion_prediction import (
     HORIZON_COLUMNS,
+    MEAN_FUTURE,
     PATH_COLUMNS,
     known_states,
     path_errors,
@@ -93,11 +94,11 @@ def ablations(benchmark: MotionBenchmark, runs: Sequence[Path]) -> list[Table]:
 
 
 def future_of(paper: LstmPredictor, observed: States, frames: int) -> States:
-    return paper.future(known_states(observed, frames), FutureConfig())
+    return paper.future(known_states(observed, frames), MEAN_FUTURE)
 
 
 def path_of(paper: LstmPredictor, ends: States, frames: int) -> list[States]:
-    return [paper.future(known_states(ends[:1], frames, ends[1]), FutureConfig())]
+    return [paper.future(known_states(ends[:1], frames, ends[1]), MEAN_FUTURE)]
 
 
 def speed(benchmark: MotionBenchmark) -> None:

@@ -238,6 +238,36 @@ REVIEWED = [
         "return normal",
         "dynamics/test_normaliser.py",
     ),
+    Mutation(
+        "dynamics/lstm_predictor.py",
+        "reweighted = (target - state) / (frames_left + 1)",
+        "reweighted = (target - state) / frames_left",
+        "dynamics/test_lstm_predictor.py::test_the_timer_reweights_the_target",
+    ),
+    Mutation(
+        "dynamics/lstm_predictor.py",
+        "noise.append(self.persistence * noise[-1] + (1.0 - self.persistence**2).sqrt() * each)",
+        "noise.append(self.persistence * noise[-1] + each)",
+        "dynamics/test_lstm_predictor.py::test_the_noise_has_the_errors_covariance_and_persistence",
+    ),
+    Mutation(
+        "dynamics/lstm_predictor.py",
+        "fresh = white @ self.noise_factor.mT",
+        "fresh = white @ self.noise_factor",
+        "dynamics/test_lstm_predictor.py::test_the_noise_has_the_errors_covariance_and_persistence",
+    ),
+    Mutation(
+        "generator/dense_blocks.py",
+        "features = torch.cat([features, layer(relu(norm(features)))], dim=1)",
+        "features = torch.cat([features, layer(relu(norm(features))) * 0.5], dim=1)",
+        "generator/test_pgfg.py::test_layers_of_a_dense_block_read_all_features_before_them",
+    ),
+    Mutation(
+        "train/generator/rendered_pairs.py",
+        "fitted if rendered else _none_of(fitted)",
+        "fitted",
+        "train/test_pairs.py::test_pairs_without_the_renderers_pictures_are_else_the_same",
+    ),
 ]
 """Those that survived, or nearly did, when the tests were first tried so."""
 

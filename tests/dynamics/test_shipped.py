@@ -1,16 +1,20 @@
 """Motions imagined with the bundled weights: lively for a minute, closed loops, paths that end at their targets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from faceanime.core.weights import bundled
 from faceanime.dynamics.blinks import SIDES, blinks_of, lids_apart
 from faceanime.dynamics.flow_predictor import FlowPredictor
+from faceanime.dynamics.lstm_predictor import LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
+from faceanime.dynamics.predictor_path import bundled_predictor
 from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.geometry.rotation import angle_between
-from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.model import MorphableModel, Part
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
 from heads import axes_of, pose_of
 
@@ -53,6 +57,58 @@ def test_a_minute_neither_freezes_nor_drifts_nor_explodes(
     assert np.abs(motion.pose.translation_px - face.pose.translation_px).max() < 1.2 * face.pose.scale
     apart = np.mean([lids_apart(motion, side, model) for side in SIDES], axis=0)
     assert 6 <= len(blinks_of(apart, 25.0)) <= 62
+
+
+@pytest.fixture(scope="module")
+def paper(model: MorphableModel) -> LstmPredictor:
+    predictor = load_predictor(bundled_predictor("paper"), model)[0]
+    assert isinstance(predictor, LstmPredictor)
+    return predictor
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_papers_predictor_neither_freezes_nor_drifts_nor_explodes(
+    paper: LstmPredictor, predictor: FlowPredictor, model: MorphableModel, face: FaceCoefficients, seed: int
+) -> None:
+    """Every second of four is lively, about as lively as the flow's, and twenty seconds stay as near."""
+    config = FutureConfig(seconds=4.0, seed=seed)
+    motion, long = (imagine(paper, face, 256, replace(config, seconds=s), model) for s in (4.0, 20.0))
+    usual = steps_of(imagine(predictor, face, 256, FutureConfig(seconds=20.0, seed=seed), model))[:-1].mean(
+        axis=0
+    )
+    for some, parts in ((motion, 4), (long, 20)):
+        lively = np.stack([part.mean(axis=0) for part in np.array_split(steps_of(some)[:-1], parts)])
+        assert (lively > 0.25 * usual).all()
+        assert (lively < 5.0 * usual).all()
+        begun = np.broadcast_to(face.pose.rotation, some.pose.rotation.shape)
+        assert np.degrees(angle_between(some.pose.rotation, begun)).max() < 45.0
+        assert np.abs(np.log(some.pose.scale / face.pose.scale)).max() < 0.4
+        assert np.abs(some.pose.translation_px - face.pose.translation_px).max() < 1.2 * face.pose.scale
+        assert np.abs(some.expression).max() < 16.0
+
+
+def test_the_papers_own_future_comes_to_rest(
+    paper: LstmPredictor, model: MorphableModel, face: FaceCoefficients
+) -> None:
+    """Without noise it is a mean of all futures, which is why noise is added."""
+    motion = imagine(paper, face, 256, FutureConfig(seconds=4.0, temperature=0.0), model)
+    mouth = motion.expression[:, model.part == Part.MOUTH]
+    speeds = np.linalg.norm(np.diff(mouth, axis=0), axis=1)
+    assert speeds[75:].mean() < 0.5 * speeds[:25].mean()
+
+
+@pytest.mark.parametrize("frames", [25, 50])
+def test_the_papers_timer_leads_near_the_target(
+    paper: LstmPredictor, model: MorphableModel, face: FaceCoefficients, frames: int
+) -> None:
+    goal = axes_of(model, jaw_open=0.5)
+    target = FaceCoefficients(-face.identity, goal, pose_of(-6, 5, 0, scale=200, at=(300, 20)))
+    config = FutureConfig(seconds=frames / 25.0, temperature=0.5)
+    motion = imagine(paper, face, 256, config, model, target)
+    away = np.linalg.norm(motion.expression - target.expression, axis=1)
+    turned = np.degrees(angle_between(motion.pose.rotation[-1], target.pose.rotation))
+    assert away[-1] < 0.6 * away[0]
+    assert turned < 8.0
 
 
 @pytest.mark.parametrize("seconds", [1.5, 6.0])

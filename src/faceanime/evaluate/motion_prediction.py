@@ -49,7 +49,7 @@ Errors: TypeAlias = Float[np.ndarray, "2 H"]
 """Errors of coefficients and of vertices, at each horizon or for each length of a path."""
 
 
-_MEAN = FutureConfig(temperature=0.0)
+MEAN_FUTURE = FutureConfig(temperature=0.0)
 """The paper's prediction: its LSTM without noise."""
 
 
@@ -149,7 +149,7 @@ def _errors_by_method(benchmark: MotionBenchmark) -> dict[str, list[Errors]]:
     }
     if paper is not None:
         errors["LSTM (paper)"] = prediction_errors(
-            benchmark, lambda observed, n: paper.future(known_states(observed, n), _MEAN)
+            benchmark, lambda observed, n: paper.future(known_states(observed, n), MEAN_FUTURE)
         )
     return errors
 
@@ -244,7 +244,7 @@ def _path_methods(benchmark: MotionBenchmark) -> dict[str, PathMethod]:
         f"flow, {_BEST_AT_LOW_TEMPERATURE}": samples(range(DRAWS), LOW_TEMPERATURE),
     }
     if paper is not None:
-        methods["LSTM with timer (paper)"] = lambda ends, n: [paper.future(known(ends, n), _MEAN)]
+        methods["LSTM with timer (paper)"] = lambda ends, n: [paper.future(known(ends, n), MEAN_FUTURE)]
     return methods
 
 

@@ -56,13 +56,13 @@ class DynamicsConfig:
 
 PAPER_DYNAMICS = DynamicsConfig(
     kind="lstm",
-    steps=1250,
+    steps=750,
     batch=32,
     vertex_weight=20.0,
     speed_weight=0.0,
     slowest=1.0,
     mixed=0.0,
-    validate_every=125,
+    validate_every=75,
 )
 """The paper's training: an LSTM with squared coefficient and vertex distances (arXiv 2105.14678, sec. III-B).
 
