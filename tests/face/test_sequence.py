@@ -135,3 +135,20 @@ def test_a_video_tells_of_its_cuts_and_of_frames_without_a_face(
         "a.mp4: no face in 10 of 80 frames; the portrait keeps its own there",
     ]
     assert np.ptp(dynamics.pose.scale) / dynamics.pose.scale.mean() < 0.05
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_camera_held_sideways_or_upside_down_changes_nothing(model: MorphableModel, quarters: int) -> None:
+    points = film(model, 40)
+    turned = points.copy()
+    for _ in range(quarters):  # a quarter turn clockwise of the square picture
+        turned[..., 0], turned[..., 1] = SIDE_PX - turned[..., 1], turned[..., 0].copy()
+
+    def read(points: np.ndarray) -> Dynamics:
+        numbered = [(Shot(0), face) for face in as_landmarks(points)]
+        return fit_shots(numbered, Fraction(25), SIDE_PX, model, QUICK, RAW, "a.mp4")
+
+    upright, made = read(points), read(turned)
+    np.testing.assert_allclose(made.pose.rotation, upright.pose.rotation, atol=0.01)
+    np.testing.assert_allclose(made.pose.translation_px, upright.pose.translation_px, atol=0.2)
+    np.testing.assert_allclose(made.expression, upright.expression, atol=0.05)

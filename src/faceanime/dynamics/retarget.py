@@ -306,8 +306,13 @@ def _retarget_pose(
     config: RetargetConfig,
 ) -> HeadPose:
     strength = config.head if "head" in _MOVING[config.parts] else 0.0
-    base = rest.rotation if config.motion == "relative" else source.rotation
-    angles = strength * angles_from_rotation(driver.rotation @ base.T)
+    if config.motion == "relative":
+        turned, base = driver.rotation, rest.rotation
+    else:  # the roll is a departure in any case: a tilted portrait that is set upright shears its neck
+        yaw, pitch, roll = angles_from_rotation(driver.rotation).T
+        own, theirs = (angles_from_rotation(each.rotation)[2] for each in (source, rest))
+        turned, base = rotation_from_angles(yaw, pitch, own + roll - theirs), source.rotation
+    angles = strength * angles_from_rotation(turned @ base.T)
     limits = np.radians([config.yaw_limit_deg, config.pitch_limit_deg, _POSE.roll_limit_deg])
     yaw, pitch, roll = presence * soft_limit(angles, _POSE.knee * limits, limits).T
     log_limit = float(np.log(config.scale_limit))

@@ -19,6 +19,7 @@ from faceanime.face.config import FitConfig, SmoothConfig
 from faceanime.face.fit import fit_coefficients
 from faceanime.face.smooth import smooth_dynamics
 from faceanime.geometry.gaps import nearest_valid
+from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 from faceanime.structures.landmarks import Landmarks
@@ -69,7 +70,7 @@ def fit_shots(
     if not seen:
         raise _no_face(sum(shot for shot in shots if isinstance(shot, int)), where)
     _tell_of_shots(shots, frame_rate, where)
-    dynamics = join_shots(shots, model)
+    dynamics = join_shots([shot if isinstance(shot, int) else _upright(shot) for shot in shots], model)
     lost = int((~dynamics.valid).sum())
     if lost:
         log.warning(
@@ -128,6 +129,28 @@ def _fit(
     if shot.camera is not None:
         dynamics = shot.camera.steadied(dynamics, shot.first)
     return smooth_dynamics(dynamics, model.part, smooth)
+
+
+def _upright(motion: Dynamics) -> Dynamics:
+    """The motion in its picture turned by the quarter turns, if any, that bring the head upright.
+
+    A camera that was held sideways or upside down swaps nods and turns, left and right.
+    """
+    rolls = angles_from_rotation(motion.pose.rotation[motion.valid])[:, 2]
+    usual = np.angle(np.exp(1j * rolls).mean())
+    quarters = round(float(usual) / (np.pi / 2))
+    if quarters == 0:
+        return motion
+    turn = rotation_from_angles(0.0, 0.0, -quarters * np.pi / 2)
+    center = np.full(2, motion.picture_side_px / 2)
+    in_picture = turn[:2, :2].T  # y is down in the picture
+    return motion.replaced(
+        pose=HeadPose(
+            turn @ motion.pose.rotation,
+            motion.pose.scale,
+            (motion.pose.translation_px - center) @ in_picture.T + center,
+        )
+    )
 
 
 def _no_face(frames: int, where: str) -> NoFaceError:
