@@ -12,6 +12,8 @@ from fractions import Fraction
 from itertools import chain, takewhile
 from pathlib import Path
 
+import numpy as np
+
 from faceanime.core.concurrency import prefetch
 from faceanime.core.errors import MediaError, NoFaceError, NoSuchFaceError, OutputError, Remedy
 from faceanime.core.files import check_output
@@ -30,6 +32,7 @@ from faceanime.face.config import FaceChoice
 from faceanime.face.cover import check_face
 from faceanime.face.crop import crop_pixels
 from faceanime.face.detect import warn_of_other_faces
+from faceanime.face.landmark_view import place_of, quarter_turns
 from faceanime.media.contact_sheet import Picture
 from faceanime.media.image import is_image_file, picture_output, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
@@ -233,7 +236,8 @@ class _Result:
                 writer.write(pixels)
 
     def _cut(self, pixels: Pixels) -> Picture:
-        return pixels if self._crop is None else crop_pixels(pixels, self._crop)
+        shown = pixels if self._crop is None else crop_pixels(pixels, self._crop)
+        return np.ascontiguousarray(np.rot90(shown, -self._subject.quarter_turns))
 
 
 def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator[Picture]:
@@ -298,6 +302,12 @@ def _prepare(
         where = name_of(picture, "the portrait")
         pixels, reader = _read_portrait(picture, where), animator.reader
         found, others = reader.find(pixels, where, options.face)
+        if turns := quarter_turns(place_of(found.points_image, animator.model.schema).roll_rad):
+            log.warning(
+                "%s shows its face sideways or upside down; it is turned, and the result turned back", where
+            )
+            pixels = np.ascontiguousarray(np.rot90(pixels, turns))
+            found, others = reader.find(pixels, where, options.face)
         warn_of_other_faces(options.face, others + 1, where)
         crop: CropTransform | None = None
         if options.crop:
@@ -309,7 +319,7 @@ def _prepare(
         else:
             check_face(subject, animator.model, where)
         loading.result()
-    return subject, crop
+    return replace(subject, quarter_turns=turns), crop
 
 
 def _read_portrait(picture: PictureSource, where: str) -> Pixels:

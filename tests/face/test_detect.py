@@ -10,6 +10,7 @@ from faces import FACE_WIDTH_PX, astronaut, moved, noise, with_face_of
 from faceanime.core.errors import ConfigError, NoFaceError
 from faceanime.face.config import DetectConfig
 from faceanime.face.detect import MediapipeDetector, choose_face, require_faces
+from faceanime.face.landmark_view import place_of, quarter_turns
 from faceanime.structures.landmarks import Landmarks
 
 
@@ -150,3 +151,16 @@ print(PersonSegmenter().segment(picture).tobytes().hex()[:100000])
         for first in ("", "import mediapipe\nmediapipe.tasks\n")
     )
     assert ours == all_of_it
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_face_that_is_turned_is_read_upright(quarters: int) -> None:
+    """A face on its head is not taken for an upright one; one pass tells how to turn the picture back."""
+    detector, height = MediapipeDetector(), len(astronaut())
+    (upright,) = detector.detect(astronaut())
+    (found,) = detector.detect(np.ascontiguousarray(np.rot90(astronaut(), -quarters)))
+    points = found.points_image[:, :2].copy()
+    for _ in range(quarters):  # turn the points back, counterclockwise
+        points = np.column_stack([points[:, 1], height - points[:, 0]])
+    assert np.abs(points - upright.points_image[:, :2]).mean() < 1.0
+    assert quarter_turns(place_of(found.points_image, detector.schema).roll_rad) == quarters

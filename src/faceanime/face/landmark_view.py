@@ -91,6 +91,15 @@ def place_of(points_image: Float[np.ndarray, "L D"], schema: LandmarkSchema) -> 
     )
 
 
+def quarter_turns(roll_rad: float) -> int:
+    """By how many quarter turns counterclockwise, 0 to 3, a picture must be turned to bring a head upright.
+
+    >>> [quarter_turns(np.radians(roll)) for roll in (-30, 95, 175, -88)]
+    [0, 1, 2, 3]
+    """
+    return round(roll_rad / (np.pi / 2)) % 4
+
+
 def place_of_box(found: FoundFace) -> Place:
     """The place of a face that a box detector found, a first guess."""
     left, top, right, bottom = found.box_px

@@ -23,7 +23,8 @@ class Portrait:
 
     `pixels` (H,W,3) uint8 sRGB; `landmarks` and `face` in px of it; `matte` (H,W) in [0, 1], the probability that a
     pixel belongs to the person; `other_faces`, how many more faces the image shows; `covered`, the parts of the face
-    that something covers, such as a mask.
+    that something covers, such as a mask; `quarter_turns`, by how many the given picture was turned counterclockwise to
+    bring the face upright.
     """
 
     pixels: Pixels
@@ -32,6 +33,7 @@ class Portrait:
     matte: Float32[np.ndarray, "H W"]
     other_faces: int = 0
     covered: frozenset[CoveredPart] = frozenset()
+    quarter_turns: int = 0
 
     def __post_init__(self) -> None:
         check_shape("Portrait.pixels", self.pixels, None, None, 3)
