@@ -173,15 +173,27 @@ REVIEWED = [
     ),
     Mutation(
         "dynamics/retarget.py",
-        "left=away_from(matte[beside, -1], width - 1 - right),\n        right=away_from(matte[beside, 0], left),",
-        "left=away_from(matte[beside, 0], width - 1 - right),\n        right=away_from(matte[beside, -1], left),",
+        '"left": (matte[beside, -1], width - 1 - right),\n        "right": (matte[beside, 0], left),',
+        '"left": (matte[beside, 0], width - 1 - right),\n        "right": (matte[beside, -1], left),',
         "dynamics/test_retarget.py::test_a_head_that_an_edge_crops_stays_near_that_edge",
     ),
     Mutation(
         "dynamics/retarget.py",
-        "config.yaw_limit_deg, config.pitch_limit_deg,",
-        "config.yaw_limit_deg, config.yaw_limit_deg,",
+        "turn_deg: tuple[float, float, float] = (30.0, 22.0, 45.0)",
+        "turn_deg: tuple[float, float, float] = (30.0, 30.0, 45.0)",
         "dynamics/test_retarget.py::test_a_far_turn_is_compressed_smoothly",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
+        "is_away = angles * own > 0.0",
+        "is_away = angles * own < 0.0",
+        "dynamics/test_retarget.py::test_a_half_turned_head_turns_back_less_than_a_frontal_one",
+    ),
+    Mutation(
+        "dynamics/retarget.py",
+        "room.rise - _POSE.chin * (1.0 - ratio)",
+        "room.rise",
+        "dynamics/test_retarget.py::test_the_chin_rises_within_its_room_unless_limits_are_given",
     ),
     Mutation(
         "render/geometric.py",
@@ -343,6 +355,24 @@ OWN = [
         "normal -= self._metric[2] / self._weight.sum() * depth[:, :, None] * depth[:, None]",
         "del depth",
         "face/test_fit.py::test_depth_that_counts_fully_gives_the_shape_back",
+    ),
+    Mutation(
+        "face/crop.py",
+        "length - side / 2)",
+        "length)",
+        "face/test_crop.py::test_a_square_inside_a_picture_lies_in_it_and_moves_no_further_than_needed",
+    ),
+    Mutation(
+        "render/head/body.py",
+        "np.where(x > 0.0, self._rightward, self._leftward)",
+        "np.where(x > 0.0, self._leftward, self._rightward)",
+        "render/test_body.py::test_nothing_beyond_the_pictures_edge_is_uncovered",
+    ),
+    Mutation(
+        "render/head/body.py",
+        "turned = seen - seen_turned",
+        "turned = seen_turned - seen",
+        "render/test_body.py::test_a_head_that_turns_stands_on_a_still_body",
     ),
     Mutation("face/crop.py", "- config.raised * side)", "+ config.raised * side)", "face/test_crop.py"),
     Mutation(

@@ -23,7 +23,7 @@ from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_edit import edit_motions
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.dynamics.motion_path import is_motion_file, motion_path
-from faceanime.dynamics.retarget_config import RetargetConfig
+from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
 from faceanime.generator.config import RendererConfig
@@ -77,9 +77,9 @@ def predict(
 ) -> Path:
     """Predict how a portrait moves on, without a driver, and write it to `out`; every `seed` gives another motion.
 
-    `options` are the fields of `FutureConfig`, `OutputOptions` and, unless an `animator` is given, `RendererConfig`.
-    `motion_out` also receives the motion, as X.motion.safetensors. Returns the path that was written. Raises
-    FaceAnimeError; on failure nothing is written.
+    `options` are the fields of `FutureConfig`, `OutputOptions` and, unless an `animator` is given, `MotionStrength`,
+    `MotionLimits` and `RendererConfig`. `motion_out` also receives the motion, as X.motion.safetensors. Returns the
+    path that was written. Raises FaceAnimeError; on failure nothing is written.
 
     Example: `faceanime.predict("me.jpg", "out.mp4", seconds=8, style="talk", seed=3)`
     """
@@ -196,12 +196,15 @@ def _predicted(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Path:
-    parts = () if animator is not None else (RendererConfig,)
+    parts = () if animator is not None else (MotionStrength, MotionLimits, RendererConfig)
     future, output, *rest = from_options(options, name, FutureConfig, OutputOptions, *parts)
-    chosen = animator or _animator(AnimatorConfig(draw=rest[0]))
+    if animator is None:
+        strength, limits, draw = rest
+        retarget = RetargetConfig(**vars(strength), **vars(limits))
+        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget))
     motion_path = None if motion_out is None else Path(motion_out)
     return predict_file(
-        chosen, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()
+        animator, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()
     )
 
 

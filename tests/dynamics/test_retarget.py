@@ -406,7 +406,7 @@ def test_lids_never_close_further_than_shut(source: FaceCoefficients, model: Mor
 
 @pytest.mark.parametrize(
     ("angle", "limit"),
-    [(0, RetargetConfig().yaw_limit_deg), (1, RetargetConfig().pitch_limit_deg), (2, 45.0)],
+    [(0, 30.0), (1, 22.0), (2, 45.0)],
     ids=["yaw", "pitch", "roll"],
 )
 def test_a_far_turn_is_compressed_smoothly(model: MorphableModel, angle: int, limit: float) -> None:
@@ -436,7 +436,41 @@ def test_a_turn_is_counted_from_the_sources_own_pose(model: MorphableModel) -> N
     moved = retarget(face_of(model, pose_of(10)), driver, model, RetargetConfig(reference=0))
     yaw = np.degrees(angles_from_rotation(moved.pose.rotation)[:, 0])
     np.testing.assert_allclose(yaw[:2], [10.0, 25.0], atol=1e-6)
-    assert 35.0 < yaw[2] < 10.0 + RetargetConfig().yaw_limit_deg
+    assert 35.0 < yaw[2] < 40.0
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_half_turned_head_turns_back_less_than_a_frontal_one(model: MorphableModel, side: float) -> None:
+    """What it hides would be seen: the more it is turned, the less; and it turns no further into profile."""
+    turns = np.linspace(-60, 60, 121)
+    driver = driver_of(model, poses_of([pose_of(t) for t in turns]), np.zeros((121, model.expression_count)))
+
+    def reached(own: float, **limits: float) -> tuple[float, float]:
+        """How far a source turned by `own` degrees turns back, and its largest turn from the camera, degrees."""
+        config = RetargetConfig(reference=60, **limits)
+        moved = retarget(face_of(model, pose_of(side * own)), driver, model, config)
+        yaw = side * np.degrees(angles_from_rotation(moved.pose.rotation)[:, 0])
+        return own - yaw.min(), yaw.max()
+
+    back, away = zip(*(reached(own) for own in (0.0, 10.0, 20.0, 30.0)), strict=True)
+    assert list(back) == sorted(back, reverse=True)
+    assert back[0] > 28.0
+    assert back[2] < 12.0
+    assert back[3] < 7.0
+    assert max(away[:3]) < 38.5
+    assert away[3] < 30.0 + 8.5
+    assert reached(20.0, yaw_limit_deg=30.0)[0] > 28.0, "who gives a limit has it"
+
+
+def test_who_looks_far_up_does_not_look_much_further_up(model: MorphableModel) -> None:
+    turns = np.linspace(-40, 40, 81)
+    driver = driver_of(
+        model, poses_of([pose_of(0, t) for t in turns]), np.zeros((81, model.expression_count))
+    )
+    moved = retarget(face_of(model, pose_of(0, 20)), driver, model, RetargetConfig(reference=40))
+    pitch = np.degrees(angles_from_rotation(moved.pose.rotation)[:, 1])
+    assert 28.0 < pitch.max() < 30.0
+    assert pitch.min() < 0.0
 
 
 def test_shift_and_size_are_limited(source: FaceCoefficients, model: MorphableModel) -> None:
@@ -463,8 +497,8 @@ def test_a_head_that_an_edge_crops_stays_near_that_edge(edge: tuple[slice | int,
     matte = np.zeros((200, 160))
     matte[edge] = 1.0
     room = room_in_picture(matte, BOX)
-    free = {"left": np.inf, "right": np.inf, "up": 0.5, "down": np.inf}
-    assert room == Room(**{**free, limited: 0.4})
+    ways = {way: getattr(room, way) for way in ("left", "right", "up", "down")}
+    assert ways == {**dict.fromkeys(ways, np.inf), limited: 0.4}
 
 
 def test_no_further_than_the_face_is_from_the_edge(model: MorphableModel) -> None:
@@ -491,6 +525,62 @@ def test_a_head_shifts_within_its_room(source: FaceCoefficients, model: Morphabl
     shift = (moved.pose.translation_px - source.pose.translation_px) / source.pose.scale
     reached = [shift[1, 0], -shift[2, 0], shift[3, 1], -shift[4, 1]]
     np.testing.assert_allclose(reached, [0.2, 0.1, 0.4, 0.3], rtol=0.01)
+
+
+def test_a_head_rises_as_far_as_there_is_body_below_it() -> None:
+    """The neck gives a little; beyond that clothes below the collar are stretched, where there are any."""
+    matte = np.zeros((400, 160))
+    rises = [room_in_picture(matte[:height], BOX).rise for height in (104, 115, 200, 300)]
+    assert rises[0] == rises[1]
+    assert 0.0 < rises[0] < 0.2
+    assert rises[0] < rises[2] < rises[3]
+
+
+@pytest.mark.parametrize("shrinks", [False, True])
+def test_the_chin_rises_within_its_room_unless_limits_are_given(model: MorphableModel, shrinks: bool) -> None:
+    """Whether the head shifts, shrinks or does both."""
+    source = face_of(model, pose_of())
+    far = pose_of(scale=20.0 if shrinks else 80.0, at=(128, -900))
+    driver = driver_of(model, poses_of([pose_of(scale=80.0), far]), np.zeros((2, model.expression_count)))
+    chin = model.landmark_mean[model.schema.oval][:, 1].min()
+
+    def chin_rise(room: Room, **limits: float) -> float:
+        moved = retarget(source, driver, model, RetargetConfig(reference=0, **limits), room)
+        rest, pose = moved.pose[0], moved.pose[1]
+        low = rest.translation_px[1] - rest.scale * chin
+        return float((low - (pose.translation_px[1] - pose.scale * chin)) / rest.scale)
+
+    assert chin_rise(Room(rise=0.2)) == pytest.approx(0.2, rel=0.05)
+    assert chin_rise(Room()) > 0.55
+    assert chin_rise(Room(rise=0.2), shift_limit=0.6, scale_limit=1.35) > 0.55
+
+
+def test_a_head_that_is_cut_off_moves_less_unless_limits_are_given(model: MorphableModel) -> None:
+    wild = [pose_of(), pose_of(60, 40, 0, scale=800, at=(900, 900))]
+    driver = driver_of(model, poses_of(wild), np.zeros((2, model.expression_count)))
+
+    def motion(room: Room, **limits: float) -> np.ndarray:
+        """Yaw and pitch in degrees, shift to the side and growth."""
+        source = face_of(model, pose_of())
+        moved = retarget(source, driver, model, RetargetConfig(reference=0, **limits), room).pose[1]
+        shift = (moved.translation_px - source.pose.translation_px) / source.pose.scale
+        growth = np.log(moved.scale / source.pose.scale)
+        return np.array([*np.degrees(angles_from_rotation(moved.rotation))[:2], shift[0], growth])
+
+    whole, half, cut = (motion(Room(head=head)) for head in (1.0, 0.5, 0.0))
+    np.testing.assert_allclose(cut / whole, 0.35, atol=0.02)
+    assert (cut < half).all()
+    assert (half < whole).all()
+    given = {"yaw_limit_deg": 30.0, "pitch_limit_deg": 22.0, "shift_limit": 0.6, "scale_limit": 1.35}
+    np.testing.assert_allclose(motion(Room(head=0.0), **given), whole, rtol=1e-6)
+
+
+def test_the_more_an_edge_cuts_off_the_less_of_the_head_is_there() -> None:
+    matte = np.ones((200, 160))
+    assert room_in_picture(np.zeros((200, 160)), BOX).head == 1.0
+    heads = [room_in_picture(matte, (30.0, top, 80.0, 100.0)).head for top in (20.0, 10.0, 0.0)]
+    assert heads == sorted(heads, reverse=True)
+    assert heads[2] == 0.0
 
 
 def test_a_limit_of_zero_holds_the_head_still(

@@ -51,6 +51,29 @@ def test_count_numbers_the_files(program: Program, portrait_path: Path, tmp_path
     assert names == ["m-7.motion.safetensors", "m-8.motion.safetensors", "v-7.mp4", "v-8.mp4"]
 
 
+@pytest.mark.parametrize("verb", ["predict", "morph"])
+def test_an_imagined_motion_takes_the_limits_and_strengths_of_animate(
+    program: Program, portrait_path: Path, tmp_path: Path, verb: str
+) -> None:
+    toward = ("--target", portrait_path, "--seed", "5") if verb == "morph" else ("--style", "look-around")
+    arguments = (verb, portrait_path, *toward, "--seconds", "1.2", "--size", "128", "--renderer", "geometric")
+
+    def hair_moves(name: str, *options: str) -> float:
+        """The largest change of the hair above the forehead, which moves with the head alone."""
+        frames = pictures(program.makes(tmp_path / name, *arguments, *options))
+        hair = frames[:, 10:25, 50:75].astype(int)
+        return float(np.abs(hair - hair[0]).mean(axis=(1, 2, 3)).max())
+
+    assert hair_moves("free") > 1.0
+    held = ("--yaw-limit-deg", "0", "--pitch-limit-deg", "0", "--shift-limit", "0", "--scale-limit", "1.001")
+    assert hair_moves("held", *held) < 0.6 * hair_moves("free-again")
+    assert hair_moves("still", "--head", "0") < 0.3
+    assert hair_moves("lips", "--parts", "lips") < 0.3
+    wrong = program(*arguments, "--lips", "9", "-o", tmp_path / "x.mp4")
+    assert (wrong.status, wrong.err.count("\n")) == (2, 1)
+    assert "--lips" in wrong.err
+
+
 def test_a_loop_ends_as_it_begins(program: Program, portrait_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.motion.safetensors"
     arguments = ("--seconds", "4", "--loop", "--size", "128", "--motion-out", path)

@@ -10,6 +10,7 @@ import tyro
 
 from faceanime.commands.predictor_options import PredictorOptions
 from faceanime.core.errors import check_range
+from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.output_options import OutputOptions, check_early
@@ -32,6 +33,10 @@ class Predict:
     """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
     """Renderer of the frames, and its networks."""
+    strength: Annotated[MotionStrength, tyro.conf.OmitArgPrefixes]
+    """Choice and strength of the motion."""
+    limits: Annotated[MotionLimits, tyro.conf.OmitArgPrefixes]
+    """Expert: how far the head may go from its pose in the portrait."""
     expert: Annotated[PredictorOptions, tyro.conf.OmitArgPrefixes]
     """Expert: the network that predicts the motion."""
     motion_out: Path | None = None
@@ -48,7 +53,12 @@ class Predict:
         from faceanime.pipeline import Animator, AnimatorConfig
         from faceanime.workflows import predict_file
 
-        animator = Animator(AnimatorConfig(self.renderer, predictor=self.expert.weights))
+        config = AnimatorConfig(
+            draw=self.renderer,
+            retarget=RetargetConfig(**vars(self.strength), **vars(self.limits)),
+            predictor=self.expert.weights,
+        )
+        animator = Animator(config)
         with TerminalProgress() as progress:
             for number in range(self.count):
                 seed = self.future.seed + number

@@ -13,8 +13,8 @@ STRONGEST = 4.0
 
 
 @dataclass(frozen=True)
-class MotionTransfer:
-    """Choice and strength of the driver's motion."""
+class MotionStrength:
+    """Choice and strength of the motion."""
 
     parts: MovingPart = "all"
     """Parts that move: all, the expression without the head, the head only, mouth and jaw, or eyes and brows."""
@@ -24,6 +24,15 @@ class MotionTransfer:
     """Factor on the motion of lids, gaze and brows, 0 to 4."""
     head: float = 1.0
     """Factor on the turning and shifting of the head, 0 to 4."""
+
+    def __post_init__(self) -> None:
+        check_range(self, "", "lips", "eyes", "head", least=0, most=STRONGEST)
+
+
+@dataclass(frozen=True)
+class MotionTransfer(MotionStrength):
+    """Choice and strength of the driver's motion."""
+
     motion: Literal["relative", "absolute"] = "relative"
     """relative adds the driver's departure from its reference frame to the portrait's own face.
     absolute gives the portrait the driver's expression and head angles as they are."""
@@ -34,27 +43,34 @@ class MotionTransfer:
     Without it the portrait's opening is added to the driver's."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.reference, int) and self.reference < 0:
             raise RangeError("reference", self.reference, "auto or a frame number from 0")
-        check_range(self, "", "lips", "eyes", "head", least=0, most=STRONGEST)
 
 
 @dataclass(frozen=True)
 class MotionLimits:
     """How far the head may go from its pose in the portrait."""
 
-    yaw_limit_deg: float = 30.0
-    """Largest turn of the head to either side of the portrait's own pose in degrees, 0 or more; approached smoothly."""
-    pitch_limit_deg: float = 22.0
-    """Largest nod up or down from the portrait's own pose in degrees, 0 or more; approached smoothly."""
-    shift_limit: float = 0.6
-    """Largest shift of the head from its place in the portrait in distances of the outer eye corners, 0 or more."""
-    scale_limit: float = 1.35
-    """Largest factor by which the head may grow or shrink, above 1."""
+    yaw_limit_deg: float | None = None
+    """Largest turn of the head to either side of the portrait's own pose in degrees, 0 or more; approached smoothly.
+    By default 30; less where the picture's edge cuts the head off or the portrait is half turned."""
+    pitch_limit_deg: float | None = None
+    """Largest nod up or down from the portrait's own pose in degrees, 0 or more; approached smoothly.
+    By default 22; less where the picture's edge cuts the head off or the portrait looks far up or down."""
+    shift_limit: float | None = None
+    """Largest shift of the head from its place in the portrait in distances of the outer eye corners, 0 or more.
+    By default 0.6; less upward where the picture shows little body below the chin."""
+    scale_limit: float | None = None
+    """Largest factor by which the head may grow or shrink, above 1.
+    By default 1.35; it shrinks less where the picture shows little body below the chin."""
 
     def __post_init__(self) -> None:
-        check_range(self, "", "yaw_limit_deg", "pitch_limit_deg", "shift_limit", least=0)
-        check_range(self, "", "scale_limit", above=1)
+        for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
+            if getattr(self, name) is not None:
+                check_range(self, "", name, least=0)
+        if self.scale_limit is not None:
+            check_range(self, "", "scale_limit", above=1)
 
 
 @dataclass(frozen=True)

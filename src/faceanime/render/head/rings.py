@@ -55,6 +55,9 @@ class RingLook:
     """Fraction of the way to the border beyond which rings are bent back, so that none crosses the border."""
     bend_over: float = 0.5
     """Largest fraction that the bent part, a hyperbolic tangent, adds to `bend_from`."""
+    apron: float = 0.5
+    """Length by which rays below the chin continue beyond the border, in radii, so that the sheet covers the corners
+    between them, whose body moves."""
     depth_step: float = 0.01
     """Increase of the depth from ring to ring, in radii: where rings fold over, the inner one is visible."""
 
@@ -124,7 +127,7 @@ def make_rings(
     fade: float,
     depth: float,
 ) -> Rings:
-    """The rings around a face: the rigid ones, then `further_rings` to the border.
+    """The rings around a face: the rigid ones, then `further_rings` to the border, then one beyond it.
 
     `oval` and `rigid_rings` in px of the picture; `picture_size` is its width and height; `moving` the matte of
     what moves with the head, None if unknown; `fade` and `depth` as in `WarpConfig`.
@@ -139,10 +142,13 @@ def make_rings(
         fractions.append(fractions[len(rigid_rings) - 1] * (1 - step) + step)
         depths.append(depths[-1] - _LOOK.depth_step * rays.outline)
     distance = rays.outline + np.stack(fractions) * (rays.border - rays.outline)
+    is_below = rays.places(rays.border[None])[0, :, 1] > oval[:, 1].max()
+    distance = np.concatenate([distance, (rays.border + _LOOK.apron * is_below * rays.outline)[None]])
+    depths.append(depths[-1] - _LOOK.depth_step * rays.outline)
     points = np.concatenate([rays.places(distance), np.stack(depths)[..., None]], axis=-1)
     fade_px = np.maximum(fade * (rays.border - rigid), 1e-3)
     motion = 1.0 - smoothstep((distance - rigid) / fade_px)
-    return Rings(points.reshape(-1, 3), motion.reshape(-1), len(fractions))
+    return Rings(points.reshape(-1, 3), motion.reshape(-1), len(distance))
 
 
 def _extended(

@@ -22,6 +22,7 @@ from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, 
 from faceanime.morphable.model import MorphableModel, Region
 from faceanime.render.config import WarpConfig
 from faceanime.render.eyes.lashes import LashBand
+from faceanime.render.head.body import Body
 from faceanime.render.head.rings import make_rings, rigid_rings
 from faceanime.structures.coefficients import FaceCoefficients, FittedFace, HeadPose
 from faceanime.structures.raster import Box, WarpField
@@ -63,6 +64,13 @@ class WarpSheet:
         )
         self._rings_model = unproject(rings.points, self._pose)
         self._ring_motion = rings.motion
+        self._body = Body(
+            rings.points[:, :2],
+            self._pose,
+            landmarks[model.schema.oval, :2],
+            self.region,
+            (width_px, height_px),
+        )
         points = np.concatenate([placed, rings.points])
         triangles, region = _sheet_triangles(model, rings.count)
         lash_line = np.concatenate([eye.upper[1:-1] for eye in model.schema.eyes])
@@ -98,9 +106,11 @@ class WarpSheet:
         count = len(self._model.mean)
         shape = self._model.vertices(target.identity, target.expression) + self._face.residual
         face = project(shape, target.pose)
-        rigid = project(self._rings_model, target.pose if hair is None else hair)
-        still = self._source_points[count : count + len(rigid)]
-        rings = still + self._ring_motion[:, None] * (rigid - still)
+        hair = target.pose if hair is None else hair
+        rigid = project(self._rings_model, hair)
+        rings = self._source_points[count : count + len(rigid)].copy()
+        rings[:, :2] = self._body.moved(hair)
+        rings += self._ring_motion[:, None] * (rigid - rings)
         points = np.concatenate([face, rings])
         turn = (target.pose.rotation * FLIP_Y[:, None]) @ (self._pose.rotation * FLIP_Y[:, None]).T
         return np.concatenate(
