@@ -67,10 +67,15 @@ def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> Non
     ("command", "message"),
     [
         ("animate", f"missing the portrait, --driving and --out, as in: {EXAMPLE} ("),
-        ("animate a.jpg --driving b", f"missing --out, as in: {EXAMPLE} ("),
+        ("animate --driving talk -o c.mp4", f"missing the portrait, as in: {EXAMPLE}"),
         (
             "animate a.jpg b.jpg --driving talk -o c.mp4",
-            f"b.jpg is one argument too many; expected as in: {EXAMPLE} (",
+            "cannot write c.mp4: the videos of 2 portraits need a folder",
+        ),
+        ("animate a.jpg --driving b", f"missing --out, as in: {EXAMPLE} ("),
+        (
+            "morph a.jpg b.jpg --target c.jpg -o d.mp4",
+            "b.jpg is one argument too many; expected as in: faceanime morph",
         ),
         ("animate a.jpg --driving b -o c.mp4 --head abc", "--head is abc, expected a number ("),
         ("animate a.jpg --driving b -o c.mp4 --face x", "--face is x, expected largest or a whole number ("),
@@ -100,7 +105,7 @@ def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> Non
             "morph a.jpg --target talk -o b.mp4",
             "talk is a motion: --target is a picture; faceanime animate PORTRAIT",
         ),
-        ("prepare", "missing --out, as in: faceanime prepare VIDEOS -o DATA ("),
+        ("prepare", "missing the videos and --out, as in: faceanime prepare VIDEOS -o DATA ("),
     ],
 )
 def test_a_mistake_says_what_was_expected(

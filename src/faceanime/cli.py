@@ -312,13 +312,15 @@ class _OptionNames:
 
 
 class _WarningFormatter(logging.Formatter):
-    """A warning in one line, and in parentheses the option that may help."""
+    """A warning in one line, and in parentheses the option that may help; an error as when the program ends with it."""
 
     def __init__(self, name: SettingName) -> None:
         super().__init__("%(message)s")
         self._name = name
 
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, FaceAnimeError):
+            return record.msg.message(self._name)
         text = super().format(record)
         remedy: Remedy | None = getattr(record, "remedy", None)
         hint = remedy.text(self._name) if remedy is not None else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from faceanime.core.errors import ConfigError, OutputError, RangeError, check_range
 from faceanime.core.files import check_input, check_output, is_same_file
-from faceanime.media.video_output import CODECS, PICTURE_SUFFIXES, Codec, video_output
+from faceanime.media.video_output import CODECS, OUTPUT_SUFFIXES, PICTURE_SUFFIXES, Codec, video_output
 
 SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 16, 3840
 """Longer side of the output: 16 px is the least that video encoders take, 3840 px is 4K."""
@@ -89,6 +89,31 @@ def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], stil
             raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png")
         if preview.resolve().is_relative_to(out.resolve()):
             raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
+
+
+def options_for(portrait: Path, options: OutputOptions) -> OutputOptions:
+    """The options of one of several portraits: its contact sheet, if one is wanted, has its name too."""
+    preview = options.preview
+    if preview is None:
+        return options
+    return replace(options, preview=preview.with_stem(f"{preview.stem}-{portrait.stem}"))
+
+
+def results_of(portraits: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """The video of each of several portraits: named after it, in the folder `out`.
+
+    Raises OutputError for two portraits of one name, and for an `out` that is or looks like a file.
+    """
+    if out.suffix.lower() in OUTPUT_SUFFIXES or (out.exists() and not out.is_dir()):
+        raise OutputError(f"cannot write {out}: the videos of {len(portraits)} portraits need a folder")
+    taken: dict[str, Path] = {}
+    for portrait in portraits:
+        other = taken.setdefault(portrait.stem.casefold(), portrait)
+        if other is not portrait:
+            raise OutputError(
+                f"{other} and {portrait} would both be written to {out / portrait.stem}.mp4; rename one"
+            )
+    return {portrait: out / f"{portrait.stem}.mp4" for portrait in portraits}
 
 
 def check_early(

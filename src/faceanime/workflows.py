@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -15,12 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from faceanime.core.concurrency import prefetch
-from faceanime.core.errors import MediaError, NoFaceError, NoSuchFaceError, OutputError, Remedy
+from faceanime.core.errors import (
+    Cancelled,
+    FaceAnimeError,
+    MediaError,
+    NoFaceError,
+    NoSuchFaceError,
+    OutputError,
+    Remedy,
+)
 from faceanime.core.files import check_output
 from faceanime.core.progress import Progress, check_cancelled, watched
 from faceanime.drivers.driver import Driver, View
 from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import DriverSource
+from faceanime.drivers.remembered import RememberedDriver
 from faceanime.drivers.span import part_of
 from faceanime.drivers.span_config import WHOLE, DriverSpan
 from faceanime.dynamics.editing import ease_between
@@ -46,6 +55,7 @@ from faceanime.output_options import (
     STILL_SUFFIXES,
     OutputOptions,
     check_result,
+    options_for,
     refuse_input,
 )
 from faceanime.pipeline import Animator
@@ -100,6 +110,34 @@ def animate_file(
     result = _Result(animator, subject, crop, dynamics, out, options)
     result.write(driver.views(), sound, progress, still)
     return out
+
+
+def animate_files(
+    animator: Animator,
+    portraits: Mapping[Path, Path],
+    driving: Driver | DriverSource,
+    options: OutputOptions,
+    progress: Progress,
+    span: DriverSpan = WHOLE,
+) -> Iterator[Path | FaceAnimeError]:
+    """Animate portraits, each written to the path that it is mapped to, by one driver, which is tracked once.
+
+    Yields the path that was written for each portrait, or why there is none: a portrait that fails does not stop the
+    others. A contact sheet is named after its portrait. Raises FaceAnimeError for a driver or a renderer that no
+    portrait can use, and Cancelled.
+    """
+    driver = RememberedDriver(animator.open(driving))
+    animator.check()
+    part_of(driver, span).dynamics(progress)
+    for portrait, out in portraits.items():
+        try:
+            yield animate_file(
+                animator, portrait, driver, out, options_for(portrait, options), progress, span
+            )
+        except Cancelled:
+            raise
+        except FaceAnimeError as error:
+            yield error
 
 
 def predict_file(

@@ -64,9 +64,10 @@ def test_an_imagined_motion_takes_the_limits_and_strengths_of_animate(
         hair = frames[:, 10:25, 50:75].astype(int)
         return float(np.abs(hair - hair[0]).mean(axis=(1, 2, 3)).max())
 
-    assert hair_moves("free") > 1.0
+    free = hair_moves("free")
+    assert free > 5.0
     held = ("--yaw-limit-deg", "0", "--pitch-limit-deg", "0", "--shift-limit", "0", "--scale-limit", "1.001")
-    assert hair_moves("held", *held) < 0.6 * hair_moves("free-again")
+    assert hair_moves("held", *held) < 0.8 * free, "it still rolls"
     assert hair_moves("still", "--head", "0") < 0.3
     assert hair_moves("lips", "--parts", "lips") < 0.3
     wrong = program(*arguments, "--lips", "9", "-o", tmp_path / "x.mp4")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from faceanime.core.errors import ConfigError, FaceAnimeError
+from faceanime.core.files import folder_of_results
 from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
-from faceanime.output_options import OutputOptions, check_early
+from faceanime.output_options import OutputOptions, check_early, options_for, results_of
 from faceanime.render.config import GeometricConfig
+
+if TYPE_CHECKING:
+    from faceanime.pipeline import AnimatorConfig
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +32,14 @@ class Animate:
     Groups of options that begin with Expert are rarely needed.
     """
 
-    portrait: tyro.conf.Positional[Path]
-    """Picture to animate. Use it only with the consent of the person it shows."""
+    portrait: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PATH ...")]
+    """Picture to animate, or several. Use it only with the consent of the person it shows."""
     driving: Path
     """Driver: a video, a picture, a .motion.safetensors file, or the name of a bundled motion.
     Bundled motions are look-around, nod, shake, smile, surprise, talk and wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg)."""
+    """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg).
+    Of several portraits: a folder, in which each gets an MP4 of its name."""
     span: Annotated[DriverSpan, tyro.conf.OmitArgPrefixes]
     """Part of the driver that is used."""
     motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
@@ -55,22 +64,58 @@ class Animate:
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         driving = motion_path(self.driving)
-        check_early(
-            self.out, self.output, (self.portrait, driving), (self.renderer.generator,), may_be_still=True
-        )
+        if not self.portrait:
+            raise ConfigError(
+                "missing the portrait, as in: faceanime animate me.jpg --driving talk -o out.mp4"
+            )
+        if len(self.portrait) > 1:
+            self._run_batch(driving)
+            return
+        (portrait,) = self.portrait
+        check_early(self.out, self.output, (portrait, driving), (self.renderer.generator,), may_be_still=True)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
-        from faceanime.pipeline import Animator, AnimatorConfig
+        from faceanime.pipeline import Animator
         from faceanime.workflows import animate_file
 
-        config = AnimatorConfig(
+        with TerminalProgress() as progress:
+            animator = Animator(self._config())
+            written = animate_file(animator, portrait, driving, self.out, self.output, progress, self.span)
+        print(written)
+
+    def _run_batch(self, driving: Path) -> None:
+        """Animate several portraits; print a line for each. Raises FaceAnimeError at the end if some failed."""
+        portraits = self.portrait
+        results = results_of(portraits, self.out)
+        with folder_of_results(self.out):
+            for portrait, out in results.items():
+                options = options_for(portrait, self.output)
+                check_early(out, options, (*portraits, driving), (self.renderer.generator,))
+            # heavy to load, so after the checks
+            from faceanime.commands.terminal_progress import TerminalProgress
+            from faceanime.pipeline import Animator
+            from faceanime.workflows import animate_files
+
+            failed = []
+            with TerminalProgress() as progress:
+                outcomes = animate_files(
+                    Animator(self._config()), results, driving, self.output, progress, self.span
+                )
+                for portrait, outcome in zip(portraits, outcomes, strict=True):
+                    if isinstance(outcome, Path):
+                        print(outcome, flush=True)
+                    else:
+                        log.warning(outcome)
+                        failed.append(str(portrait))
+        if failed:
+            raise FaceAnimeError(f"{len(failed)} of {len(portraits)} portraits failed: {', '.join(failed)}")
+
+    def _config(self) -> AnimatorConfig:
+        from faceanime.pipeline import AnimatorConfig
+
+        return AnimatorConfig(
             draw=self.renderer,
             read=ReadConfig(self.detect, self.fit, self.track, self.smooth),
             retarget=RetargetConfig(**vars(self.motion), **vars(self.limits)),
             geometric=self.geometric,
         )
-        with TerminalProgress() as progress:
-            written = animate_file(
-                Animator(config), self.portrait, driving, self.out, self.output, progress, self.span
-            )
-        print(written)

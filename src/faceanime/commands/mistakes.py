@@ -126,6 +126,8 @@ def _missing(line: CommandLine, box: str) -> str | None:
     options = [name.split(", ")[-1].split()[0] for name in names]
     path = _positional(line)
     texts = [option if option.startswith("-") or path is None else f"the {path}" for option in options]
+    if _is_required(line, path) and f"the {path}" not in texts and (not line.args or line.args[0][0] == "-"):
+        texts = [f"the {path}", *texts]  # tyro does not miss an argument of which there may be several
     *others, last = texts
     return f"missing {', '.join(others)}{' and ' if others else ''}{last}, as in: {line.example}"
 
@@ -172,6 +174,12 @@ def _positional(line: CommandLine) -> str | None:
         if "Positional" in str(field.type):
             return field.name
     return None
+
+
+def _is_required(line: CommandLine, name: str | None) -> bool:
+    """Whether a field of the command has no default."""
+    fields = {field.name: field for field in dataclasses.fields(line.command)}
+    return name in fields and fields[name].default is fields[name].default_factory is dataclasses.MISSING
 
 
 def _first_paragraph(box: str) -> str:

@@ -107,6 +107,18 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"cannot write to {path}: no permission to write there; choose another folder")
 
 
+@contextmanager
+def folder_of_results(path: Path) -> Iterator[None]:
+    """Create a folder like `make_folder`; if it is new, and still empty at the end of the block, remove it again."""
+    is_new = not is_there(path)
+    make_folder(path)
+    try:
+        yield
+    finally:
+        if is_new and not any(path.iterdir()):
+            path.rmdir()
+
+
 def reason_of(error: OSError) -> str:
     """The system's message, without error number and path."""
     return (error.strerror or str(error)).lower()

@@ -107,7 +107,7 @@ class _PoseRule:
     """Loss of that limit for each degree of the source's yaw."""
     chin: float = 1.3
     """Distance of the chin from the model's origin, in distances of the outer eye corners."""
-    shrinking: float = 0.4
+    shrinking: float = 0.25
     """Fraction of the rise of the chin that there is room for which shrinking may take."""
 
 

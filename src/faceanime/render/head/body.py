@@ -4,7 +4,7 @@ A head that turns stands on a still body. One that rises, slides, leans or comes
 carries the body along: shifted and scaled as a whole, never turned. A shift is first explained by the turning, about
 the middle of the head or about the root of the neck, whichever leaves less.
 
-The body ends where the picture does. Where its motion would uncover what lies beyond an edge, it fades out from the
+The body ends where the picture does. Where its motion would uncover a place outside the picture, it fades out from the
 collar to that edge, so that clothes are stretched there, and nothing is invented.
 """
 

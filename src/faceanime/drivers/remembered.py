@@ -1,0 +1,47 @@
+"""A driver whose motion is found once, for several portraits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from faceanime.core.progress import Progress
+from faceanime.drivers.driver import Driver, View
+from faceanime.drivers.span import part_of
+from faceanime.drivers.span_config import DriverSpan
+from faceanime.structures.coefficients import Dynamics
+
+
+class RememberedDriver:
+    """Another driver, which is asked for its motion, or that of a part, only once."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._dynamics: Dynamics | None = None
+        self._parts: dict[DriverSpan, RememberedDriver] = {}
+
+    @property
+    def is_still(self) -> bool:
+        """That of the driver."""
+        return self._driver.is_still
+
+    @property
+    def sound(self) -> Path | None:
+        """That of the driver."""
+        return self._driver.sound
+
+    def dynamics(self, progress: Progress) -> Dynamics:
+        """Return the motion, of which the first call reports its progress. Raises FaceAnimeError."""
+        if self._dynamics is None:
+            self._dynamics = self._driver.dynamics(progress)
+        return self._dynamics
+
+    def views(self) -> Iterator[View]:
+        """Yield those of the driver."""
+        return self._driver.views()
+
+    def part(self, span: DriverSpan) -> RememberedDriver:
+        """Return that part of the driver, the same one at each call."""
+        if span not in self._parts:
+            self._parts[span] = RememberedDriver(part_of(self._driver, span))
+        return self._parts[span]
