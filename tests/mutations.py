@@ -172,25 +172,25 @@ REVIEWED = [
         "dynamics/test_rollout.py::test_a_motion_slows_down_where_it_arrives",
     ),
     Mutation(
-        "dynamics/retarget.py",
+        "dynamics/head_motion.py",
         '"left": (matte[beside, -1], width - 1 - right),\n        "right": (matte[beside, 0], left),',
         '"left": (matte[beside, 0], width - 1 - right),\n        "right": (matte[beside, -1], left),',
         "dynamics/test_retarget.py::test_a_head_that_an_edge_crops_stays_near_that_edge",
     ),
     Mutation(
-        "dynamics/retarget.py",
+        "dynamics/head_motion.py",
         "turn_deg: tuple[float, float, float] = (30.0, 22.0, 45.0)",
         "turn_deg: tuple[float, float, float] = (30.0, 30.0, 45.0)",
         "dynamics/test_retarget.py::test_a_far_turn_is_compressed_smoothly",
     ),
     Mutation(
-        "dynamics/retarget.py",
+        "dynamics/head_motion.py",
         "is_away = angles * own > 0.0",
         "is_away = angles * own < 0.0",
         "dynamics/test_retarget.py::test_a_half_turned_head_turns_back_less_than_a_frontal_one",
     ),
     Mutation(
-        "dynamics/retarget.py",
+        "dynamics/head_motion.py",
         "room.rise - _POSE.chin * (1.0 - ratio)",
         "room.rise",
         "dynamics/test_retarget.py::test_the_chin_rises_within_its_room_unless_limits_are_given",
@@ -321,7 +321,7 @@ OWN = [
         "dynamics/test_style_process.py",
     ),
     Mutation(
-        "dynamics/retarget.py",
+        "dynamics/head_motion.py",
         "rotation=rotation_from_angles(yaw, pitch, roll) @ source.rotation",
         "rotation=source.rotation @ rotation_from_angles(yaw, pitch, roll)",
         "dynamics/test_retarget.py::test_a_driver_drives_itself",

@@ -21,9 +21,10 @@ from faceanime.core.threads import single_threaded_math
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource, open_driver
 from faceanime.dynamics import rollout
+from faceanime.dynamics.head_motion import room_in_picture
 from faceanime.dynamics.predictor import Predictor
 from faceanime.dynamics.predictor_path import predictor_path
-from faceanime.dynamics.retarget import retarget, room_in_picture
+from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice, ReadConfig

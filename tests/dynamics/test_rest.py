@@ -11,10 +11,11 @@ import pytest
 
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.editing import mirror, motion_from_keyframes
+from faceanime.dynamics.head_motion import Room
 from faceanime.dynamics.motion_edit import edit_motions
 from faceanime.dynamics.motion_file import load_motion, save_motion
 from faceanime.dynamics.motion_path import bundled_motion_path
-from faceanime.dynamics.retarget import Room, retarget
+from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import measure_expressions

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from faceanime.core.errors import ConfigError, MorphableModelError
-from faceanime.dynamics.retarget import Room, retarget, room_in_picture
+from faceanime.dynamics.head_motion import Room, room_in_picture
+from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.morphable.axes import measure_landmarks
