@@ -90,3 +90,10 @@ def test_where_the_driver_shows_no_face_the_portraits_own_is_held(model: Morphab
     np.testing.assert_allclose(held.pose.translation_px[valid], whole.pose.translation_px[valid], atol=1e-9)
     steps = np.abs(np.diff(held.expression, axis=0)).max(axis=1)
     assert steps.max() < 1.5 * np.abs(np.diff(whole.expression, axis=0)).max()
+
+
+def test_a_driver_without_any_face_gives_the_portraits_own(model: MorphableModel) -> None:
+    driver = speaking(model, 30).replaced(valid=np.zeros(30, bool))
+    source = face_of(model, pose_of(5, scale=150, at=(300, 280)), expression=axes_of(model, smile=0.2))
+    moved = retarget(source, driver, model, RetargetConfig())
+    np.testing.assert_allclose(moved.expression, np.tile(source.expression, (30, 1)), atol=1e-9)

@@ -161,8 +161,9 @@ def _portraits_own_opening(
         return weight * lips_opened_by(np.maximum(now - np.maximum(theirs, 0.0), 0.0), model)
     at_rest = openings_along_lips(model, driver.identity, rest.expression)
     excess = np.maximum(own - np.maximum(at_rest, 0.0), 0.0)
-    widest = theirs[driver.valid].max(axis=-1, initial=0.0)
-    weight *= float(smoothstep(float(np.ptp(widest)), *_LIPS.speaking))
+    widest = np.maximum(theirs.max(axis=-1)[driver.valid], 0.0)
+    opened = float(np.ptp(widest)) if len(widest) else 0.0
+    weight *= float(smoothstep(opened, *_LIPS.speaking))
     return weight * lips_opened_by(excess, model)
 
 
