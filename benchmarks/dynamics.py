@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from faceanime.core.progress import SilentProgress
-from faceanime.core.weights import bundled
 from faceanime.dynamics.lstm_predictor import LstmPredictor
 from faceanime.dynamics.predictor_file import load_predictor
+from faceanime.dynamics.predictor_path import bundled_predictor
 from faceanime.dynamics.rollout import imagine
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.evaluate.motion_benchmark import MotionBenchmark, States, load_benchmark
@@ -51,8 +51,8 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--weights", type=Path, default=bundled("dynamics.safetensors"))
-    parser.add_argument("--paper", type=Path)
+    parser.add_argument("--weights", type=Path, default=bundled_predictor("flow"))
+    parser.add_argument("--paper", type=Path, default=bundled_predictor("paper"))
     parser.add_argument("--ablations", type=Path, nargs="+", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)

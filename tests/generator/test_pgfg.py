@@ -1,6 +1,7 @@
 """Laws of the paper's generator; they hold for untrained networks."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -122,6 +123,16 @@ def test_layers_of_a_dense_block_read_all_features_before_them() -> None:
     made = block(features)
     torch.testing.assert_close(made[:, 0], features[:, 1])
     torch.testing.assert_close(made[:, 1:], torch.tensor([1.0, 3.0])[None, :, None, None].expand(1, 2, 5, 5))
+
+
+@pytest.mark.parametrize("blocks", ["dense", "residual"])
+def test_an_untrained_network_draws_no_grid(blocks: Literal["dense", "residual"]) -> None:
+    """The pixels that share one place begin alike."""
+    config = replace(DENSE, blocks=blocks)
+    face = Pgfg(config).eval()(*some_input(config))
+    for drawn in (face.out, face.mask):
+        assert drawn.std() > 0.0
+        torch.testing.assert_close(doubled(drawn[..., ::2, ::2]), drawn)
 
 
 def test_the_rival_differs_by_its_prior_alone() -> None:

@@ -47,8 +47,9 @@ class EvaluateConfig:
     """ONNX network of the ArcFace family that measures identity, instead of dlib's network (extra `identity`)."""
     predictor: Path | None = None
     """Weights of the flow predictor to measure, instead of the bundled ones."""
-    paper_predictor: Path | None = None
-    """Weights of the paper's predictor (`faceanime train dynamics --preset paper`) to compare with."""
+    paper_predictor: Path = Path("paper")
+    """Weights of the paper's predictor (`faceanime train dynamics --preset paper`) to compare with; by default the
+    bundled ones."""
 
     def __post_init__(self) -> None:
         check_range(self, "", "every", least=1)

@@ -67,7 +67,8 @@ def _imagined_motion(data: Path, out: Path, config: EvaluateConfig, progress: Pr
 
     weights = predictor_path(config.predictor)
     with single_threaded_math:  # a second thread slows down many steps of small networks
-        benchmark = load_benchmark(data, config.split, weights, config.paper_predictor, progress)
+        paper = predictor_path(config.paper_predictor)
+        benchmark = load_benchmark(data, config.split, weights, paper, progress)
         claim_folder(out, config)
         progress.stage("imagining motion", None)
         sections: list[Section] = (

@@ -57,6 +57,17 @@ def convolution(into: int, out: int) -> nn.Conv2d:
     return nn.Conv2d(into, out, 3, padding=1)
 
 
+def equal_subpixels(layer: nn.Conv2d, pixels: int) -> None:
+    """Let the `pixels` outputs that share one place begin with the same weights, against a grid in unfolded pictures.
+
+    Source: Aitken et al., arXiv 1707.02937, sec. 3.
+    """
+    assert layer.bias is not None
+    with torch.no_grad():
+        for tensor in (layer.weight, layer.bias):
+            tensor.copy_(tensor[::pixels].repeat_interleave(pixels, dim=0))
+
+
 def doubled(features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
     """Features upsampled by two with nearest neighbors."""
     return interpolate(features, scale_factor=2.0, mode="nearest")

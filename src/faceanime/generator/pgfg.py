@@ -24,7 +24,13 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from faceanime.core.errors import RangeError, check_range, check_shape
-from faceanime.generator.blocks import DenseDecoder, Encoder, GeneratedFace, widths_by_scale
+from faceanime.generator.blocks import (
+    DenseDecoder,
+    Encoder,
+    GeneratedFace,
+    equal_subpixels,
+    widths_by_scale,
+)
 from faceanime.generator.dense_blocks import DenseBlockDecoder, DenseBlockEncoder
 from faceanime.generator.face_window import PriorConfig
 from faceanime.generator.generator import Generator
@@ -104,6 +110,8 @@ class Pgfg(Generator):
             if config.blocks == "dense"
             else DenseDecoder(3, widths, latent, pixels)
         )
+        for layer in (self.decoder.out, self.decoder.mask):
+            equal_subpixels(layer, pixels)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
