@@ -20,6 +20,8 @@ HIGHEST_OUTPUT_RATE = 120
 """Largest number of frames a second of a result; chosen by eye."""
 STILL_SUFFIXES = frozenset(PICTURE_SUFFIXES)
 MESH_SUFFIXES = {".glb", ".obj"}
+_OF_VIDEOS = ("fps", "codec", "crf")
+"""Options that a single picture does not have."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], stil
     """
     refuse_input(out, inputs)
     folder, has_sound = False, False
-    if not still:
+    if still:
+        if given := [name for name in _OF_VIDEOS if getattr(options, name) is not None]:
+            raise ConfigError(f"{out} is one picture, which has no {given[0]}")
+    else:
         video = video_output(out, options.codec, options.crf)
         folder, has_sound = video.is_folder, video.has_sound
     check_output(out, folder=folder)
@@ -104,7 +109,7 @@ def results_of(portraits: Sequence[Path], out: Path) -> dict[Path, Path]:
 
     Raises OutputError for two portraits of one name, and for an `out` that is or looks like a file.
     """
-    if out.suffix.lower() in OUTPUT_SUFFIXES or (out.exists() and not out.is_dir()):
+    if out.suffix.lower() in {*OUTPUT_SUFFIXES, *STILL_SUFFIXES} or (out.exists() and not out.is_dir()):
         raise OutputError(f"cannot write {out}: the videos of {len(portraits)} portraits need a folder")
     taken: dict[str, Path] = {}
     for portrait in portraits:

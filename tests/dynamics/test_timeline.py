@@ -13,12 +13,14 @@ from faceanime.dynamics.blinks import SIDES, lids_apart
 from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.dynamics.motion_path import bundled_motions
+from faceanime.dynamics.retarget import retarget
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, mix_poses, retime
 from faceanime.geometry.rotation import angle_between
 from faceanime.morphable.model import MorphableModel
 from faceanime.morphable.reference_frame import reference_frame
 from faceanime.structures.coefficients import Dynamics, HeadPose
-from heads import driver_of, random_poses
+from heads import driver_of, face_of, pose_of, random_poses
 
 RATE = Fraction(25)
 
@@ -251,6 +253,17 @@ def test_a_loop_has_no_seam(model: MorphableModel, name: str, blend_s: float) ->
         for order in (1, 2):
             seam, usual = (np.abs(np.diff(v, order, axis=0)) for v in (around, whole))
             assert seam[: 3 - order].max() <= usual.max() + 1e-6
+
+
+@pytest.mark.parametrize("name", ["surprise", "look-around"])
+def test_a_part_of_a_motion_moves_a_face_as_the_whole_does(model: MorphableModel, name: str) -> None:
+    """It departs from the rest of the whole, even where it begins in mid-expression."""
+    motion, source = bundled_motion(name), face_of(model, pose_of(5, scale=150, at=(300, 280)))
+    config = RetargetConfig(rest=False)
+    whole = retarget(source, motion, model, config)
+    part = retarget(source, cut(motion, 1.0), model, config)
+    np.testing.assert_allclose(part.expression, whole.expression[25:], atol=1e-6)
+    np.testing.assert_allclose(part.pose.rotation, whole.pose.rotation[25:], atol=1e-6)
 
 
 def test_a_motion_too_short_for_a_loop_is_refused(talk: Dynamics) -> None:

@@ -58,8 +58,8 @@ def test_an_animator_of_ones_own_keeps_its_settings(
     tmp_path: Path, portrait_path: Path, motion_path: Path
 ) -> None:
     animator = Animator(faceanime.AnimatorConfig(draw=faceanime.RendererConfig("geometric")))
-    out = faceanime.animate(portrait_path, motion_path, tmp_path / "a.png", animator=animator, size=64)
-    assert pictures(out.with_suffix("")).shape == (FRAMES, 64, 64, 3)
+    out = faceanime.animate(portrait_path, motion_path, tmp_path / "a", animator=animator, size=64)
+    assert pictures(out).shape == (FRAMES, 64, 64, 3)
     with pytest.raises(ConfigError, match="unknown option head"):
         faceanime.animate(portrait_path, motion_path, tmp_path / "b.mp4", animator=animator, head=0.5)
 

@@ -20,7 +20,7 @@ from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import nearest_rotation, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import MorphableModel
-from faceanime.morphable.reference_frame import reference_face
+from faceanime.morphable.reference_frame import is_from_keyframes, reference_face
 from faceanime.structures.coefficients import HIGHEST_FRAME_RATE, Dynamics, HeadPose
 
 SLOWEST, FASTEST = 0.1, 10.0
@@ -32,7 +32,8 @@ UNBOUNDED = RetargetConfig(yaw_limit_deg=360.0, pitch_limit_deg=360.0, shift_lim
 def cut(dynamics: Dynamics, start_s: float = 0.0, end_s: float | None = None) -> Dynamics:
     """The frames from `start_s` up to `end_s` (in s, by default the motion's end), rounded to the nearest frame.
 
-    Adjacent pieces share no frame: concatenated they are the motion again. Raises ConfigError for times outside the
+    Adjacent pieces share no frame: concatenated they are the motion again. A motion from keyframes begins at
+    rest, which its parts keep as their own. Raises ConfigError for times outside the
     motion, or between which there is no frame.
     """
     length_s = len(dynamics) / float(dynamics.frame_rate)
@@ -46,7 +47,10 @@ def cut(dynamics: Dynamics, start_s: float = 0.0, end_s: float | None = None) ->
         raise ConfigError(f"cannot cut to {end_s:g} s: the motion ends at {length_s:g} s")
     if first == last:
         raise ConfigError(f"no frame lies between {start_s:g} s and {end_s:g} s")
-    return _frames(dynamics, slice(first, last))
+    part = _frames(dynamics, slice(first, last))
+    if part.rest is None and is_from_keyframes(dynamics):
+        return replace(part, rest=dynamics[0])
+    return part
 
 
 def concatenate(motions: Sequence[Dynamics], model: MorphableModel, blend_s: float = 0.2) -> Dynamics:

@@ -27,6 +27,8 @@ DEFAULT_S = Fraction(1, 10)
 """The duration, s, that browsers give a frame without one."""
 _HEADER_BYTES = 30
 """Bytes that tell an animated WebP or AVIF; a WebP's RIFF header and VP8X chunk, with its flags at byte 20."""
+_LONGEST_BRANDS, _LONGEST_CONTROL = 4096, 26
+"""Bytes of a list of brands that are read, and of a PNG's control chunk (PNG 3rd edition, 11.3.6.2)."""
 _FLAGS_BYTE, _ANIMATION_FLAG = 20, 0b10
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HUNDREDTHS = 100
@@ -92,7 +94,8 @@ def _durations_reader(path: Path) -> Callable[[Path], list[Fraction]] | None:
         if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) > _FLAGS_BYTE:
             return _webp_durations_s if head[_FLAGS_BYTE] & _ANIMATION_FLAG else None
         if head[4:8] == b"ftyp":
-            brands = head + file.read(max(int.from_bytes(head[:4], "big") - len(head), 0))
+            size = min(int.from_bytes(head[:4], "big"), _LONGEST_BRANDS)
+            brands = head + file.read(max(size - len(head), 0))
             return _avif_durations_s if b"avis" in brands else None
         if head[:8] == _PNG_SIGNATURE:
             file.seek(len(_PNG_SIGNATURE))
@@ -142,5 +145,5 @@ def _png_chunks(file: BinaryIO, until: bytes) -> Iterator[tuple[bytes, bytes]]:
         if name == until:
             return
         following = file.tell() + size + 4  # the checksum
-        yield name, file.read(size) if name in {b"acTL", b"fcTL"} else b""
+        yield name, file.read(min(size, _LONGEST_CONTROL)) if name in {b"acTL", b"fcTL"} else b""
         file.seek(following)

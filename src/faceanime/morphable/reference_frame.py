@@ -144,7 +144,7 @@ def reference_face(
         return motion.rest
     chosen = reference_frame(motion, model) if frame == "auto" else frame
     face = motion[chosen]
-    if frame != "auto" or _is_made(motion):
+    if frame != "auto" or is_from_keyframes(motion):
         return face
     seen = _seen(motion)
     lips, _ = openings_of(model, np.zeros_like(motion.identity), motion.expression)
@@ -167,7 +167,7 @@ def reference_frame(motion: Dynamics, model: MorphableModel) -> int:
     Usual means near the median of the valid frames, in brows, smile, gaze and head angles. Motions that are made of
     keyframes begin at rest: of those it is the first frame.
     """
-    if _is_made(motion):
+    if is_from_keyframes(motion):
         return 0
     frames = _seen(motion)
     expression, rotation = motion.expression[frames], motion.pose.rotation[frames]
@@ -182,7 +182,7 @@ def reference_frame(motion: Dynamics, model: MorphableModel) -> int:
     return int(frames[np.argmin(cost)])
 
 
-def _is_made(motion: Dynamics) -> bool:
+def is_from_keyframes(motion: Dynamics) -> bool:
     """Whether a motion is made of keyframes: nobody's identity, and a first frame that is exactly frontal."""
     return not motion.identity.any() and np.array_equal(motion.pose.rotation[0], np.eye(3))
 
