@@ -151,13 +151,13 @@ REVIEWED = [
         "face/camera.py",
         "        return motion.replaced(pose=pose) if is_calmer else motion",
         "        return motion.replaced(pose=pose)",
-        "face/test_camera.py::test_a_camera_that_follows_the_head_is_not_taken_off_it",
+        "face/test_camera_motion.py::test_a_camera_that_follows_the_head_is_not_taken_off_it",
     ),
     Mutation(
         "face/camera.py",
         "np.swapaxes(first_from_frame[:, :, :2], 1, 2) / scale[:, None, None]",
         "first_from_frame[:, :, :2] / scale[:, None, None]",
-        "face/test_camera.py::test_the_cameras_motion_is_taken_off_the_heads",
+        "face/test_camera_motion.py::test_the_cameras_motion_is_taken_off_the_heads",
     ),
     Mutation(
         "dynamics/gaze.py",
