@@ -29,8 +29,8 @@ def test_every_public_name_is_described(name: str, page: str) -> None:
 
 
 def test_settings_are_described_field_by_field(page: str) -> None:
-    row = next(line for line in page.splitlines() if line.startswith("| `yaw_limit_deg`: `float` |"))
-    assert "| `30.0` |" in row
+    row = next(line for line in page.splitlines() if line.startswith(r"| `yaw_limit_deg`: `float \| None` |"))
+    assert "| `None` |" in row
     assert "either side" in row
     assert r"| `size`: `int \| None` | `None` |" in page
     assert "| `detect`: `DetectConfig` | `DetectConfig()` |" in page

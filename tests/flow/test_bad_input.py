@@ -135,7 +135,8 @@ def test_a_portrait_that_is_no_picture(
     refused: Refused, motion_path: Path, driving_path: Path, tmp_path: Path, out: Path, what: str
 ) -> None:
     path = {"missing": tmp_path / "missing.png", "folder": tmp_path, "video": driving_path}[what]
-    refused("animate", path, "--driving", motion_path, "-o", out, message=f"cannot read {path}: ")
+    wrong = f"cannot animate {path}: it is a video" if what == "video" else f"cannot read {path}: "
+    refused("animate", path, "--driving", motion_path, "-o", out, message=wrong)
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, motion_path: Path, out: Path) -> None:
@@ -496,15 +497,21 @@ def test_a_place_that_cannot_be_written(
     refused("animate", portrait_path, "--driving", motion_path, "-o", out, message=f"cannot write {out}: ")
 
 
-@pytest.mark.parametrize("name", ["out.avi", "out.motion.safetensors", "out.jpg"])
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("out.avi", "unknown suffix .avi; use .mp4, "),
+        ("out.motion.safetensors", "unknown suffix .safetensors; use .mp4, "),
+        ("out.jpg", "it is the name of one picture, and a motion has many frames; name it out.mp4, "),
+    ],
+)
 def test_an_unknown_kind_of_output(
-    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str
+    refused: Refused, portrait_path: Path, motion_path: Path, tmp_path: Path, name: str, wrong: str
 ) -> None:
     out = tmp_path / name
     refused(
-        "animate", portrait_path, "--driving", motion_path, "-o", out,
-        message=f"cannot write {out}: unknown video suffix; use .mp4, ",
-    )  # fmt: skip
+        "animate", portrait_path, "--driving", motion_path, "-o", out, message=f"cannot write {out}: {wrong}"
+    )
 
 
 def test_a_folder_with_something_in_it(
@@ -617,7 +624,7 @@ def test_training_wants_its_folder_before_any_work(refused: Refused, tmp_path: P
         ("sound", "out.motion.safetensors", "cannot read .*: it holds no video stream"),
         ("noise", "out.obj", "no face in "),
         ("noise", "out.motion.safetensors", "no face in "),
-        ("motion", "out.glb", "cannot read .*: "),
+        ("motion", "out.glb", ".* is a motion: nothing is to be reconstructed; faceanime edit "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_reconstructed(

@@ -161,7 +161,7 @@ def test_people_seen_once_alone_are_not_enough(
 
 
 def test_what_is_wrong_with_a_table_is_said(portraits: Path, animator: Animator, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot read .*portraits\.csv"):
+    with pytest.raises(ConfigError, match=r"no .*portraits\.csv: write a table with the columns file"):
         next(read_albums(tmp_path, "train", animator))
     (tmp_path / "portraits.csv").write_text("file,split,person\nnone.png,train,nobody")
     with pytest.raises(MediaError, match=r"none\.png is listed in .* but does not exist"):

@@ -126,7 +126,7 @@ def nearest_rate(rate: Fraction) -> Fraction:
     return common if abs(common - rate) <= rate * RATE_TOLERANCE else rate
 
 
-def exact_rate(frame_rate: Fraction | float) -> Fraction:
+def exact_rate(frame_rate: Fraction | float | int) -> Fraction:
     """The fraction that people mean by a rate in decimals, such as 29.97."""
     return nearest_rate(Fraction(frame_rate).limit_denominator(LARGEST_DENOMINATOR))
 
