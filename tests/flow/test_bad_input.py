@@ -671,5 +671,9 @@ def test_what_a_face_is_read_from_is_not_overwritten_by_its_texture(
 
 def test_a_motion_is_not_reconstructed_into_its_own_file(refused: Refused, motion_path: Path) -> None:
     refused(
-        "reconstruct", motion_path, "-o", motion_path, message=f"cannot write {motion_path}: it is an input"
+        "reconstruct",
+        motion_path,
+        "-o",
+        motion_path,
+        message=f"{motion_path} is a motion: nothing is to be reconstructed",
     )
