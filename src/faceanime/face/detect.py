@@ -143,14 +143,15 @@ class MediapipeDetector:
     def _confirm(self, pixels: Pixels, found: FoundFace) -> Landmarks | None:
         """Score a candidate and read its landmarks; None if it shows no face.
 
-        A face that stands on its head is taken for an upright one with a low score: such a face is read both ways.
+        A face that stands on its head is taken for an upright one with a low score: such a face is read both ways,
+        and taken as turned if that leaves no doubt.
         """
         guess = place_of_box(found)
         face = self._read_around(pixels, found, guess)
         if face is not None and face.score >= _UPRIGHT_SCORE:
             return face
         turned = self._read_turned(pixels, guess)
-        return max((each for each in (face, turned) if each), key=lambda each: each.score, default=None)
+        return face if turned is None or turned.score < _UPRIGHT_SCORE else turned
 
     def _read_around(self, pixels: Pixels, found: FoundFace, guess: Place) -> Landmarks | None:
         """Score and landmarks of a candidate, read in a crop around a place; None if it shows no face."""
