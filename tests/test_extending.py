@@ -106,7 +106,7 @@ def test_a_detector_of_another_kind_tracks_drivers(
 def test_a_mirrored_image_gives_mirrored_landmarks(made: dict[str, Any], astronaut: np.ndarray) -> None:
     """Which a detector alone does not achieve."""
     model = made["exact"].model
-    place = place_of(made["animator"].reader.find(astronaut, "it")[0].points_image, model.schema)
+    place = place_of(made["animator"].reader.find(astronaut, "it").landmarks.points_image, model.schema)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     width, (x, y) = astronaut.shape[1], place.center_px
     twin_place = Place((width - x, y), place.side_px, -place.roll_rad)

@@ -92,6 +92,8 @@ class Animator:
     ) -> Portrait:
         """Find and fit the face of a picture: a path, an array (H,W,3) uint8 or a Pillow image.
 
+        A picture whose face is sideways or upside down is turned upright, and so are the frames that are drawn of it:
+        `np.rot90(frame, -portrait.quarter_turns)` turns one back.
         `where` names a picture without a path in messages; `face` is `largest`, or an index in order of size, from 0.
         Raises NoFaceError, MediaError for a file that cannot be read, ShapeError for an array that is no picture.
         """

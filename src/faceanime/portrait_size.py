@@ -1,19 +1,27 @@
-"""The size at which a portrait is rendered, and the square head crop that may be cut from the result."""
+"""The portrait at the size at which it is rendered, and the square head crop that may be cut from the result."""
 
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from faceanime.core.errors import Remedy
-from faceanime.face.crop import CropConfig, Square, moved_landmarks, square_around
+from faceanime.core.errors import MediaError, Remedy
+from faceanime.face.cover import check_face
+from faceanime.face.crop import CropConfig, Square, crop_pixels, moved_landmarks, square_around
+from faceanime.face.found import FoundFaces
 from faceanime.face.reader import FaceReader
 from faceanime.geometry.resize import resized
 from faceanime.geometry.similarity import compose_affine, invert_affine
 from faceanime.media.contact_sheet import Picture
+from faceanime.media.picture_source import PictureSource, name_of, read_picture
+from faceanime.media.video import is_video
 from faceanime.output_options import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, OutputOptions
+from faceanime.pipeline import Animator
 from faceanime.render.head.sheet import face_region
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import CropTransform, Landmarks
@@ -30,28 +38,74 @@ _SAID_FROM = 0.03
 log = logging.getLogger(__name__)
 
 
-def whole_portrait(
-    reader: FaceReader, pixels: Pixels, landmarks: Landmarks, other_faces: int, size_px: int | None
-) -> Portrait:
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A portrait at the size at which it is rendered, and what of it the result shows.
+
+    `crop`, cut from each frame; `choice`, the faces of the given picture if there are several.
+    """
+
+    portrait: Portrait
+    crop: CropTransform | None
+    choice: FoundFaces | None
+
+    def shown(self, pixels: Pixels) -> Picture:
+        """What the result shows of a frame (H,W,3) of the portrait, turned as the given picture was."""
+        cut = pixels if self.crop is None else crop_pixels(pixels, self.crop)
+        return np.ascontiguousarray(np.rot90(cut, -self.portrait.quarter_turns))
+
+
+def prepare_subject(animator: Animator, picture: PictureSource, options: OutputOptions) -> Subject:
+    """Read the portrait at the size at which it is rendered, turned upright. Raises FaceAnimeError.
+
+    Meanwhile another thread loads the renderer's networks, so that bad weights fail before a driver is tracked.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(getattr, animator, "renderer")
+        where, reader = name_of(picture, "the portrait"), animator.reader
+        found = reader.find(_read_portrait(picture, where), where, options.face)
+        crop: CropTransform | None = None
+        if options.crop:
+            portrait, crop = cropped_portrait(reader, found, options, where)
+        else:
+            portrait = whole_portrait(reader, found, options.size)
+        if options.force:
+            portrait = replace(portrait, covered=frozenset())
+        else:
+            check_face(portrait, animator.model, where)
+        loading.result()
+    portrait = replace(portrait, quarter_turns=found.quarter_turns)
+    return Subject(portrait, crop, found if found.others else None)
+
+
+def _read_portrait(picture: PictureSource, where: str) -> Pixels:
+    try:
+        return read_picture(picture, where)
+    except MediaError:
+        if isinstance(picture, str | Path) and is_video(Path(picture)):
+            raise MediaError(
+                f"cannot animate {picture}: it is a video, and a portrait is a picture; save a frame of it as .png, "
+                "or give it as the driver"
+            ) from None
+        raise
+
+
+def whole_portrait(reader: FaceReader, found: FoundFaces, size_px: int | None) -> Portrait:
     """Return the portrait with the longer side of its image `size_px`, by default its own, at most 3840 px."""
-    size_px = size_px or min(max(pixels.shape[:2]), LARGEST_SIDE_PX)
-    scaled, scaled_from_image = _scaled(pixels, size_px)
-    return reader.fit(scaled, moved_landmarks(landmarks, scaled_from_image), other_faces)
+    size_px = size_px or min(max(found.pixels.shape[:2]), LARGEST_SIDE_PX)
+    scaled, scaled_from_image = _scaled(found.pixels, size_px)
+    return reader.fit(scaled, moved_landmarks(found.landmarks, scaled_from_image), found.others)
 
 
 def cropped_portrait(
-    reader: FaceReader,
-    pixels: Pixels,
-    landmarks: Landmarks,
-    other_faces: int,
-    options: OutputOptions,
-    where: str,
+    reader: FaceReader, found: FoundFaces, options: OutputOptions, where: str
 ) -> tuple[Portrait, CropTransform]:
     """Return the portrait at the size at which its head crop has a side of `options.size`, and that crop.
 
     By default the crop is as large as it is in the image, `where` in messages. It lies in the image: where the head is
     close to an edge, it is off center or smaller, which is said. What lies too far away to be seen is cut off first.
     """
+    pixels, landmarks = found.pixels, found.landmarks
     config = CropConfig(enlarge=1.0 + 2.0 * options.crop_margin)
     square = _square_inside(pixels, square_around(landmarks, config), where)
     size_px = options.size or max(2 * int(square.side_px / 2), SMALLEST_SIDE_PX)
@@ -60,7 +114,7 @@ def cropped_portrait(
     longest_px = max(round(max(part.shape[:2]) * size_px / square.side_px), SMALLEST_SIDE_PX)
     scaled, scaled_from_part = _scaled(part, longest_px)
     scaled_from_image = compose_affine(scaled_from_part, part_from_image)
-    portrait = reader.fit(scaled, moved_landmarks(landmarks, scaled_from_image), other_faces)
+    portrait = reader.fit(scaled, moved_landmarks(landmarks, scaled_from_image), found.others)
     crop_from_scaled = compose_affine(square.crop(size_px).crop_from_image, invert_affine(scaled_from_image))
     return portrait, CropTransform(crop_from_scaled, size_px)
 

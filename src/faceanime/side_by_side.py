@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from itertools import repeat
@@ -10,7 +10,9 @@ from itertools import repeat
 import numpy as np
 
 from faceanime.drivers.driver import View
-from faceanime.media.contact_sheet import Picture, contact_sheet, tile_row
+from faceanime.face.found import FoundFaces
+from faceanime.media.contact_sheet import WHITE, Picture, contact_sheet, tile_row
+from faceanime.media.marked_boxes import marked_boxes
 from faceanime.morphable.model import MorphableModel
 from faceanime.prior.sparse_texture import (
     TextureConfig,
@@ -51,10 +53,29 @@ class SideBySide:
             return result
         return tile_row([self._source, driver(), prior(), result], self._height)
 
-    def sheet(self) -> Picture:
-        """Return the contact sheet: source, driver and result at five times."""
+    def sheet(self, choices: Mapping[str, FoundFaces]) -> Picture:
+        """Return the contact sheet: source, driver and result at five times, below them each choice of a face.
+
+        `choices` has the faces among which one was chosen, by what shows them: "portrait", "driver".
+        """
         rows = [list(row) for row in zip(*self._shown, strict=True)]
-        return contact_sheet(rows, ("source", "driver", "result"), tile_px=_SHEET_TILE_PX)
+        sheets = [contact_sheet(rows, ("source", "driver", "result"), tile_px=_SHEET_TILE_PX)]
+        for name, found in choices.items():
+            label = f"faces of the {name}, by size: {found.chosen} is taken, {found.side}"
+            sheets.append(contact_sheet([[_choice(found)]], [label], tile_px=_SHEET_TILE_PX))
+        widest = max(sheet.shape[1] for sheet in sheets)
+        padded = [
+            np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in sheets
+        ]
+        return np.concatenate(padded)
+
+
+def _choice(found: FoundFaces) -> Picture:
+    """The picture in which a face was chosen, with all faces in numbered boxes, as high as a tile."""
+    picture = tile_row([found.pixels], _SHEET_TILE_PX)
+    factor = _SHEET_TILE_PX / found.pixels.shape[0]
+    boxes = [[factor * edge for edge in face.box_px] for face in found.faces]
+    return marked_boxes(picture, boxes, found.chosen)
 
 
 def held_views(views: Iterator[View], frames: int, step: Fraction = Fraction(1)) -> Iterator[View]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import chain, takewhile
 from pathlib import Path
-
-import numpy as np
 
 from faceanime.core.concurrency import prefetch
 from faceanime.core.errors import (
@@ -26,7 +23,7 @@ from faceanime.core.errors import (
 )
 from faceanime.core.files import check_output
 from faceanime.core.progress import Progress, check_cancelled, watched
-from faceanime.drivers.driver import Driver, View
+from faceanime.drivers.driver import Driver, View, choice_of
 from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import DriverSource
 from faceanime.drivers.remembered import RememberedDriver
@@ -38,16 +35,13 @@ from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.dynamics.timeline import retime
 from faceanime.face.config import FaceChoice
-from faceanime.face.cover import check_face
-from faceanime.face.crop import crop_pixels
-from faceanime.face.detect import warn_of_other_faces
-from faceanime.face.landmark_view import place_of, quarter_turns
+from faceanime.face.found import FoundFaces
 from faceanime.media.contact_sheet import Picture
 from faceanime.media.image import is_image_file, picture_output, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.media.sound import Sound, find_sound
-from faceanime.media.video import exact_rate, is_video, read_frames
+from faceanime.media.video import exact_rate, read_frames
 from faceanime.media.video_output import video_output
 from faceanime.media.video_writer import VideoWriter
 from faceanime.output_options import (
@@ -59,12 +53,11 @@ from faceanime.output_options import (
     refuse_input,
 )
 from faceanime.pipeline import Animator
-from faceanime.portrait_size import cropped_portrait, whole_portrait
+from faceanime.portrait_size import Subject, prepare_subject
 from faceanime.render.neutral_mesh import neutral_mesh
 from faceanime.side_by_side import SideBySide, held_views, prior_views
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
-from faceanime.structures.landmarks import CropTransform
 from faceanime.structures.portrait import Portrait
 
 STILL_DRIVER_S = Fraction(3, 2)
@@ -101,13 +94,13 @@ def animate_file(
     check_result(out, options, inputs, still)
     animator.check()
     sound = None if still else _sound(out, options, driver.sound, span, progress)
-    subject, crop = _prepare(animator, portrait, options)
+    subject = prepare_subject(animator, portrait, options)
     motion = animator.motion(driver, progress)
-    dynamics = animator.retarget(subject, motion)
+    dynamics = animator.retarget(subject.portrait, motion)
     if motion.is_goal and not still:
-        dynamics = _eased(animator, subject, dynamics)
+        dynamics = _eased(animator, subject.portrait, dynamics)
     check_cancelled(progress)
-    result = _Result(animator, subject, crop, dynamics, out, options)
+    result = _Result(animator, subject, dynamics, out, options, choice_of(driver))
     result.write(driver.views(), sound, progress, still)
     return out
 
@@ -162,15 +155,14 @@ def predict_file(
         check_motion_path(motion_out)
     animator.check()
     sound = _sound(out, options, None, WHOLE, progress)
-    subject, crop = _prepare(animator, portrait, options)
+    subject = prepare_subject(animator, portrait, options)
     goal = None
     if target is not None:
-        other = animator.portrait(target, "the target")
-        warn_of_other_faces("largest", other.other_faces + 1, name_of(target, "the target"), None)
-        goal = other.face.coefficients
+        pixels, where = read_picture(target, "the target"), name_of(target, "the target")
+        goal = animator.reader.portrait(pixels, where, setting=None).face.coefficients
     progress.stage("imagining", None)
-    motion = animator.imagine(subject, future, goal)
-    result = _Result(animator, subject, crop, animator.clamp(subject, motion), out, options)
+    motion = animator.imagine(subject.portrait, future, goal)
+    result = _Result(animator, subject, animator.clamp(subject.portrait, motion), out, options)
     result.write(clay_views(motion, animator.model), sound, progress)
     if motion_out is not None:
         toward = "" if target is None else f" toward {Path(name_of(target)).name}"
@@ -200,7 +192,6 @@ def reconstruct_file(
             portrait = animator.portrait(source, face=face)
         else:
             portrait = _first_portrait(animator, Path(source), face, progress)
-        warn_of_other_faces(face, portrait.other_faces + 1, name_of(source))
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
     else:
         known = ", ".join([MOTION_SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -213,13 +204,15 @@ class _Result:
     def __init__(
         self,
         animator: Animator,
-        subject: Portrait,
-        crop: CropTransform | None,
+        subject: Subject,
         dynamics: Dynamics,
         out: Path,
         options: OutputOptions,
+        driver_choice: FoundFaces | None = None,
     ) -> None:
-        self._animator, self._subject, self._crop = animator, subject, crop
+        self._animator, self._subject = animator, subject
+        choices = {"portrait": subject.choice, "driver": driver_choice}
+        self._choices = {name: found for name, found in choices.items() if found is not None}
         self._out, self._options = out, options
         rate = dynamics.frame_rate if options.fps is None else exact_rate(options.fps)
         self._dynamics = retime(dynamics, animator.model, frame_rate=rate)
@@ -230,10 +223,10 @@ class _Result:
     ) -> None:
         """Render all frames; `drivers` are the driver's views, `sound` what is heard with them."""
         progress.stage(f"rendering {self._out.name}", len(self._dynamics))
-        rendered = self._animator.render(self._subject, self._dynamics)
-        if self._options.size is None and self._subject.pixels.size // 3 >= LARGE_PX:
-            rendered = _with_estimate(rendered, len(self._dynamics), self._subject.pixels.shape)
-        results = (self._cut(each) for each in rendered)
+        rendered = self._animator.render(self._subject.portrait, self._dynamics)
+        if self._options.size is None and self._subject.portrait.pixels.size // 3 >= LARGE_PX:
+            rendered = _with_estimate(rendered, len(self._dynamics), self._subject.portrait.pixels.shape)
+        results = (self._subject.shown(each) for each in rendered)
         with ExitStack() as stack:
             if isinstance(drivers, Generator):
                 stack.callback(drivers.close)
@@ -252,14 +245,15 @@ class _Result:
     ) -> Iterator[Picture]:
         """Yield what the video shows; after the last frame, the contact sheet is drawn if it is wanted."""
         count, options = len(self._dynamics), self._options
-        shown = SideBySide(self._cut(self._subject.pixels), count, options.side_by_side)
-        priors = prior_views(self._subject, self._dynamics, self._animator.model, self._cut)
+        subject = self._subject
+        shown = SideBySide(subject.shown(subject.portrait.pixels), count, options.side_by_side)
+        priors = prior_views(subject.portrait, self._dynamics, self._animator.model, subject.shown)
         frames = map(shown.frame, held_views(drivers, count, self._step), priors, results)
         if options.preview is None:
             return frames
         write_sheet = stack.enter_context(picture_output(options.preview))
         # drawn while the writer still waits for a frame: before the video is put in place
-        return _and_then(frames, lambda: write_sheet(shown.sheet()))
+        return _and_then(frames, lambda: write_sheet(shown.sheet(self._choices)))
 
     def _encode(self, frames: Iterator[Picture], sound: Sound | None, progress: Progress) -> None:
         """Encode frames while they are being made."""
@@ -272,10 +266,6 @@ class _Result:
         ) as writer:  # fmt: skip
             for pixels in watched(chain([first], frames), progress):
                 writer.write(pixels)
-
-    def _cut(self, pixels: Pixels) -> Picture:
-        shown = pixels if self._crop is None else crop_pixels(pixels, self._crop)
-        return np.ascontiguousarray(np.rot90(shown, -self._subject.quarter_turns))
 
 
 def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator[Picture]:
@@ -326,50 +316,6 @@ def _sound(
 def _files(*sources: object) -> tuple[Path, ...]:
     """The paths among inputs."""
     return tuple(Path(source) for source in sources if isinstance(source, str | Path))
-
-
-def _prepare(
-    animator: Animator, picture: PictureSource, options: OutputOptions
-) -> tuple[Portrait, CropTransform | None]:
-    """Read the portrait at the size at which it is rendered, and the crop to cut from the result, if any.
-
-    Meanwhile another thread loads the renderer's networks, so that bad weights fail before a driver is tracked.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(getattr, animator, "renderer")
-        where = name_of(picture, "the portrait")
-        pixels, reader = _read_portrait(picture, where), animator.reader
-        found, others = reader.find(pixels, where, options.face)
-        if turns := quarter_turns(place_of(found.points_image, animator.model.schema).roll_rad):
-            log.warning(
-                "%s shows its face sideways or upside down; it is turned, and the result turned back", where
-            )
-            pixels = np.ascontiguousarray(np.rot90(pixels, turns))
-            found, others = reader.find(pixels, where, options.face)
-        warn_of_other_faces(options.face, others + 1, where)
-        crop: CropTransform | None = None
-        if options.crop:
-            subject, crop = cropped_portrait(reader, pixels, found, others, options, where)
-        else:
-            subject = whole_portrait(reader, pixels, found, others, options.size)
-        if options.force:
-            subject = replace(subject, covered=frozenset())
-        else:
-            check_face(subject, animator.model, where)
-        loading.result()
-    return replace(subject, quarter_turns=turns), crop
-
-
-def _read_portrait(picture: PictureSource, where: str) -> Pixels:
-    try:
-        return read_picture(picture, where)
-    except MediaError:
-        if isinstance(picture, str | Path) and is_video(Path(picture)):
-            raise MediaError(
-                f"cannot animate {picture}: it is a video, and a portrait is a picture; save a frame of it as .png, "
-                "or give it as the driver"
-            ) from None
-        raise
 
 
 def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamics:

@@ -342,7 +342,10 @@ def test_of_several_faces_the_largest_is_animated_and_said_so(
     out = tmp_path / "out.gif"
     done = run_process("animate", pair_path, "--driving", motion_path, "--size", "320", "-o", out)
     assert (done.status, done.out) == (0, f"{out}\n")
-    assert done.err == f"{pair_path} shows 2 faces: the largest is taken (--face INDEX chooses)\n"
+    assert (
+        done.err
+        == f"{pair_path} shows 2 faces: the largest is taken, on the left (--face 1 takes the other)\n"
+    )
 
 
 @pytest.mark.parametrize("kind", ["picture", "video"])
@@ -361,7 +364,7 @@ def test_of_several_faces_of_a_driver_the_largest_drives_and_that_is_said(
     driven = ["animate", portrait_path, "--driving", driving, "--size", "64"]
     program.makes(tmp_path / "chosen.gif", *driven, "--track.face", "1")
     out = tmp_path / "largest.gif"
-    warning = f"{driving} shows 2 faces: the largest is taken (--track.face INDEX chooses)\n"
+    warning = f"{driving} shows 2 faces: the largest is taken, on the left (--track.face 1 takes the other)\n"
     assert program(*driven, "-o", out) == Outcome(0, f"{out}\n", warning)
 
 

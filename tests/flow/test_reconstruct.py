@@ -118,7 +118,7 @@ def test_of_several_faces_the_largest_is_reconstructed_and_that_is_said(
         with VideoWriter(source, Fraction(5), 640, 320) as writer:
             writer.write(read_image(pair_path))
     done = program("reconstruct", source, "-o", tmp_path / name)
-    warning = f"{source} shows 2 faces: the largest is taken (--face INDEX chooses)\n"
+    warning = f"{source} shows 2 faces: the largest is taken, on the left (--face 1 takes the other)\n"
     assert done == Outcome(0, f"{tmp_path / name}\n", warning)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from faceanime.core.progress import Progress
+from faceanime.face.found import FoundFaces
 from faceanime.face.reader import FaceReader
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
@@ -36,6 +37,20 @@ class Driver(Protocol):
 
     def views(self) -> Iterator[View]:
         """Yield what the driver looks like in each frame, for side-by-side videos and contact sheets."""
+
+
+@runtime_checkable
+class ChoosesFace(Protocol):
+    """A driver in which one of several faces may be chosen."""
+
+    @property
+    def choice(self) -> FoundFaces | None:
+        """The faces among which one was chosen; None if there is but one, or before `dynamics` was called."""
+
+
+def choice_of(driver: Driver) -> FoundFaces | None:
+    """Return the faces among which a driver has chosen one, if it has."""
+    return driver.choice if isinstance(driver, ChoosesFace) else None
 
 
 @runtime_checkable

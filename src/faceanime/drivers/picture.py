@@ -9,6 +9,7 @@ from pathlib import Path
 
 from faceanime.core.progress import Progress
 from faceanime.drivers.driver import View
+from faceanime.face.found import FoundFaces
 from faceanime.face.reader import FaceReader
 from faceanime.media.image import is_image_file
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
@@ -27,6 +28,7 @@ class PictureDriver:
 
     def __init__(self, source: PictureSource, reader: FaceReader) -> None:
         self._source, self._reader = source, reader
+        self.choice: FoundFaces | None = None
 
     @staticmethod
     def accepts(source: Path) -> bool:
@@ -38,8 +40,11 @@ class PictureDriver:
         return read_picture(self._source, "the driver")
 
     def dynamics(self, progress: Progress) -> Dynamics:
-        """Fit the face. Raises MediaError, NoFaceError."""
-        return self._reader.still(self._pixels, name_of(self._source, "the driver"), PICTURE_FRAME_RATE)
+        """Fit the face, upright. Raises MediaError, NoFaceError."""
+        where = name_of(self._source, "the driver")
+        motion, found = self._reader.still(self._pixels, where, PICTURE_FRAME_RATE)
+        self.choice = found if found.others else None
+        return motion
 
     def views(self) -> Iterator[View]:
         """Yield the picture once."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faceanime.core.progress import Progress
-from faceanime.drivers.driver import Driver, View
+from faceanime.drivers.driver import Driver, View, choice_of
 from faceanime.drivers.span import part_of
 from faceanime.drivers.span_config import DriverSpan
+from faceanime.face.found import FoundFaces
 from faceanime.structures.coefficients import Dynamics
 
 
@@ -29,6 +30,11 @@ class RememberedDriver:
     def sound(self) -> Path | None:
         """That of the driver."""
         return self._driver.sound
+
+    @property
+    def choice(self) -> FoundFaces | None:
+        """That of the driver."""
+        return choice_of(self._driver)
 
     def dynamics(self, progress: Progress) -> Dynamics:
         """Return the motion, of which the first call reports its progress. Raises FaceAnimeError."""

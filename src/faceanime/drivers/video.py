@@ -11,6 +11,7 @@ from faceanime.core.files import check_input
 from faceanime.core.progress import Progress, watched
 from faceanime.drivers.driver import View
 from faceanime.drivers.span_config import WHOLE, DriverSpan
+from faceanime.face.found import FoundFaces
 from faceanime.face.reader import FaceReader
 from faceanime.media.video import probe_video, read_frames
 from faceanime.structures.coefficients import Dynamics
@@ -30,6 +31,7 @@ class VideoDriver:
     def __init__(self, source: Path, reader: FaceReader, span: DriverSpan = WHOLE) -> None:
         check_input(source)
         self._path, self._reader, self._span = source, reader, span
+        self.choice: FoundFaces | None = None
 
     def part(self, span: DriverSpan) -> VideoDriver:
         """Return the driver of a part of the video, of which only that part is tracked."""
@@ -51,7 +53,10 @@ class VideoDriver:
         progress.stage(f"tracking {self._path.name}", self._frames_of(info))
         frames = watched(prefetch(self._read(TRACKED_SIDE_PX)), progress)
         side_px = min(max(info.width_px, info.height_px), TRACKED_SIDE_PX)
-        return self._reader.track(frames, info.frame_rate, side_px, str(self._path))
+        return self._reader.track(frames, info.frame_rate, side_px, str(self._path), self._chosen)
+
+    def _chosen(self, found: FoundFaces) -> None:
+        self.choice = found
 
     def views(self) -> Iterator[View]:
         """Yield the frames of the video."""

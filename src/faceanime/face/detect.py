@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -29,8 +28,6 @@ from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
-
-log = logging.getLogger(__name__)
 
 Face = TypeVar("Face", FoundFace, Landmarks)
 
@@ -241,13 +238,6 @@ def choose_face(
     if not 0 <= index < len(faces):
         raise NoSuchFaceError(where, index, len(faces), setting)
     return _largest_first(faces)[index]
-
-
-def warn_of_other_faces(which: FaceChoice, count: int, where: str, setting: str | None = "face") -> None:
-    """Warn that the largest of `count` faces is taken where no other was chosen; `setting` chooses one."""
-    if which == "largest" and count > 1:
-        remedy = None if setting is None else Remedy(setting, "{} INDEX chooses")
-        log.warning("%s shows %d faces: the largest is taken", where, count, extra={"remedy": remedy})
 
 
 _LEAST_PROMISING_SCORE = 0.1

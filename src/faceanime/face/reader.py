@@ -6,7 +6,9 @@ shared by everything that reads faces: portraits, drivers, the preparation of tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from operator import itemgetter
@@ -19,8 +21,10 @@ from faceanime.core.errors import MorphableModelError, NoSuchFaceError
 from faceanime.face.camera import CameraMotion
 from faceanime.face.config import FaceChoice, ReadConfig
 from faceanime.face.cover import covered_parts
-from faceanime.face.detect import LandmarkDetector, choose_face, require_faces, warn_of_other_faces
+from faceanime.face.detect import LandmarkDetector, choose_face, require_faces
 from faceanime.face.fit import fit_face
+from faceanime.face.found import FoundFaces
+from faceanime.face.landmark_view import place_of, quarter_turns
 from faceanime.face.segment import Segmenter
 from faceanime.face.sequence import Shot, fit_sequence, fit_shots
 from faceanime.face.shots import has_jumped, numbered_shots
@@ -33,6 +37,8 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.structures.portrait import Portrait
+
+log = logging.getLogger(__name__)
 
 _DRIVER_FACE = "track.face"
 """Name of the setting that chooses the face of a driver."""
@@ -64,17 +70,35 @@ class FaceReader:
         self._detector, self._segmenter = detector, segmenter
         self._tracker = LandmarkTracker(config.track, detector, model)
 
-    def find(self, pixels: Pixels, where: str, face: FaceChoice = "largest") -> tuple[Landmarks, int]:
-        """Return the chosen face of an image (H,W,3) uint8 and the number of other faces.
+    def find(
+        self, pixels: Pixels, where: str, face: FaceChoice = "largest", setting: str | None = "face"
+    ) -> FoundFaces:
+        """Find the faces of an image (H,W,3) uint8, and turn it so that the chosen one is upright.
 
-        `where` names the image in messages. Raises NoFaceError.
+        `where` names the image in messages, `setting` what chooses a face. A turned image, and which of several faces
+        is taken, are told in one line each. Raises NoFaceError.
         """
-        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
-        return choose_face(faces, face, where), len(faces) - 1
+        found = self._found(pixels, where, face, setting)
+        turns = quarter_turns(place_of(found.landmarks.points_image, self.model.schema).roll_rad)
+        if turns:
+            log.warning("%s shows its face sideways or upside down; it is turned upright", where)
+            turned = np.ascontiguousarray(np.rot90(pixels, turns))
+            found = replace(self._found(turned, where, face, setting), quarter_turns=turns)
+        found.tell(face, where, setting)
+        return found
 
-    def portrait(self, pixels: Pixels, where: str, face: FaceChoice = "largest") -> Portrait:
-        """Find and fit the face of an image (H,W,3) uint8. Raises NoFaceError."""
-        return self.fit(pixels, *self.find(pixels, where, face))
+    def _found(self, pixels: Pixels, where: str, face: FaceChoice, setting: str | None) -> FoundFaces:
+        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
+        chosen = choose_face(faces, face, where, setting or "face")
+        return FoundFaces(pixels, faces, [each is chosen for each in faces].index(True))
+
+    def portrait(
+        self, pixels: Pixels, where: str, face: FaceChoice = "largest", setting: str | None = "face"
+    ) -> Portrait:
+        """Find and fit the face of an image (H,W,3) uint8, which is turned upright; else as `find`."""
+        found = self.find(pixels, where, face, setting)
+        portrait = self.fit(found.pixels, found.landmarks, found.others)
+        return replace(portrait, quarter_turns=found.quarter_turns)
 
     def fit(self, pixels: Pixels, landmarks: Landmarks, other_faces: int = 0) -> Portrait:
         """Fit the face whose `landmarks` are known, in px of the image (H,W,3) uint8."""
@@ -97,36 +121,48 @@ class FaceReader:
         matte[box.slices] = cv2.resize(found, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
         return matte
 
-    def still(self, pixels: Pixels, where: str, frame_rate: Fraction) -> Dynamics:
+    def still(self, pixels: Pixels, where: str, frame_rate: Fraction) -> tuple[Dynamics, FoundFaces]:
         """Return the dynamics of one frame: the face of an image (H,W,3) that `config.track.face` chooses.
 
-        Raises NoFaceError.
+        The image is turned upright; the second value is what was found in it. Raises NoFaceError.
         """
-        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
-        chosen = choose_face(faces, self.config.track.face, where, _DRIVER_FACE)
-        warn_of_other_faces(self.config.track.face, len(faces), where, _DRIVER_FACE)
-        side_px, config = max(pixels.shape[:2]), self.config
-        return fit_sequence([chosen], frame_rate, side_px, self.model, config.fit, config.smooth, where)
+        config = self.config
+        found = self.find(pixels, where, config.track.face, _DRIVER_FACE)
+        side_px = max(pixels.shape[:2])
+        return fit_sequence(
+            [found.landmarks], frame_rate, side_px, self.model, config.fit, config.smooth, where
+        ), found
 
-    def track(self, frames: Iterable[Frame], frame_rate: Fraction, side_px: int, where: str) -> Dynamics:
+    def track(
+        self,
+        frames: Iterable[Frame],
+        frame_rate: Fraction,
+        side_px: int,
+        where: str,
+        found: Callable[[FoundFaces], None] | None = None,
+    ) -> Dynamics:
         """Track the face that `config.track.face` chooses through the frames of a video, in constant memory.
 
-        `side_px` is the longer side of the frames. Raises NoFaceError.
+        `side_px` is the longer side of the frames; `found` receives the first frame in which one of several faces is
+        chosen, if there is one. Raises NoFaceError.
         """
         config = self.config
         return fit_shots(
-            self._followed(frames, where), frame_rate, side_px, self.model, config.fit, config.smooth, where
-        )
+            self._followed(frames, where, found),
+            frame_rate, side_px, self.model, config.fit, config.smooth, where,
+        )  # fmt: skip
 
-    def _followed(self, frames: Iterable[Frame], where: str) -> Iterator[tuple[Shot, Landmarks | None]]:
+    def _followed(
+        self, frames: Iterable[Frame], where: str, found: Callable[[FoundFaces], None] | None
+    ) -> Iterator[tuple[Shot, Landmarks | None]]:
         """Yield the shot, and the landmarks of the face chosen in it. Raises NoFaceError if only others are found."""
-        counts: list[int] = []  # faces in each frame that was searched, until the chosen one is found
+        search = _Search(self.config.track.face)
         number, is_found = 0, False
         for _, group in groupby(numbered_shots(frames), key=itemgetter(0)):
             camera = CameraMotion(self._segmenter)
             shot, last, elapsed = Shot(number, camera), None, 0  # type: Shot, Landmarks | None, int
             pictures = camera.watched(frame for _, frame in group)
-            for index, landmarks in enumerate(self._tracker.track(pictures, counts.append)):
+            for index, landmarks in enumerate(self._tracker.track(pictures, search.look)):
                 elapsed += 1
                 if landmarks is not None:
                     if last is not None and has_jumped(last, landmarks, elapsed):
@@ -134,7 +170,24 @@ class FaceReader:
                     last, elapsed, is_found = landmarks, 0, True
                 yield shot, landmarks
             number = shot.number + 1
-        choice, most = self.config.track.face, max(counts, default=0)
-        if choice != "largest" and not is_found and most:
-            raise NoSuchFaceError(where, choice, most, _DRIVER_FACE)
-        warn_of_other_faces(choice, most, where, _DRIVER_FACE)
+        if search.which != "largest" and not is_found and search.most:
+            raise NoSuchFaceError(where, search.which, search.most, _DRIVER_FACE)
+        if search.choice is not None:
+            search.choice.tell(search.which, where, _DRIVER_FACE)
+            if found is not None:
+                found(search.choice)
+
+
+class _Search:
+    """Remembers the first frame of a video in which one of several faces is chosen."""
+
+    def __init__(self, which: FaceChoice) -> None:
+        self.which, self.most = which, 0
+        self.choice: FoundFaces | None = None
+
+    def look(self, pixels: Pixels, faces: Sequence[Landmarks]) -> None:
+        """Take note of the faces in a frame."""
+        self.most = max(self.most, len(faces))
+        index = 0 if self.which == "largest" else self.which
+        if self.choice is None and len(faces) > 1 and index < len(faces):
+            self.choice = FoundFaces(pixels, tuple(faces), index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class _FollowRule:
 
 
 _FOLLOW = _FollowRule()
+Searched: TypeAlias = Callable[[Pixels, Sequence[Landmarks]], None]
+"""Receives a frame (H,W,3) and the faces that were found in it, the largest first."""
 
 
 class LandmarkTracker:
@@ -49,16 +52,14 @@ class LandmarkTracker:
         """The `model` says which landmarks lie on skin."""
         self._config, self._detector, self._model = config, detector, model
 
-    def track(
-        self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
-    ) -> Iterator[Landmarks | None]:
+    def track(self, frames: Iterable[Frame], searched: Searched | None = None) -> Iterator[Landmarks | None]:
         """The landmarks of each frame, None where the face is lost. Calls are independent.
 
-        `found` receives the number of faces of each searched frame until one is chosen. Frames are read in a thread of
+        `searched` receives the faces of each searched frame until one is chosen. Frames are read in a thread of
         their own, up to twice `anchor.ANCHOR_CHUNK_FRAMES` ahead of those that are pinned; only small views of them are
         kept.
         """
-        read = self.read(frames, found)
+        read = self.read(frames, searched)
         if not self._config.anchored:
             return (landmarks for _, landmarks in read)
         views = (
@@ -74,7 +75,7 @@ class LandmarkTracker:
         return pin_to_anchor(views, self._model)
 
     def read(
-        self, frames: Iterable[Frame], found: Callable[[int], None] | None = None
+        self, frames: Iterable[Frame], searched: Searched | None = None
     ) -> Iterator[tuple[Frame, Landmarks | None]]:
         """Each frame with the landmarks that the detector reads in it; else as `track`."""
         place: Place | None = None
@@ -82,7 +83,7 @@ class LandmarkTracker:
         for frame in frames:
             reading = self._read_near(frame.pixels, place) if place is not None and lost == 0 else None
             if reading is None and (place is None or lost % self._config.search_every == 0):
-                seen = self._search(frame.pixels, place, lost, found)
+                seen = self._search(frame.pixels, place, lost, searched)
                 if seen is not None:
                     reading, place = self._detector.read(frame.pixels, seen), seen
             if reading is None:
@@ -104,14 +105,14 @@ class LandmarkTracker:
         return reading
 
     def _search(
-        self, pixels: Pixels, last: Place | None, lost: int, found: Callable[[int], None] | None
+        self, pixels: Pixels, last: Place | None, lost: int, searched: Searched | None
     ) -> Place | None:
         """The place of the followed face, or of the chosen one if none is followed yet; None if it is not found."""
         found_faces = self._detector.detect(pixels, small_faces=False)
         places = [place_of(face.points_image, self._detector.schema) for face in found_faces]
         if last is None:
-            if found is not None:
-                found(len(places))
+            if searched is not None:
+                searched(pixels, found_faces)
             index = 0 if self._config.face == "largest" else self._config.face
             return places[index] if index < len(places) else None
         return _nearest(places, last, _FOLLOW.cut + _FOLLOW.reach_growth * lost)

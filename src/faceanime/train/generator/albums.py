@@ -83,9 +83,10 @@ class Album:
         for path in self.files:
             pixels = read_image(path)
             try:
-                found.append((pixels, self.animator.reader.find(pixels, str(path), "largest")[0]))
+                faces = self.animator.reader.find(pixels, str(path))
             except NoFaceError:
                 continue
+            found.append((faces.pixels, faces.landmarks))
         if not found:
             raise NoFaceError(f"any picture of {self.person}")
         crops = [crop_around(landmarks, CropConfig()) for _, landmarks in found]

@@ -1,0 +1,62 @@
+"""The faces found in a picture, and which of them is taken."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from faceanime.core.errors import Remedy
+from faceanime.face.config import FaceChoice
+from faceanime.structures.frames import Pixels
+from faceanime.structures.landmarks import Landmarks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFaces:
+    """A picture that shows faces, and the one that is taken.
+
+    `pixels` (H,W,3) uint8 sRGB; `faces`, the largest first, in px of it; `chosen`, the index of the one that is taken;
+    `quarter_turns`, by how many the given picture was turned counterclockwise to bring that face upright.
+    """
+
+    pixels: Pixels
+    faces: tuple[Landmarks, ...]
+    chosen: int = 0
+    quarter_turns: int = 0
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """The face that is taken."""
+        return self.faces[self.chosen]
+
+    @property
+    def others(self) -> int:
+        """The number of faces that are not taken."""
+        return len(self.faces) - 1
+
+    @property
+    def side(self) -> str:
+        """Where among the others the face that is taken stands, in words: "on the left", "at the top"."""
+        centers = np.array([np.reshape(face.box_px, (2, 2)).mean(axis=0) for face in self.faces])
+        axis = int(np.ptp(centers[:, 1]) > np.ptp(centers[:, 0]))
+        place = int((centers[:, axis] < centers[self.chosen, axis]).sum())
+        first, last = (("on the left", "on the right"), ("at the top", "at the bottom"))[axis]
+        if place == 0:
+            return first
+        if place == self.others:
+            return last
+        return f"number {place + 1} from the {first.split()[-1]}"
+
+    def tell(self, which: FaceChoice, where: str, setting: str | None = "face") -> None:
+        """Tell in one line which of several faces the choice `largest` takes; `setting` takes another."""
+        if which != "largest" or not self.others:
+            return
+        others = "1 takes the other" if self.others == 1 else f"1 to {self.others} take others"
+        log.warning(
+            "%s shows %d faces: the largest is taken, %s", where, len(self.faces), self.side,
+            extra={"remedy": None if setting is None else Remedy(setting, "{} " + others)},
+        )  # fmt: skip

@@ -1,0 +1,39 @@
+"""Pictures that lie on their side or stand on their head are read upright, whatever they are used for."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.pipeline import Animator
+from faceanime.structures.portrait import Portrait
+
+TOLERANCE_DEG = 1.5
+"""What the detector's landmarks vary by in a picture that is turned."""
+
+
+@pytest.fixture(scope="module")
+def turned(astronaut: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.rot90(astronaut, 2))
+
+
+def test_a_portrait_is_turned_upright(animator: Animator, portrait: Portrait, turned: np.ndarray) -> None:
+    found = animator.portrait(turned)
+    assert found.quarter_turns == 2
+    np.testing.assert_array_equal(found.pixels, portrait.pixels)
+    np.testing.assert_allclose(found.landmarks.points_image, portrait.landmarks.points_image, atol=1.0)
+
+
+def test_a_driver_that_is_a_picture_is_turned_upright(
+    animator: Animator, astronaut: np.ndarray, turned: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    upright = animator.motion(astronaut)
+    assert not caplog.records
+    motion = animator.motion(turned)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the driver shows its face sideways or upside down; it is turned upright"
+    ]
+    assert motion.frame_rate == Fraction(25)
+    angles, expected = (np.degrees(angles_from_rotation(m.pose.rotation)) for m in (motion, upright))
+    np.testing.assert_allclose(angles, expected, atol=TOLERANCE_DEG)
