@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from fractions import Fraction
-from itertools import chain, takewhile
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
-from faceanime.core.concurrency import prefetch
 from faceanime.core.errors import (
     Cancelled,
     FaceAnimeError,
@@ -21,9 +19,9 @@ from faceanime.core.errors import (
     OutputError,
     Remedy,
 )
-from faceanime.core.files import check_output
+from faceanime.core.files import atomic_output, check_output
 from faceanime.core.progress import Progress, check_cancelled, watched
-from faceanime.drivers.driver import Driver, View, choice_of
+from faceanime.drivers.driver import Driver, choice_of
 from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import DriverSource
 from faceanime.drivers.remembered import RememberedDriver
@@ -33,17 +31,13 @@ from faceanime.dynamics.editing import ease_between
 from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.dynamics.timeline import retime
 from faceanime.face.config import FaceChoice
-from faceanime.face.found import FoundFaces
-from faceanime.media.contact_sheet import Picture
-from faceanime.media.image import is_image_file, picture_output, write_image
+from faceanime.media.image import is_image_file
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.media.sound import Sound, find_sound
-from faceanime.media.video import exact_rate, read_frames
+from faceanime.media.video import read_frames
 from faceanime.media.video_output import video_output
-from faceanime.media.video_writer import VideoWriter
 from faceanime.output_options import (
     MESH_SUFFIXES,
     STILL_SUFFIXES,
@@ -53,11 +47,10 @@ from faceanime.output_options import (
     refuse_input,
 )
 from faceanime.pipeline import Animator
-from faceanime.portrait_size import Subject, prepare_subject
+from faceanime.portrait_size import prepare_subject
 from faceanime.render.neutral_mesh import neutral_mesh
-from faceanime.side_by_side import SideBySide, held_views, prior_views
+from faceanime.result import Result
 from faceanime.structures.coefficients import Dynamics
-from faceanime.structures.frames import Pixels
 from faceanime.structures.portrait import Portrait
 
 STILL_DRIVER_S = Fraction(3, 2)
@@ -66,12 +59,6 @@ SEARCHED_S = 10
 """Length of a video's beginning in which its portrait is searched for."""
 SEARCH_RATE = Fraction(5)
 """Frames a second of that beginning that are searched."""
-LARGE_PX = 8_000_000
-"""Pixels of a portrait from which a line says how long its rendering takes; chosen by eye."""
-ESTIMATED_AFTER = 4
-"""Frames after which that is known."""
-
-log = logging.getLogger(__name__)
 
 
 def animate_file(
@@ -88,21 +75,8 @@ def animate_file(
     A driver of one frame and a still's suffix of `out` (.png, .jpg) give one picture; otherwise a driver of one frame
     gives the movement toward it. Raises FaceAnimeError; on failure or cancellation nothing is written.
     """
-    inputs = _files(portrait, driving)
-    driver = part_of(animator.open(driving), span)
-    still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
-    check_result(out, options, inputs, still)
-    animator.check()
-    sound = None if still else _sound(out, options, driver.sound, span, progress)
-    subject = prepare_subject(animator, portrait, options)
-    motion = animator.motion(driver, progress)
-    dynamics = animator.retarget(subject.portrait, motion)
-    if motion.is_goal and not still:
-        dynamics = _eased(animator, subject.portrait, dynamics)
-    check_cancelled(progress)
-    result = _Result(animator, subject, dynamics, out, options, choice_of(driver))
-    result.write(driver.views(), sound, progress, still)
-    return out
+    opened = _Driving(part_of(animator.open(driving), span), _files(driving), options, span, progress)
+    return _animate(animator, portrait, opened, out, options, progress)
 
 
 def animate_files(
@@ -119,18 +93,43 @@ def animate_files(
     others. A contact sheet is named after its portrait. Raises FaceAnimeError for a driver or a renderer that no
     portrait can use, and Cancelled.
     """
-    driver = RememberedDriver(animator.open(driving))
+    driver = RememberedDriver(part_of(animator.open(driving), span))
+    opened = _Driving(driver, _files(driving), options, span, progress)
     animator.check()
-    part_of(driver, span).dynamics(progress)
+    driver.dynamics(progress)
     for portrait, out in portraits.items():
         try:
-            yield animate_file(
-                animator, portrait, driver, out, options_for(portrait, options), progress, span
-            )
+            yield _animate(animator, portrait, opened, out, options_for(portrait, options), progress)
         except Cancelled:
             raise
         except FaceAnimeError as error:
             yield error
+
+
+def _animate(
+    animator: Animator,
+    portrait: PictureSource,
+    driving: _Driving,
+    out: Path,
+    options: OutputOptions,
+    progress: Progress,
+) -> Path:
+    driver = driving.driver
+    still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
+    check_result(out, options, (*_files(portrait), *driving.files), still)
+    animator.check()
+    sound = None if still else driving.given_sound
+    subject = prepare_subject(animator, portrait, options)
+    motion = driver.dynamics(progress)
+    if not still and sound is None and video_output(out, options.codec, options.crf).has_sound:
+        sound = driving.own_sound
+    dynamics = animator.retarget(subject.portrait, motion)
+    if motion.is_goal and not still:
+        dynamics = _eased(animator, subject.portrait, dynamics)
+    check_cancelled(progress)
+    result = Result(animator, subject, dynamics, out, options, choice_of(driver))
+    result.write(driver.views(), sound, progress, still)
+    return out
 
 
 def predict_file(
@@ -154,7 +153,7 @@ def predict_file(
         refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
     animator.check()
-    sound = _sound(out, options, None, WHOLE, progress)
+    sound = _given_sound(options, progress)
     subject = prepare_subject(animator, portrait, options)
     goal = None
     if target is not None:
@@ -162,15 +161,16 @@ def predict_file(
         goal = animator.reader.portrait(pixels, where, setting=None).face.coefficients
     progress.stage("imagining", None)
     motion = animator.imagine(subject.portrait, future, goal)
-    result = _Result(animator, subject, animator.clamp(subject.portrait, motion), out, options)
-    result.write(clay_views(motion, animator.model), sound, progress)
-    if motion_out is not None:
-        toward = "" if target is None else f" toward {Path(name_of(target)).name}"
-        settings = " ".join(f"{name}={value}" for name, value in asdict(future).items())
-        note = MotionNote(
-            provenance=f"imagined by faceanime from {Path(name_of(portrait)).name}{toward}: {settings}"
-        )
-        save_motion(motion, motion_out, note)
+    result = Result(animator, subject, animator.clamp(subject.portrait, motion), out, options)
+    toward = "" if target is None else f" toward {Path(name_of(target)).name}"
+    settings = " ".join(f"{name}={value}" for name, value in asdict(future).items())
+    note = MotionNote(
+        provenance=f"imagined by faceanime from {Path(name_of(portrait)).name}{toward}: {settings}"
+    )
+    with ExitStack() as stack:
+        if motion_out is not None:  # put in place after the video is, so that both appear, or neither
+            save_motion(motion, stack.enter_context(atomic_output(motion_out)), note)
+        result.write(clay_views(motion, animator.model), sound, progress)
     return out
 
 
@@ -198,119 +198,46 @@ def reconstruct_file(
         raise OutputError(f"cannot write {out}: unknown suffix; use {known}")
 
 
-class _Result:
-    """Renders and writes a result and its contact sheet: both appear, or neither."""
+class _Driving:
+    """An opened driver, its files, and the sound of the results; each sound is examined once for all portraits."""
 
     def __init__(
         self,
-        animator: Animator,
-        subject: Subject,
-        dynamics: Dynamics,
-        out: Path,
+        driver: Driver,
+        files: tuple[Path, ...],
         options: OutputOptions,
-        driver_choice: FoundFaces | None = None,
+        span: DriverSpan,
+        progress: Progress,
     ) -> None:
-        self._animator, self._subject = animator, subject
-        choices = {"portrait": subject.choice, "driver": driver_choice}
-        self._choices = {name: found for name, found in choices.items() if found is not None}
-        self._out, self._options = out, options
-        rate = dynamics.frame_rate if options.fps is None else exact_rate(options.fps)
-        self._dynamics = retime(dynamics, animator.model, frame_rate=rate)
-        self._step = dynamics.frame_rate / rate
+        self.driver, self.files = driver, files
+        self._options, self._span, self._progress = options, span, progress
 
-    def write(
-        self, drivers: Iterator[View], sound: Sound | None, progress: Progress, still: bool = False
-    ) -> None:
-        """Render all frames; `drivers` are the driver's views, `sound` what is heard with them."""
-        progress.stage(f"rendering {self._out.name}", len(self._dynamics))
-        rendered = self._animator.render(self._subject.portrait, self._dynamics)
-        if self._options.size is None and self._subject.portrait.pixels.size // 3 >= LARGE_PX:
-            rendered = _with_estimate(rendered, len(self._dynamics), self._subject.portrait.pixels.shape)
-        results = (self._subject.shown(each) for each in rendered)
-        with ExitStack() as stack:
-            if isinstance(drivers, Generator):
-                stack.callback(drivers.close)
-            if self._options.side_by_side or self._options.preview is not None:
-                frames = self._beside(drivers, results, stack)
-            else:
-                frames = prefetch(results)
-            if still:
-                (pixels,) = watched(frames, progress)
-                write_image(self._out, pixels)
-            else:
-                self._encode(frames, sound, progress)
+    @cached_property
+    def given_sound(self) -> Sound | None:
+        """The sound that is asked for. Raises MediaError if it cannot be used."""
+        return _given_sound(self._options, self._progress)
 
-    def _beside(
-        self, drivers: Iterator[View], results: Iterator[Picture], stack: ExitStack
-    ) -> Iterator[Picture]:
-        """Yield what the video shows; after the last frame, the contact sheet is drawn if it is wanted."""
-        count, options = len(self._dynamics), self._options
-        subject = self._subject
-        shown = SideBySide(subject.shown(subject.portrait.pixels), count, options.side_by_side)
-        priors = prior_views(subject.portrait, self._dynamics, self._animator.model, subject.shown)
-        frames = map(shown.frame, held_views(drivers, count, self._step), priors, results)
-        if options.preview is None:
-            return frames
-        write_sheet = stack.enter_context(picture_output(options.preview))
-        # drawn while the writer still waits for a frame: before the video is put in place
-        return _and_then(frames, lambda: write_sheet(shown.sheet(self._choices)))
-
-    def _encode(self, frames: Iterator[Picture], sound: Sound | None, progress: Progress) -> None:
-        """Encode frames while they are being made."""
-        first = next(frames)
-        height, width = first.shape[:2]
-        options = self._options
-        with VideoWriter(
-            self._out, self._dynamics.frame_rate, width, height,
-            audio_from=sound, codec=options.codec, crf=options.crf,
-        ) as writer:  # fmt: skip
-            for pixels in watched(chain([first], frames), progress):
-                writer.write(pixels)
+    @cached_property
+    def own_sound(self) -> Sound | None:
+        """The driver's sound, unless none is wanted; asked for when its pictures, which may be damaged, are read."""
+        path = self.driver.sound
+        if path is None or self._options.no_sound:
+            return None
+        self._progress.stage(f"listening to {path.name}", None)
+        end_s = None if self._span.end is None else Fraction(self._span.end)
+        return find_sound(path, Fraction(self._span.start), end_s, self._progress)
 
 
-def _and_then(frames: Iterator[Picture], finish: Callable[[], None]) -> Iterator[Picture]:
-    yield from frames
-    finish()
-
-
-def _with_estimate(frames: Iterator[Pixels], count: int, shape: tuple[int, ...]) -> Iterator[Pixels]:
-    """Yield `frames`; once a few are drawn, a line says how long all `count` take."""
-    started_s = 0.0
-    for index, frame in enumerate(frames):
-        if index == 0:
-            started_s = time.monotonic()
-        elif index == ESTIMATED_AFTER and count > 2 * ESTIMATED_AFTER:
-            left_s = (time.monotonic() - started_s) / index * (count - index)
-            log.warning(
-                "%d frames of %dx%d px take about %s", count, shape[1], shape[0], _in_words(left_s),
-                extra={"remedy": Remedy("size", "{} 1024 is much quicker")},
-            )  # fmt: skip
-        yield frame
-
-
-def _in_words(seconds: float) -> str:
-    minutes = seconds / 60
-    return (
-        f"{seconds:.0f} s"
-        if minutes < 2
-        else f"{minutes:.0f} min"
-        if minutes < 120
-        else f"{minutes / 60:.1f} h"
-    )
-
-
-def _sound(
-    out: Path, options: OutputOptions, driver: Path | None, span: DriverSpan, progress: Progress
-) -> Sound | None:
-    """Find the sound of the result: that which is asked for, or the driver's. Raises MediaError for the former."""
-    if options.sound is not None:
-        found = find_sound(options.sound, progress=progress)
-        if found is None:
-            raise MediaError(f"cannot read the sound of {options.sound}: it holds none that can be used")
-        return found
-    if driver is None or options.no_sound or not video_output(out, options.codec, options.crf).has_sound:
+def _given_sound(options: OutputOptions, progress: Progress) -> Sound | None:
+    """The sound that is asked for, if any. Raises MediaError if it cannot be used."""
+    path = options.sound
+    if path is None:
         return None
-    return find_sound(driver, Fraction(span.start), progress)
+    progress.stage(f"listening to {path.name}", None)
+    found = find_sound(path, progress=progress)
+    if found is None:
+        raise MediaError(f"cannot read the sound of {path}: it holds none that can be used")
+    return found
 
 
 def _files(*sources: object) -> tuple[Path, ...]:

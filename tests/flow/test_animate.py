@@ -464,7 +464,7 @@ def test_outside_the_moving_region_every_frame_is_bit_exact(
 def test_the_portrait_driven_by_its_own_motion_is_itself_at_the_reference(
     model: MorphableModel, portrait: Portrait, motion: Dynamics
 ) -> None:
-    config = AnimatorConfig(retarget=RetargetConfig(reference=3))
+    config = AnimatorConfig(retarget=RetargetConfig(reference=3, rest=False))
     frames = list(Animator(config, model).animate(portrait, motion))
     oval = portrait.landmarks.points_image[MEDIAPIPE.oval, :2]
     inside = (oval.mean(axis=0) + 0.9 * (oval - oval.mean(axis=0))).astype(np.float32)

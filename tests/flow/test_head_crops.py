@@ -63,8 +63,8 @@ def test_a_crop_near_an_edge_repeats_no_pixels_and_says_that_it_is_smaller(
         *("--crop", "-o", tmp_path / "crop"),
     )
     assert done.status == 0
-    (line,) = done.err.splitlines()
-    assert "tight.png ends close to the head: the crop is " in line
+    line = next(line for line in done.err.splitlines() if "ends close to the head: the crop is " in line)
+    assert "tight.png" in line
     assert "(a smaller --crop-margin is tighter)" in line
     frames = pictures(tmp_path / "crop")
     height, width = frames.shape[1:3]
@@ -79,7 +79,8 @@ def test_a_small_portrait_is_not_enlarged(
     small = cv2.resize(astronaut[30:200, 115:285], (64, 64), interpolation=cv2.INTER_AREA)
     write_image(tmp_path / "small.png", small)
     done = program(
-        *("animate", tmp_path / "small.png", "--driving", motion_path, "--crop", "-o", tmp_path / "crop")
+        *("animate", tmp_path / "small.png", "--driving", motion_path, "--no-rest"),
+        *("--crop", "-o", tmp_path / "crop"),
     )
     assert done.status == 0
     frames = pictures(tmp_path / "crop")

@@ -143,7 +143,7 @@ def test_a_large_portrait_says_how_long_it_takes(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("faceanime.workflows.LARGE_PX", 320 * 320)
+    monkeypatch.setattr("faceanime.result.LARGE_PX", 320 * 320)
     long = tmp_path / "long.motion.safetensors"
     save_motion(repeated(motion, 6, 12), long)
     for options, said in ((OutputOptions(), 1), (OutputOptions(size=64), 0)):

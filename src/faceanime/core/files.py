@@ -22,14 +22,14 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def atomic_output(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Yield a hidden sibling of `path` to write to; it replaces `path` when the block succeeds.
 
-    The sibling exists already, as an empty file or, with `folder`, as an empty folder, and has the suffix of
+    The sibling exists already, as an empty file or, with `folder`, as an empty folder, and has the suffixes of
     `path`. Leaving the block by an error or Ctrl-C removes it and leaves an older `path` untouched. A folder that is
     not empty is never replaced.
 
     Raises: OutputError when `path` cannot be written there, or when the disk is full.
     """
     target = _checked_target(path, folder)
-    temporary = target.parent / f".faceanime-{uuid.uuid4().hex[:8]}{target.suffix}"
+    temporary = target.parent / f".faceanime-{uuid.uuid4().hex[:8]}{''.join(target.suffixes)}"
     try:
         temporary.mkdir() if folder else temporary.touch(exist_ok=False)
     except OSError as error:

@@ -7,19 +7,16 @@ from pathlib import Path
 
 from faceanime.core.progress import Progress
 from faceanime.drivers.driver import Driver, View, choice_of
-from faceanime.drivers.span import part_of
-from faceanime.drivers.span_config import DriverSpan
 from faceanime.face.found import FoundFaces
 from faceanime.structures.coefficients import Dynamics
 
 
 class RememberedDriver:
-    """Another driver, which is asked for its motion, or that of a part, only once."""
+    """Another driver, which is asked for its motion only once."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._dynamics: Dynamics | None = None
-        self._parts: dict[DriverSpan, RememberedDriver] = {}
 
     @property
     def is_still(self) -> bool:
@@ -45,9 +42,3 @@ class RememberedDriver:
     def views(self) -> Iterator[View]:
         """Yield those of the driver."""
         return self._driver.views()
-
-    def part(self, span: DriverSpan) -> RememberedDriver:
-        """Return that part of the driver, the same one at each call."""
-        if span not in self._parts:
-            self._parts[span] = RememberedDriver(part_of(self._driver, span))
-        return self._parts[span]

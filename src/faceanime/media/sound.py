@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound track that was decoded from beginning to end, so that carrying it over holds no surprises."""
+    """A sound track of which all that is used was decoded, so that carrying it over holds no surprises."""
 
     path: Path
     track: int
@@ -43,10 +43,16 @@ class Sound:
     """Whether it is whole, without gaps, and of one layout, rate and format throughout."""
 
 
-def find_sound(path: Path, start_s: Fraction = Fraction(0), progress: Progress | None = None) -> Sound | None:
-    """Examine the sound of a file by decoding all of it; None where there is none that can be used.
+def find_sound(
+    path: Path,
+    start_s: Fraction = Fraction(0),
+    end_s: Fraction | None = None,
+    progress: Progress | None = None,
+) -> Sound | None:
+    """Examine the sound of a file by decoding it, up to `end_s`; None where there is none that can be used.
 
-    Time 0 of the sound is `start_s` after the file's first picture, or after the first sound where it has no pictures.
+    Time 0 of the sound is `start_s` after the file's first picture, or after the first sound where it has no pictures;
+    `end_s` is counted as `start_s` is.
     The file's default track is taken, or else the first that can be decoded. Warnings say what is wrong.
 
     Raises: MediaError when the file itself cannot be read; Cancelled.
@@ -64,7 +70,7 @@ def find_sound(path: Path, start_s: Fraction = Fraction(0), progress: Progress |
                 faults.append(f"track {track}: its codec is unknown")
                 continue
             heard = _Heard()
-            heard.listen(source, stream, progress or SilentProgress())
+            heard.listen(source, stream, picture_s, end_s, progress or SilentProgress())
         if heard.fault is not None:
             faults.append(f"track {track}: {heard.fault}")
             continue
@@ -106,10 +112,20 @@ class _Heard:
         self._format: tuple[str, str, int] | None = None
         self._changes, self._unmixed = 0, ""
 
-    def listen(self, source: InputContainer, stream: AudioStream, progress: Progress) -> None:
-        """Decode the track. Raises Cancelled."""
+    def listen(
+        self,
+        source: InputContainer,
+        stream: AudioStream,
+        zero_s: Fraction | None,
+        end_s: Fraction | None,
+        progress: Progress,
+    ) -> None:
+        """Decode the track until `end_s` after `zero_s`, by default after its own begin. Raises Cancelled."""
         for start_s, frame in decoded_sound(source, stream, self._count_damage):
             check_cancelled(progress)
+            zero_s = start_s if zero_s is None else zero_s
+            if end_s is not None and self._format is not None and start_s - zero_s > end_s:
+                return
             found = frame.layout.name, frame.format.name, frame.sample_rate
             if found != self._format and not _can_be_mixed(frame):
                 self._unmixed = frame.layout.name
