@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from faceanime.core.errors import ConfigError as ConfigError
     from faceanime.core.errors import FaceAnimeError as FaceAnimeError
     from faceanime.core.errors import MediaError as MediaError
+    from faceanime.core.errors import MorphableModelError as MorphableModelError
     from faceanime.core.errors import NoFaceError as NoFaceError
     from faceanime.core.errors import OutputError as OutputError
+    from faceanime.core.errors import RangeError as RangeError
     from faceanime.core.errors import ShapeError as ShapeError
     from faceanime.core.errors import WeightsError as WeightsError
     from faceanime.core.progress import CallbackProgress as CallbackProgress
+    from faceanime.drivers.span_config import DriverSpan as DriverSpan
     from faceanime.dynamics.edit_config import EditConfig as EditConfig
     from faceanime.dynamics.motion_file import save_motion as save_motion
+    from faceanime.dynamics.predictor_options import PredictorOptions as PredictorOptions
+    from faceanime.dynamics.retarget_config import MotionLimits as MotionLimits
+    from faceanime.dynamics.retarget_config import MotionStrength as MotionStrength
     from faceanime.dynamics.retarget_config import RetargetConfig as RetargetConfig
     from faceanime.dynamics.rollout_config import FutureConfig as FutureConfig
     from faceanime.face.config import DetectConfig as DetectConfig
@@ -56,6 +62,7 @@ _HOME = {
     "Cancelled": "core.errors",
     "ConfigError": "core.errors",
     "DetectConfig": "face.config",
+    "DriverSpan": "drivers.span_config",
     "Dynamics": "structures.coefficients",
     "EditConfig": "dynamics.edit_config",
     "FaceAnimeError": "core.errors",
@@ -63,10 +70,15 @@ _HOME = {
     "FutureConfig": "dynamics.rollout_config",
     "GeometricConfig": "render.config",
     "MediaError": "core.errors",
+    "MorphableModelError": "core.errors",
+    "MotionLimits": "dynamics.retarget_config",
+    "MotionStrength": "dynamics.retarget_config",
     "NoFaceError": "core.errors",
     "OutputError": "core.errors",
     "OutputOptions": "output_options",
     "Portrait": "structures.portrait",
+    "PredictorOptions": "dynamics.predictor_options",
+    "RangeError": "core.errors",
     "ReadConfig": "face.config",
     "RendererConfig": "generator.config",
     "RetargetConfig": "dynamics.retarget_config",

@@ -6,15 +6,17 @@ Their options have the names of the options of the commands, with underscores: `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from fractions import Fraction
-from functools import lru_cache
 from itertools import chain
+from numbers import Real
 from pathlib import Path
+from threading import local
 from typing import Any
 
 from faceanime.core.config import from_options
-from faceanime.core.errors import OutputError, RangeError
+from faceanime.core.errors import ConfigError, OutputError, RangeError, check_shape
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource
@@ -23,9 +25,10 @@ from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_edit import edit_motions
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.dynamics.motion_path import is_motion_file, motion_path
+from faceanime.dynamics.predictor_options import PredictorOptions
 from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.face.config import FaceChoice
+from faceanime.face.config import FaceChoice, ReadConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.media.picture_source import PictureSource
 from faceanime.media.video import exact_rate, probe_video
@@ -58,7 +61,7 @@ def animate(
 
     Example: `faceanime.animate("me.jpg", "talk", "out.mp4", head=0.5, size=512)`
     """
-    parts = () if animator is not None else (RetargetConfig, RendererConfig)
+    parts = _parts("animate", options, animator, RetargetConfig, RendererConfig)
     output, span, *rest = from_options(options, "animate", OutputOptions, DriverSpan, *parts)
     if animator is None:
         retarget, draw = rest
@@ -78,8 +81,8 @@ def predict(
     """Predict how a portrait moves on, without a driver, and write it to `out`; every `seed` gives another motion.
 
     `options` are the fields of `FutureConfig`, `OutputOptions` and, unless an `animator` is given, `MotionStrength`,
-    `MotionLimits` and `RendererConfig`. `motion_out` also receives the motion, as X.motion.safetensors. Returns the
-    path that was written. Raises FaceAnimeError; on failure nothing is written.
+    `MotionLimits`, `RendererConfig` and `PredictorOptions`. `motion_out` also receives the motion, as
+    X.motion.safetensors. Returns the path that was written. Raises FaceAnimeError; on failure nothing is written.
 
     Example: `faceanime.predict("me.jpg", "out.mp4", seconds=8, style="talk", seed=3)`
     """
@@ -115,12 +118,13 @@ def reconstruct(
 ) -> Path:
     """Write the motion of a video or picture (X.motion.safetensors), or its neutral, textured 3D face (X.glb, X.obj).
 
-    `face` is `largest`, or an index in order of size, from 0. Returns `out`. Raises FaceAnimeError; on failure nothing
+    `face` is `largest`, or an index in order of size, from 0; of a motion it is the `TrackConfig.face` of the
+    `animator`, if one is given. Returns `out`. Raises FaceAnimeError; on failure nothing
     is written.
 
     Example: `faceanime.reconstruct("me.jpg", "me.glb")`
     """
-    chosen = animator or _animator(AnimatorConfig())
+    chosen = animator or _animator(AnimatorConfig(read=ReadConfig(track=TrackConfig(face=face))))
     reconstruct_file(chosen, source, Path(out), face, progress or SilentProgress())
     return Path(out)
 
@@ -173,6 +177,7 @@ def write_video(
     first = next(rest, None)
     if first is None:
         raise OutputError(f"cannot write {out}: there was no frame to write")
+    check_shape("a frame", first, None, None, 3)
     height, width = first.shape[:2]
     with VideoWriter(Path(out), rate, width, height, audio_from=sound) as writer:
         for pixels in chain([first], rest):
@@ -180,10 +185,35 @@ def write_video(
     return writer.path
 
 
-@lru_cache(maxsize=1)
+class _Last(local):
+    """The animator of a thread's last call: loading takes seconds, and two threads must not share one."""
+
+    animator: Animator | None = None
+
+
+_last = _Last()
+
+
 def _animator(config: AnimatorConfig) -> Animator:
-    """The animator of the last call, as long as the settings are the same: loading takes seconds."""
-    return Animator(config)
+    """The animator of the last call, as long as the settings are the same."""
+    if _last.animator is None or _last.animator.config != config:
+        _last.animator = Animator(config)
+    return _last.animator
+
+
+def _parts(
+    where: str, options: Mapping[str, object], animator: Animator | None, *parts: type[Any]
+) -> tuple[type[Any], ...]:
+    """The parts of an animator's settings that may be given here: none beside an animator. Raises ConfigError."""
+    if animator is None:
+        return parts
+    names = {field.name for part in parts for field in fields(part)}
+    for name in options:
+        if name in names:
+            raise ConfigError(
+                f"{where}: {name} is a setting of the animator; set it in its AnimatorConfig, or give no animator"
+            )
+    return ()
 
 
 def _predicted(
@@ -196,12 +226,12 @@ def _predicted(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Path:
-    parts = () if animator is not None else (MotionStrength, MotionLimits, RendererConfig)
+    parts = _parts(name, options, animator, MotionStrength, MotionLimits, RendererConfig, PredictorOptions)
     future, output, *rest = from_options(options, name, FutureConfig, OutputOptions, *parts)
     if animator is None:
-        strength, limits, draw = rest
+        strength, limits, draw, predictor = rest
         retarget = RetargetConfig(**vars(strength), **vars(limits))
-        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget))
+        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget, predictor=predictor.weights))
     motion_path = None if motion_out is None else Path(motion_out)
     return predict_file(
         animator, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()
@@ -214,6 +244,10 @@ def _timing(like: str | Path | Dynamics | None) -> tuple[Fraction, Path | None]:
         return PLAIN_FRAME_RATE, None
     if isinstance(like, Dynamics):
         return like.frame_rate, None
+    if not isinstance(like, str | Path):
+        raise ConfigError(
+            f"like is of type {type(like).__name__}, expected a path, the name of a motion, or a motion"
+        )
     path = motion_path(Path(like))
     if is_motion_file(path):
         return load_motion(path).frame_rate, None
@@ -221,6 +255,8 @@ def _timing(like: str | Path | Dynamics | None) -> tuple[Fraction, Path | None]:
 
 
 def _checked_rate(frame_rate: Fraction | float | int) -> Fraction:
+    if not isinstance(frame_rate, Real):
+        raise ConfigError(f"frame_rate is {frame_rate!r}, expected a number")
     if not 0 < frame_rate <= HIGHEST_FRAME_RATE:
         raise RangeError("frame_rate", frame_rate, f"above 0 and at most {HIGHEST_FRAME_RATE}")
     return exact_rate(frame_rate)

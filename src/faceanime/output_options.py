@@ -30,8 +30,8 @@ class OutputOptions:
 
     crop: bool = False
     """Write the square head crop alone instead of the whole picture; it never reaches beyond the picture."""
-    crop_margin: float = 0.45
-    """Room around the face in the head crop, 0 to 4 times the longer side of the face."""
+    crop_margin: float | None = None
+    """Room around the face in the head crop, 0 to 4 times the longer side of the face; by default 0.45."""
     size: int | None = None
     """Longer side of the output in px, 16 to 3840; by default the portrait's own, at most 3840."""
     face: Literal["largest"] | int = "largest"
@@ -57,7 +57,12 @@ class OutputOptions:
     def __post_init__(self) -> None:
         if self.size is not None and not SMALLEST_SIDE_PX <= self.size <= LARGEST_SIDE_PX:
             raise RangeError("size", self.size, f"{SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} px")
-        check_range(self, "", "crop_margin", least=0, most=WIDEST_CROP_MARGIN)
+        if self.crop_margin is not None:
+            check_range(self, "", "crop_margin", least=0, most=WIDEST_CROP_MARGIN)
+            if not self.crop:
+                raise ConfigError(
+                    "a margin of the crop is given, but no crop is asked for: add it, or leave both out"
+                )
         if self.face != "largest" and self.face < 0:
             raise RangeError("face", self.face, "largest or an index from 0")
         if self.fps is not None:
@@ -104,21 +109,22 @@ def options_for(portrait: Path, options: OutputOptions) -> OutputOptions:
     return replace(options, preview=preview.with_stem(f"{preview.stem}-{portrait.stem}"))
 
 
-def results_of(portraits: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """The video of each of several portraits: named after it, in the folder `out`.
+def results_of(portraits: Sequence[Path], out: Path, codec: Codec | None) -> dict[Path, Path]:
+    """The video of each of several portraits: named after it, in the folder `out`; .mp4 unless only .mov has the codec.
 
     Raises OutputError for two portraits of one name, and for an `out` that is or looks like a file.
     """
     if out.suffix.lower() in {*OUTPUT_SUFFIXES, *STILL_SUFFIXES} or (out.exists() and not out.is_dir()):
         raise OutputError(f"cannot write {out}: the videos of {len(portraits)} portraits need a folder")
+    suffix = next(each for each, codecs in CODECS.items() if codec is None or codec in codecs)
     taken: dict[str, Path] = {}
     for portrait in portraits:
         other = taken.setdefault(portrait.stem.casefold(), portrait)
         if other is not portrait:
             raise OutputError(
-                f"{other} and {portrait} would both be written to {out / portrait.stem}.mp4; rename one"
+                f"{other} and {portrait} would both be written to {out / portrait.stem}{suffix}; rename one"
             )
-    return {portrait: out / f"{portrait.stem}.mp4" for portrait in portraits}
+    return {portrait: out / f"{portrait.stem}{suffix}" for portrait in portraits}
 
 
 def check_early(

@@ -106,7 +106,8 @@ def cropped_portrait(
     close to an edge, it is off center or smaller, which is said. What lies too far away to be seen is cut off first.
     """
     pixels, landmarks = found.pixels, found.landmarks
-    config = CropConfig(enlarge=1.0 + 2.0 * options.crop_margin)
+    margin = options.crop_margin
+    config = CropConfig() if margin is None else CropConfig(enlarge=1.0 + 2.0 * margin)
     square = _square_inside(pixels, square_around(landmarks, config), where)
     size_px = options.size or max(2 * int(square.side_px / 2), SMALLEST_SIDE_PX)
     size_px = min(size_px, LARGEST_SIDE_PX)

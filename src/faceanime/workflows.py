@@ -97,11 +97,11 @@ def animate_files(
     opened = _Driving(driver, _files(driving), options, span, progress)
     animator.check()
     driver.dynamics(progress)
-    for portrait, out in portraits.items():
+    for done, (portrait, out) in enumerate(portraits.items()):
         try:
             yield _animate(animator, portrait, opened, out, options_for(portrait, options), progress)
-        except Cancelled:
-            raise
+        except Cancelled as stop:
+            raise Cancelled(f"stopped by the user after {done} of {len(portraits)} portraits") from stop
         except FaceAnimeError as error:
             yield error
 

@@ -1,6 +1,7 @@
 """Laws of shots: a cut begins one; a flash, a pan or a shaking camera does not; a head that jumps does."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -72,4 +73,4 @@ def test_a_head_neither_jumps_nor_grows_at_once(
         Landmarks(landmarks_of(face_of(model, pose), model).astype(np.float32), 1.0)
         for pose in (pose_of(), pose_of(scale=scale, at=(128.0 + x, 128.0)))
     )
-    assert has_jumped(here, there, elapsed) == jumps
+    assert has_jumped(here, there, Fraction(elapsed, 25)) == jumps

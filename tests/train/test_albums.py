@@ -15,6 +15,7 @@ from clay import SMALL
 from faceanime.core.errors import ConfigError, MediaError
 from faceanime.core.progress import SilentProgress
 from faceanime.dynamics.editing import motion_from_keyframes
+from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.generator.generator_file import load_generator
 from faceanime.media.image import write_image
@@ -40,7 +41,8 @@ def smiling(animator: Animator) -> Pixels:
     """The astronaut with her mouth wide open, larger and on another spot of the picture."""
     portrait = animator.portrait(_astronaut())
     motion = motion_from_keyframes({"jaw_open": [(0.0, 0.0), (1.0, 1.0)]}, 1.0, Fraction(5), animator.model)
-    return list(animator.render(portrait, animator.retarget(portrait, motion)))[-1][:380, 20:400]
+    opened = animator.retarget(portrait, motion, RetargetConfig(rest=False))
+    return list(animator.render(portrait, opened))[-1][:380, 20:400]
 
 
 @pytest.fixture(scope="module")

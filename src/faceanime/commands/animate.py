@@ -39,7 +39,7 @@ class Animate:
     Bundled motions are look-around, nod, shake, smile, surprise, talk and wink."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4 .mov .mkv .webm .gif .webp, a folder of PNGs (no suffix), or a picture (.png .jpg).
-    Of several portraits: a folder, in which each gets an MP4 of its name."""
+    Of several portraits: a folder, in which each gets an MP4 of its name (a MOV with --codec prores)."""
     span: Annotated[DriverSpan, tyro.conf.OmitArgPrefixes]
     """Part of the driver that is used."""
     motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
@@ -86,7 +86,7 @@ class Animate:
     def _run_batch(self, driving: Path) -> None:
         """Animate several portraits; print a line for each. Raises FaceAnimeError at the end if some failed."""
         portraits = self.portrait
-        results = results_of(portraits, self.out)
+        results = results_of(portraits, self.out, self.output.codec)
         with folder_of_results(self.out):
             for portrait, out in results.items():
                 options = options_for(portrait, self.output)

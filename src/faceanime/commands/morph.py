@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.predictor_options import PredictorOptions
 from faceanime.dynamics.motion_path import refuse_motion
+from faceanime.dynamics.predictor_options import PredictorOptions
 from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.generator.config import RendererConfig

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from faceanime.commands.predictor_options import PredictorOptions
-from faceanime.core.errors import check_range
+from faceanime.core.errors import Cancelled, check_range
+from faceanime.dynamics.predictor_options import PredictorOptions
 from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.generator.config import RendererConfig
@@ -66,7 +66,14 @@ class Predict:
                 out, motion_out = self._named(self.out, seed), self._named(self.motion_out, seed)
                 output = dataclasses.replace(self.output, preview=self._named(self.output.preview, seed))
                 assert out is not None
-                print(predict_file(animator, self.portrait, None, out, future, output, motion_out, progress))
+                try:
+                    print(
+                        predict_file(animator, self.portrait, None, out, future, output, motion_out, progress)
+                    )
+                except Cancelled as stop:
+                    if not number:
+                        raise
+                    raise Cancelled(f"stopped by the user after {number} of {self.count} motions") from stop
 
     def _named(self, path: Path | None, seed: int) -> Path | None:
         """Return a-7.mp4 for a.mp4 if there are several futures."""

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -72,8 +73,8 @@ def save_config(config: object, path: Path) -> None:
 def from_options(options: Mapping[str, object], where: str, *classes: type[Any]) -> list[Any]:
     """One configuration of each class, from options of Python: each goes to the class that has a field of its name.
 
-    `where` names them in messages. Absent fields keep their defaults. Raises: ConfigError for an option that no class
-    has, or a value of the wrong type.
+    Numbers may be of any type, such as NumPy's. `where` names the options in messages. Absent fields keep their
+    defaults. Raises: ConfigError for an option that no class has, or a value of the wrong type.
     """
     names = {cls: [field.name for field in dataclasses.fields(cls) if field.init] for cls in classes}
     known = [name for fields in names.values() for name in fields]
@@ -191,9 +192,11 @@ class _Reader:
         )
 
     def scalar_of(self, hint: object, value: object, key: str) -> object:
-        if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if hint is float and isinstance(value, Real) and not isinstance(value, bool):
             return float(value)
-        if hint in (bool, int, str) and type(value) is hint:
+        if hint is int and isinstance(value, Integral) and not isinstance(value, bool):
+            return int(value)
+        if hint in (bool, str) and type(value) is hint:
             return value
         if hint is Path and isinstance(value, str | Path):
             return Path(value)

@@ -19,7 +19,7 @@ from faceanime.geometry.interpolation import smoothstep
 from faceanime.geometry.pchip import pchip
 from faceanime.geometry.rotation import rotation_from_angles, rotation_from_vector, vector_from_rotation
 from faceanime.morphable.model import EYES_AND_BROWS, MIRROR_X, MorphableModel
-from faceanime.morphable.reference_frame import reference_frame
+from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
 HEAD_AXES = ("yaw_deg", "pitch_deg", "roll_deg", "shift_x", "shift_y", "scale")
@@ -132,7 +132,7 @@ def amplify(
 ) -> Dynamics:
     """The motion with its departure from a `reference` frame multiplied: 1 keeps a part, 0 freezes it.
 
-    The parts are those of `RetargetConfig`; by default the reference is `reference_frame`. Lids shut, but never cross.
+    The parts are those of `RetargetConfig`; by default the reference is `reference_face`. Lids shut, but never cross.
     Raises ConfigError for a strength outside 0 to `STRONGEST` or a frame that does not exist,
     MorphableModelError for another model's motion.
     """
@@ -140,17 +140,17 @@ def amplify(
     for name, strength in {"lips": lips, "eyes": eyes, "head": head}.items():
         if not 0.0 <= strength <= STRONGEST:
             raise RangeError(f"amplify_{name}", f"{strength:g}", f"0 to {STRONGEST:g}")
-    reference = reference_frame(dynamics, model) if reference is None else reference
-    if not 0 <= reference < len(dynamics):
+    if reference is not None and not 0 <= reference < len(dynamics):
         raise ConfigError(
             f"reference frame {reference} does not exist: the motion has {len(dynamics)} frames"
         )
+    rest = reference_face(dynamics, model, "auto" if reference is None else reference)
     # Written as an addition, so that a strength of 1 keeps every bit.
     excess = np.where(np.isin(model.part, EYES_AND_BROWS), eyes, lips) - 1.0
-    expression = dynamics.expression + excess * (dynamics.expression - dynamics.expression[reference])
+    expression = dynamics.expression + excess * (dynamics.expression - rest.expression)
     amplified = dynamics.replaced(expression=expression)
     if head != 1.0:
-        amplified = amplified.replaced(pose=_amplify_pose(dynamics.pose, dynamics.pose[reference], head))
+        amplified = amplified.replaced(pose=_amplify_pose(dynamics.pose, rest.pose, head))
     return _keep_lids_from_crossing(dynamics, amplified, model) if eyes > 1.0 else amplified
 
 

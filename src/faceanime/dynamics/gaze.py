@@ -13,7 +13,7 @@ from faceanime.geometry.soft_limit import soft_limit
 from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.model import MorphableModel, Part
-from faceanime.morphable.reference_frame import reference_frame
+from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import Dynamics
 
 
@@ -46,19 +46,20 @@ def _eyes(model: MorphableModel) -> dict[Side, tuple[Part, EyeLandmarks]]:
 def hold_gaze(dynamics: Dynamics, model: MorphableModel) -> Dynamics:
     """The motion with both eyes on the camera: they turn against the head, as far as eyes turn.
 
-    In the reference frame the eyes count as on the camera. Their own motion is removed, except under shut lids; the
+    In the reference face the eyes count as on the camera. Their own motion is removed, except under shut lids; the
     opening between the lids stays as it is.
     Raises MorphableModelError when the motion belongs to another model.
     """
     model.require(dynamics.model_id, "the motion")
-    reference = reference_frame(dynamics, model)
+    rest = reference_face(dynamics, model)
     direction = _directions_to_camera(dynamics.pose.rotation)
+    (at_rest,) = _directions_to_camera(rest.pose.rotation[None])
     person = model.landmarks_of(model.vertices(dynamics.identity, np.zeros(model.expression_count)))
     expression = dynamics.expression.astype(np.float64)
-    departure = expression - expression[reference]
+    departure = expression - rest.expression
     for side, (_, eye) in _eyes(model).items():
         radius = _EYEBALL.radius * eye.iris_radius(person)
-        wanted = radius * (direction - direction[reference])
+        wanted = radius * (direction - at_rest)
         own = departure @ model.landmark_expression_basis[eye.iris[0], :2].T
         visibility = _iris_visibility(lids_apart(dynamics, side, model))
         expression = expression + (wanted - visibility[:, None] * own) @ _iris_shifts(side, model)

@@ -56,7 +56,7 @@ class _PoseRule:
     knee: float = 0.65
     """Fraction of a limit up to which motion is transferred unchanged."""
     turn_deg: tuple[float, float, float] = (30.0, 22.0, 45.0)
-    """Default limits of yaw and pitch, and the limit of roll, from the source's own pose."""
+    """Default limits of yaw, pitch and roll from the source's own pose."""
     shift: float = 0.6
     """Default limit of the shift, in distances of the outer eye corners."""
     scale: float = 1.35
@@ -188,7 +188,7 @@ def _turn_limits(
     away = np.minimum(default, np.append(_POSE.absolute_deg, np.inf) - np.abs(own))
     back = default - np.array([_POSE.back_loss * max(abs(own[0]) - _POSE.back_from_deg, 0.0), 0.0, 0.0])
     limits = np.maximum(np.where(is_away, away, back), np.minimum(_POSE.least_deg, default))
-    for angle, given in enumerate((config.yaw_limit_deg, config.pitch_limit_deg)):
+    for angle, given in enumerate((config.yaw_limit_deg, config.pitch_limit_deg, config.roll_limit_deg)):
         if given is not None:
             limits[:, angle] = given
     return np.asarray(np.radians(limits))

@@ -18,7 +18,7 @@ from faceanime.dynamics.openings import LEAST_OPEN_EYE
 from faceanime.dynamics.retarget_config import MovingPart, RetargetConfig
 from faceanime.geometry.gaps import nearest_valid
 from faceanime.geometry.interpolation import Ramp, smoothstep
-from faceanime.morphable.axes import measure_expressions, measure_landmarks
+from faceanime.morphable.axes import measure_expressions, measure_landmarks, sum_of_measures
 from faceanime.morphable.lips import lips_opened_by, openings_along_lips
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.morphable.reference_frame import reference_face
@@ -183,27 +183,17 @@ def _cap_mouth_measures(
     mean_face = np.zeros(model.identity_count)
     for axis_name, names in _MOUTH_MEASURES.items():
         axis = model.axis(axis_name)
-        of_driver = _sum_of_measures(names, model, mean_face, driver.expression)
+        of_driver = sum_of_measures(names, model, mean_face, driver.expression)
         of_source, of_result = (
-            _sum_of_measures(names, model, source.identity, faces)
+            sum_of_measures(names, model, source.identity, faces)
             for faces in (source.expression[None], expression)
         )
-        at_rest = _sum_of_measures(names, model, mean_face, rest.expression[None])
+        at_rest = sum_of_measures(names, model, mean_face, rest.expression[None])
         reached = at_rest + strength * (of_driver - at_rest)
         excess = np.maximum(of_result - (np.maximum(of_source, reached) + _MOUTH_TOLERANCE), 0.0)
-        zero_and_one = _sum_of_measures(names, model, mean_face, np.stack([0.0 * axis, axis]))
+        zero_and_one = sum_of_measures(names, model, mean_face, np.stack([0.0 * axis, axis]))
         expression = expression - (excess / float(np.diff(zero_and_one)[0]))[:, None] * axis
     return np.asarray(expression)
-
-
-def _sum_of_measures(
-    names: tuple[str, ...],
-    model: MorphableModel,
-    identity: Float[np.ndarray, " K_id"],
-    expression: Float[np.ndarray, "N K_exp"],
-) -> Float[np.ndarray, " N"]:
-    """The sum of measures of a person's expressions, in model units."""
-    return np.asarray(sum(measure_expressions(name, model, identity, expression) for name in names))
 
 
 def _transfer_lids(

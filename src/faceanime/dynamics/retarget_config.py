@@ -58,6 +58,9 @@ class MotionLimits:
     pitch_limit_deg: float | None = None
     """Largest nod up or down from the portrait's own pose in degrees, 0 or more; approached smoothly.
     By default 22; less where the picture's edge cuts the head off or the portrait looks far up or down."""
+    roll_limit_deg: float | None = None
+    """Largest tilt of the head to either side of the portrait's own pose in degrees, 0 or more; approached smoothly.
+    By default 45; less where the picture's edge cuts the head off."""
     shift_limit: float | None = None
     """Largest shift of the head from its place in the portrait in distances of the outer eye corners, 0 or more.
     By default 0.6; less upward where the picture shows little body below the chin."""
@@ -66,7 +69,7 @@ class MotionLimits:
     By default 1.35; it shrinks less where the picture shows little body below the chin."""
 
     def __post_init__(self) -> None:
-        for name in ("yaw_limit_deg", "pitch_limit_deg", "shift_limit"):
+        for name in ("yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg", "shift_limit"):
             if getattr(self, name) is not None:
                 check_range(self, "", name, least=0)
         if self.scale_limit is not None:

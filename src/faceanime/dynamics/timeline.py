@@ -25,8 +25,15 @@ from faceanime.structures.coefficients import HIGHEST_FRAME_RATE, Dynamics, Head
 
 SLOWEST, FASTEST = 0.1, 10.0
 """Bounds on the factor of `retime`; chosen by eye."""
-UNBOUNDED = RetargetConfig(yaw_limit_deg=360.0, pitch_limit_deg=360.0, shift_limit=1e3, scale_limit=1e3)
-"""Settings that transfer a motion without limiting the head."""
+UNBOUNDED = RetargetConfig(
+    rest=False,
+    yaw_limit_deg=360.0,
+    pitch_limit_deg=360.0,
+    roll_limit_deg=360.0,
+    shift_limit=1e3,
+    scale_limit=1e3,
+)
+"""Settings that transfer a motion from one driver to another as it is, without limiting the head."""
 
 
 def cut(dynamics: Dynamics, start_s: float = 0.0, end_s: float | None = None) -> Dynamics:

@@ -38,10 +38,19 @@ class FoundFaces:
         """The number of faces that are not taken."""
         return len(self.faces) - 1
 
+    def turned(self, pixels: Pixels, faces: tuple[Landmarks, ...], quarter_turns: int) -> FoundFaces:
+        """The `faces` found in the picture turned by `quarter_turns`; the one nearest to the place of this one's."""
+        (x, y), (height, width) = self.landmarks.center_px, self.pixels.shape[:2]
+        for _ in range(quarter_turns % 4):
+            x, y = y, width - x
+            height, width = width, height
+        away = [np.hypot(face.center_px[0] - x, face.center_px[1] - y) for face in faces]
+        return FoundFaces(pixels, faces, int(np.argmin(away)), quarter_turns)
+
     @property
     def side(self) -> str:
         """Where among the others the face that is taken stands, in words: "on the left", "at the top"."""
-        centers = np.array([np.reshape(face.box_px, (2, 2)).mean(axis=0) for face in self.faces])
+        centers = np.array([face.center_px for face in self.faces])
         axis = int(np.ptp(centers[:, 1]) > np.ptp(centers[:, 0]))
         place = int((centers[:, axis] < centers[self.chosen, axis]).sum())
         first, last = (("on the left", "on the right"), ("at the top", "at the bottom"))[axis]

@@ -83,7 +83,8 @@ class FaceReader:
         if turns:
             log.warning("%s shows its face sideways or upside down; it is turned upright", where)
             turned = np.ascontiguousarray(np.rot90(pixels, turns))
-            found = replace(self._found(turned, where, face, setting), quarter_turns=turns)
+            faces = require_faces(self._detector, turned, where, self.config.detect.threshold)
+            found = found.turned(turned, faces, turns)
         found.tell(face, where, setting)
         return found
 
@@ -148,12 +149,16 @@ class FaceReader:
         """
         config = self.config
         return fit_shots(
-            self._followed(frames, where, found),
+            self._followed(frames, frame_rate, where, found),
             frame_rate, side_px, self.model, config.fit, config.smooth, where,
         )  # fmt: skip
 
     def _followed(
-        self, frames: Iterable[Frame], where: str, found: Callable[[FoundFaces], None] | None
+        self,
+        frames: Iterable[Frame],
+        frame_rate: Fraction,
+        where: str,
+        found: Callable[[FoundFaces], None] | None,
     ) -> Iterator[tuple[Shot, Landmarks | None]]:
         """Yield the shot, and the landmarks of the face chosen in it. Raises NoFaceError if only others are found."""
         search = _Search(self.config.track.face)
@@ -165,7 +170,7 @@ class FaceReader:
             for index, landmarks in enumerate(self._tracker.track(pictures, search.look)):
                 elapsed += 1
                 if landmarks is not None:
-                    if last is not None and has_jumped(last, landmarks, elapsed):
+                    if last is not None and has_jumped(last, landmarks, elapsed / frame_rate):
                         shot = Shot(shot.number + 1, camera, index)
                     last, elapsed, is_found = landmarks, 0, True
                 yield shot, landmarks

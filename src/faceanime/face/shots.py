@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from typing import TypeAlias
 
@@ -38,8 +39,10 @@ class _Cut:
 class _Jump:
     """Limits of a head's motion within a shot, in sizes of the face; chosen by eye."""
 
-    per_frame: float = 0.25
-    """Mean shift of the landmarks per frame above which another shot has begun."""
+    per_s: float = 7.0
+    """Mean shift of the landmarks per second above which another shot has begun."""
+    shortest: float = 0.15
+    """Mean shift of the landmarks up to which none has, however short the time."""
     longest: float = 0.5
     """Mean shift of the landmarks over a gap, however long, above which another shot has begun."""
     growth: float = 0.25
@@ -89,11 +92,12 @@ def _is_cut(behind: Sequence[_Seen], now: _Seen, ahead: Sequence[_Seen]) -> bool
     return not (is_back or comes_back)
 
 
-def has_jumped(before: Landmarks, after: Landmarks, elapsed: int) -> bool:
-    """Whether a face has jumped to another place or size within `elapsed` frames, as no head does."""
+def has_jumped(before: Landmarks, after: Landmarks, elapsed_s: Fraction) -> bool:
+    """Whether a face has jumped to another place or size within `elapsed_s`, as no head does."""
     sizes = [max(right - left, bottom - top) for left, top, right, bottom in (before.box_px, after.box_px)]
     shift = np.linalg.norm(after.points_image[:, :2] - before.points_image[:, :2], axis=1).mean()
-    is_elsewhere = shift > min(_JUMP.per_frame * elapsed, _JUMP.longest) * min(sizes)
+    reach = np.clip(_JUMP.per_s * float(elapsed_s), _JUMP.shortest, _JUMP.longest)
+    is_elsewhere = shift > reach * min(sizes)
     return bool(is_elsewhere or abs(np.log(sizes[1] / sizes[0])) > _JUMP.growth)
 
 

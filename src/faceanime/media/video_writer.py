@@ -223,7 +223,8 @@ def _open_file(
         )
     sound = audio_from if output.has_sound else None
     sound = find_sound(sound) if isinstance(sound, Path) else sound
-    os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its errors only
+    if output.codec == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # its encoder, which reads no other setting, prints errors only
     with atomic_output(path) as temporary, _named_errors(path):
         container = av.open(str(temporary.absolute()), "w", options=CONTAINER_OPTIONS.get(suffix, {}))
         try:

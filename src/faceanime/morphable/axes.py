@@ -8,6 +8,7 @@ matrix S holds the squared tolerances of the measures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -129,6 +130,16 @@ def measure_expressions(
     rest = measure_landmarks(name, shape, model.schema)
     change = measure_landmarks(name, np.moveaxis(model.landmark_expression_basis, -1, 0), model.schema)
     return np.asarray(rest + expression @ change)
+
+
+def sum_of_measures(
+    names: Sequence[str],
+    model: MorphableModel,
+    identity: Float[np.ndarray, " K_id"],
+    expression: Float[np.ndarray, "*B K_exp"],
+) -> Float[np.ndarray, "*B"]:
+    """The sum of measures of a person's expressions, model units."""
+    return np.asarray(sum(measure_expressions(name, model, identity, expression) for name in names))
 
 
 def named_axes(

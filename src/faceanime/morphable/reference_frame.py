@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
-from faceanime.morphable.axes import measure_expressions
+from faceanime.morphable.axes import measure_expressions, sum_of_measures
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
 
@@ -171,12 +171,13 @@ def reference_frame(motion: Dynamics, model: MorphableModel) -> int:
         return 0
     frames = _seen(motion)
     expression, rotation = motion.expression[frames], motion.pose.rotation[frames]
-    lips, lids = openings_of(model, np.zeros_like(motion.identity), expression)
+    mean_face = np.zeros_like(motion.identity)
+    lips, lids = openings_of(model, mean_face, expression)
     cost = reference_costs(lips, lids, rotation, MOTION_WEIGHTS)
     for names in (_BROWS, _SMILE):
-        cost += _USUAL.face * _unusual(_sum_of_measures(names, model, expression))
+        cost += _USUAL.face * _unusual(sum_of_measures(names, model, mean_face, expression))
     for name in ("gaze_left", "gaze_up"):
-        cost += _USUAL.gaze_and_pose * _unusual(_sum_of_measures((name,), model, expression))
+        cost += _USUAL.gaze_and_pose * _unusual(measure_expressions(name, model, mean_face, expression))
     for angle in angles_from_rotation(rotation).T:
         cost += _USUAL.gaze_and_pose * _unusual(angle)
     return int(frames[np.argmin(cost)])
@@ -190,14 +191,6 @@ def is_from_keyframes(motion: Dynamics) -> bool:
 def _seen(motion: Dynamics) -> Int[np.ndarray, " N"]:
     """The valid frames; all of them if none is."""
     return np.flatnonzero(motion.valid if motion.valid.any() else ~motion.valid)
-
-
-def _sum_of_measures(
-    names: tuple[str, ...], model: MorphableModel, expression: Float[np.ndarray, "T K_exp"]
-) -> Float[np.ndarray, " T"]:
-    """The sum of measures of expressions on the mean face, model units."""
-    mean_face = np.zeros(model.identity_count)
-    return np.asarray(sum(measure_expressions(name, model, mean_face, expression) for name in names))
 
 
 def _unusual(values: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:

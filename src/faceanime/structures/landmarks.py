@@ -42,6 +42,12 @@ class Landmarks:
         low, high = self.points_image[:, :2].min(axis=0), self.points_image[:, :2].max(axis=0)
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
+    @property
+    def center_px(self) -> tuple[float, float]:
+        """X and y of the center of `box_px`."""
+        left, top, right, bottom = self.box_px
+        return (left + right) / 2, (top + bottom) / 2
+
 
 @dataclass(frozen=True, eq=False)
 class CropTransform:

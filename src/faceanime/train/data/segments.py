@@ -145,7 +145,9 @@ def find_segments(frames: Iterable[tuple[int, FrameFaces, Size]], config: Prepar
                 segment.append(faces)
             continue
         ends = shot != segment_shot or lost > most_lost or len(segment) >= longest
-        if segment and (ends or _is_elsewhere(segment, faces.landmarks, lost + 1)):
+        if segment and (
+            ends or _is_elsewhere(segment, faces.landmarks, Fraction(lost + 1) / Fraction(config.frame_rate))
+        ):
             yield _closed(segment, width, height)
             segment = []
         segment.append(faces)
@@ -197,10 +199,10 @@ def sharpness_of(pixels: Pixels, landmarks: Landmarks) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
 
 
-def _is_elsewhere(segment: list[FrameFaces], landmarks: Landmarks, elapsed: int) -> bool:
+def _is_elsewhere(segment: list[FrameFaces], landmarks: Landmarks, elapsed_s: Fraction) -> bool:
     """Whether a face has jumped since the last frame that shows it, or left the place of the segment."""
     last = next(faces.landmarks for faces in reversed(segment) if faces.landmarks is not None)
-    if has_jumped(last, landmarks, elapsed):
+    if has_jumped(last, landmarks, elapsed_s):
         return True
     boxes = np.array([*(faces.box_px for faces in segment if faces.box_px is not None), landmarks.box_px])
     smallest = longer_sides(boxes).min()
