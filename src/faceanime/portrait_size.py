@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from faceanime.core.errors import MediaError, Remedy
+from faceanime.core.errors import Remedy
 from faceanime.face.cover import check_face
 from faceanime.face.crop import CropConfig, Square, crop_pixels, moved_landmarks, square_around
 from faceanime.face.found import FoundFaces
@@ -19,7 +18,6 @@ from faceanime.geometry.resize import resized
 from faceanime.geometry.similarity import compose_affine, invert_affine
 from faceanime.media.contact_sheet import Picture
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
-from faceanime.media.video import is_video
 from faceanime.output_options import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, OutputOptions
 from faceanime.pipeline import Animator
 from faceanime.render.head.sheet import face_region
@@ -63,7 +61,7 @@ def prepare_subject(animator: Animator, picture: PictureSource, options: OutputO
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(getattr, animator, "renderer")
         where, reader = name_of(picture, "the portrait"), animator.reader
-        found = reader.find(_read_portrait(picture, where), where, options.face)
+        found = reader.find(read_picture(picture, where), where, options.face)
         crop: CropTransform | None = None
         if options.crop:
             portrait, crop = cropped_portrait(reader, found, options, where)
@@ -76,18 +74,6 @@ def prepare_subject(animator: Animator, picture: PictureSource, options: OutputO
         loading.result()
     portrait = replace(portrait, quarter_turns=found.quarter_turns)
     return Subject(portrait, crop, found if found.others else None)
-
-
-def _read_portrait(picture: PictureSource, where: str) -> Pixels:
-    try:
-        return read_picture(picture, where)
-    except MediaError:
-        if isinstance(picture, str | Path) and is_video(Path(picture)):
-            raise MediaError(
-                f"cannot animate {picture}: it is a video, and a portrait is a picture; save a frame of it as .png, "
-                "or give it as the driver"
-            ) from None
-        raise
 
 
 def whole_portrait(reader: FaceReader, found: FoundFaces, size_px: int | None) -> Portrait:

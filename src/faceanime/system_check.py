@@ -84,7 +84,7 @@ def diagnose() -> SystemReport:
     return SystemReport(
         version=importlib.metadata.version("faceanime"),
         python=platform.python_version(),
-        platform=platform.platform(terse=True),
+        platform=f"{platform.system()} {platform.machine()}",
         cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_gib=_memory_gib(),
         packages={name: _installed(name) for name in needed},

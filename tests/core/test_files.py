@@ -52,7 +52,7 @@ def test_target_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for target, words in [
         (tmp_path / "none" / "a.mp4", "create it first"),
-        (tmp_path / "file" / "a.mp4", "is not a folder"),
+        (tmp_path / "file" / "a.mp4", "file is a file; choose a folder"),
         (tmp_path, "it is a folder"),
         (Path("/dev/null"), "not a regular file"),
         (Path("/proc/a.mp4"), "choose another place"),

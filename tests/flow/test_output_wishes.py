@@ -116,7 +116,7 @@ def test_a_portrait_that_is_a_video_is_called_one(
 ) -> None:
     outcome = program("animate", driving_path, "--driving", motion_path, "-o", tmp_path / "x.mp4")
     assert outcome.err.startswith(
-        f"faceanime: cannot animate {driving_path}: it is a video, and a portrait is a picture"
+        f"faceanime: cannot read {driving_path}: it is a video, expected a picture"
     )
 
 

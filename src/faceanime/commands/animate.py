@@ -32,7 +32,9 @@ class Animate:
     Groups of options that begin with Expert are rarely needed.
     """
 
-    portrait: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PATH ...")]
+    portrait: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PATH ...", help_behavior_hint="")
+    ]
     """Picture to animate, or several. Use it only with the consent of the person it shows."""
     driving: Path
     """Driver: a video, a picture, a .motion.safetensors file, or the name of a bundled motion.
@@ -73,6 +75,9 @@ class Animate:
             return
         (portrait,) = self.portrait
         check_early(self.out, self.output, (portrait, driving), (self.renderer.generator,), may_be_still=True)
+        from faceanime.media.picture_source import check_picture  # imports Pillow
+
+        check_picture(portrait)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 from faceanime.core.errors import FaceAnimeError
 
@@ -21,6 +22,7 @@ class Doctor:
         from faceanime.commands.doctor_table import print_table
         from faceanime.system_check import diagnose
 
+        print("measuring the speed of this machine ...", file=sys.stderr)
         report = diagnose()
         if self.json:
             print(

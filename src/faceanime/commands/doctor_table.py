@@ -5,7 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from faceanime.generator.config import RendererConfig
 from faceanime.system_check import FINE, SystemReport
+
+_EXACT_BELOW = 10.0
+"""Frames a second below which a decimal is shown."""
 
 
 def print_table(report: SystemReport) -> None:
@@ -29,8 +33,12 @@ def _table(report: SystemReport) -> Table:
     for name, state in report.weights.items():
         table.add_row(name, _mark(state == FINE, state))
     table.add_section()
+    default = RendererConfig().renderer
     for stage, rate in report.frames_per_s.items():
-        table.add_row(f"{stage} 512x512", f"{rate:.0f} frames/s")
+        table.add_row(
+            f"{stage} 512x512{' (default)' * (stage == default)}",
+            f"{rate:.1f} frames/s" if rate < _EXACT_BELOW else f"{rate:.0f} frames/s",
+        )
     return table
 
 

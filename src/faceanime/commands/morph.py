@@ -62,6 +62,10 @@ class Morph:
             (self.portrait, self.target),
             (self.renderer.generator, self.expert.weights),
         )
+        from faceanime.media.picture_source import check_picture  # imports Pillow
+
+        for picture in (self.portrait, self.target):
+            check_picture(picture)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig

@@ -48,6 +48,9 @@ class Predict:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError, among them RangeError for a wrong `count`."""
         check_range(self, "", "count", least=1, most=MOST_FUTURES)
         check_early(self.out, self.output, (self.portrait,), (self.renderer.generator, self.expert.weights))
+        from faceanime.media.picture_source import check_picture  # imports Pillow
+
+        check_picture(self.portrait)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator, AnimatorConfig

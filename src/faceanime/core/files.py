@@ -58,10 +58,13 @@ def full_disk_named(path: Path) -> Iterator[None]:
 def open_input(path: Path) -> BinaryIO:
     """Open a file of the user for reading. Raises: MediaError, naming it."""
     try:
-        if not stat.S_ISREG(
-            path.stat().st_mode
-        ):  # checked before opening: opening a pipe waits for its writer
+        state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise MediaError(f"cannot read {path}: it is a folder, expected a file")
+        if not stat.S_ISREG(state.st_mode):  # checked before opening: opening a pipe waits for its writer
             raise MediaError(f"cannot read {path}: it is not a file")
+        if not state.st_size:
+            raise MediaError(f"cannot read {path}: the file is empty")
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MediaError(f"cannot read {path}: no such file") from error
@@ -137,8 +140,10 @@ def _checked_target(path: Path, folder: bool) -> Path:
 
 
 def _check_target(path: Path, target: Path, folder: bool) -> None:
+    if target.parent.exists() and not target.parent.is_dir():
+        raise OutputError(f"cannot write {path}: {target.parent} is a file; choose a folder")
     if not target.parent.is_dir():
-        raise OutputError(f"cannot write {path}: {target.parent} is not a folder; create it first")
+        raise OutputError(f"cannot write {path}: the folder {target.parent} does not exist; create it first")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise OutputError(
             f"cannot write {path}: no permission to write to {target.parent}; choose another folder"

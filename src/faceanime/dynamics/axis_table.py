@@ -47,7 +47,7 @@ AXIS_TEXTS: dict[str, AxisText] = {
     ),
     "shift_x": AxisText("eye distances", -0.4, 0.4, "the head slides; above 0 to the picture's right"),
     "shift_y": AxisText("eye distances", -0.3, 0.3, "the head slides; above 0 down"),
-    "scale": AxisText("factor minus 1", -0.2, 0.3, "the head shrinks or grows"),
+    "scale": AxisText("of its size", -0.2, 0.3, "the head shrinks or grows"),
 }
 """The axes of `morphable.axes.AXES` and of `dynamics.editing.HEAD_AXES`. An eye distance is that of the outer corners
 of both eyes."""

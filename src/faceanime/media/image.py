@@ -106,6 +106,11 @@ def check_size(path: str | Path, width_px: int, height_px: int) -> None:
         )
 
 
+def check_image(path: Path) -> None:
+    """Raise MediaError for a file that does not begin as a picture of a known format."""
+    _open_image(path).close()
+
+
 def is_image_file(path: Path) -> bool:
     """Whether `path` is a file that holds a still picture (by content, else by suffix)."""
     animated = _sniff_animation(path)

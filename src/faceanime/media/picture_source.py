@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from faceanime.core.errors import ShapeError
-from faceanime.media.image import from_pillow, read_image
+from faceanime.core.errors import MediaError, ShapeError
+from faceanime.media.image import check_image, from_pillow, read_image
+from faceanime.media.video import is_video
 from faceanime.structures.frames import Pixels
 
 PictureSource: TypeAlias = str | Path | np.ndarray | Image.Image
@@ -24,7 +27,8 @@ def read_picture(source: PictureSource, name: str = "the picture") -> Pixels:
     ShapeError for an array that is no picture.
     """
     if isinstance(source, str | Path):
-        return read_image(source)
+        with _videos_named(Path(source)):
+            return read_image(source)
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8:
             raise ShapeError(f"{name} is an array of {source.dtype}, expected uint8 from 0 to 255")
@@ -37,6 +41,25 @@ def read_picture(source: PictureSource, name: str = "the picture") -> Pixels:
             return np.ascontiguousarray(source)
         source = Image.fromarray(source)
     return from_pillow(source, name)
+
+
+def check_picture(path: Path) -> None:
+    """Raise MediaError, as `read_picture` would, for a file that does not begin as a picture."""
+    with _videos_named(path):
+        check_image(path)
+
+
+@contextmanager
+def _videos_named(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read as a picture that it is a video, if it is one."""
+    try:
+        yield
+    except MediaError:
+        if is_video(path):
+            raise MediaError(
+                f"cannot read {path}: it is a video, expected a picture; save a frame of it as .png"
+            ) from None
+        raise
 
 
 def name_of(source: PictureSource, otherwise: str = "the picture") -> str:
