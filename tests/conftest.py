@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There are as many workers as cores: torch and BLAS compute in one thread of each, also in programs that it starts.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    threadpool_limits(1)  # a plugin of pytest has loaded NumPy already
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

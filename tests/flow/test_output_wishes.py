@@ -115,9 +115,7 @@ def test_a_portrait_that_is_a_video_is_called_one(
     program: Program, driving_path: Path, motion_path: Path, tmp_path: Path
 ) -> None:
     outcome = program("animate", driving_path, "--driving", motion_path, "-o", tmp_path / "x.mp4")
-    assert outcome.err.startswith(
-        f"faceanime: cannot read {driving_path}: it is a video, expected a picture"
-    )
+    assert outcome.err.startswith(f"faceanime: cannot read {driving_path}: it is a video, expected a picture")
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ class _SingleThreadedMath:
 
     def __enter__(self) -> None:
         with self._lock:
-            self._users += 1
-            if self._users == 1:
+            if self._users == 0:
                 self._restore = [threadpool_limits(1, user_api="blas").restore_original_limits]
                 torch = sys.modules.get("torch")  # the geometric renderer does without
                 if torch is not None:
                     self._restore.append(partial(torch.set_num_threads, torch.get_num_threads()))
                     torch.set_num_threads(1)
+            self._users += 1  # last: a Ctrl-C above must not leave a user without limits behind
 
     def __exit__(self, *_: object) -> None:
         with self._lock:

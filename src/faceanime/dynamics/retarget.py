@@ -53,10 +53,6 @@ class _LipRule:
     speaking: Ramp = (0.03, 0.06)
     """Ramp of the range of the driver's opening, model units: 1 means that its mouth opens and closes, so that its
     closing is an event which the portrait must show; 0, that it rests, as the portrait's then does. Chosen by eye."""
-    lost: Ramp = (0.295, 0.27)
-    """Ramp of the portrait's own opening, model units: 1 means that its mouth can be closed. The detector loses the
-    lower lip of a yawn, and what is then taken for lip and skin is the mouth's inside, which closing would fold. Laughs
-    with openings up to 0.26 close well, a yawn of 0.30 tears. Chosen by eye."""
 
 
 _EASE_S = 0.4
@@ -155,7 +151,7 @@ def _portraits_own_opening(
     """
     theirs = openings_along_lips(model, driver.identity, driver.expression)
     own = openings_along_lips(model, source.identity, source.expression)
-    weight = min(config.lips, 1.0) * float(smoothstep(float(own.max()), *_LIPS.lost))
+    weight = min(config.lips, 1.0)
     if config.motion == "absolute":
         now = openings_along_lips(model, source.identity, expression)
         return weight * lips_opened_by(np.maximum(now - np.maximum(theirs, 0.0), 0.0), model)

@@ -90,6 +90,12 @@ _JITTERED_VIEWS = [
 """Shift x and y, in sides, and scale of the views over which landmarks are averaged, since they vary by tenths of px
 from view to view; chosen by eye."""
 
+_WIDE_MOUTH = 0.09
+"""Opening of the lips in sides of the view, 0.21 distances of the outer eye corners, from which it is read again."""
+_LOWERED_VIEW = (0.0, 0.06, 1.2)
+"""Shift x and y, in sides, and scale of the view in which it is. A yawn whose opening is 0.42 is read as 0.33 in the
+usual view, and as 0.40 to 0.42 in those from (0, 0.12, 0.85) to (0, 0.12, 1.2)."""
+
 
 class MediapipeDetector:
     """Detection and landmarks by the networks in mediapipe's wheel. Stateless; one thread at a time.
@@ -179,12 +185,32 @@ class MediapipeDetector:
         return Landmarks(points_image.astype(np.float32), min(best.score, reading.presence))
 
     def _refine(self, part: Pixels, place: Place) -> Reading | None:
-        """Center the view on the face, then average the landmarks over slightly different views."""
+        """Center the view on the face, then average the landmarks over slightly different views.
+
+        The view does not follow the jaw (`landmark_view`), so that in a mouth opened wide the lower lip is taken for
+        higher than it is: such a face is read once more, in a larger view that reaches further down.
+        """
         for _ in range(self._config.passes - 1):
             reading = read_mesh(self._mesh, part, place)
             if reading is None:
                 return None
             place = place_of(reading.points_image, self.schema)
+        reading = self._mean_reading(part, place)
+        if reading is None or self._opening(reading) < _WIDE_MOUTH * place.side_px:
+            return reading
+        lowered = self._mean_reading(part, _jittered(place, *_LOWERED_VIEW))
+        return reading if lowered is None or self._opening(lowered) < self._opening(reading) else lowered
+
+    def _opening(self, reading: Reading) -> float:
+        """The opening of the lips, px."""
+        points, schema = reading.points_image, self.schema
+        upper, lower = (
+            points[lip, :2].mean(axis=0) for lip in (schema.upper_lip_middle, schema.lower_lip_middle)
+        )
+        return float(np.linalg.norm(lower - upper))
+
+    def _mean_reading(self, part: Pixels, place: Place) -> Reading | None:
+        """The mean of the landmarks from slightly different views."""
         views = [_jittered(place, *jitter) for jitter in _JITTERED_VIEWS]
         readings = [r for view in views if (r := read_mesh(self._mesh, part, view))]
         if not readings:

@@ -10,6 +10,8 @@ from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 _LINE_TOLERANCE = 0.1
 """Tolerance of the openings along the lips, as a fraction of their mean standard deviation: with none, the small
 differences along a line would take unlikely expressions. Chosen by eye."""
+_WIDE = 0.2
+"""Opening, model units, beyond which the jaw alone opens or closes it. Chosen by eye."""
 
 
 def openings_along_lips(
@@ -34,12 +36,16 @@ def lips_opened_by(
     """The change of expression that opens the lips by `opening`, model units, along their whole line.
 
     Of all changes it is the most probable, as in `faceanime.morphable.axes`: jaw and lips move together as people's do.
+    What is wider than most openings is the jaw's alone: the lower lip would be drawn out to the width of the opening.
     """
-    response = _response_of_lips(model)
+    response, jaw = _response_of_lips(model), model.axis("jaw_open")
+    of_jaw = response @ jaw
+    jaws = np.maximum(opening.max(axis=-1, keepdims=True) - _WIDE, 0.0) / of_jaw.max()
+    opening = opening - jaws * of_jaw
     covariance = response @ response.T
     tolerance = _LINE_TOLERANCE * float(np.sqrt(np.diag(covariance)).mean())
     change = np.linalg.solve(covariance + tolerance**2 * np.eye(len(covariance)), response)
-    return np.asarray(opening @ change)
+    return np.asarray(jaws * jaw + opening @ change)
 
 
 def _facing_lips(model: MorphableModel) -> tuple[np.ndarray, np.ndarray]:
