@@ -56,7 +56,7 @@ def circling_lstm(model, tmp_path_factory: pytest.TempPathFactory) -> Path:  # t
     from lstms import circling, trained_lstm
 
     return trained_lstm(
-        [circling(model, phase) for phase in range(7)], model, tmp_path_factory.mktemp("lstm")
+        [circling(model, phase) for phase in range(7)], model, tmp_path_factory.mktemp("lstm"), steps=400
     )
 
 

@@ -448,9 +448,10 @@ def test_a_damaged_motion(
     whole = motion_path.read_bytes()
     path = tmp_path / "bad.motion.safetensors"
     path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"no tensors at all", "empty": b""}[content])
+    wrong = {"empty": f"cannot read {path}: the file is empty"}
     refused(
         "animate", portrait_path, "--driving", path, "-o", out,
-        message=f"{path} is damaged or not a safetensors file: ",
+        message=wrong.get(content, f"{path} is damaged or not a safetensors file: "),
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_two_processes_train_a_generator(
         while running.poll() is None and not (parts / "checkpoint.safetensors").exists():
             time.sleep(0.05)
         os.killpg(running.pid, signal.SIGTERM)
-        assert "try --resume to continue from there" in running.communicate(timeout=100)[1]
+        assert "the same command with --resume to go on" in running.communicate(timeout=100)[1]
     stopped = int(load_weights(parts / "checkpoint.safetensors", "checkpoint")[1]["step"])
     assert 4 <= stopped < 12
     again = subprocess.run(command(parts), timeout=280, capture_output=True, text=True)
