@@ -86,13 +86,15 @@ def test_a_name_that_cannot_be_is_refused_in_a_line(tmp_path: Path, name: str) -
 
 
 def test_only_a_file_that_is_there_can_be_read(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").touch()
     os.mkfifo(tmp_path / "pipe")
     check_input(tmp_path / "file")
     for name, words in {
         "none": "no such file",
         "file/none": "no such file",
-        "": "not a file",
+        "": "it is a folder",
+        "empty": "the file is empty",
         "pipe": "not a file",
     }.items():
         with pytest.raises(MediaError, match=words):

@@ -60,7 +60,7 @@ def test_an_animator_of_ones_own_keeps_its_settings(
     animator = Animator(faceanime.AnimatorConfig(draw=faceanime.RendererConfig("geometric")))
     out = faceanime.animate(portrait_path, motion_path, tmp_path / "a", animator=animator, size=64)
     assert pictures(out).shape == (FRAMES, 64, 64, 3)
-    with pytest.raises(ConfigError, match="unknown option head"):
+    with pytest.raises(ConfigError, match="head is a setting of the animator"):
         faceanime.animate(portrait_path, motion_path, tmp_path / "b.mp4", animator=animator, head=0.5)
 
 

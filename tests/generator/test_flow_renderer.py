@@ -239,7 +239,7 @@ def test_weights_that_do_not_fit_are_told_before_the_driver_is_followed(
     tmp_path: Path, model: MorphableModel
 ) -> None:
     for name in ("portrait.png", "driving.mp4"):
-        (tmp_path / name).write_bytes(b"")
+        (tmp_path / name).write_bytes(b"neither")
     given = tmp_path / "portrait.png", tmp_path / "driving.mp4", tmp_path / "out.mp4"
     missing = Animator(AnimatorConfig(RendererConfig(generator=tmp_path / "none.safetensors")), model)
     with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):

@@ -205,9 +205,9 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "b.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     for name, words in {
-        "empty.jpg": "not a picture",
+        "empty.jpg": "the file is empty",
         "text.png": "not a picture",
-        "folder.jpg": "not a file",
+        "folder.jpg": "it is a folder",
         "none.jpg": "no such file",
         "b.heic": r"pip install|not a picture|damaged",
     }.items():

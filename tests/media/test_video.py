@@ -200,7 +200,7 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     for name, words in {
         "none.mp4": "no such file",
-        "folder.mp4": "not a file",
+        "folder.mp4": "it is a folder",
         "text.mp4": "not a video",
         "list.mp4": "not a video",
     }.items():

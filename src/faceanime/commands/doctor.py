@@ -22,7 +22,8 @@ class Doctor:
         from faceanime.commands.doctor_table import print_table
         from faceanime.system_check import diagnose
 
-        print("measuring the speed of this machine ...", file=sys.stderr)
+        if sys.stderr.isatty():
+            print("measuring the speed of this machine ...", file=sys.stderr)
         report = diagnose()
         if self.json:
             print(
