@@ -12,7 +12,6 @@ import logging
 from pathlib import Path
 
 from faceanime.core.errors import NoFaceError, UnfitFaceError
-from faceanime.face.cover import check_face
 from faceanime.media.image import read_image
 from faceanime.pipeline import Animator
 from faceanime.train.data.clip_table import PORTRAITS, read_split
@@ -32,8 +31,7 @@ def main() -> None:
         for row in read_split(args.data / PORTRAITS, split):
             heard.texts.clear()
             try:
-                portrait = animator.portrait(read_image(args.data / row["file"]), row["file"])
-                check_face(portrait, animator.model, row["file"])
+                animator.portrait(read_image(args.data / row["file"]), row["file"])
             except NoFaceError:
                 continue
             except UnfitFaceError as error:

@@ -94,6 +94,18 @@ REVIEWED = [
         "dynamics/test_retarget.py::test_a_driver_drives_itself",
     ),
     Mutation(
+        "face/shots.py",
+        "reach = np.clip(_JUMP.per_s * float(elapsed_s), _JUMP.shortest, _JUMP.longest)",
+        "reach = min(0.25 * max(round(25 * elapsed_s), 1), _JUMP.longest)",
+        "face/test_shots.py::test_a_head_neither_jumps_nor_grows_at_once",
+    ),
+    Mutation(
+        "face/found.py",
+        "x, y = y, width - x",
+        "x, y = height - y, x",
+        "face/test_found.py::test_after_a_turn_the_same_face_is_taken_though_another_seems_larger",
+    ),
+    Mutation(
         "morphable/lips.py",
         "opening = opening - jaws * of_jaw",
         "jaws = 0.0 * jaws",

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from faceanime.core.errors import MediaError as MediaError
     from faceanime.core.errors import MorphableModelError as MorphableModelError
     from faceanime.core.errors import NoFaceError as NoFaceError
+    from faceanime.core.errors import NoSuchFaceError as NoSuchFaceError
     from faceanime.core.errors import OutputError as OutputError
     from faceanime.core.errors import RangeError as RangeError
     from faceanime.core.errors import ShapeError as ShapeError
+    from faceanime.core.errors import UnfitFaceError as UnfitFaceError
     from faceanime.core.errors import WeightsError as WeightsError
     from faceanime.core.progress import CallbackProgress as CallbackProgress
     from faceanime.drivers.span_config import DriverSpan as DriverSpan
@@ -74,6 +76,7 @@ _HOME = {
     "MotionLimits": "dynamics.retarget_config",
     "MotionStrength": "dynamics.retarget_config",
     "NoFaceError": "core.errors",
+    "NoSuchFaceError": "core.errors",
     "OutputError": "core.errors",
     "OutputOptions": "output_options",
     "Portrait": "structures.portrait",
@@ -86,6 +89,7 @@ _HOME = {
     "SmoothConfig": "face.config",
     "TrackConfig": "face.config",
     "WarpConfig": "render.config",
+    "UnfitFaceError": "core.errors",
     "WeightsError": "core.errors",
     "animate": "api",
     "edit": "api",

@@ -1,7 +1,8 @@
 """The functions of the package, as `import faceanime` offers them: one line each for what most people want.
 
 Their options have the names of the options of the commands, with underscores: `--yaw-limit-deg 20` is
-`yaw_limit_deg=20`. For more control, and to keep what was loaded, there is `Animator`.
+`yaw_limit_deg=20`. Settings of reading faces (`--track.face`) and of the geometric renderer are those of an `Animator`,
+which also keeps what was loaded.
 """
 
 from __future__ import annotations
@@ -118,12 +119,15 @@ def reconstruct(
 ) -> Path:
     """Write the motion of a video or picture (X.motion.safetensors), or its neutral, textured 3D face (X.glb, X.obj).
 
-    `face` is `largest`, or an index in order of size, from 0; of a motion it is the `TrackConfig.face` of the
-    `animator`, if one is given. Returns `out`. Raises FaceAnimeError; on failure nothing
+    `face` is `largest`, or an index in order of size, from 0. Returns `out`. Raises FaceAnimeError; on failure nothing
     is written.
 
     Example: `faceanime.reconstruct("me.jpg", "me.glb")`
     """
+    if animator is not None and face != animator.config.read.track.face and is_motion_file(Path(out)):
+        raise ConfigError(
+            "reconstruct: the face of a motion is the TrackConfig.face of the animator that is given"
+        )
     chosen = animator or _animator(AnimatorConfig(read=ReadConfig(track=TrackConfig(face=face))))
     reconstruct_file(chosen, source, Path(out), face, progress or SilentProgress())
     return Path(out)

@@ -60,9 +60,7 @@ class OutputOptions:
         if self.crop_margin is not None:
             check_range(self, "", "crop_margin", least=0, most=WIDEST_CROP_MARGIN)
             if not self.crop:
-                raise ConfigError(
-                    "a margin of the crop is given, but no crop is asked for: add it, or leave both out"
-                )
+                raise ConfigError("crop_margin is the margin of the crop; it needs crop as well")
         if self.face != "largest" and self.face < 0:
             raise RangeError("face", self.face, "largest or an index from 0")
         if self.fps is not None:
@@ -141,8 +139,14 @@ def check_early(
     picture is right.
     """
     check_result(out, options, inputs, still=may_be_still and out.suffix.lower() in STILL_SUFFIXES)
-    for path in [*inputs, *(path for path in weights if path is not None)]:
-        check_input(path)
+    check_inputs(*inputs, *weights)
+
+
+def check_inputs(*paths: Path | None) -> None:
+    """Raise MediaError for a file that cannot be read."""
+    for path in paths:
+        if path is not None:
+            check_input(path)
 
 
 def refuse_input(target: Path, inputs: Sequence[Path]) -> None:

@@ -28,6 +28,7 @@ from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice, ReadConfig
+from faceanime.face.cover import accepted
 from faceanime.face.detect import LandmarkDetector, MediapipeDetector
 from faceanime.face.reader import FaceReader
 from faceanime.face.segment import PersonSegmenter, Segmenter
@@ -88,16 +89,25 @@ class Animator:
         self._given_renderer, self._given_predictor = renderer, predictor
 
     def portrait(
-        self, picture: PictureSource, where: str = "the portrait", face: FaceChoice = "largest"
+        self,
+        picture: PictureSource,
+        where: str = "the portrait",
+        face: FaceChoice = "largest",
+        force: bool = False,
     ) -> Portrait:
         """Find and fit the face of a picture: a path, an array (H,W,3) uint8 or a Pillow image.
 
         A picture whose face is sideways or upside down is turned upright, and so are the frames that are drawn of it:
         `np.rot90(frame, -portrait.quarter_turns)` turns one back.
         `where` names a picture without a path in messages; `face` is `largest`, or an index in order of size, from 0.
-        Raises NoFaceError, MediaError for a file that cannot be read, ShapeError for an array that is no picture.
+        What a mask or dark glasses cover is held still, which a warning says; `force` moves it all the same, and takes
+        faces that are no person's.
+        Raises NoFaceError, UnfitFaceError, MediaError for a file that cannot be read, ShapeError for an array that is
+        no picture.
         """
-        return self.reader.portrait(read_picture(picture, where), name_of(picture, where), face)
+        name = name_of(picture, where)
+        portrait = self.reader.portrait(read_picture(picture, where), name, face)
+        return accepted(portrait, self.model, name, force)
 
     def motion(self, driver: Driver | DriverSource, progress: Progress | None = None) -> Dynamics:
         """Return the motion of a driver, or of what `open_driver` takes: a path, the name of a bundled motion, ...

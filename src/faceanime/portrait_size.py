@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from faceanime.core.errors import Remedy
-from faceanime.face.cover import check_face
+from faceanime.face.cover import accepted
 from faceanime.face.crop import CropConfig, Square, crop_pixels, moved_landmarks, square_around
 from faceanime.face.found import FoundFaces
 from faceanime.face.reader import FaceReader
@@ -67,13 +67,10 @@ def prepare_subject(animator: Animator, picture: PictureSource, options: OutputO
             portrait, crop = cropped_portrait(reader, found, options, where)
         else:
             portrait = whole_portrait(reader, found, options.size)
-        if options.force:
-            portrait = replace(portrait, covered=frozenset())
-        else:
-            check_face(portrait, animator.model, where)
+        portrait = accepted(portrait, animator.model, where, options.force)
         loading.result()
     portrait = replace(portrait, quarter_turns=found.quarter_turns)
-    return Subject(portrait, crop, found if found.others else None)
+    return Subject(portrait, crop, found.as_given if found.others else None)
 
 
 def whole_portrait(reader: FaceReader, found: FoundFaces, size_px: int | None) -> Portrait:

@@ -23,7 +23,10 @@ from PIL import Image
 from faceanime.core.errors import WeightsError
 from faceanime.core.weights import load_weights, read_header
 
-ENCODERS = ("libx264", "aac", "libvpx-vp9", "libopus", "gif", "libwebp_anim")
+ENCODERS = (
+    *("libx264", "aac", "libvpx-vp9", "libopus", "gif", "libwebp_anim"),
+    *("libx265", "libsvtav1", "prores_ks"),
+)
 ESSENTIAL_ENCODERS = ("libx264", "aac")
 FINE = "ok"
 FILM_S, FILM_RATE = 10, 25

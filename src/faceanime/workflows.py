@@ -96,6 +96,7 @@ def animate_files(
     driver = RememberedDriver(part_of(animator.open(driving), span))
     opened = _Driving(driver, _files(driving), options, span, progress)
     animator.check()
+    _ = opened.given_sound  # what is wrong with it is told before the driver is tracked
     driver.dynamics(progress)
     for done, (portrait, out) in enumerate(portraits.items()):
         try:
@@ -189,7 +190,7 @@ def reconstruct_file(
         save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
         if not isinstance(source, str | Path) or is_image_file(Path(source)):
-            portrait = animator.portrait(source, face=face)
+            portrait = animator.portrait(source, face=face, force=True)
         else:
             portrait = _first_portrait(animator, Path(source), face, progress)
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
@@ -261,7 +262,7 @@ def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress
     where, most = f"the first {SEARCHED_S} s of {source}", 0
     for frame in watched(takewhile(lambda frame: frame.time_s < SEARCHED_S, frames), progress):
         try:
-            return animator.portrait(frame.pixels, str(source), face)
+            return animator.portrait(frame.pixels, str(source), face, force=True)
         except NoSuchFaceError as error:
             most = max(most, error.count)
         except NoFaceError:

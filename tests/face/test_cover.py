@@ -1,6 +1,5 @@
 """What covers a face, and what is no person's face, is told; nothing is told of people."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +62,8 @@ def test_nothing_covers_a_bare_face(
 def test_what_is_covered_is_held_still_and_said(
     animator: Animator, face: Portrait, caplog: pytest.LogCaptureFixture
 ) -> None:
-    portrait = animator.portrait(masked(face.pixels, face.landmarks.points_image))
+    portrait = animator.portrait(masked(face.pixels, face.landmarks.points_image), "me.jpg")
+    assert [r.getMessage() for r in caplog.records] == ["something covers the mouth in me.jpg: held still"]
     moved, whole = (
         animator.retarget(each, bundled_motion("talk"))
         for each in (portrait, replace(portrait, covered=frozenset()))
@@ -75,15 +75,12 @@ def test_what_is_covered_is_held_still_and_said(
     np.testing.assert_array_equal(moved.pose.rotation, whole.pose.rotation)
     glasses = replace(portrait, covered=frozenset({"eyes"}))
     assert (animator.retarget(glasses, bundled_motion("talk")).expression[:, eyes] == own[eyes]).all()
-    with caplog.at_level(logging.WARNING):
-        check_face(portrait, animator.model, "me.jpg")
-    assert [r.getMessage() for r in caplog.records] == ["something covers the mouth in me.jpg: held still"]
 
 
 def test_a_cartoon_with_large_eyes_is_refused(animator: Animator) -> None:
-    drawn = animator.portrait(cartoon())
     with pytest.raises(UnfitFaceError, match=r"the face in it\.png .* eyes are larger .*; try force"):
-        check_face(drawn, animator.model, "it.png")
+        animator.portrait(cartoon(), "it.png")
+    assert not animator.portrait(cartoon(), "it.png", force=True).covered
 
 
 def test_a_face_that_is_hardly_one_is_doubted(
@@ -99,6 +96,4 @@ def test_given_faults_are_told(animator: Animator, data_dir: Path) -> None:
     mask = animator.portrait(read_image(data_dir / "faults/surgical_mask.png"))
     assert mask.covered == {"mouth"}
     with pytest.raises(UnfitFaceError):
-        check_face(
-            animator.portrait(read_image(data_dir / "faults/large_eyed_cartoon.png")), animator.model, "it"
-        )
+        animator.portrait(data_dir / "faults/large_eyed_cartoon.png")

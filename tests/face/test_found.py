@@ -40,6 +40,24 @@ def test_the_line_names_what_takes_another(count: int, remedy: str, caplog: pyte
     assert record.remedy.text(lambda name: f"--{name}") == remedy  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_after_a_turn_the_same_face_is_taken_though_another_seems_larger(quarter_turns: int) -> None:
+    """The turned picture is searched anew, in whatever order its faces are found."""
+    found = faces_at((40, 30), (150, 80), chosen=1)
+    turned = np.rot90(found.pixels, quarter_turns)
+    marks = [np.zeros(found.pixels.shape[:2]) for _ in found.faces]
+    for mark, face in zip(marks, found.faces, strict=True):
+        x, y = face.center_px
+        mark[int(y), int(x)] = 1.0
+    places = [np.argwhere(np.rot90(mark, quarter_turns))[0][::-1] + 0.5 for mark in marks]
+    there = faces_at(*(tuple(place) for place in places)).faces
+    for order, expected in (((0, 1), 1), ((1, 0), 0)):
+        again = found.turned(turned, tuple(there[index] for index in order), quarter_turns)
+        assert again.chosen == expected
+        assert again.as_given is found
+    assert found.side == "on the right"
+
+
 def test_nothing_is_told_of_one_face_or_of_a_face_that_was_asked_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

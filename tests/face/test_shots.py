@@ -55,22 +55,25 @@ def test_a_pan_and_a_shaking_camera_are_no_cuts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "x", "elapsed", "jumps"),
+    ("scale", "x", "elapsed_s", "jumps"),
     [
-        (80.0, 10.0, 1, False),
-        (80.0, 60.0, 1, True),
-        (80.0, 40.0, 3, False),
-        (80.0, 120.0, 30, True),
-        (86.0, 0.0, 1, False),
-        (120.0, 0.0, 1, True),
+        (80.0, 10.0, Fraction(1, 25), False),
+        (80.0, 60.0, Fraction(1, 25), True),
+        (80.0, 40.0, Fraction(3, 25), False),
+        (80.0, 40.0, Fraction(1, 10), False),
+        (80.0, 40.0, Fraction(1, 60), True),
+        (80.0, 12.0, Fraction(1, 120), False),
+        (80.0, 120.0, Fraction(6, 5), True),
+        (86.0, 0.0, Fraction(1, 25), False),
+        (120.0, 0.0, Fraction(1, 25), True),
     ],
 )
 def test_a_head_neither_jumps_nor_grows_at_once(
-    model: MorphableModel, scale: float, x: float, elapsed: int, jumps: bool
+    model: MorphableModel, scale: float, x: float, elapsed_s: Fraction, jumps: bool
 ) -> None:
     """The face is 110 px large."""
     here, there = (
         Landmarks(landmarks_of(face_of(model, pose), model).astype(np.float32), 1.0)
         for pose in (pose_of(), pose_of(scale=scale, at=(128.0 + x, 128.0)))
     )
-    assert has_jumped(here, there, Fraction(elapsed, 25)) == jumps
+    assert has_jumped(here, there, elapsed_s) == jumps

@@ -14,7 +14,8 @@ from faceanime.media.image import write_image
 
 @pytest.fixture
 def people(astronaut: np.ndarray, tmp_path: Path) -> list[Path]:
-    """Two portraits, and between them a picture without a face."""
+    """Two portraits, and between them a picture without a face. An empty file lies beside them."""
+    (tmp_path / "empty.png").touch()
     noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
     shown = {"left.png": astronaut[:240, :240], "nobody.png": noise, "right.jpg": astronaut[:240, 60:300]}
     for name, pixels in shown.items():
@@ -52,6 +53,29 @@ def test_each_portrait_gets_the_video_of_a_single_run_and_the_driver_is_tracked_
     assert sorted(path.name for path in tmp_path.glob("sheet*")) == ["sheet-left.png", "sheet-right.png"]
     alone = program.makes(tmp_path / "alone.mp4", "animate", people[2], *driven)
     np.testing.assert_array_equal(pictures(out / "right.mp4"), pictures(alone))
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(
+    program: Program, people: list[Path], motion_path: Path, tmp_path: Path
+) -> None:
+    given = (tmp_path / "empty.png", people[0], tmp_path / "none.png")
+    driven = ("--driving", motion_path, "--size", "96", "--renderer", "geometric")
+    done = program("animate", *given, *driven, "-o", tmp_path / "videos")
+    assert done.out.splitlines() == [str(tmp_path / "videos" / "left.mp4")]
+    assert [line.partition(": ")[2] for line in done.err.splitlines()[:2]] == [
+        "the file is empty",
+        "no such file",
+    ]
+
+
+def test_a_sound_that_no_result_can_use_is_told_before_the_driver_is_tracked(
+    program: Program, people: list[Path], driving_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FaceReader, "track", lambda *given: pytest.fail("tracked"))
+    silent = ("--sound", people[0], "--driving", driving_path, "-o", tmp_path / "videos")
+    done = program("animate", people[0], people[2], *silent)
+    assert done.status == 2
+    assert len(done.err.splitlines()) == 1
 
 
 def test_a_batch_in_which_all_succeed_ends_well(

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from program import Program, pictures
 
-from faceanime.face.crop import CropConfig, crop_pixels, square_around
+from faceanime.core.errors import NoFaceError
 from faceanime.face.detect import MediapipeDetector
 from faceanime.media.image import read_image, write_image
+from faceanime.output_options import OutputOptions
+from faceanime.pipeline import Animator
+from faceanime.portrait_size import prepare_subject
+from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 
@@ -28,15 +32,14 @@ TIGHT = {
 def longest_edge_run_px(pixels: Pixels) -> int:
     """Length of the longest line of equal pixels that begins at an edge and runs straight inward, of all four edges.
 
-    Only lines beside which most others are as long count: what is repeated is a strip, a flat wall of a picture has
-    noise.
+    One line in fifty may be longer: a flat wall has noise, but not everywhere after it was resampled.
     """
     runs = []
     for turns in range(4):
         turned = np.rot90(pixels, turns).astype(np.int16)
         same = (np.abs(turned - turned[:1]) <= 1).all(axis=-1)  # within rounding of the interpolation
         lengths = np.where(same.all(axis=0), len(same), np.argmin(same, axis=0))
-        runs.append(np.median(lengths))
+        runs.append(np.percentile(lengths, 98))
     return int(max(runs))
 
 
@@ -70,7 +73,7 @@ def test_a_crop_near_an_edge_repeats_no_pixels_and_says_that_it_is_smaller(
     height, width = frames.shape[1:3]
     assert height == width
     assert width <= min(rows.stop - rows.start, columns.stop - columns.start)
-    assert longest_edge_run_px(frames[0]) <= LONGEST_RUN_PX
+    assert max(map(longest_edge_run_px, frames)) <= LONGEST_RUN_PX
 
 
 def test_a_small_portrait_is_not_enlarged(
@@ -103,32 +106,33 @@ def test_the_margin_sets_the_room_around_the_face(
 
 
 @pytest.mark.data
-def test_crops_of_portraits_tight_and_loose_repeat_no_pixels(data_dir: Path) -> None:
-    """All test portraits as they are, and cut at forehead and chin."""
+def test_crops_of_portraits_tight_and_loose_repeat_no_pixels(
+    data_dir: Path, animator: Animator, motion: Dynamics
+) -> None:
+    """All test portraits as they are, and cut at forehead and chin: at rest, and where the head moves."""
     with (data_dir / "portraits.csv").open(encoding="utf-8", newline="") as file:
         paths = [data_dir / row["file"] for row in csv.DictReader(file) if row["split"] == "test"]
     faults = [data_dir / "faults" / "close_up_for_crop.jpg"]
-    detector, seen = MediapipeDetector(), 0
+    detector, options, seen = MediapipeDetector(), OutputOptions(crop=True, force=True), 0
     for path in paths + faults:
         pixels = read_image(path)
         for face in detector.detect(pixels)[:1]:
-            seen += 1
-            for picture, landmarks in (
-                (pixels, face),
-                _cut_at_forehead_and_chin(pixels, face),
-            ):
-                noise = noisy(picture)
-                height, width = picture.shape[:2]
-                square = square_around(landmarks, CropConfig()).inside(width, height)
-                crop = crop_pixels(noise, square.crop(2 * int(square.side_px / 2)))
-                assert longest_edge_run_px(crop) <= LONGEST_RUN_PX, path
-    assert seen > 50
+            for picture in (pixels, _cut_at_forehead_and_chin(pixels, face)):
+                try:
+                    subject = prepare_subject(animator, noisy(picture), options)
+                except NoFaceError:  # cut so, some are found no more
+                    continue
+                seen += 1
+                dynamics = animator.retarget(subject.portrait, motion)
+                moved = next(animator.render(subject.portrait, dynamics, [6]))
+                for frame in (subject.portrait.pixels, moved):
+                    assert longest_edge_run_px(subject.shown(frame)) <= LONGEST_RUN_PX, path
+    assert seen > 80
 
 
-def _cut_at_forehead_and_chin(pixels: Pixels, face: Landmarks) -> tuple[Pixels, Landmarks]:
+def _cut_at_forehead_and_chin(pixels: Pixels, face: Landmarks) -> Pixels:
     left, top, right, bottom = face.box_px
     inset = 0.08 * (bottom - top)
     x0, x1 = max(int(left), 0), min(int(right), pixels.shape[1])
     y0, y1 = max(int(top + inset), 0), min(int(bottom - inset), pixels.shape[0])
-    moved = Landmarks(face.points_image - np.float32([x0, y0, 0]), face.score)
-    return np.ascontiguousarray(pixels[y0:y1, x0:x1]), moved
+    return np.ascontiguousarray(pixels[y0:y1, x0:x1])

@@ -1,5 +1,6 @@
 """Pictures as callers have them."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from faceanime.core.errors import MediaError, ShapeError
 from faceanime.media.image import read_image, write_image
-from faceanime.media.picture_source import name_of, read_picture
+from faceanime.media.picture_source import check_picture, name_of, read_picture
 
 
 @pytest.fixture
@@ -24,6 +25,26 @@ def test_a_path_a_name_an_array_and_an_image_give_the_same_picture(
     for source in (path, str(path), pixels, Image.fromarray(pixels), Image.open(path)):
         np.testing.assert_array_equal(read_picture(source), pixels)
     np.testing.assert_array_equal(read_image(str(path)), pixels)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "cut.avif", "cut.gif"])
+def test_a_picture_that_ffmpeg_opens_as_well_is_not_called_a_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    if name == "a.heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+        Image.fromarray(pixels).save(path)
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        words = r"HEIC needs an extra; pip install"
+    else:
+        Image.fromarray(pixels).save(path)
+        path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+        words = "damaged|not a picture"
+    with pytest.raises(MediaError, match=words):
+        check_picture(path)
+        read_picture(path)
 
 
 def test_a_view_of_an_array_becomes_contiguous(pixels: np.ndarray) -> None:

@@ -16,7 +16,14 @@ from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
 from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
-from faceanime.output_options import OutputOptions, check_early, options_for, results_of
+from faceanime.output_options import (
+    OutputOptions,
+    check_early,
+    check_inputs,
+    check_result,
+    options_for,
+    results_of,
+)
 from faceanime.render.config import GeometricConfig
 
 if TYPE_CHECKING:
@@ -93,9 +100,9 @@ class Animate:
         portraits = self.portrait
         results = results_of(portraits, self.out, self.output.codec)
         with folder_of_results(self.out):
-            for portrait, out in results.items():
-                options = options_for(portrait, self.output)
-                check_early(out, options, (*portraits, driving), (self.renderer.generator,))
+            for portrait, out in results.items():  # what is wrong with a portrait is told when it is its turn
+                check_result(out, options_for(portrait, self.output), (portrait, driving), still=False)
+            check_inputs(driving, self.renderer.generator)
             # heavy to load, so after the checks
             from faceanime.commands.terminal_progress import TerminalProgress
             from faceanime.pipeline import Animator

@@ -198,6 +198,8 @@ class _Reader:
             return int(value)
         if hint in (bool, str) and type(value) is hint:
             return value
+        if hint is bool and type(value).__name__ == "bool_":  # NumPy's, which is not imported here
+            return bool(value)
         if hint is Path and isinstance(value, str | Path):
             return Path(value)
         if hint is Fraction and isinstance(value, str | int | Fraction) and not isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from faceanime.core.errors import RangeError, check_range
@@ -18,7 +19,7 @@ class DriverSpan:
 
     def __post_init__(self) -> None:
         check_range(self, "", "start", least=0)
-        if self.end is not None and not self.end > self.start:
+        if self.end is not None and not self.start < self.end < math.inf:
             raise RangeError("end", self.end, f"more than {self.start:g}, where the part begins")
 
     @property

@@ -22,8 +22,8 @@ class Room:
     up: float = np.inf
     down: float = np.inf
     rise: float = np.inf
-    """Largest rise of the chin, by shifting and shrinking, for which there is body below it: a default, as the limits
-    of `MotionLimits` are."""
+    """Largest rise of the chin, by shifting and shrinking: more would stretch the neck, where the picture shows little
+    body below it. `MotionLimits.shift_limit` replaces it."""
     head: float = 1.0
     """How much of the head around the face the picture shows, 0 to 1: less than 1 where an edge cuts it off.
     The default limits shrink with it."""

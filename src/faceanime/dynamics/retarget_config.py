@@ -63,10 +63,12 @@ class MotionLimits:
     By default 45; less where the picture's edge cuts the head off."""
     shift_limit: float | None = None
     """Largest shift of the head from its place in the portrait in distances of the outer eye corners, 0 or more.
-    By default 0.6; less upward where the picture shows little body below the chin."""
+    By default 0.6; less where the picture's edge cuts the head off, and upward where it shows little body below the
+    chin. Never further than an edge that cuts the head off allows."""
     scale_limit: float | None = None
     """Largest factor by which the head may grow or shrink, above 1.
-    By default 1.35; it shrinks less where the picture shows little body below the chin."""
+    By default 1.35; less where the picture's edge cuts the head off; it shrinks less where the picture shows little
+    body below the chin."""
 
     def __post_init__(self) -> None:
         for name in ("yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg", "shift_limit"):

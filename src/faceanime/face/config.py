@@ -38,7 +38,8 @@ class TrackConfig:
     """Tracking of a face through a video."""
 
     face: FaceChoice = "largest"
-    """Face of the first frame that shows one: `largest`, or an index in order of size, from 0."""
+    """Face to follow: `largest`, or an index in order of size, from 0, in the first
+    frame of each shot that shows it."""
     search_every: int = 5
     """While the face is lost, every n-th frame is searched for it."""
     anchored: bool = True

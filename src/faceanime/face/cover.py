@@ -12,7 +12,7 @@ looked at as well, so that a count on them is no independent test.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -102,6 +102,14 @@ def covered_parts(
     if relief < _COVER.flat[int(lids < _COVER.dark)]:
         found.add("eyes")
     return frozenset(found)
+
+
+def accepted(portrait: Portrait, model: MorphableModel, where: str, force: bool) -> Portrait:
+    """A portrait after `check_face`, or with `force`, unchecked and without covered parts. Raises UnfitFaceError."""
+    if force:
+        return replace(portrait, covered=frozenset())
+    check_face(portrait, model, where)
+    return portrait
 
 
 def check_face(portrait: Portrait, model: MorphableModel, where: str) -> None:

@@ -250,20 +250,18 @@ def _distinct(found: Sequence[Face]) -> list[Face]:
     return kept
 
 
-def choose_face(
-    faces: Sequence[Landmarks], which: FaceChoice, where: str, setting: str = "face"
-) -> Landmarks:
-    """The largest face, or the one of an index counted from 0 in order of size.
+def choose_face(faces: Sequence[Landmarks], which: FaceChoice, where: str, setting: str = "face") -> int:
+    """The index of the largest face, or of the one counted from 0 in order of size.
 
     Raises:
         NoFaceError: if there is no such face; `where` names the picture, `setting` what chooses another face.
     """
     if not faces:
         raise NoFaceError(where, remedies=(Remedy("detect.threshold", "a lower {}"), _FRONTAL))
-    index = 0 if which == "largest" else which
-    if not 0 <= index < len(faces):
-        raise NoSuchFaceError(where, index, len(faces), setting)
-    return _largest_first(faces)[index]
+    rank = 0 if which == "largest" else which
+    if not 0 <= rank < len(faces):
+        raise NoSuchFaceError(where, rank, len(faces), setting)
+    return sorted(range(len(faces)), key=lambda index: -box_area(faces[index].box_px))[rank]
 
 
 _LEAST_PROMISING_SCORE = 0.1

@@ -20,13 +20,20 @@ class FoundFaces:
     """A picture that shows faces, and the one that is taken.
 
     `pixels` (H,W,3) uint8 sRGB; `faces`, the largest first, in px of it; `chosen`, the index of the one that is taken;
-    `quarter_turns`, by how many the given picture was turned counterclockwise to bring that face upright.
+    `quarter_turns`, by how many the given picture was turned counterclockwise to bring that face upright; `given`, what
+    was found before it was turned.
     """
 
     pixels: Pixels
     faces: tuple[Landmarks, ...]
     chosen: int = 0
     quarter_turns: int = 0
+    given: FoundFaces | None = None
+
+    @property
+    def as_given(self) -> FoundFaces:
+        """The faces in the picture as it was given."""
+        return self if self.given is None else self.given
 
     @property
     def landmarks(self) -> Landmarks:
@@ -45,7 +52,7 @@ class FoundFaces:
             x, y = y, width - x
             height, width = width, height
         away = [np.hypot(face.center_px[0] - x, face.center_px[1] - y) for face in faces]
-        return FoundFaces(pixels, faces, int(np.argmin(away)), quarter_turns)
+        return FoundFaces(pixels, faces, int(np.argmin(away)), quarter_turns, self)
 
     @property
     def side(self) -> str:

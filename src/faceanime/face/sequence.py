@@ -169,7 +169,7 @@ def _tell_of_shots(shots: Sequence[Dynamics | int], frame_rate: Fraction, where:
     others = [t for t, identity in faces if _likeness(identity, main) < _SAME_PERSON]
     told = f"; another person than in the longest one is seen from {_times(others)}" if others else ""
     log.warning(
-        "%s has cuts at %s: each shot moves from its own rest%s",
+        "%s is cut, or its face jumps, at %s: each part moves from its own rest%s",
         where,
         _times([t for t, _ in faces[1:]]),
         told,

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from faceanime.core.errors import MediaError, ShapeError
-from faceanime.media.image import check_image, from_pillow, read_image
+from faceanime.media.image import check_image, from_pillow, is_image_file, read_image
 from faceanime.media.video import is_video
 from faceanime.structures.frames import Pixels
 
@@ -55,7 +55,7 @@ def _videos_named(path: Path) -> Iterator[None]:
     try:
         yield
     except MediaError:
-        if is_video(path):
+        if is_video(path) and not is_image_file(path):
             raise MediaError(
                 f"cannot read {path}: it is a video, expected a picture; save a frame of it as .png"
             ) from None

@@ -70,14 +70,14 @@ def find_sound(
                 faults.append(f"track {track}: its codec is unknown")
                 continue
             heard = _Heard()
-            heard.listen(source, stream, picture_s, end_s, progress or SilentProgress())
+            heard.listen(source, stream, picture_s, (start_s, end_s), progress or SilentProgress())
         if heard.fault is not None:
             faults.append(f"track {track}: {heard.fault}")
             continue
         if faults:
             log.warning("sound of %s: track %d is taken (%s)", path, track, "; ".join(faults))
         if heard.damaged:
-            log.warning("the sound of %s is damaged: silent at %d places", path, heard.damaged)
+            log.warning("the sound of %s is damaged: %d of its packets are silent", path, heard.damaged)
         zero_s = start_s + (heard.first_s if picture_s is None else picture_s)
         return Sound(path, track, zero_s, heard.rate_hz, heard.channels, heard.is_uniform)
     if faults:
@@ -117,15 +117,21 @@ class _Heard:
         source: InputContainer,
         stream: AudioStream,
         zero_s: Fraction | None,
-        end_s: Fraction | None,
+        part_s: tuple[Fraction, Fraction | None],
         progress: Progress,
     ) -> None:
-        """Decode the track until `end_s` after `zero_s`, by default after its own begin. Raises Cancelled."""
+        """Decode the track, and examine the part of it that is used. Raises Cancelled.
+
+        Begin and end of the part are counted from `zero_s`, by default from the track's own begin.
+        """
+        begin_s, end_s = part_s
         for start_s, frame in decoded_sound(source, stream, self._count_damage):
             check_cancelled(progress)
             zero_s = start_s if zero_s is None else zero_s
             if end_s is not None and self._format is not None and start_s - zero_s > end_s:
                 return
+            if start_s - zero_s < begin_s:  # what was wrong before the part does not matter
+                self.damaged = self._changes = 0
             found = frame.layout.name, frame.format.name, frame.sample_rate
             if found != self._format and not _can_be_mixed(frame):
                 self._unmixed = frame.layout.name

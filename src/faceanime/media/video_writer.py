@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
@@ -247,6 +248,7 @@ def _add_stream(
     height_px: int,
     crf: int | None,
 ) -> VideoStream:
+    """Add the stream of pictures. Raises OutputError where this build of FFmpeg lacks the encoder."""
     suffix = output.path.suffix.lower()
     encoding = ENCODINGS[output.codec] if output.codec else {".gif": GIF, ".webp": WEBP}[suffix]
     rate = min(frame_rate, GIF_HIGHEST_RATE) if encoding is GIF else frame_rate
@@ -254,7 +256,12 @@ def _add_stream(
     if encoding.quality is not None:
         name, default = encoding.quality
         options[name] = str(default if crf is None else crf)
-    stream = container.add_stream(encoding.encoder, rate=rate, options=options)
+    try:
+        stream = container.add_stream(encoding.encoder, rate=rate, options=options)
+    except UnknownCodecError as error:
+        raise OutputError(
+            f"cannot write {output.path}: this FFmpeg has no encoder {encoding.encoder}; choose another codec"
+        ) from error
     assert isinstance(stream, VideoStream)
     stream.width = width_px + (width_px % 2 if encoding.needs_even_sides else 0)
     stream.height = height_px + (height_px % 2 if encoding.needs_even_sides else 0)
