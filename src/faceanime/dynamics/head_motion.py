@@ -35,11 +35,11 @@ class _RoomRule:
 
     cropped_head: float = 0.4
     """Room away from an edge that crops the head, in distances of the outer eye corners."""
-    neck: float = 0.065
+    neck: float = 0.05
     """Rise of the chin that the neck takes up, in distances of the outer eye corners."""
     collar: float = 0.6
     """Depth of the collar below the chin, in distances of the outer eye corners."""
-    body_stretch: float = 0.7
+    body_stretch: float = 0.62
     """Rise of the chin beyond that, as a fraction of the body that is visible below the collar, which is stretched."""
     beside_face: float = 0.75
     """Extent of a head beyond the face's box, in distances of the outer eye corners."""
@@ -73,7 +73,7 @@ class _PoseRule:
     """Loss of that limit for each degree of the source's yaw."""
     chin: float = 1.3
     """Distance of the chin from the model's origin, in distances of the outer eye corners."""
-    shrinking: float = 0.25
+    shrinking: float = 0.2
     """Fraction of the rise of the chin that there is room for which shrinking may take."""
 
 
