@@ -11,7 +11,7 @@ from faceanime.dynamics.head_motion import Room, room_in_picture
 from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.morphable.axes import measure_landmarks
+from faceanime.morphable.axes import measure_expressions, measure_landmarks
 from faceanime.morphable.lips import lips_opened_by, openings_along_lips
 from faceanime.morphable.model import EYES_AND_BROWS, MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients
@@ -93,7 +93,7 @@ def test_so_does_a_reference_or_source_with_closed_eyes(
         expression[AT] = expression[AT] + blink
     if shut != "driver":
         source = replace(source, expression=source.expression + blink)
-    moved = retarget(source, driver.replaced(expression=expression), model, config())
+    moved = retarget(source, driver.replaced(expression=expression), model, config(rest=False))
     np.testing.assert_allclose(moved.expression[AT], source.expression, atol=1e-5)
 
 
@@ -292,6 +292,37 @@ def test_rest_is_weaker_where_lips_move_less(
     assert (still.expression[:, lips] == shouting.expression[lips]).all()
     head = retarget(shouting, driver, model, config(parts="head"))
     assert (head.expression == shouting.expression).all()
+
+
+def test_eyes_that_a_portrait_shows_shut_open_while_the_drivers_are(
+    source: FaceCoefficients, driver: Dynamics, model: MorphableModel
+) -> None:
+    def apart(motion: Dynamics) -> np.ndarray:
+        sides = ("lids_apart_right", "lids_apart_left")
+        return np.stack([measure_expressions(n, model, motion.identity, motion.expression) for n in sides])
+
+    def lids(blink: float) -> np.ndarray:
+        return axes_of(model, blink_left=blink, blink_right=blink)
+
+    asleep = replace(source, expression=source.expression + lids(0.9))
+    blinks = np.outer(np.where(np.arange(FRAMES) == AT + 2, 1.0, 0.0), lids(1.0))
+    awake, sleeper = (driver.replaced(expression=each) for each in (blinks, blinks + lids(1.0)))
+    usual = float(
+        measure_expressions(
+            "lids_apart_right", model, 0.0 * source.identity, np.zeros_like(source.expression)
+        )
+    )
+    opened = apart(retarget(asleep, awake, model, config()))
+    np.testing.assert_allclose(opened[:, AT], usual, atol=0.005)
+    assert (opened[:, AT + 2] < 0.2 * usual).all(), "they blink when it does"
+    for moved in (
+        retarget(asleep, sleeper, model, config()),
+        retarget(asleep, awake, model, config(rest=False)),
+    ):
+        assert (apart(moved)[:, AT] < 0.3 * usual).all()
+    half = replace(source, expression=source.expression + lids(0.5))
+    own = measure_expressions("lids_apart_right", model, half.identity, half.expression)
+    np.testing.assert_allclose(apart(retarget(half, awake, model, config()))[0, AT], own, atol=0.005)
 
 
 def test_a_goal_with_closed_lips_closes_them_in_faces_of_any_shape(

@@ -44,6 +44,11 @@ class _LidRule:
     """Opening below which `ajar` is subtracted, more and more toward 0."""
     widest: float = 0.4
     """Largest opening beyond the open eye."""
+    shut: Ramp = (0.42, 0.32)
+    """Ramp of the narrower of a portrait's eyes, in openings of the mean face: 1 means that it is shut, and opens as
+    far as the mean face's. Eyes shut in pictures have 0.1 to 0.3."""
+    driver_open: Ramp = (0.02, 0.05)
+    """Ramp of the driver's opening at rest, model units: 1 means that its eye is open, so that shut ones open too."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def _retarget_expression(
     strength = np.where(is_eye, config.eyes * ("eyes" in moving), config.lips * ("lips" in moving))
     expression = source.expression + strength * (driver.expression - base)
     if config.motion == "relative" and "eyes" in moving and config.eyes != 0.0:
-        expression = _transfer_lids(source, driver, rest, expression, model, config.eyes)
+        expression = _transfer_lids(source, driver, rest, expression, model, config)
     if config.rest and "lips" in moving:
         expression = expression - _portraits_own_opening(source, driver, rest, expression, model, config)
     if config.motion == "relative" and "lips" in moving:
@@ -198,22 +203,51 @@ def _transfer_lids(
     rest: FaceCoefficients,
     expression: Float[np.ndarray, "T K_exp"],
     model: MorphableModel,
-    strength: float,
+    config: RetargetConfig,
 ) -> Float[np.ndarray, "T K_exp"]:
-    """Open the source's lids by the same fraction as the driver's: a shut eye shuts eyes of any size."""
+    """Open the source's lids by the same fraction as the driver's: a shut eye shuts eyes of any size.
+
+    With `config.rest`, eyes that the source shows shut are open while the driver's are.
+    """
     result = expression
-    for side in ("right", "left"):
+    sides = ("right", "left")
+    at_rest = [_lids_apart(side, driver.identity, rest.expression, model) for side in sides]
+    own = [_lids_apart(side, source.identity, source.expression, model) for side in sides]
+    if config.rest:
+        own = _opened_if_shut(own, at_rest, model, config)
+    for index, side in enumerate(sides):
         name = f"lids_apart_{side}"
         opening = measure_expressions(name, model, driver.identity, driver.expression)
-        source_opening = measure_expressions(name, model, source.identity, source.expression)
-        at_rest = measure_expressions(name, model, driver.identity, rest.expression)
-        change = _lid_change(opening, float(at_rest), strength)
-        wanted = source_opening + change * np.maximum(source_opening, 0.0)
+        change = _lid_change(opening, at_rest[index], config.eyes)
+        wanted = own[index] + change * max(own[index], 0.0)
         axis = model.axis(f"blink_{side}")
         per_unit = measure_landmarks(name, model.landmark_expression_basis @ axis, model.schema)
         missing = wanted - measure_expressions(name, model, source.identity, expression)
         result = result + (missing / per_unit)[:, None] * axis
     return np.asarray(result)
+
+
+def _lids_apart(
+    side: str,
+    identity: Float[np.ndarray, " K_id"],
+    expression: Float[np.ndarray, " K_exp"],
+    model: MorphableModel,
+) -> float:
+    return float(measure_expressions(f"lids_apart_{side}", model, identity, expression))
+
+
+def _opened_if_shut(
+    own: list[float], drivers: list[float], model: MorphableModel, config: RetargetConfig
+) -> list[float]:
+    """The openings of the source's eyes at the driver's rest: its own ones, or the mean face's if one of them is shut.
+
+    The usual opening of the source itself is not known: of one picture, a part of shut lids is taken for identity.
+    """
+    no_identity, no_expression = np.zeros(model.identity_count), np.zeros(model.expression_count)
+    usual = _lids_apart("right", no_identity, no_expression, model)
+    weight = smoothstep(min(own) / usual, *_LIDS.shut) * smoothstep(min(drivers), *_LIDS.driver_open)
+    weight = min(config.eyes, 1.0) * float(weight)
+    return [each + weight * max(usual - each, 0.0) for each in own]
 
 
 def _lid_change(

@@ -39,8 +39,8 @@ class MotionTransfer(MotionStrength):
     reference: Literal["auto"] | int = "auto"
     """Index of the driver's reference frame, from 0; auto chooses one with the driver's usual face."""
     rest: bool = True
-    """Close the portrait's open mouth, or its lips over a smile's teeth, as far as the driver's close in speech.
-    Without it the portrait's opening is added to the driver's."""
+    """Close the portrait's open mouth, or its lips over a smile's teeth, as far as the driver's close in speech, and
+    open eyes that it shows shut. Without it the portrait's openings are added to the driver's."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
