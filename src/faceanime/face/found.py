@@ -32,8 +32,8 @@ class FoundFaces:
 
     @property
     def as_given(self) -> FoundFaces:
-        """The faces in the picture as it was given."""
-        return self if self.given is None else self.given
+        """The faces in the picture as it was given, unless more are found in the turned one."""
+        return self if self.given is None or self.given.others < self.others else self.given
 
     @property
     def landmarks(self) -> Landmarks:

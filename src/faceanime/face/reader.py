@@ -79,13 +79,13 @@ class FaceReader:
         is taken, are told in one line each. Raises NoFaceError.
         """
         found = self._found(pixels, where, face, setting)
-        found.tell(face, where, setting)
         turns = quarter_turns(place_of(found.landmarks.points_image, self.model.schema).roll_rad)
         if turns:
             log.warning("%s shows its face sideways or upside down; it is turned upright", where)
             turned = np.ascontiguousarray(np.rot90(pixels, turns))
             faces = require_faces(self._detector, turned, where, self.config.detect.threshold)
             found = found.turned(turned, faces, turns)
+        found.as_given.tell(face, where, setting)
         return found
 
     def _found(self, pixels: Pixels, where: str, face: FaceChoice, setting: str | None) -> FoundFaces:
