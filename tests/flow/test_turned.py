@@ -2,9 +2,11 @@
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
+from faceanime.core.errors import NoSuchFaceError
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.pipeline import Animator
 from faceanime.structures.portrait import Portrait
@@ -23,6 +25,21 @@ def test_a_portrait_is_turned_upright(animator: Animator, portrait: Portrait, tu
     assert found.quarter_turns == 2
     np.testing.assert_array_equal(found.pixels, portrait.pixels)
     np.testing.assert_allclose(found.landmarks.points_image, portrait.landmarks.points_image, atol=1.0)
+
+
+def test_a_face_that_only_the_turned_picture_shows_to_the_detector_can_be_chosen(
+    animator: Animator, astronaut: np.ndarray
+) -> None:
+    """Upside down, the smaller one is not found beside the larger one."""
+    small = cv2.resize(astronaut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    beside = np.full((astronaut.shape[0], small.shape[1], 3), 128, np.uint8)
+    beside[: len(small)] = small
+    upright = np.concatenate([astronaut, beside], axis=1)
+    found = animator.reader.find(np.ascontiguousarray(np.rot90(upright, 2)), "a picture", 1)
+    assert found.quarter_turns == 2
+    assert found.landmarks.center_px[0] > astronaut.shape[1]
+    with pytest.raises(NoSuchFaceError):
+        animator.reader.find(np.ascontiguousarray(np.rot90(upright, 2)), "a picture", 5)
 
 
 def test_a_driver_that_is_a_picture_is_turned_upright(

@@ -78,19 +78,21 @@ class FaceReader:
         `where` names the image in messages, `setting` what chooses a face. A turned image, and which of several faces
         is taken, are told in one line each. Raises NoFaceError.
         """
-        found = self._found(pixels, where, face, setting)
+        name, threshold = setting or "face", self.config.detect.threshold
+        faces = require_faces(self._detector, pixels, where, threshold)
+        is_there = face == "largest" or face < len(faces)
+        # a turned picture may show more faces to the detector, among them the one that is asked for
+        found = FoundFaces(pixels, faces, choose_face(faces, face if is_there else "largest", where, name))
         turns = quarter_turns(place_of(found.landmarks.points_image, self.model.schema).roll_rad)
         if turns:
             log.warning("%s shows its face sideways or upside down; it is turned upright", where)
             turned = np.ascontiguousarray(np.rot90(pixels, turns))
-            faces = require_faces(self._detector, turned, where, self.config.detect.threshold)
+            faces = require_faces(self._detector, turned, where, threshold)
             found = found.turned(turned, faces, turns)
+        if not is_there:
+            found = replace(found, chosen=choose_face(faces, face, where, name))
         found.as_given.tell(face, where, setting)
         return found
-
-    def _found(self, pixels: Pixels, where: str, face: FaceChoice, setting: str | None) -> FoundFaces:
-        faces = require_faces(self._detector, pixels, where, self.config.detect.threshold)
-        return FoundFaces(pixels, faces, choose_face(faces, face, where, setting or "face"))
 
     def portrait(
         self, pixels: Pixels, where: str, face: FaceChoice = "largest", setting: str | None = "face"
