@@ -1,4 +1,4 @@
-"""How much heads shift and grow with drivers that are cut or filmed by hand, beside the same drivers uncut and steady.
+"""Steadiness of the head under drivers with cuts or a moving camera, compared with the same drivers without them.
 
     python benchmarks/steadiness.py --data DIR [--frames 50]
 
@@ -114,7 +114,7 @@ def _clips(data: Path) -> list[Path]:
 
 
 def _windows(clip: Sequence[Pixels], kind: str) -> Iterator[Pixels]:
-    """What a camera sees that sways, zooms, both, or is cut to a closer one in the middle."""
+    """The frames of a clip as a camera of this kind films them: steady, swaying, zooming, or with a punch-in."""
     for t, pixels in enumerate(clip):
         side = pixels.shape[0]
         phase = np.pi * t / HALF_PERIOD

@@ -74,6 +74,14 @@ def test_help_breaks_lines_at_sentence_ends_or_where_they_are_full(help_lines: l
             assert line.endswith("."), f"{line} | {following.strip()}"
 
 
+def test_help_shows_a_default_of_zero() -> None:
+    page = io.StringIO()
+    with redirect_stdout(page):
+        assert cli.main(["predict", "--help"]) == 0
+    words = " ".join(line.strip("│ ") for line in page.getvalue().splitlines())
+    assert "the same seed gives the same motion. (default: 0)" in " ".join(words.split())
+
+
 def test_help_shows_one_default_of_an_option(help_lines: list[str]) -> None:
     page = " ".join(" ".join(help_lines).split())
     assert "None" not in page

@@ -271,7 +271,7 @@ def _plain(field: StructFieldSpec) -> StructFieldSpec:
     """An option with a default that says something; one that is called no_... has no opposite."""
     if field.default is True:
         hint = "(on by default)"
-    elif field.default in (False, None, ()):
+    elif field.default is False or field.default in (None, ()):  # 0 == False, and is worth saying
         hint = ""
     else:
         return field

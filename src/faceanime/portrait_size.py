@@ -48,7 +48,7 @@ class Subject:
     choice: FoundFaces | None
 
     def shown(self, pixels: Pixels) -> Picture:
-        """What the result shows of a frame (H,W,3) of the portrait, turned as the given picture was."""
+        """The visible part of a rendered frame (H,W,3), in the orientation of the given picture."""
         cut = pixels if self.crop is None else crop_pixels(pixels, self.crop)
         return np.ascontiguousarray(np.rot90(cut, -self.portrait.quarter_turns))
 

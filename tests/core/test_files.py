@@ -21,6 +21,16 @@ def test_success_replaces_the_target_and_leaves_nothing_else(tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["a.mp4"]  # noqa: PTH208  # hidden names, too
 
 
+@pytest.mark.parametrize(
+    "name", ["x.motion.safetensors", "v1." + 240 * "a" + ".mp4", 62 * "\N{GRINNING FACE}" + ".mp4"]
+)
+def test_a_name_of_any_length_is_written_under_one_that_ends_alike(tmp_path: Path, name: str) -> None:
+    with atomic_output(tmp_path / name) as draft:
+        assert draft.name.endswith(name[-20:])
+        draft.write_text("x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, OutputError, GeneratorExit])
 @pytest.mark.parametrize("folder", [False, True])
 def test_failure_keeps_the_old_target(tmp_path: Path, failure: type[BaseException], folder: bool) -> None:

@@ -1,4 +1,4 @@
-"""Which of several faces is taken is told in words, and marked in a picture."""
+"""The choice among several faces, in words and marked in a picture."""
 
 import numpy as np
 import pytest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -174,6 +176,40 @@ def test_the_rate_of_a_video(
 ) -> None:
     out = faceanime.write_video(stripes, tmp_path / "a.mp4", like, frame_rate=given)
     assert probe_video(out).frame_rate == rate
+
+
+WRONG_TYPES = """
+import sys
+import numpy as np
+from PIL import Image
+import faceanime
+from faceanime.media.picture_source import read_picture
+
+pixels = np.zeros((32, 32, 3), np.uint8)
+for call in (
+    lambda: read_picture(b"bytes", "the portrait"),
+    lambda: read_picture([pixels], "the portrait"),
+    lambda: read_picture(None, "the driver"),
+    lambda: faceanime.write_video([Image.fromarray(pixels)], sys.argv[1]),
+):
+    try:
+        call()
+    except faceanime.FaceAnimeError as error:
+        print(error)
+"""
+
+
+def test_arguments_of_other_types_are_refused_in_words(tmp_path: Path) -> None:
+    """In a program of its own, since the tests check annotations before the functions see their arguments."""
+    program = (sys.executable, "-c", WRONG_TYPES, tmp_path / "x.mp4")
+    done = subprocess.run(program, check=True, timeout=100, capture_output=True, text=True)
+    expected = ", expected a path, an array or a Pillow image"
+    assert done.stdout.splitlines() == [
+        f"the portrait is of type bytes{expected}",
+        f"the portrait is of type list{expected}",
+        f"the driver is of type NoneType{expected}",
+        "a frame is of type Image, expected an array",
+    ]
 
 
 def test_a_video_that_cannot_be_written_is_refused(tmp_path: Path, stripes: list[np.ndarray]) -> None:

@@ -20,7 +20,7 @@ SMILE = ("corner_up_right", "corner_up_left")
 
 
 def range_of(motion: Dynamics) -> tuple[float, float]:
-    """How far a head goes, in sizes of the head, and by which factor it grows, from the 2nd to the 98th percentile."""
+    """The range of the head's position, in sizes of the head, and of its size, as a ratio; 2nd to 98th percentile."""
     scale = motion.pose.scale[motion.valid]
     low, high = np.percentile(motion.pose.translation_px[motion.valid], (2, 98), axis=0)
     small, large = np.percentile(scale, (2, 98))

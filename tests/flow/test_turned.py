@@ -12,7 +12,7 @@ from faceanime.pipeline import Animator
 from faceanime.structures.portrait import Portrait
 
 TOLERANCE_DEG = 1.5
-"""What the detector's landmarks vary by in a picture that is turned."""
+"""Differences of head angles that the detector's landmarks cause in a turned picture."""
 
 
 @pytest.fixture(scope="module")

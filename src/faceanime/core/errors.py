@@ -183,13 +183,15 @@ class HasShape(Protocol):
 
 
 def check_shape(name: str, array: HasShape, *expected: int | None | str) -> None:
-    """Raise `ShapeError` unless `array.shape` ends in `expected`.
+    """Raise `ShapeError` unless `array` is an array whose shape ends in `expected`.
 
     `None` matches any length; a leading `"*"` allows any batch dimensions before the rest.
 
     >>> import numpy as np
     >>> check_shape("points", np.zeros((5, 20, 3)), "*", None, 3)
     """
+    if not isinstance(getattr(array, "shape", None), tuple):
+        raise ShapeError(f"{name} is of type {type(array).__name__}, expected an array")
     shape = tuple(array.shape)
     batched = bool(expected) and expected[0] == "*"
     tail = expected[1:] if batched else expected

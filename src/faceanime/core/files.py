@@ -16,20 +16,23 @@ from faceanime.core.errors import MediaError, OutputError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Error numbers for a full disk, an exceeded quota, and a file above the limit of the file system or the user."""
+_LONGEST_END = 32
+"""Characters of a name's end that a temporary file's name has too: any suffixes, such as .motion.safetensors, and no
+more, since names are limited."""
 
 
 @contextmanager
 def atomic_output(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Yield a hidden sibling of `path` to write to; it replaces `path` when the block succeeds.
 
-    The sibling exists already, as an empty file or, with `folder`, as an empty folder, and has the suffixes of
-    `path`. Leaving the block by an error or Ctrl-C removes it and leaves an older `path` untouched. A folder that is
-    not empty is never replaced.
+    The sibling exists already, as an empty file or, with `folder`, as an empty folder, and its name ends as that of
+    `path` does. Leaving the block by an error or Ctrl-C removes it and leaves an older `path` untouched. A folder that
+    is not empty is never replaced.
 
     Raises: OutputError when `path` cannot be written there, or when the disk is full.
     """
     target = _checked_target(path, folder)
-    temporary = target.parent / f".faceanime-{uuid.uuid4().hex[:8]}{''.join(target.suffixes)}"
+    temporary = target.parent / f".faceanime-{uuid.uuid4().hex[:8]}-{target.name[-_LONGEST_END:]}"
     try:
         temporary.mkdir() if folder else temporary.touch(exist_ok=False)
     except OSError as error:

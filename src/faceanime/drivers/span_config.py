@@ -20,7 +20,7 @@ class DriverSpan:
     def __post_init__(self) -> None:
         check_range(self, "", "start", least=0)
         if self.end is not None and not self.start < self.end < math.inf:
-            raise RangeError("end", self.end, f"more than {self.start:g}, where the part begins")
+            raise RangeError("end", self.end, f"a time after {self.start:g} s, where the part begins")
 
     @property
     def is_whole(self) -> bool:

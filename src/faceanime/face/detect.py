@@ -251,17 +251,17 @@ def _distinct(found: Sequence[Face]) -> list[Face]:
 
 
 def choose_face(faces: Sequence[Landmarks], which: FaceChoice, where: str, setting: str = "face") -> int:
-    """The index of the largest face, or of the one counted from 0 in order of size.
+    """The index of the largest of `faces`, which come in order of size, or of the one that is asked for, from 0.
 
     Raises:
         NoFaceError: if there is no such face; `where` names the picture, `setting` what chooses another face.
     """
     if not faces:
         raise NoFaceError(where, remedies=(Remedy("detect.threshold", "a lower {}"), _FRONTAL))
-    rank = 0 if which == "largest" else which
-    if not 0 <= rank < len(faces):
-        raise NoSuchFaceError(where, rank, len(faces), setting)
-    return sorted(range(len(faces)), key=lambda index: -box_area(faces[index].box_px))[rank]
+    index = 0 if which == "largest" else which
+    if not 0 <= index < len(faces):
+        raise NoSuchFaceError(where, index, len(faces), setting)
+    return index
 
 
 _LEAST_PROMISING_SCORE = 0.1

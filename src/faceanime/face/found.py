@@ -56,7 +56,7 @@ class FoundFaces:
 
     @property
     def side(self) -> str:
-        """Where among the others the face that is taken stands, in words: "on the left", "at the top"."""
+        """The position of the chosen face among the others, in words: "on the left", "at the top"."""
         centers = np.array([face.center_px for face in self.faces])
         axis = int(np.ptp(centers[:, 1]) > np.ptp(centers[:, 0]))
         place = int((centers[:, axis] < centers[self.chosen, axis]).sum())

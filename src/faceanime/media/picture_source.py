@@ -24,7 +24,7 @@ def read_picture(source: PictureSource, name: str = "the picture") -> Pixels:
     """The picture as (H,W,3) uint8 sRGB, upright; see `read_image` for what is done to it.
 
     `name` names an array or a Pillow image in messages. Raises MediaError for a file or an image that cannot be read,
-    ShapeError for an array that is no picture.
+    ShapeError for an array that is no picture, and for anything else.
     """
     if isinstance(source, str | Path):
         with _videos_named(Path(source)):
@@ -40,6 +40,10 @@ def read_picture(source: PictureSource, name: str = "the picture") -> Pixels:
         if source.shape[2:] == (3,):
             return np.ascontiguousarray(source)
         source = Image.fromarray(source)
+    if not isinstance(source, Image.Image):
+        raise ShapeError(
+            f"{name} is of type {type(source).__name__}, expected a path, an array or a Pillow image"
+        )
     return from_pillow(source, name)
 
 
