@@ -21,6 +21,25 @@ def masked(pixels: np.ndarray, points: np.ndarray, color: tuple[int, int, int] =
     return np.where(cloth[..., None] > 0, woven.clip(0, 255), pixels).astype(np.uint8)
 
 
+def behind_hand(pixels: np.ndarray, points: np.ndarray, degrees: float) -> np.ndarray:
+    """A picture (H,W,3) with a hand over the mouth: fingers of the cheeks' color, darker at their sides.
+
+    They point `degrees` down from the picture's right.
+    """
+    mouth = points[MEDIAPIPE.outer_lips, :2]
+    size, (x, y) = float(np.ptp(mouth[:, 0])), mouth.mean(axis=0)
+    rows, columns = np.indices(pixels.shape[:2])
+    along, across = (np.cos(np.radians(degrees)), np.sin(np.radians(degrees)))
+    u = (along * (columns - x) + across * (rows - y)) / size
+    v = (along * (rows - y) - across * (columns - x)) / size
+    fingers = (np.abs(u) < 1.0) & (np.abs(v) < 0.6)
+    from_middle = np.abs((v / 0.3 + 0.5) % 1.0 - 0.5) * 2.0
+    cheeks = points[MEDIAPIPE.plain_skin, :2].round().astype(int)
+    skin = np.median(pixels[cheeks[:, 1], cheeks[:, 0]], axis=0)
+    shaded = (1.0 - 0.35 * from_middle**5)[..., None] * skin
+    return np.where(fingers[..., None], shaded, pixels).astype(np.uint8)
+
+
 def behind_glasses(pixels: np.ndarray, points: np.ndarray, opacity: float = 0.96) -> np.ndarray:
     """A picture (H,W,3) with dark glasses before both eyes, which let little light through."""
     glass = np.zeros(pixels.shape[:2], np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from faces import astronaut, moved
 
-from coverings import BLACK, BLUE, WHITE, behind_glasses, cartoon, masked
+from coverings import BLACK, BLUE, WHITE, behind_glasses, behind_hand, cartoon, masked
 from faceanime.core.errors import UnfitFaceError
 from faceanime.dynamics.motion_file import bundled_motion
 from faceanime.face.cover import check_face
@@ -34,6 +34,13 @@ def test_a_mask_covers_the_mouth(
     animator: Animator, face: Portrait, color: tuple[int, int, int], light: float
 ) -> None:
     picture = masked(face.pixels, face.landmarks.points_image, color)
+    assert animator.portrait((light * picture).astype(np.uint8)).covered == {"mouth"}
+
+
+@pytest.mark.parametrize("degrees", [0.0, 50.0, 90.0])
+@pytest.mark.parametrize("light", [1.0, 0.45])
+def test_a_hand_covers_the_mouth(animator: Animator, face: Portrait, degrees: float, light: float) -> None:
+    picture = behind_hand(face.pixels, face.landmarks.points_image, degrees)
     assert animator.portrait((light * picture).astype(np.uint8)).covered == {"mouth"}
 
 
