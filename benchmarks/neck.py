@@ -151,11 +151,11 @@ def largest_change(portrait: Portrait, dynamics: Dynamics, model: MorphableModel
 
 
 def turning_only(source: HeadPose, pose: HeadPose, root: np.ndarray) -> Iterator[HeadPose]:
-    """The pose if the head had only turned: about its middle, and about the root of its neck."""
+    """The poses if the head had only turned: about its middle, the root of its neck, and places between them."""
     middle = replace(source, rotation=pose.rotation)
-    yield middle
     away = project(root[None], source)[0, :2] - project(root[None], middle)[0, :2]
-    yield replace(middle, translation_px=middle.translation_px + away)
+    for fraction in np.linspace(0.0, 1.0, 11):
+        yield replace(middle, translation_px=middle.translation_px + fraction * away)
 
 
 class Carried:

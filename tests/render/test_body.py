@@ -44,7 +44,8 @@ def test_a_head_that_shifts_far_takes_its_body_along(shift: tuple[float, float])
     pose = HeadPose(REST.rotation, REST.scale, REST.translation_px + shift)
     neck = np.array(shift) - moved(pose)
     assert (np.abs(neck) <= SCALE * np.array(NeckRule().reach) + 1e-9).all()
-    little = HeadPose(REST.rotation, REST.scale, REST.translation_px + np.array(shift) / 40)
+    within = 0.4 * SCALE * np.sign(shift) * NeckRule().reach
+    little = HeadPose(REST.rotation, REST.scale, REST.translation_px + within)
     np.testing.assert_array_equal(moved(little), 0.0)
 
 
@@ -62,7 +63,7 @@ def test_a_head_that_comes_closer_brings_its_body(growth: float) -> None:
 
 def test_the_body_moves_smoothly_with_the_head() -> None:
     """No jump where the neck has given all that it can."""
-    shifts = np.linspace(-60.0, 60.0, 1201)
+    shifts = np.linspace(-60.0, 60.0, 2401)
     there = np.array(
         [moved(HeadPose(REST.rotation, REST.scale, REST.translation_px + np.array([0.0, s]))) for s in shifts]
     )

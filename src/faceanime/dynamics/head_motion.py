@@ -35,7 +35,7 @@ class _RoomRule:
 
     cropped_head: float = 0.4
     """Room away from an edge that crops the head, in distances of the outer eye corners."""
-    neck: float = 0.05
+    neck: float = 0.025
     """Rise of the chin that the neck takes up, in distances of the outer eye corners."""
     collar: float = 0.6
     """Depth of the collar below the chin, in distances of the outer eye corners."""

@@ -31,9 +31,9 @@ class NeckRule:
 
     root: tuple[float, float, float] = (0.0, -1.7, -0.8)
     """The root of the neck, about which heads turn: below the chin, in the plane of the ears."""
-    reach: tuple[float, float] = (0.08, 0.04)
+    reach: tuple[float, float] = (0.05, 0.025)
     """Largest shift of the head, sideways and up or down, that the body does not follow."""
-    growth: float = 0.03
+    growth: float = 0.02
     """Largest logarithm of the head's growth that the body does not follow."""
     knee: float = 0.5
     """Fraction of these limits up to which the body stands still."""

@@ -109,7 +109,7 @@ class WarpSheet:
         hair = target.pose if hair is None else hair
         rigid = project(self._rings_model, hair)
         rings = self._source_points[count : count + len(rigid)].copy()
-        rings[:, :2] = self._body.moved(hair)
+        rings[:, :2] = self._body.moved(target.pose)
         rings += self._ring_motion[:, None] * (rigid - rings)
         points = np.concatenate([face, rings])
         turn = (target.pose.rotation * FLIP_Y[:, None]) @ (self._pose.rotation * FLIP_Y[:, None]).T
