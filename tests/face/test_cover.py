@@ -59,7 +59,17 @@ def test_nothing_covers_a_bare_face(
     grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     sepia = (grey * np.array([1.0, 0.85, 0.65])).astype(np.uint8)
     dim, soft = (0.3 * pixels).astype(np.uint8), cv2.GaussianBlur(pixels, (0, 0), 2.5)
-    for picture in (pixels, grey, sepia, dim, soft, moved(pixels, 0.5), moved(pixels, 1.6, -250.0, -60.0)):
+    night = (0.12 * grey).astype(np.uint8)
+    for picture in (
+        pixels,
+        grey,
+        sepia,
+        dim,
+        night,
+        soft,
+        moved(pixels, 0.5),
+        moved(pixels, 1.6, -250.0, -60.0),
+    ):
         portrait = animator.portrait(picture)
         assert not portrait.covered
         check_face(portrait, animator.model, "a picture")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 import torch
 from threadpoolctl import threadpool_info
 
@@ -18,6 +19,7 @@ from faceanime.generator.flow_renderer import Repairer, WindowNetworks
 from faceanime.generator.generator_file import load_generator, save_generator
 from faceanime.generator.pgfg import Pgfg, PgfgConfig
 from faceanime.generator.windows import WindowSizes
+from faceanime.morphable.axes import sum_of_measures
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
 from faceanime.morphable.model import MorphableModel
 from faceanime.output_options import OutputOptions
@@ -181,6 +183,23 @@ def test_the_pipeline_repairs(
     )
     np.testing.assert_array_equal(flow[0], portrait.pixels)
     assert 500 < (flow[1] != plain[1]).any(axis=-1).sum() < 0.25 * plain[1][..., 0].size
+
+
+def test_a_dark_portrait_blinks_as_in_light(model: MorphableModel) -> None:
+    """Its shut lids are as much darker than a bright portrait's as it is itself."""
+    animator, light, frames = Animator(model=model), 0.25, []
+    picture = skimage.data.astronaut()  # type: ignore[no-untyped-call]
+    for shown in (picture, (light * picture).astype(np.uint8)):
+        portrait = animator.portrait(shown)
+        motion = animator.retarget(portrait, bundled_motion("talk"))
+        openings = sum_of_measures(
+            ["lids_apart_left", "lids_apart_right"], model, motion.identity, motion.expression
+        )
+        frames.append(next(iter(animator.render(portrait, motion, [int(openings.argmin())]))))
+        eye = portrait.landmarks.points_image[model.schema.eyes[0].opening, :2]
+    (left, top), (right, bottom) = eye.min(axis=0).astype(int) - 4, eye.max(axis=0).astype(int) + 4
+    bright, dark = (frame[top:bottom, left:right].astype(float) for frame in frames)
+    assert np.abs(dark - light * bright).mean() < 2.0
 
 
 def test_some_frames_are_drawn_as_in_the_whole_film(portrait: Portrait, model: MorphableModel) -> None:
