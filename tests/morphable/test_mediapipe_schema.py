@@ -9,7 +9,8 @@ from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATIO
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
 from faceanime.morphable.model import MorphableModel
-from faceanime.train.morphable.learn import landmark_weights, strip_between
+from faceanime.morphable.face_parts import landmark_weights
+from faceanime.train.morphable.learn import strip_between
 
 RIGHT, LEFT = MEDIAPIPE.eyes
 HOLES = (

@@ -25,6 +25,7 @@ from faceanime.morphable.axes import AXES, named_axes
 from faceanime.morphable.landmark_embedding import LandmarkEmbedding
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
+from faceanime.morphable.face_parts import landmark_weights
 from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region, fingerprint
 from faceanime.train.morphable.config import LearnConfig
 from faceanime.train.morphable.drift import RIDGE, apparent_drift
@@ -318,28 +319,3 @@ def strip_between(lower: Group, upper: Group) -> list[tuple[int, int, int]]:
         a, b, c, d = (int(v) for v in (lower[i], lower[i + 1], upper[i], upper[i + 1]))
         faces += [f for f in ((a, b, d), (a, d, c)) if len(set(f)) == 3]
     return faces
-
-
-_PART_SOFTNESS = 0.09
-"""Width of the transition between two parts, model units (1 = distance of the outer eye corners). Chosen by eye."""
-
-
-def landmark_weights(
-    shape: Float[np.ndarray, "L 3"], schema: LandmarkSchema
-) -> dict[str, Float[np.ndarray, " L"]]:
-    """Smooth membership of each point in each part of the face, in [0, 1]; the memberships of a point sum to 1."""
-    right, left = schema.eyes
-    groups = {
-        "right_eye": right.whole,
-        "left_eye": left.whole,
-        "right_brow": right.brow,
-        "left_brow": left.brow,
-        "mouth": np.concatenate([schema.outer_lips, schema.nose, schema.cheeks]),
-    }
-    near = {
-        name: np.linalg.norm(shape[:, None, :2] - shape[None, group, :2], axis=-1).min(axis=1)
-        for name, group in groups.items()
-    }
-    closeness = {name: np.exp(-((d / _PART_SOFTNESS) ** 2)) + 1e-12 for name, d in near.items()}
-    total = sum(closeness.values())
-    return {name: c / total for name, c in closeness.items()}
