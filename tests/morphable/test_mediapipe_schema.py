@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
 
+from faceanime.morphable.face_parts import landmark_weights
 from faceanime.morphable.landmark_schema import EyeLandmarks
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
 from faceanime.morphable.model import MorphableModel
-from faceanime.morphable.face_parts import landmark_weights
 from faceanime.train.morphable.learn import strip_between
 
 RIGHT, LEFT = MEDIAPIPE.eyes

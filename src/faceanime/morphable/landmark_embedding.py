@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
 
 from faceanime.core.errors import MorphableModelError, check_shape
 from faceanime.core.short_repr import short_repr
+
+Spread: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""Moves of the landmarks (L,C) in, displacements of all vertices (V,C) out."""
 
 _SUM_TOLERANCE = 1e-4
 """Largest deviation from 1 of the sum of a landmark's weights; chosen by eye, loose enough for float32 files."""
@@ -79,17 +84,33 @@ class LandmarkEmbedding:
     def spread(
         self, moves: Float[np.ndarray, "L C"], triangles: Int[np.ndarray, "F 3"], vertex_count: int
     ) -> Float[np.ndarray, "V C"]:
-        """The smoothest displacement of all vertices that moves the landmarks by `moves`.
+        """The smoothest displacement of all vertices that moves the landmarks by `moves`; see `spreader`."""
+        return self.spreader(triangles, vertex_count)(moves)
+
+    def spreader(self, triangles: Int[np.ndarray, "F 3"], vertex_count: int) -> Spread:
+        """The function that gives the smoothest displacement of all vertices for moves of the landmarks.
 
         It minimizes the sum of squared differences along the edges of the mesh (harmonic interpolation with uniform
-        weights). Vertices that no path of edges connects to a landmark do not move.
+        weights). Vertices that no path of edges connects to a landmark do not move. To make it takes a second for
+        10,000 vertices, to call it some milliseconds.
         """
         count = len(self.vertex)
         if self.is_selection and np.unique(np.r_[self.nearest_vertex, triangles.ravel()]).size == count:
-            spread = np.zeros((vertex_count, moves.shape[1]), moves.dtype)
-            spread[self.nearest_vertex] = moves
-            return spread
-        return _harmonic(self.vertex, self.weight, moves, triangles, vertex_count)
+            return _Placing(self.nearest_vertex, vertex_count)
+        return _harmonic(self.vertex, self.weight, triangles, vertex_count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placing:
+    """Spreads moves of landmarks that are all the vertices that count."""
+
+    vertex: Int32[np.ndarray, " L"]
+    vertex_count: int
+
+    def __call__(self, moves: Float[np.ndarray, "L C"]) -> Float[np.ndarray, "V C"]:
+        spread = np.zeros((self.vertex_count, moves.shape[1]), moves.dtype)
+        spread[self.vertex] = moves
+        return spread
 
 
 _STAY = 1e-9
@@ -100,13 +121,12 @@ edge leads to a landmark, and is too small to matter elsewhere."""
 def _harmonic(
     vertex: Int32[np.ndarray, "L 3"],
     weight: Float32[np.ndarray, "L 3"],
-    moves: Float[np.ndarray, "L C"],
     triangles: Int[np.ndarray, "F 3"],
     vertex_count: int,
-) -> Float[np.ndarray, "V C"]:
-    """Solve `LandmarkEmbedding.spread` for any embedding by Lagrange multipliers."""
+) -> Spread:
+    """Solve `LandmarkEmbedding.spreader` for any embedding by Lagrange multipliers."""
     from scipy.sparse import block_array, csr_array, diags_array, eye_array  # rarely needed, slow to import
-    from scipy.sparse.linalg import spsolve
+    from scipy.sparse.linalg import splu
 
     a, b = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()
     joined = csr_array((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), (vertex_count, vertex_count))
@@ -116,6 +136,10 @@ def _harmonic(
     embedding = csr_array(
         (weight.ravel().astype(np.float64), (rows, vertex.ravel())), (len(vertex), vertex_count)
     )
-    system = block_array([[laplacian, embedding.T], [embedding, None]], format="csc")
-    right = np.concatenate([np.zeros((vertex_count, moves.shape[1])), moves])
-    return np.asarray(spsolve(system, right)[:vertex_count])
+    factors = splu(block_array([[laplacian, embedding.T], [embedding, None]], format="csc"))
+
+    def spread(moves: Float[np.ndarray, "L C"]) -> Float[np.ndarray, "V C"]:
+        right = np.concatenate([np.zeros((vertex_count, moves.shape[1])), moves])
+        return np.asarray(factors.solve(right)[:vertex_count])
+
+    return spread

@@ -13,14 +13,10 @@ from jaxtyping import Float, Float32, Int32, Int64
 
 from faceanime.core.errors import MorphableModelError, ShapeError, check_shape
 from faceanime.core.weights import Header, Tensors, bundled, load_weights, save_weights
-from faceanime.morphable.landmark_embedding import LandmarkEmbedding
+from faceanime.morphable.landmark_embedding import LandmarkEmbedding, Spread
 from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE
-
-MORPHABLE_KIND = "morphable"
-"""The kind in the header of a model's file."""
-BUNDLED = "morphable.safetensors"
-"""Name of the bundled model's file."""
+from faceanime.morphable.model_kind import BUNDLED, MORPHABLE_KIND
 
 
 class Region(enum.IntEnum):
@@ -127,7 +123,11 @@ class MorphableModel:
 
     def spread(self, moves: Float[np.ndarray, "L C"]) -> Float[np.ndarray, "V C"]:
         """The smoothest displacement of all vertices that moves the landmarks by `moves`."""
-        return self.embedding.spread(moves, self.triangles, len(self.mean))
+        return self._spreader(moves)
+
+    @cached_property
+    def _spreader(self) -> Spread:
+        return self.embedding.spreader(self.triangles, len(self.mean))
 
     @cached_property
     def landmark_mean(self) -> Float[np.ndarray, "L 3"]:
@@ -210,8 +210,8 @@ class MorphableModel:
         """Raise MorphableModelError unless `model_id`, that of `where`, is the id of this model."""
         if model_id != self.id:
             raise MorphableModelError(
-                f"{where} belongs to morphable model {model_id}, expected {self.id}; "
-                "reconstruct it again with this version"
+                f"{where} belongs to morphable model {model_id}, expected {self.id}; convert a motion (faceanime edit "
+                "MOTION --to MODEL), or reconstruct it again with this version"
             )
 
 

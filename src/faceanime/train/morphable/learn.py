@@ -22,10 +22,10 @@ from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.rotation import angles_from_rotation
 from faceanime.geometry.surface import consistent_winding
 from faceanime.morphable.axes import AXES, named_axes
+from faceanime.morphable.face_parts import landmark_weights
 from faceanime.morphable.landmark_embedding import LandmarkEmbedding
 from faceanime.morphable.landmark_schema import Group, LandmarkSchema
 from faceanime.morphable.mediapipe_schema import MEDIAPIPE, skin_triangles
-from faceanime.morphable.face_parts import landmark_weights
 from faceanime.morphable.model import MIRROR_X, MorphableModel, Part, Region, fingerprint
 from faceanime.train.morphable.config import LearnConfig
 from faceanime.train.morphable.drift import RIDGE, apparent_drift
