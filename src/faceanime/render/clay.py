@@ -104,6 +104,21 @@ def shade_face(
     return _downsampled(picture)
 
 
+def shade_surface(
+    points: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "M 3"], height_px: int, width_px: int
+) -> Pixels:
+    """Any mesh as clay, in the light and before the backdrop of `shade_face`; nothing tells eyes from skin.
+
+    `points` (V,3) in px as there; `triangles` (M,3), counter-clockwise for the viewer. Returns (H,W,3) uint8.
+    """
+    normal, triangle = _rasterize_normals(
+        points, triangles, _vertex_normals(points, triangles), height_px, width_px
+    )
+    picture = _backdrop(*triangle.shape).copy()
+    _shade(picture, normal, triangle, _lit_sphere())
+    return _downsampled(picture)
+
+
 def _rasterize_normals(
     points: Float[np.ndarray, "V 3"],
     triangles: Int[np.ndarray, "M 3"],
