@@ -95,6 +95,26 @@ _GROUPS = {
             "faceanime edit talk --mirror -o x.motion.safetensors",
         ),
     },
+    "Face models": {
+        "models import": Verb(
+            "models",
+            "ModelsImport",
+            "Import a face model of another format, for the option --model of other commands.",
+            "faceanime models import ict FaceXModel",
+        ),
+        "models list": Verb(
+            "models",
+            "ModelsList",
+            "List the face models: the bundled one and those that were imported.",
+            "faceanime models list",
+        ),
+        "models show": Verb(
+            "models",
+            "ModelsShow",
+            "Describe a face model, and draw it as a picture: turned, its first directions, its named axes.",
+            "faceanime models show ict -o ict.png",
+        ),
+    },
     "Training and measuring": {
         "prepare": Verb(
             "prepare",

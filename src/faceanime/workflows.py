@@ -19,8 +19,9 @@ from faceanime.core.errors import (
     OutputError,
     Remedy,
 )
-from faceanime.core.files import atomic_output, check_output
+from faceanime.core.files import atomic_output, check_output, make_folder
 from faceanime.core.progress import Progress, check_cancelled, watched
+from faceanime.core.weights import read_header
 from faceanime.drivers.driver import Driver, choice_of
 from faceanime.drivers.motion import clay_views
 from faceanime.drivers.open_driver import DriverSource
@@ -32,12 +33,16 @@ from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
-from faceanime.media.image import is_image_file
+from faceanime.face.detect import MediapipeDetector
+from faceanime.face.model_adoption import adopt
+from faceanime.media.image import is_image_file, write_image
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
 from faceanime.media.sound import Sound, find_sound
 from faceanime.media.video import read_frames
 from faceanime.media.video_output import video_output
+from faceanime.morphable.formats.kinds import read_raw_model
+from faceanime.morphable.model import MorphableModel, Part, load_model, save_model
 from faceanime.output_options import (
     MESH_SUFFIXES,
     STILL_SUFFIXES,
@@ -48,6 +53,7 @@ from faceanime.output_options import (
 )
 from faceanime.pipeline import Animator
 from faceanime.portrait_size import prepare_subject
+from faceanime.render.model_sheet import model_sheet
 from faceanime.render.neutral_mesh import neutral_mesh
 from faceanime.result import Result
 from faceanime.structures.coefficients import Dynamics
@@ -197,6 +203,38 @@ def reconstruct_file(
     else:
         known = ", ".join([MOTION_SUFFIX, *sorted(MESH_SUFFIXES)])
         raise OutputError(f"cannot write {out}: unknown suffix; use {known}")
+
+
+def import_model_file(kind: str, path: Path, out: Path, progress: Progress) -> MorphableModel:
+    """Read a face model of another format, make it one of ours and write it. Raises FaceAnimeError."""
+    progress.stage(f"reading {path.name}", None)
+    raw = read_raw_model(kind, path)
+    progress.stage("finding landmarks on its mean face", None)
+    model = adopt(raw, MediapipeDetector(), load_model())
+    make_folder(out.parent)
+    save_model(model, out, licence=raw.licence, provenance=f"imported from {path.name} ({kind})")
+    return model
+
+
+def describe_model_file(path: Path, picture: Path | None) -> str:
+    """A face model in words; `picture` gets its turntable, its first directions and its axes. Raises FaceAnimeError."""
+    model, header = load_model(path), read_header(path)
+    if picture is not None:
+        write_image(picture, model_sheet(model))
+    parts = {part: int((model.part == part).sum()) for part in Part}
+    return "\n".join(
+        [
+            f"id          {model.id}",
+            f"file        {path}",
+            f"licence     {header.get('licence') or 'unknown'}",
+            f"provenance  {header.get('provenance') or 'unknown'}",
+            f"mesh        {len(model.mean)} vertices, {len(model.triangles)} triangles",
+            f"identity    {model.identity_count} directions",
+            f"expression  {model.expression_count} directions: "
+            + ", ".join(f"{count} {part.name.lower().replace('_', ' ')}" for part, count in parts.items()),
+            f"axes        {', '.join(model.axis_names)}",
+        ]
+    )
 
 
 class _Driving:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from faceanime.commands.model_choice import check_model_choice, chosen_model
 from faceanime.core.errors import ConfigError, FaceAnimeError
 from faceanime.core.files import folder_of_results
 from faceanime.drivers.span_config import DriverSpan
@@ -59,6 +60,9 @@ class Animate:
     """Renderer of the frames, and its networks."""
     limits: Annotated[MotionLimits, tyro.conf.OmitArgPrefixes]
     """Expert: how far the head may go from its pose in the portrait."""
+    model: Path | None = None
+    """Face model: the name or id of an imported one (see models list), or its file; by default the bundled one.
+    With another one the renderer must be geometric, and motion files must be of it (see edit --to)."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
     """Expert: detection of faces."""
     track: TrackConfig = dataclasses.field(default_factory=TrackConfig)
@@ -73,6 +77,7 @@ class Animate:
     def run(self) -> None:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         driving = motion_path(self.driving)
+        check_model_choice(self.model, self.renderer)
         if not self.portrait:
             raise ConfigError(
                 "missing the portrait, as in: faceanime animate me.jpg --driving talk -o out.mp4"
@@ -91,7 +96,7 @@ class Animate:
         from faceanime.workflows import animate_file
 
         with TerminalProgress() as progress:
-            animator = Animator(self._config())
+            animator = Animator(self._config(), chosen_model(self.model))
             written = animate_file(animator, portrait, driving, self.out, self.output, progress, self.span)
         print(written)
 
@@ -111,7 +116,12 @@ class Animate:
             failed = []
             with TerminalProgress() as progress:
                 outcomes = animate_files(
-                    Animator(self._config()), results, driving, self.output, progress, self.span
+                    Animator(self._config(), chosen_model(self.model)),
+                    results,
+                    driving,
+                    self.output,
+                    progress,
+                    self.span,
                 )
                 for portrait, outcome in zip(portraits, outcomes, strict=True):
                     if isinstance(outcome, Path):

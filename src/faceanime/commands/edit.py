@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -11,6 +12,7 @@ import tyro
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.files import check_input
+from faceanime.core.weights import read_header
 from faceanime.dynamics.axis_table import axis_lines
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_path import (
@@ -20,6 +22,7 @@ from faceanime.dynamics.motion_path import (
     is_motion_file,
     motion_path,
 )
+from faceanime.morphable.model_path import model_path, model_path_of_id
 
 
 def list_axes_of_faces() -> None:
@@ -31,7 +34,7 @@ def list_axes_of_faces() -> None:
 class Edit:
     """Cut, join, retime, mirror, amplify or loop motions; add blinks and keyframes.
 
-    The order is: append, cut, retime, mirror, amplify, blend, axes, hold gaze, blinks, loop.
+    The order is: append, cut, retime, mirror, amplify, blend, axes, hold gaze, blinks, loop, convert.
     """
 
     motion: tyro.conf.Positional[Path]
@@ -43,6 +46,8 @@ class Edit:
     edit: Annotated[EditConfig, tyro.conf.OmitArgPrefixes] = dataclasses.field(
         default_factory=EditConfig, kw_only=True
     )
+    to: Path | None = dataclasses.field(default=None, kw_only=True)
+    """Face model to convert the motion to: the name or id of a model (see models list), or its file."""
     list_axes: bool = dataclasses.field(default=False, kw_only=True)
     """List the names that --axes knows, with unit and range, and do nothing else. docs/edit.md shows pictures."""
     INSTEAD: ClassVar[Mapping[str, Callable[[], None]]] = {"--list-axes": list_axes_of_faces}
@@ -55,11 +60,16 @@ class Edit:
         if self.edit.axes is not None:
             _check_keyframes(self.edit.axes)
         check_motion_path(self.out)
+        model = model_path_of_id(str(read_header(paths[0]).get("model_id")), str(paths[0]))
+        to = None if self.to is None else model_path(self.to)
         # heavy to load, so after the checks
         from faceanime.dynamics.motion_edit import edit_motions
         from faceanime.morphable.model import load_model
 
-        edit_motions(paths, self.out, self.edit, load_model())
+        target = None if to is None else load_model(to)
+        error = edit_motions(paths, self.out, self.edit, load_model(model), target)
+        if error is not None:
+            print(error, file=sys.stderr)
         print(self.out)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from faceanime.commands.model_choice import check_model_choice, chosen_model
 from faceanime.core.files import check_input
 from faceanime.dynamics.motion_path import check_motion_path, is_motion_file, refuse_motion
 from faceanime.face.config import DetectConfig, FaceChoice, FitConfig, ReadConfig, SmoothConfig, TrackConfig
@@ -23,6 +24,8 @@ class Reconstruct:
     """File to write: X.motion.safetensors for the motion, X.glb or X.obj for the neutral, textured face."""
     face: FaceChoice = "largest"
     """Face to read: largest, or an index from 0 in order of size."""
+    model: Path | None = None
+    """Face model: the name or id of an imported one (see models list), or its file; by default the bundled one."""
     detect: DetectConfig = dataclasses.field(default_factory=DetectConfig)
     """Expert: detection of faces."""
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
@@ -34,6 +37,7 @@ class Reconstruct:
         """Run the command; see `cli.Command.run`. Raises FaceAnimeError."""
         refuse_motion(self.source, "nothing is to be reconstructed; faceanime edit {} copies and changes it")
         check_input(self.source)
+        check_model_choice(self.model)
         if is_motion_file(self.out):
             check_motion_path(self.out)
         read = ReadConfig(self.detect, self.fit, TrackConfig(face=self.face), self.smooth)
@@ -43,6 +47,6 @@ class Reconstruct:
         from faceanime.workflows import reconstruct_file
 
         with TerminalProgress() as progress:
-            animator = Animator(AnimatorConfig(read=read))
+            animator = Animator(AnimatorConfig(read=read), chosen_model(self.model))
             reconstruct_file(animator, self.source, self.out, self.face, progress)
         print(self.out)

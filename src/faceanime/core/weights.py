@@ -89,6 +89,13 @@ def read_header(path: Path) -> Header:
     return dict(header)
 
 
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file's tensors, without reading them. Raises: WeightsError."""
+    read_header(path)
+    with safe_open(path, framework="numpy") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
 def bundled(name: str) -> Path:
     """The path of the bundled file `name`. Raises: WeightsError when it is missing."""
     path = Path(str(files("faceanime"))) / "assets" / name

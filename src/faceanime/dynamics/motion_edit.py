@@ -10,6 +10,7 @@ from pathlib import Path
 from faceanime.core.errors import RangeError
 from faceanime.core.weights import read_header
 from faceanime.dynamics.blinks import add_blinks
+from faceanime.dynamics.convert import ConversionError, convert_motion
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.editing import amplify, load_tracks, mirror, with_axes
 from faceanime.dynamics.gaze import hold_gaze
@@ -24,11 +25,17 @@ Step = tuple[str, Callable[[Dynamics], Dynamics]]
 """Description and function of one edit."""
 
 
-def edit_motions(motions: Sequence[Path], out: Path, config: EditConfig, model: MorphableModel) -> None:
-    """Append motion files to the first, edit the result and write it.
+def edit_motions(
+    motions: Sequence[Path],
+    out: Path,
+    config: EditConfig,
+    model: MorphableModel,
+    target: MorphableModel | None = None,
+) -> ConversionError | None:
+    """Append motion files of `model` to the first, edit the result, convert it to model `target` if any, and write it.
 
-    The note of `out` joins the licences of all motions and lists the edits. Raises ConfigError, WeightsError,
-    OutputError; on failure nothing is written.
+    The note of `out` joins the licences of all motions and lists the edits. Returns how far a converted motion is off.
+    Raises ConfigError, WeightsError, MorphableModelError, OutputError; on failure nothing is written.
     """
     other = None if config.blend_with is None else motion_path(config.blend_with)
     dynamics = concatenate([load_motion_of(path, model) for path in motions], model, config.blend_s)
@@ -36,9 +43,14 @@ def edit_motions(motions: Sequence[Path], out: Path, config: EditConfig, model: 
     for description, edit in _steps(config, other, model):
         dynamics = edit(dynamics)
         descriptions.append(description)
+    error = None
+    if target is not None:
+        dynamics, error = convert_motion(dynamics, model, target)
+        descriptions.append(f"converted to face model {target.id}: {error}")
     licences = [str(read_header(path).get("licence") or "unknown") for path in (*motions, other) if path]
     note = MotionNote(licence=" and ".join(dict.fromkeys(licences)), provenance="; ".join(descriptions))
     save_motion(dynamics, out, note)
+    return error
 
 
 def _steps(config: EditConfig, other: Path | None, model: MorphableModel) -> Iterator[Step]:
