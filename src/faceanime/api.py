@@ -23,7 +23,7 @@ from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource
 from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.edit_config import EditConfig
-from faceanime.dynamics.motion_edit import edit_motions
+from faceanime.dynamics.motion_edit import edit_motions, model_of_motion
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.dynamics.motion_path import is_motion_file, motion_path
 from faceanime.dynamics.predictor_options import PredictorOptions
@@ -35,6 +35,7 @@ from faceanime.media.picture_source import PictureSource
 from faceanime.media.video import exact_rate, probe_video
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import load_model
+from faceanime.morphable.model_path import model_path
 from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator, AnimatorConfig
 from faceanime.structures.coefficients import HIGHEST_FRAME_RATE, Dynamics
@@ -133,17 +134,26 @@ def reconstruct(
     return Path(out)
 
 
-def edit(motions: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Path:
+def edit(
+    motions: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    to: str | Path | None = None,
+    **options: Any,
+) -> Path:
     """Edit a motion file or a bundled motion, or several, one appended to the other; write X.motion.safetensors.
 
-    `options` are the fields of `EditConfig`; the edits are made in their order. Returns `out`. Raises FaceAnimeError;
-    on failure nothing is written.
+    `to` is the name, the id or the file of a face model to which the result is converted. `options` are the fields of
+    `EditConfig`; the edits are made in their order. Returns `out`. Raises FaceAnimeError; on failure nothing is
+    written.
 
     Example: `faceanime.edit("talk", "mirrored.motion.safetensors", mirror=True, speed=0.8)`
     """
     (config,) = from_options(options, "edit", EditConfig)
     several = [motions] if isinstance(motions, str | Path) else motions
-    edit_motions([motion_path(Path(each)) for each in several], Path(out), config, load_model())
+    paths = [motion_path(Path(each)) for each in several]
+    target = None if to is None else load_model(model_path(Path(to)))
+    edit_motions(paths, Path(out), config, model_of_motion(paths[0]), target)
     return Path(out)
 
 

@@ -29,6 +29,7 @@ from faceanime.media.video import read_frames
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import load_model
 from faceanime.train.dynamics.config import DynamicsConfig
+from foreign_models import foreign, write_surrey
 
 DYNAMICS = DynamicsConfig(
     flow=FlowConfig(window=8, width=8, layers=1, heads=2),
@@ -61,6 +62,11 @@ def main(folder: Path, report: Path) -> None:
     run("animate", portrait, "--driving", video, "-o", folder / "again.webp", *SIDE)
     run("morph", portrait, "--target", other, "-o", folder / "morphed", "--seconds", "0.2", *SIDE)
     run("edit", motion, "--mirror", "-o", folder / "b.motion.safetensors")
+    os.environ["FACEANIME_MODELS"] = str(folder / "models")
+    write_surrey(folder / "surrey", foreign(load_model()))
+    run("models import", "surrey", folder / "surrey")
+    run("models list")
+    run("models show", "surrey", "-o", folder / "surrey.png")
     run("reconstruct", portrait, "-o", folder / "face.glb")
     write_video_table(video)
     small_faces = ("--min-s", "0.2", "--min-face-px", "20", "--min-sharpness", "0")

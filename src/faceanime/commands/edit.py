@@ -12,7 +12,6 @@ import tyro
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.files import check_input
-from faceanime.core.weights import read_header
 from faceanime.dynamics.axis_table import axis_lines
 from faceanime.dynamics.edit_config import EditConfig
 from faceanime.dynamics.motion_path import (
@@ -22,7 +21,7 @@ from faceanime.dynamics.motion_path import (
     is_motion_file,
     motion_path,
 )
-from faceanime.morphable.model_path import model_path, model_path_of_id
+from faceanime.morphable.model_path import model_path
 
 
 def list_axes_of_faces() -> None:
@@ -60,14 +59,13 @@ class Edit:
         if self.edit.axes is not None:
             _check_keyframes(self.edit.axes)
         check_motion_path(self.out)
-        model = model_path_of_id(str(read_header(paths[0]).get("model_id")), str(paths[0]))
         to = None if self.to is None else model_path(self.to)
         # heavy to load, so after the checks
-        from faceanime.dynamics.motion_edit import edit_motions
+        from faceanime.dynamics.motion_edit import edit_motions, model_of_motion
         from faceanime.morphable.model import load_model
 
         target = None if to is None else load_model(to)
-        error = edit_motions(paths, self.out, self.edit, load_model(model), target)
+        error = edit_motions(paths, self.out, self.edit, model_of_motion(paths[0]), target)
         if error is not None:
             print(error, file=sys.stderr)
         print(self.out)

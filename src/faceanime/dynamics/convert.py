@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from faceanime.core.errors import MorphableModelError
+from faceanime.core.short_repr import short_repr
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics, FaceCoefficients, HeadPose
@@ -91,6 +92,8 @@ class _Similarity:
     scale: float
     rotation: Float64[np.ndarray, "3 3"]
     offset: Float64[np.ndarray, "3"]
+
+    __repr__ = short_repr
 
     @classmethod
     def between(cls, source: MorphableModel, target: MorphableModel) -> _Similarity:

@@ -17,7 +17,8 @@ from faceanime.dynamics.gaze import hold_gaze
 from faceanime.dynamics.motion_file import MotionNote, load_motion_of, save_motion
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.timeline import blend, concatenate, cut, loop, retime
-from faceanime.morphable.model import MorphableModel
+from faceanime.morphable.model import MorphableModel, load_model
+from faceanime.morphable.model_path import model_path_of_id
 from faceanime.morphable.reference_frame import reference_face
 from faceanime.structures.coefficients import Dynamics
 
@@ -51,6 +52,11 @@ def edit_motions(
     note = MotionNote(licence=" and ".join(dict.fromkeys(licences)), provenance="; ".join(descriptions))
     save_motion(dynamics, out, note)
     return error
+
+
+def model_of_motion(path: Path) -> MorphableModel:
+    """The face model that a motion file belongs to. Raises WeightsError, MorphableModelError."""
+    return load_model(model_path_of_id(str(read_header(path).get("model_id")), str(path)))
 
 
 def _steps(config: EditConfig, other: Path | None, model: MorphableModel) -> Iterator[Step]:

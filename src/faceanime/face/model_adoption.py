@@ -21,7 +21,7 @@ from faceanime.core.errors import MorphableModelError
 from faceanime.face.config import FitConfig
 from faceanime.face.detect import LandmarkDetector
 from faceanime.face.fit import fit_face
-from faceanime.face.surface_samples import Surface, View, replaced
+from faceanime.face.surface_samples import FrontView, Surface, replaced
 from faceanime.geometry.camera import project
 from faceanime.geometry.procrustes import weighted_procrustes
 from faceanime.geometry.subdivide import DividedMesh, divided
@@ -100,7 +100,7 @@ def adopt(raw: RawModel, detector: LandmarkDetector, reference: MorphableModel) 
 
 def _view(
     surface: Surface, shape: Float64[np.ndarray, "V 3"], detector: LandmarkDetector, reference: MorphableModel
-) -> View:
+) -> FrontView:
     """The shape from the front with its face: the mean of the landmarks of its picture and of the mirrored one."""
 
     def read(pixels: Pixels) -> Float64[np.ndarray, "L 3"]:
@@ -120,7 +120,7 @@ def _view(
     return surface.view(shape, read)
 
 
-def _landmarks(surface: Surface, view: View, reference: MorphableModel) -> csr_array:
+def _landmarks(surface: Surface, view: FrontView, reference: MorphableModel) -> csr_array:
     """The landmarks of a view as points on the surface, near the depths that the reference has there."""
     fitted = fit_face(view.landmarks, reference, FitConfig())
     depth = project(source_shape(fitted, reference), fitted.coefficients.pose)[:, 2]

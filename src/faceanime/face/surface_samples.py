@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Float64, Int, Int32
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
+from faceanime.core.short_repr import short_repr
 from faceanime.geometry.nearest import nearest_on_mesh
 from faceanime.geometry.rasterize import rasterize
 from faceanime.geometry.subdivide import DividedMesh
@@ -38,7 +39,7 @@ the inside of the mouth; in distances of the outer eye corners. Chosen by eye.""
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class FrontView:
     """A frontal picture of the model's vertices, and the face that was read in it.
 
     `points` (V,3): the vertices in px, z toward the viewer; `landmarks` (L,3): the face's, px.
@@ -46,6 +47,8 @@ class View:
 
     points: Float64[np.ndarray, "V 3"]
     landmarks: Float64[np.ndarray, "L 3"]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +59,13 @@ class Surface:
     skin: Int32[np.ndarray, "F 3"]
     eyeballs: Int32[np.ndarray, "E 3"]
 
+    __repr__ = short_repr
+
     @classmethod
     def of(cls, raw: RawModel) -> Surface:
         return cls(len(raw.mean), raw.triangles, raw.eyeballs)
 
-    def view(self, shape: Float64[np.ndarray, "V 3"], read: ReadFace) -> View:
+    def view(self, shape: Float64[np.ndarray, "V 3"], read: ReadFace) -> FrontView:
         """The face from the front, read twice: in a picture of everything, then in one that the face fills."""
         drawn = np.unique(self.skin)
         shown = shape[drawn, :2]
@@ -73,9 +78,9 @@ class Surface:
             triangles = np.concatenate([self.skin, self.eyeballs])
             landmarks = read(shade_surface(points, triangles, _PICTURE_PX, _PICTURE_PX))
             shown = (landmarks[:, :2] - _PICTURE_PX / 2) / scale * [1.0, -1.0] + middle
-        return View(points, landmarks)
+        return FrontView(points, landmarks)
 
-    def landmarks(self, view: View, depth: Float[np.ndarray, " L"], schema: LandmarkSchema) -> csr_array:
+    def landmarks(self, view: FrontView, depth: Float[np.ndarray, " L"], schema: LandmarkSchema) -> csr_array:
         """The landmarks (L,V) of a view; `depth` is what another face has there, px toward the viewer, from any zero.
 
         Neighbors should be as far before it as each other: one that is not shows something else, or is beyond the skin.
@@ -103,7 +108,7 @@ class Surface:
         self,
         landmarks: csr_array,
         mesh: DividedMesh,
-        shown: Sequence[tuple[View, Bool[np.ndarray, " M"]]],
+        shown: Sequence[tuple[FrontView, Bool[np.ndarray, " M"]]],
         schema: LandmarkSchema,
     ) -> csr_array:
         """The vertices (W,V) of a divided mesh of landmarks.
@@ -131,7 +136,7 @@ class Surface:
             rows = replaced(rows, index[right], seen)
         return rows
 
-    def triangles_seen(self, view: View) -> int:
+    def triangles_seen(self, view: FrontView) -> int:
         """The number of triangles of the skin that are seen within the landmarks' box."""
         drawn = rasterize(
             view.points * _FINER, self.skin, _FINER * _PICTURE_PX, _FINER * _PICTURE_PX, cull_back=True
@@ -144,7 +149,7 @@ class Surface:
         return int((np.unique(box) >= 0).sum())
 
     def _seen_at(
-        self, view: View, triangles: Int32[np.ndarray, "F 3"], places: Float[np.ndarray, "N _"]
+        self, view: FrontView, triangles: Int32[np.ndarray, "F 3"], places: Float[np.ndarray, "N _"]
     ) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, "N 3"]]:
         """The front-facing triangle that is seen at each place (px), -1 for none, and barycentric coordinates there."""
         side = _FINER * _PICTURE_PX
@@ -162,7 +167,7 @@ class Surface:
 
     def _is_wrong(
         self,
-        view: View,
+        view: FrontView,
         expected: Float[np.ndarray, "N 3"],
         triangle: Int[np.ndarray, " N"],
         weight: Float[np.ndarray, "N 3"],
@@ -178,7 +183,7 @@ class Surface:
         row = np.repeat(np.arange(len(vertex)), 3)
         return csr_array((weight.ravel(), (row, vertex.ravel())), (len(vertex), self.count))
 
-    def _with_irises(self, view: View, rows: csr_array, schema: LandmarkSchema) -> csr_array:
+    def _with_irises(self, view: FrontView, rows: csr_array, schema: LandmarkSchema) -> csr_array:
         """The rows with those of the irises replaced by points of the eyeballs."""
         irises = np.concatenate([eye.iris for eye in schema.eyes])
         triangle, weight = self._seen_at(view, self.eyeballs, view.landmarks[irises])

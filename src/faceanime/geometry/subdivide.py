@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int, Int32
 
+from faceanime.core.short_repr import short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class DividedMesh:
@@ -21,6 +23,8 @@ class DividedMesh:
     weight: Float64[np.ndarray, "W 3"]
     triangles: Int32[np.ndarray, "M 3"]
     parent: Int32[np.ndarray, " M"]
+
+    __repr__ = short_repr
 
 
 def divided(triangles: Int[np.ndarray, "F 3"], vertex_count: int, parts: int) -> DividedMesh:

@@ -107,6 +107,8 @@ class _Placing:
     vertex: Int32[np.ndarray, " L"]
     vertex_count: int
 
+    __repr__ = short_repr
+
     def __call__(self, moves: Float[np.ndarray, "L C"]) -> Float[np.ndarray, "V C"]:
         spread = np.zeros((self.vertex_count, moves.shape[1]), moves.dtype)
         spread[self.vertex] = moves

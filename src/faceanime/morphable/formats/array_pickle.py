@@ -46,9 +46,11 @@ _BOUND_OPCODES = {
 class _Noted:
     """A stand-in for an object: the arguments it was made with, and its state."""
 
+    args: tuple[object, ...] = ()
+    state: Any = None
+
     def __init__(self, *args: object) -> None:
         self.args = args
-        self.state: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
