@@ -19,6 +19,7 @@ import scipy.io
 import scipy.sparse
 
 from faceanime.geometry.subdivide import divided
+from faceanime.morphable.axes import measure_landmarks
 from faceanime.morphable.formats.raw_model import RawModel
 from faceanime.morphable.model import MorphableModel, Region
 
@@ -30,7 +31,7 @@ NAMES = ("jawOpen", "mouthSmile_L", "eyeBlink_L", "eyeBlink_R")
 
 
 def foreign(model: MorphableModel, identities: int = 5) -> RawModel:
-    """The bundled face, closed at the eyes and open at the mouth, with four expressions that have names.
+    """The bundled face, its mouth closed but a hole, its eyes skin, with four expressions that have names.
 
     Its triangles are halved and its vertices are shuffled; the irises are no vertices.
     """
@@ -45,21 +46,18 @@ def foreign(model: MorphableModel, identities: int = 5) -> RawModel:
         fine = np.einsum("wc,wc...->w...", mesh.weight, values[mesh.corner].astype(np.float64))
         return np.asarray(UNIT_CM * fine[order])
 
+    parted = measure_landmarks("lips_apart", model.landmark_mean, model.schema)
     shapes = ("jaw_open", "smile", "blink_left", "blink_right")
     expression = np.stack([model.expression_basis @ model.axis(name) for name in shapes], axis=-1)
     return RawModel(
-        mean=at(model.mean) + np.array(PLACE_CM),
+        mean=at(model.mean - parted / 0.08 * model.expression_basis @ model.axis("lips_part"))
+        + np.array(PLACE_CM),
         identity=at(model.identity_basis[..., :identities]),
         expression=at(expression),
         triangles=new[mesh.triangles],
         expression_names=NAMES,
         licence="made by a test",
     )
-
-
-def vertices_of_landmarks(model: MorphableModel, raw: RawModel) -> np.ndarray:
-    """The positions of the bundled landmarks in the place and unit of `foreign`."""
-    return np.asarray(UNIT_CM * model.landmark_mean.astype(np.float64) + PLACE_CM)
 
 
 def write_surrey(folder: Path, raw: RawModel) -> Path:

@@ -115,6 +115,6 @@ class _Similarity:
     def pose(self, pose: HeadPose) -> HeadPose:
         """The pose in which the target's space lies where the source's does."""
         rotation = pose.rotation @ self.rotation.T
-        scale = pose.scale / self.scale
+        scale = np.asarray(pose.scale / self.scale)
         shift = (rotation @ self.offset)[..., :2] * [1.0, -1.0]
         return HeadPose(rotation, scale, pose.translation_px - scale[..., None] * shift)

@@ -10,6 +10,7 @@ mean of vertices of theirs, so coefficients keep their meaning.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,8 @@ class AdoptionLimits:
 
     least_score: float = 0.3
     """Score of the detector below which the mean face counts as none."""
+    least_seen: float = 0.5
+    """Fraction of the landmarks at whose places front-facing skin must be seen."""
     opened: float = 0.25
     """How far the lips are opened for the second picture, in distances of the outer eye corners."""
     most_unusual: float = 3.0
@@ -56,6 +59,9 @@ class AdoptionLimits:
 
 _LIMITS = AdoptionLimits()
 
+_NO_FACE = (
+    "no face is seen on the mean of this face model, from the front as clay; has it y up and z out of it?"
+)
 _PART_MOVES: dict[Part, dict[str, float]] = {
     Part.RIGHT_EYE: {"lids_apart_right": 0.07, "gaze_left": 0.02},
     Part.LEFT_EYE: {"lids_apart_left": 0.07, "gaze_left": 0.02},
@@ -108,10 +114,7 @@ def _view(
         for shown in (pixels, np.ascontiguousarray(pixels[:, ::-1])):
             faces = detector.detect(shown, _LIMITS.least_score)
             if not faces:
-                raise MorphableModelError(
-                    "no face is seen on the mean of this face model, from the front as clay; is it one, with y up "
-                    "and z out of the face?"
-                )
+                raise MorphableModelError(_NO_FACE)
             both.append(faces[0].points_image.astype(np.float64))
         direct, mirrored = both[0], both[1][reference.landmark_mirror]
         mirrored[:, 0] = pixels.shape[1] - mirrored[:, 0]
@@ -124,6 +127,8 @@ def _landmarks(surface: Surface, view: FrontView, reference: MorphableModel) -> 
     """The landmarks of a view as points on the surface, near the depths that the reference has there."""
     fitted = fit_face(view.landmarks, reference, FitConfig())
     depth = project(source_shape(fitted, reference), fitted.coefficients.pose)[:, 2]
+    if surface.share_seen(view) < _LIMITS.least_seen:
+        raise MorphableModelError(_NO_FACE)
     return surface.landmarks(view, depth, reference.schema)
 
 
@@ -182,7 +187,9 @@ def _moved(
     samples: csr_array, basis: Float64[np.ndarray, "V 3 K"], to_model: Float64[np.ndarray, "3 3"]
 ) -> Float64[np.ndarray, "W 3 K"]:
     """A basis of the samples in model space."""
-    at_samples = (samples @ basis.reshape(len(basis), -1)).reshape(-1, *basis.shape[1:])
+    at_samples = (samples @ basis.reshape(len(basis), math.prod(basis.shape[1:]))).reshape(
+        samples.shape[0], *basis.shape[1:]
+    )
     return np.asarray(np.einsum("xy,wyk->wxk", to_model, at_samples))
 
 

@@ -104,6 +104,10 @@ class Surface:
             self._with_irises(view, rows, schema) if len(self.eyeballs) else _irises_at_corners(rows, schema)
         )
 
+    def share_seen(self, view: FrontView) -> float:
+        """The fraction of the landmarks of a view at whose places front-facing skin is seen."""
+        return float((self._seen_at(view, self.skin, view.landmarks)[0] >= 0).mean())
+
     def samples(
         self,
         landmarks: csr_array,

@@ -16,8 +16,8 @@ from faceanime.structures.frames import Pixels
 
 _TILE_PX, _SCALE, _MIDDLE = 240, 0.47, (0.5, 0.42)
 """Side of a picture, px; distance of the outer eye corners and place of the model's origin in sides. Chosen by eye."""
-_YAWS_DEG = (-60, -30, 0, 30, 60)
-_DEVIATIONS = (-3, -1.5, 0, 1.5, 3)
+_YAWS_DEG = (-60.0, -30.0, 0.0, 30.0, 60.0)
+_DEVIATIONS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 _FIRST = 3
 """Number of identity and of expression directions that are shown."""
 _COLUMNS = len(_YAWS_DEG)
