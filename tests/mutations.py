@@ -34,6 +34,54 @@ class Mutation(NamedTuple):
 
 REVIEWED = [
     Mutation(
+        "morphable/formats/flame.py",
+        "np.array([0.0, -z, y, z, 0.0, -x, -y, x, 0.0])",
+        "np.array([0.0, z, -y, -z, 0.0, x, y, -x, 0.0])",
+        "morphable/test_formats.py::test_flames_jaw_is_the_derivative_of_its_skinning",
+    ),
+    Mutation(
+        "morphable/formats/surrey.py",
+        "np.sqrt(np.maximum(variance[:, 0].astype(np.float64), 0.0))",
+        "np.maximum(variance[:, 0].astype(np.float64), 0.0)",
+        "morphable/test_formats.py::test_what_was_written_is_read",
+    ),
+    Mutation(
+        "morphable/formats/array_pickle.py",
+        "        if (module, name) not in _KNOWN:",
+        "        if (module, name) not in _KNOWN and module == 'nowhere':",
+        "morphable/test_formats.py::test_a_hostile_pickle_runs_no_code",
+    ),
+    Mutation(
+        "dynamics/convert.py",
+        "rotation = pose.rotation @ self.rotation.T",
+        "rotation = pose.rotation @ self.rotation",
+        "dynamics/test_convert.py::test_the_picture_stays_the_same",
+    ),
+    Mutation(
+        "dynamics/convert.py",
+        "(rotation @ self.offset)[..., :2] * [1.0, -1.0]",
+        "(rotation @ self.offset)[..., :2]",
+        "dynamics/test_convert.py::test_the_picture_stays_the_same",
+    ),
+    Mutation(
+        "face/model_adoption.py",
+        "            factors[k] = here / there",
+        "            factors[k] = there / here",
+        "face/test_model_adoption.py::test_a_blink_of_strength_one_closes_its_eye",
+    ),
+    Mutation(
+        "face/model_adoption.py",
+        "moves[upper], moves[lower] = -apart / 2, apart / 2",
+        "moves[upper], moves[lower] = apart / 2, -apart / 2",
+        "face/test_model_adoption.py::test_lips_of_a_closed_mouth_meet_and_open_eyes_are_open",
+    ),
+    Mutation(
+        "prior/sparse_texture.py",
+        "neighbors[other].append((one, apart))",
+        "neighbors[other].append((one, 2.0 * apart))",
+        "prior/test_sparse_texture.py::test_searches_that_end_early_find_what_full_ones_do",
+    ),
+    Mutation(
         "media/audio.py",
         "        begin = round((start_s - zero_s) * rate_hz)",
         "        begin = round(start_s * rate_hz)",

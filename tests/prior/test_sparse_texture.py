@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from faceanime.core.errors import ConfigError, ShapeError
 from faceanime.geometry.rotation import rotation_from_angles
@@ -11,6 +13,8 @@ from faceanime.prior.sparse_texture import (
     BACKGROUND,
     LARGEST_INTERVAL,
     TextureConfig,
+    _farthest_points,
+    _surface_neighbors,
     anchor_landmarks,
     model_points,
     render_texture,
@@ -209,3 +213,18 @@ def test_a_grey_picture_is_refused(model: MorphableModel) -> None:
             model,
             sparse_skin(model, TextureConfig().interval),
         )
+
+
+def test_searches_that_end_early_find_what_full_ones_do(model: MorphableModel) -> None:
+    """The slow twin: the distances of all vertices from every kept one, by SciPy."""
+    triangles = model.triangles[model.region == Region.SKIN]
+    skin = np.unique(triangles)
+    triangles, shape = np.searchsorted(skin, triangles), model.mean[skin]
+    neighbors = _surface_neighbors(shape, triangles)
+    kept, owner = _farthest_points(neighbors, np.arange(len(skin)), [0, 5], 60)
+    graph = np.zeros((len(skin), len(skin)))
+    a, b = triangles.ravel(), np.roll(triangles, -1, axis=1).ravel()
+    graph[a, b] = graph[b, a] = np.sqrt(np.linalg.norm(shape[a] - shape[b], axis=1))
+    apart = dijkstra(csr_array(graph), indices=kept)
+    owners = apart[np.searchsorted(kept, owner), np.arange(len(skin))]
+    np.testing.assert_allclose(owners, apart.min(axis=0), atol=1e-9)
