@@ -85,15 +85,17 @@ class Surface:
 
         Neighbors should be as far before it as each other: one that is not shows something else, or is beyond the skin.
         Such a landmark is the point of the front-facing skin that is nearest to where it is expected. Those of the
-        irises lie on the eyeballs; without eyeballs they move as the corners of their eye.
+        irises lie on the eyeballs; without eyeballs they move as the corners of their eye. Some landmark must be seen
+        (`share_seen`).
         """
         triangle, weight = self._seen_at(view, self.skin, view.landmarks)
         found = triangle >= 0
         reached = np.einsum("nc,nc->n", weight, view.points[self.skin[triangle], 2])
-        beyond = np.where(found, reached - depth, np.nan)
+        beyond = reached - depth
+        beyond[~found] = np.median(beyond[found])
         _, near = KDTree(view.landmarks[:, :2]).query(view.landmarks[:, :2], k=_NEIGHBORS)
         expected = view.landmarks.copy()
-        expected[:, 2] = depth + np.nanmedian(beyond[near], axis=1)
+        expected[:, 2] = depth + np.median(beyond[near], axis=1)
         wrong = self._is_wrong(view, expected, triangle, weight, schema)
         if wrong.any():
             front = np.flatnonzero(_faces_viewer(view.points, self.skin))

@@ -62,6 +62,8 @@ class RawModel:
         for name in ("mean", "identity", "expression"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ShapeError(f"{name} holds NaN or infinity")
+        if not np.ptp(self.mean[np.unique(self.triangles), :2]) > 0.0:
+            raise ShapeError("all its vertices lie in one point")
         if self.expression_names and len(self.expression_names) != self.expression.shape[2]:
             raise ShapeError(
                 f"{len(self.expression_names)} names for {self.expression.shape[2]} expression directions"
