@@ -368,6 +368,27 @@ def test_of_several_faces_of_a_driver_the_largest_drives_and_that_is_said(
     assert program(*driven, "-o", out) == Outcome(0, f"{out}\n", warning)
 
 
+def test_several_faces_in_several_shots_of_a_driver_are_told_in_one_line(
+    program: Program, portrait_path: Path, pair_path: Path, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    """One face, then two shots of a pair."""
+    pair = read_image(pair_path)
+    alone = np.zeros_like(pair)
+    alone[:, 160:480] = astronaut
+    driving, out = tmp_path / "cuts.mp4", tmp_path / "out.gif"
+    with VideoWriter(driving, Fraction(10), 640, 320) as writer:
+        for picture in (alone, pair, pair[:, ::-1]):
+            for _ in range(6):
+                writer.write(np.ascontiguousarray(picture))
+    outcome = program("animate", portrait_path, "--driving", driving, "--size", "64", "-o", out)
+    assert outcome.status == 0
+    assert outcome.err.splitlines()[0] == (
+        f"{driving} shows several faces in the shots from 0.6 s, 1.2 s: the largest is taken in each "
+        "(--track.face 1 takes the second largest)"
+    )
+    assert outcome.err.count("several faces") == 1
+
+
 def test_a_driver_that_holds_still_poses_the_portrait_only_when_absolute(
     program: Program,
     portrait_path: Path,

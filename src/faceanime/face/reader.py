@@ -179,21 +179,23 @@ class FaceReader:
         if search.which != "largest" and not is_found and search.most:
             raise NoSuchFaceError(where, search.which, search.most, _DRIVER_FACE)
         if search.choice is not None:
-            search.choice.tell(search.which, where, _DRIVER_FACE)
+            search.choice.tell_in_shots(search.times_s, search.which, where, _DRIVER_FACE)
             if found is not None:
                 found(search.choice)
 
 
 class _Search:
-    """Remembers the first frame of a video in which one of several faces is chosen."""
+    """Remembers the first frame of a video in which one of several faces is chosen, and the time of each choice."""
 
     def __init__(self, which: FaceChoice) -> None:
         self.which, self.most = which, 0
         self.choice: FoundFaces | None = None
+        self.times_s: list[Fraction] = []
 
-    def look(self, pixels: Pixels, faces: Sequence[Landmarks]) -> None:
+    def look(self, frame: Frame, faces: Sequence[Landmarks]) -> None:
         """Take note of the faces in a frame."""
         self.most = max(self.most, len(faces))
         index = 0 if self.which == "largest" else self.which
-        if self.choice is None and len(faces) > 1 and index < len(faces):
-            self.choice = FoundFaces(pixels, tuple(faces), index)
+        if len(faces) > 1 and index < len(faces):
+            self.choice = self.choice or FoundFaces(frame.pixels, tuple(faces), index)
+            self.times_s.append(frame.time_s)
