@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from faceanime.core.errors import (
     NoSuchFaceError,
     OutputError,
     Remedy,
+    UnfitFaceError,
 )
 from faceanime.core.files import atomic_output, check_output
 from faceanime.core.progress import Progress, check_cancelled, watched
@@ -32,6 +34,7 @@ from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
+from faceanime.face.cover import check_face
 from faceanime.media.image import is_image_file
 from faceanime.media.mesh_file import mesh_files, write_mesh
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
@@ -52,6 +55,8 @@ from faceanime.render.neutral_mesh import neutral_mesh
 from faceanime.result import Result
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
+
+log = logging.getLogger(__name__)
 
 STILL_DRIVER_S = Fraction(3, 2)
 """Length in seconds of the movement toward a picture that is the driver."""
@@ -180,6 +185,7 @@ def reconstruct_file(
 ) -> None:
     """Write the motion of a video or picture (.motion.safetensors), or its neutral, textured face (.glb, .obj).
 
+    The mesh of a face that something covers, or that is no person's, is written all the same; one line says so.
     Raises FaceAnimeError, among them OutputError for an `out` with another suffix or that cannot be written.
     """
     for target in mesh_files(out):
@@ -190,9 +196,12 @@ def reconstruct_file(
         save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
         if not isinstance(source, str | Path) or is_image_file(Path(source)):
-            portrait = animator.portrait(source, face=face, force=True)
+            name = name_of(source)
+            portrait = animator.reader.portrait(read_picture(source), name, face)
         else:
+            name = str(source)
             portrait = _first_portrait(animator, Path(source), face, progress)
+        _tell_of_mesh(animator, portrait, name)
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
     else:
         known = ", ".join([MOTION_SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -255,6 +264,18 @@ def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamic
     )
 
 
+def _tell_of_mesh(animator: Animator, portrait: Portrait, where: str) -> None:
+    """Tell in one line of a face that something covers, or that is no person's: its mesh is not what one expects."""
+    if portrait.covered:
+        parts = " and ".join(sorted(portrait.covered))
+        log.warning("something covers the %s in %s: the mesh shows it as part of the face", parts, where)
+        return
+    try:
+        check_face(portrait, animator.model, where)
+    except UnfitFaceError as error:
+        log.warning("%s; the mesh may be far from it", error.problem)
+
+
 def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress: Progress) -> Portrait:
     """Return the first frame of a video that shows the face, as a portrait. Raises NoFaceError."""
     progress.stage(f"looking for a face in {source.name}", None)
@@ -262,7 +283,7 @@ def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress
     where, most = f"the first {SEARCHED_S} s of {source}", 0
     for frame in watched(takewhile(lambda frame: frame.time_s < SEARCHED_S, frames), progress):
         try:
-            return animator.portrait(frame.pixels, str(source), face, force=True)
+            return animator.reader.portrait(frame.pixels, str(source), face)
         except NoSuchFaceError as error:
             most = max(most, error.count)
         except NoFaceError:
