@@ -62,6 +62,7 @@ def prepare_subject(animator: Animator, picture: PictureSource, options: OutputO
         loading = pool.submit(getattr, animator, "renderer")
         where, reader = name_of(picture, "the portrait"), animator.reader
         found = reader.find(read_picture(picture, where), where, options.face)
+        found.tell_of_turn(where, "the result stays as the picture is given")
         crop: CropTransform | None = None
         if options.crop:
             portrait, crop = cropped_portrait(reader, found, options, where)

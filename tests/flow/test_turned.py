@@ -8,7 +8,9 @@ import pytest
 
 from faceanime.core.errors import NoSuchFaceError
 from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator
+from faceanime.portrait_size import prepare_subject
 from faceanime.structures.portrait import Portrait
 
 TOLERANCE_DEG = 1.5
@@ -49,8 +51,19 @@ def test_a_driver_that_is_a_picture_is_turned_upright(
     assert not caplog.records
     motion = animator.motion(turned)
     assert [record.getMessage() for record in caplog.records] == [
-        "the driver shows its face sideways or upside down; it is turned upright"
+        "the driver shows its face sideways or upside down: the face is read upright"
     ]
     assert motion.frame_rate == Fraction(25)
     angles, expected = (np.degrees(angles_from_rotation(m.pose.rotation)) for m in (motion, upright))
     np.testing.assert_allclose(angles, expected, atol=TOLERANCE_DEG)
+
+
+def test_a_portrait_stays_as_it_is_given_and_that_is_said(
+    animator: Animator, turned: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    subject = prepare_subject(animator, turned, OutputOptions())
+    np.testing.assert_array_equal(subject.shown(subject.portrait.pixels), turned)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the portrait shows its face sideways or upside down: the face is read upright, "
+        "the result stays as the picture is given"
+    ]

@@ -80,6 +80,15 @@ class FoundFaces:
             extra={"remedy": None if setting is None else Remedy(setting, "{} " + others)},
         )  # fmt: skip
 
+    def tell_of_turn(self, where: str, result: str = "") -> None:
+        """Tell in one line that the picture was turned, if it was; `result`, what becomes of the result."""
+        if self.quarter_turns:
+            log.warning(
+                "%s shows its face sideways or upside down: the face is read upright%s",
+                where,
+                f", {result}" if result else "",
+            )
+
     def tell_in_shots(self, times_s: Sequence[Fraction], which: FaceChoice, where: str, setting: str) -> None:
         """Tell in one line in which shots of a video the choice `largest` takes one of several faces.
 
