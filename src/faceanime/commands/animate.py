@@ -115,7 +115,8 @@ class Animate:
                 )
                 for portrait, outcome in zip(portraits, outcomes, strict=True):
                     if isinstance(outcome, Path):
-                        print(outcome, flush=True)
+                        preview = options_for(portrait, self.output).preview
+                        print(*filter(None, (outcome, preview)), sep="\n", flush=True)
                     else:
                         log.warning(outcome)
                         failed.append(str(portrait))
