@@ -131,6 +131,10 @@ def _animate(
         sound = driving.own_sound
     dynamics = animator.retarget(subject.portrait, motion)
     if motion.is_goal and not still:
+        if not driver.is_still:
+            log.warning(
+                "%s gives a single frame: the portrait moves to its face, as with a picture", driving.name
+            )
         dynamics = _eased(animator, subject.portrait, dynamics)
     check_cancelled(progress)
     result = Result(animator, subject, dynamics, out, options, choice_of(driver))
@@ -221,6 +225,11 @@ class _Driving:
     ) -> None:
         self.driver, self.files = driver, files
         self._options, self._span, self._progress = options, span, progress
+
+    @property
+    def name(self) -> str:
+        """The driver in messages."""
+        return str(self.files[0]) if self.files else "the driver"
 
     @cached_property
     def given_sound(self) -> Sound | None:

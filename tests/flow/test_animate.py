@@ -262,14 +262,31 @@ def test_a_driver_of_one_frame_gives_the_whole_way_beside_its_picture(
         with VideoWriter(driving, Fraction(25), 320, 320) as writer:
             writer.write(np.ascontiguousarray(mirrored))
     driven = ["animate", portrait_path, "--driving", driving, "--size", "160"]
-    plain = pictures(program.makes(tmp_path / "plain", *driven))
+    assert program(*driven, "-o", tmp_path / "plain").status == 0
+    plain = pictures(tmp_path / "plain")
     assert len(plain) == 38
-    row = program.makes(tmp_path / "row", *driven, "--side-by-side", "--preview", tmp_path / "sheet.png")
-    shown = pictures(row)
+    beside = ("--side-by-side", "--preview", tmp_path / "sheet.png", "-o", tmp_path / "row")
+    assert program(*driven, *beside).status == 0
+    shown = pictures(tmp_path / "row")
     np.testing.assert_array_equal(shown[:, :, -160:], plain)
     drivers = shown[:, :, 162:322]
     np.testing.assert_array_equal(drivers, np.broadcast_to(drivers[0], drivers.shape))
     assert read_image(tmp_path / "sheet.png").shape[1] > 5 * 320
+
+
+@pytest.mark.parametrize("part", [(), ("--end", "0.1")])
+def test_a_video_of_one_frame_is_used_as_a_picture_and_that_is_said(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path, part: tuple[str, ...]
+) -> None:
+    driving, out = tmp_path / "one.mp4", tmp_path / "out.gif"
+    with VideoWriter(driving, Fraction(10), *astronaut.shape[1::-1]) as writer:
+        for _ in range(3 if part else 1):
+            writer.write(astronaut)
+    done = program("animate", portrait_path, "--driving", driving, *part, "--size", "64", "-o", out)
+    assert done == Outcome(
+        0, f"{out}\n", f"{driving} gives a single frame: the portrait moves to its face, as with a picture\n"
+    )
+    assert len(pictures(out)) == 15
 
 
 def test_one_frame_of_a_motion_makes_one_picture(
