@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import av
@@ -69,6 +70,35 @@ def test_a_motion_gets_a_sound(
     outcome = program(*driven, "--sound", silent, "-o", tmp_path / "out2.mp4")
     assert outcome.status == 2
     assert "it holds none that can be used" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "seconds", "line"),
+    [
+        ("animate", 0.1, "the sound of {} is shorter than the video: it ends after 0.1 of 0.5 s\n"),
+        ("animate", 2.0, "the sound of {} is longer than the video: it is cut after 0.5 s\n"),
+        ("animate", 0.6, ""),
+        ("predict", 0.1, "the sound of {} is shorter than the video: it ends after 0.1 of 0.5 s\n"),
+    ],
+)
+def test_a_sound_of_another_length_than_the_video_is_told(
+    program: Program,
+    portrait_path: Path,
+    motion_path: Path,
+    tmp_path: Path,
+    verb: str,
+    seconds: float,
+    line: str,
+) -> None:
+    sound, out = tmp_path / "hum.wav", tmp_path / "out.mp4"
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * round(seconds * 16_000)))
+    motion = ("--driving", motion_path) if verb == "animate" else ("--seconds", "0.5")
+    outcome = program(verb, portrait_path, *motion, *SMALL, "--sound", sound, "-o", out)
+    assert outcome == Outcome(0, f"{out}\n", line.format(sound))
 
 
 def test_a_part_of_a_video_drives_with_its_sound_or_without(
