@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -114,7 +116,28 @@ def test_a_part_of_a_video_drives_with_its_sound_or_without(
         assert not container.streams.audio
     outcome = program("animate", portrait_path, "--driving", driving_path, *SMALL, "--start", "9", "-o", out)
     assert outcome.status == 2
-    assert outcome.err == f"faceanime: cannot read {driving_path} from 9 s on: it ends before\n"
+    assert outcome.err == f"faceanime: cannot read {driving_path} from 9 s on: it ends after 0.40 s\n"
+
+
+@pytest.mark.parametrize("portraits", [1, 2])
+def test_a_start_beyond_the_end_is_told_before_models_are_loaded(
+    portrait_path: Path, driving_path: Path, tmp_path: Path, portraits: int
+) -> None:
+    second = tmp_path / "second.png"
+    second.write_bytes(portrait_path.read_bytes())
+    out = tmp_path / "out.mp4" if portraits == 1 else tmp_path / "videos"
+    given = [portrait_path, second][:portraits]
+    code = (
+        "import sys; from faceanime.cli import main; "
+        "print(main(sys.argv[1:]), {'torch', 'mediapipe'} & set(sys.modules))"
+    )
+    command = ["animate", *given, "--driving", driving_path, "--start", "9", "-o", out]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "2 set()\n"
+    assert done.stderr == f"faceanime: cannot read {driving_path} from 9 s on: it ends after 0.40 s\n"
+    assert not out.exists()
 
 
 def test_parts_of_drivers_are_those_frames(
