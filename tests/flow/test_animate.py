@@ -201,7 +201,7 @@ def test_the_chosen_face_stays_the_same_in_a_tiny_crop(
     program: Program, pair_path: Path, motion_path: Path, tmp_path: Path, face: str
 ) -> None:
     driven = ["animate", pair_path, "--driving", motion_path, "--face", face, "--crop", "--size"]
-    small, large = (pictures(program.makes(tmp_path / size, *driven, size))[6] for size in ("32", "320"))
+    small, large = (pictures(program.makes(tmp_path / size, *driven, size))[6] for size in ("32", "160"))
     shrunk = cv2.resize(large, (32, 32), interpolation=cv2.INTER_AREA)
     assert difference(small, shrunk) < 6.0
 
