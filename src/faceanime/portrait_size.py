@@ -59,6 +59,17 @@ class Subject:
         cut = pixels if self.crop is None else crop_pixels(pixels, self.crop)
         return np.ascontiguousarray(np.rot90(cut, -self.portrait.quarter_turns))
 
+    @property
+    def head_place(self) -> tuple[float, float]:
+        """The center (x, y) of the face in what `shown` returns, in fractions of its width and height."""
+        if self.crop is not None:
+            return 0.5, 0.5
+        (x, y), (height, width) = self.portrait.landmarks.center_px, self.portrait.pixels.shape[:2]
+        place = x / width, y / height
+        for _ in range(self.portrait.quarter_turns % 4):  # clockwise
+            place = 1.0 - place[1], place[0]
+        return place
+
 
 def prepare_subject(animator: Animator, picture: PictureSource, options: OutputOptions) -> Subject:
     """Read the portrait at the size at which it is rendered, turned upright. Raises FaceAnimeError.

@@ -58,11 +58,21 @@ def test_a_driver_that_is_a_picture_is_turned_upright(
     np.testing.assert_allclose(angles, expected, atol=TOLERANCE_DEG)
 
 
+@pytest.mark.parametrize("quarters", [1, 2])
 def test_a_portrait_stays_as_it_is_given_and_that_is_said(
-    animator: Animator, turned: np.ndarray, caplog: pytest.LogCaptureFixture
+    animator: Animator,
+    portrait: Portrait,
+    astronaut: np.ndarray,
+    caplog: pytest.LogCaptureFixture,
+    quarters: int,
 ) -> None:
-    subject = prepare_subject(animator, turned, OutputOptions())
-    np.testing.assert_array_equal(subject.shown(subject.portrait.pixels), turned)
+    given = np.ascontiguousarray(np.rot90(astronaut, quarters))
+    subject = prepare_subject(animator, given, OutputOptions())
+    np.testing.assert_array_equal(subject.shown(subject.portrait.pixels), given)
+    x, y = (at / len(astronaut) for at in portrait.landmarks.center_px)
+    assert subject.head_place == pytest.approx(
+        (y, 1.0 - x) if quarters == 1 else (1.0 - x, 1.0 - y), abs=0.01
+    )
     assert [record.getMessage() for record in caplog.records] == [
         "the portrait shows its face sideways or upside down: the face is read upright, "
         "the result stays as the picture is given"
