@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
-from faceanime.core.config import from_options
+from faceanime.core.config import checks_options, from_options
 from faceanime.core.errors import ConfigError, OutputError, RangeError, check_shape
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.drivers.driver import Driver
@@ -109,6 +109,7 @@ def morph(
     return _predicted("morph", portrait, target, out, motion_out, animator, progress, options)
 
 
+@checks_options
 def reconstruct(
     source: PictureSource,
     out: str | Path,
@@ -147,6 +148,7 @@ def edit(motions: str | Path | Sequence[str | Path], out: str | Path, **options:
     return Path(out)
 
 
+@checks_options
 def motion(source: DriverSource, progress: Progress | None = None) -> Dynamics:
     """The motion of a video, a picture, a motion file, or a bundled motion by its name. Raises FaceAnimeError.
 
@@ -159,6 +161,7 @@ def motion(source: DriverSource, progress: Progress | None = None) -> Dynamics:
     return _animator(AnimatorConfig()).motion(source, progress)
 
 
+@checks_options
 def write_video(
     frames: Iterable[Pixels],
     out: str | Path,

@@ -83,7 +83,8 @@ class Result:
         """Yield what the video shows; after the last frame, the contact sheet is drawn if it is wanted."""
         count, options = len(self._dynamics), self._options
         subject = self._subject
-        shown = SideBySide(subject.shown(subject.portrait.pixels), count, options.side_by_side)
+        source = subject.shown(subject.portrait.pixels)
+        shown = SideBySide(source, count, options.side_by_side, subject.head_place)
         priors = prior_views(subject.portrait, self._dynamics, self._animator.model, subject.shown)
         frames = map(shown.frame, held_views(drivers, count, self._step), priors, results)
         if options.preview is None:

@@ -29,6 +29,8 @@ _SHEET_COLUMNS = 5
 """Times that a contact sheet shows."""
 _SHEET_TILE_PX = 320
 """Side of a contact sheet's pictures; chosen by eye."""
+_SHEET_ASPECT = 16 / 9
+"""Largest ratio of the sides of a contact sheet's pictures: in those of phones and cameras nothing is left out."""
 _ROW_HEIGHT_PX = 512
 """Largest height of a side-by-side video."""
 
@@ -36,9 +38,14 @@ _ROW_HEIGHT_PX = 512
 class SideBySide:
     """Collects what a contact sheet shows and composes the frames of a side-by-side video."""
 
-    def __init__(self, source: Picture, frames: int, beside: bool) -> None:
-        """`frames` is the number of frames to come; `beside`: each becomes a row of source, driver, prior, result."""
-        self._source, self._beside = source, beside
+    def __init__(
+        self, source: Picture, frames: int, beside: bool, head_place: tuple[float, float] = (0.5, 0.5)
+    ) -> None:
+        """`frames` is the number of frames to come; `beside`: each becomes a row of source, driver, prior, result.
+
+        `head_place` is the center (x, y) of the head in the source, in fractions of its sides.
+        """
+        self._source, self._beside, self._head_place = source, beside, head_place
         self._height = min(source.shape[0], _ROW_HEIGHT_PX)
         self._columns = set(np.linspace(0, frames - 1, _SHEET_COLUMNS).round().astype(int).tolist())
         self._shown: list[tuple[Picture, Picture, Picture]] = []
@@ -47,7 +54,8 @@ class SideBySide:
     def frame(self, driver: View, prior: View, result: Picture) -> Picture:
         """Take the next frame and return what the video shows of it; views are drawn only where they are shown."""
         if self._index in self._columns:
-            self._shown.append((self._source, driver(), result))
+            source, moved = (_part_around(picture, self._head_place) for picture in (self._source, result))
+            self._shown.append((source, _padded(driver()), moved))
         self._index += 1
         if not self._beside:
             return result
@@ -56,6 +64,7 @@ class SideBySide:
     def sheet(self, choices: Mapping[str, FoundFaces]) -> Picture:
         """Return the contact sheet: source, driver and result at five times, below them each choice of a face.
 
+        Of a very wide or tall portrait, it shows the part around the head.
         `choices` has the faces among which one was chosen, by what shows them: "portrait", "driver".
         """
         rows = [list(row) for row in zip(*self._shown, strict=True)]
@@ -68,6 +77,33 @@ class SideBySide:
             np.pad(s, ((0, 0), (0, widest - s.shape[1]), (0, 0)), constant_values=WHITE) for s in sheets
         ]
         return np.concatenate(padded)
+
+
+def _part_around(picture: Picture, place: tuple[float, float]) -> Picture:
+    """The part of a very wide or tall picture around a place (x, y), which is given in fractions of its sides."""
+    height, width = picture.shape[:2]
+    rows, columns = (
+        _cut(length, round(_SHEET_ASPECT * other), at)
+        for length, other, at in ((height, width, place[1]), (width, height, place[0]))
+    )
+    return picture[rows, columns]
+
+
+def _cut(length: int, most: int, at: float) -> slice:
+    """At most `most` of a `length`, around the fraction `at` of it."""
+    kept = min(length, most)
+    first = min(max(round(at * length - kept / 2), 0), length - kept)
+    return slice(first, first + kept)
+
+
+def _padded(picture: Picture) -> Picture:
+    """A very wide or tall picture on white, less wide or tall: where its head is, is not known."""
+    height, width = picture.shape[:2]
+    missing = [
+        max(round(other / _SHEET_ASPECT) - length, 0) for length, other in ((height, width), (width, height))
+    ]
+    sides = [(each // 2, each - each // 2) for each in missing]
+    return np.pad(picture, (*sides, (0, 0)), constant_values=WHITE)
 
 
 def _choice(found: FoundFaces) -> Picture:

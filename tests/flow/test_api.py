@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -97,6 +99,32 @@ def test_wrong_options_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         faceanime.animate("missing.jpg", "talk", tmp_path / "a.mp4", **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: faceanime.write_video([], "a.mp4", fps=25),
+            "write_video: unknown option fps; there are frames, out, like, frame_rate",
+        ),
+        (
+            lambda: faceanime.write_video([], "a.mp4", framerate=25),
+            "write_video: unknown option framerate; did you mean frame_rate?",
+        ),
+        (
+            lambda: faceanime.reconstruct("a.jpg", "a.glb", faces=1),
+            "reconstruct: unknown option faces; did you mean face?",
+        ),
+        (
+            lambda: faceanime.motion("talk", progres=None),
+            "motion: unknown option progres; did you mean progress?",
+        ),
+    ],
+)
+def test_unknown_options_of_every_function_are_answered(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        call()
 
 
 def test_errors_name_what_was_given(tmp_path: Path) -> None:

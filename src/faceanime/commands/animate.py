@@ -83,8 +83,10 @@ class Animate:
         (portrait,) = self.portrait
         check_early(self.out, self.output, (portrait, driving), (self.renderer.generator,), may_be_still=True)
         from faceanime.media.picture_source import check_picture  # imports Pillow
+        from faceanime.media.video import check_start
 
         check_picture(portrait)
+        check_start(driving, self.span.start)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator
@@ -103,6 +105,9 @@ class Animate:
             for portrait, out in results.items():  # what is wrong with a portrait is told when it is its turn
                 check_result(out, options_for(portrait, self.output), (portrait, driving), still=False)
             check_inputs(driving, self.renderer.generator)
+            from faceanime.media.video import check_start  # imports PyAV
+
+            check_start(driving, self.span.start)
             # heavy to load, so after the checks
             from faceanime.commands.terminal_progress import TerminalProgress
             from faceanime.pipeline import Animator
@@ -115,7 +120,8 @@ class Animate:
                 )
                 for portrait, outcome in zip(portraits, outcomes, strict=True):
                     if isinstance(outcome, Path):
-                        print(outcome, flush=True)
+                        preview = options_for(portrait, self.output).preview
+                        print(*filter(None, (outcome, preview)), sep="\n", flush=True)
                     else:
                         log.warning(outcome)
                         failed.append(str(portrait))

@@ -13,7 +13,7 @@ from faceanime.drivers.driver import View
 from faceanime.drivers.span_config import WHOLE, DriverSpan
 from faceanime.face.found import FoundFaces
 from faceanime.face.reader import FaceReader
-from faceanime.media.video import probe_video, read_frames
+from faceanime.media.video import check_start, probe_video, read_frames
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Frame, VideoInfo
 
@@ -34,7 +34,11 @@ class VideoDriver:
         self.choice: FoundFaces | None = None
 
     def part(self, span: DriverSpan) -> VideoDriver:
-        """Return the driver of a part of the video, of which only that part is tracked."""
+        """Return the driver of a part of the video, of which only that part is tracked.
+
+        Raises MediaError if the video ends before it, as far as its header tells.
+        """
+        check_start(self._path, span.start)
         return VideoDriver(self._path, self._reader, span)
 
     @staticmethod

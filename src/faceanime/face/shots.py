@@ -50,6 +50,8 @@ class _Jump:
 
 
 _CUT, _JUMP = _Cut(), _Jump()
+_TOLD_TIMES = 3
+"""Largest number of times in a message."""
 Thumbnail: TypeAlias = Float32[np.ndarray, "S S 3"]
 """A tiny picture, levels of 255."""
 
@@ -99,6 +101,17 @@ def has_jumped(before: Landmarks, after: Landmarks, elapsed_s: Fraction) -> bool
     reach = np.clip(_JUMP.per_s * float(elapsed_s), _JUMP.shortest, _JUMP.longest)
     is_elsewhere = shift > reach * min(sizes)
     return bool(is_elsewhere or abs(np.log(sizes[1] / sizes[0])) > _JUMP.growth)
+
+
+def in_words(times_s: Sequence[float | Fraction]) -> str:
+    """Times for a message: the first few, and how many more there are.
+
+    >>> in_words([0.5, 1.0, 1.5, 2.0, 2.5])
+    '0.5 s, 1.0 s, 1.5 s and 2 more'
+    """
+    more = len(times_s) - _TOLD_TIMES
+    first = ", ".join(f"{float(t):.1f} s" for t in times_s[:_TOLD_TIMES])
+    return first + (f" and {more} more" if more > 0 else "")
 
 
 def _measured(frames: Iterable[Frame]) -> Iterator[_Seen]:
