@@ -29,7 +29,7 @@ from faceanime.dynamics.motion_path import is_motion_file, motion_path
 from faceanime.dynamics.predictor_options import PredictorOptions
 from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.face.config import FaceChoice, ReadConfig, TrackConfig
+from faceanime.face.config import FaceChoice, GoalConfig, ReadConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.media.picture_source import PictureSource
 from faceanime.media.video import exact_rate, probe_video
@@ -57,16 +57,16 @@ def animate(
     """Animate a portrait with the motion of a video, a picture, a motion or a bundled motion; write it to `out`.
 
     `options` are the fields of `OutputOptions`, `DriverSpan` and, unless an `animator` with settings of its own is
-    given, those of `RetargetConfig` and `RendererConfig`. Returns the path that was written. Raises FaceAnimeError; on
-    failure nothing is written.
+    given, those of `RetargetConfig`, `GoalConfig` and `RendererConfig`. Returns the path that was written. Raises
+    FaceAnimeError; on failure nothing is written.
 
     Example: `faceanime.animate("me.jpg", "talk", "out.mp4", head=0.5, size=512)`
     """
-    parts = _parts("animate", options, animator, RetargetConfig, RendererConfig)
+    parts = _parts("animate", options, animator, RetargetConfig, GoalConfig, RendererConfig)
     output, span, *rest = from_options(options, "animate", OutputOptions, DriverSpan, *parts)
     if animator is None:
-        retarget, draw = rest
-        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget))
+        retarget, goal, draw = rest
+        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget, goal=goal))
     return animate_file(animator, portrait, driving, Path(out), output, progress or SilentProgress(), span)
 
 
@@ -102,7 +102,7 @@ def morph(
 ) -> Path:
     """Predict a motion from a portrait to the expression and head angles of a `target` picture; write it to `out`.
 
-    `options`, `motion_out`, the result and errors are as in `predict`.
+    `options`, `motion_out`, the result and errors are as in `predict`; the fields of `GoalConfig` are options, too.
 
     Example: `faceanime.morph("me.jpg", "me-laughing.jpg", "out.mp4", seconds=2)`
     """
@@ -233,12 +233,20 @@ def _predicted(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Path:
-    parts = _parts(name, options, animator, MotionStrength, MotionLimits, RendererConfig, PredictorOptions)
+    goals = () if target is None else (GoalConfig,)
+    parts = _parts(
+        name, options, animator, MotionStrength, MotionLimits, RendererConfig, PredictorOptions, *goals
+    )
     future, output, *rest = from_options(options, name, FutureConfig, OutputOptions, *parts)
     if animator is None:
-        strength, limits, draw, predictor = rest
-        retarget = RetargetConfig(**vars(strength), **vars(limits))
-        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget, predictor=predictor.weights))
+        strength, limits, draw, predictor, *goal = rest
+        config = AnimatorConfig(
+            draw=draw,
+            retarget=RetargetConfig(**vars(strength), **vars(limits)),
+            predictor=predictor.weights,
+            goal=goal[0] if goal else GoalConfig(),
+        )
+        animator = _animator(config)
     motion_path = None if motion_out is None else Path(motion_out)
     return predict_file(
         animator, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()

@@ -49,7 +49,7 @@ class Result:
     ) -> None:
         self._animator, self._subject = animator, subject
         choices = {"portrait": subject.choice, "driver": driver_choice}
-        self._choices = {name: found for name, found in choices.items() if found is not None}
+        self._choices = {name: found for name, found in choices.items() if found is not None and found.others}
         self._out, self._options = out, options
         rate = dynamics.frame_rate if options.fps is None else exact_rate(options.fps)
         self._dynamics = retime(dynamics, animator.model, frame_rate=rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import takewhile
@@ -130,6 +130,9 @@ def _animate(
         _check_sound(options, progress)
     subject = prepare_subject(animator, portrait, options)
     motion = driver.dynamics(progress)
+    if motion.is_goal:
+        goal = animator.goal(subject.portrait, motion[0], choice_of(driver))
+        motion = replace(motion, identity=goal.identity, expression=goal.expression[None])
     dynamics = animator.retarget(subject.portrait, motion)
     if motion.is_goal and not still:
         if not driver.is_still:
@@ -172,7 +175,8 @@ def predict_file(
     goal = None
     if target is not None:
         pixels, where = read_picture(target, "the target"), name_of(target, "the target")
-        goal = animator.reader.portrait(pixels, where, setting=None).face.coefficients
+        shown = animator.reader.portrait(pixels, where, setting=None)
+        goal = animator.goal(subject.portrait, shown.face.coefficients, shown)
     progress.stage("imagining", None)
     motion = animator.imagine(subject.portrait, future, goal)
     result = Result(animator, subject, animator.clamp(subject.portrait, motion), out, options)

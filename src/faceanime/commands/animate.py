@@ -14,7 +14,7 @@ from faceanime.core.files import folder_of_results
 from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
-from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
+from faceanime.face.config import DetectConfig, FitConfig, GoalConfig, ReadConfig, SmoothConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.output_options import (
     OutputOptions,
@@ -53,6 +53,8 @@ class Animate:
     """Part of the driver that is used."""
     motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
     """Choice and strength of the driver's motion."""
+    goal: Annotated[GoalConfig, tyro.conf.OmitArgPrefixes]
+    """Reading of a picture as driver."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
     """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
@@ -135,5 +137,6 @@ class Animate:
             draw=self.renderer,
             read=ReadConfig(self.detect, self.fit, self.track, self.smooth),
             retarget=RetargetConfig(**vars(self.motion), **vars(self.limits)),
+            goal=self.goal,
             geometric=self.geometric,
         )

@@ -6,6 +6,7 @@ shared by everything that reads faces: portraits, drivers, the preparation of tr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -106,6 +107,11 @@ class FaceReader:
         face = pull_outline_to_hair(face, pixels, matte, self.model)
         covered = covered_parts(pixels, landmarks.points_image, self.model)
         return Portrait(pixels, landmarks, face, matte, other_faces, covered)
+
+    def find_near(self, pixels: Pixels, place: Landmarks) -> Landmarks | None:
+        """Find the face of an image (H,W,3) that is nearest to the place of another one; None if it shows no face."""
+        faces = self._detector.detect(pixels, small_faces=False)
+        return min(faces, key=lambda face: math.dist(face.center_px, place.center_px), default=None)
 
     def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
         """Segment the person whose `landmarks` (px) are given: probability for each pixel of (H,W,3), in [0, 1].
