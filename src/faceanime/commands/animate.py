@@ -95,7 +95,7 @@ class Animate:
         with TerminalProgress() as progress:
             animator = Animator(self._config())
             written = animate_file(animator, portrait, driving, self.out, self.output, progress, self.span)
-        print(written)
+        print(*filter(None, (written, self.output.preview)), sep="\n")
 
     def _run_batch(self, driving: Path) -> None:
         """Animate several portraits; print a line for each. Raises FaceAnimeError at the end if some failed."""
