@@ -73,6 +73,9 @@ def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> Non
             "cannot write c.mp4: the videos of 2 portraits need a folder",
         ),
         ("animate a.jpg --driving b", f"missing --out, as in: {EXAMPLE} ("),
+        ("predict a.jpg b.mp4", "missing --out, as in: faceanime predict "),
+        ("predict --seed 3", "missing the portrait and --out, as in: faceanime predict "),
+        ("morph a.jpg b.jpg", "missing --target and --out, as in: faceanime morph "),
         (
             "morph a.jpg b.jpg --target c.jpg -o d.mp4",
             "b.jpg is one argument too many; expected as in: faceanime morph",

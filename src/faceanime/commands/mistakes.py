@@ -126,7 +126,10 @@ def _missing(line: CommandLine, box: str) -> str | None:
     options = [name.split(", ")[-1].split()[0] for name in names]
     path = _positional(line)
     texts = [option if option.startswith("-") or path is None else f"the {path}" for option in options]
-    if _is_required(line, path) and f"the {path}" not in texts and (not line.args or line.args[0][0] == "-"):
+    is_given = bool(line.args) and not line.args[0].startswith("-")
+    if is_given:  # tyro misses it all the same where an argument too many follows
+        texts = [text for text in texts if text != f"the {path}"] or texts
+    elif _is_required(line, path) and f"the {path}" not in texts:
         texts = [f"the {path}", *texts]  # tyro does not miss an argument of which there may be several
     *others, last = texts
     return f"missing {', '.join(others)}{' and ' if others else ''}{last}, as in: {line.example}"
