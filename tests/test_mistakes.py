@@ -94,6 +94,15 @@ def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> Non
             "--style is tlak, expected one of any, talk, idle, look-around; did you",
         ),
         ("edit talk -o x.motion.safetensors --seed 1.5", "--seed is 1.5, expected a whole number ("),
+        ("animate a.jpg --driving b -o c.mp4 --start 1:02", "--start is 1:02, expected seconds: 62 ("),
+        (
+            "animate a.jpg --driving b -o c.mp4 --end 1:01:02.5",
+            "--end is 1:01:02.5, expected seconds: 3662.5 (",
+        ),
+        (
+            "predict https://example.org/b.png -o c.mp4",
+            "cannot read https://example.org/b.png: addresses are not fetched; download the file first",
+        ),
         ("edit talk -o x.motion.safetensors --start soon", "--start is soon, expected a number ("),
         (
             "edit talk -o x.motion.safetensors --axes nosuch.json",

@@ -112,6 +112,23 @@ def test_a_portrait_of_one_pixel(refused: Refused, motion_path: Path, tmp_path: 
         )  # fmt: skip
 
 
+def test_a_folder_of_portraits(refused: Refused, motion_path: Path, tmp_path: Path, out: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    refused(
+        "animate", tmp_path, "--driving", motion_path, "-o", out,
+        message=re.escape(f"cannot read {tmp_path}: it is a folder; its pictures are {tmp_path / '*.jpg'}"),
+    )  # fmt: skip
+
+
+def test_the_address_of_a_driver(refused: Refused, portrait_path: Path, out: Path) -> None:
+    address = "https://example.org/dance.mp4"
+    refused(
+        "animate", portrait_path, "--driving", address, "-o", out,
+        message=f"cannot read {address}: addresses are not fetched; download the file first",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("damage", ["cut", "garbled", "empty", "text"])
 def test_a_damaged_portrait(
     refused: Refused, motion_path: Path, astronaut: np.ndarray, tmp_path: Path, out: Path, damage: str

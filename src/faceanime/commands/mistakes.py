@@ -67,6 +67,9 @@ PICTURE_NAMES = {
 """Names that other programs give to the option for the picture, which here is given without a name."""
 _KINDS = {"FLOAT": "a number", "INT": "a whole number", "PATH": "a path"}
 
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+"""A time as players show it, such as 1:02 or 0:01:02.5."""
+
 
 @dataclass(frozen=True)
 class CommandLine:
@@ -150,6 +153,9 @@ def _wrong_value(box: str) -> str | None:
         kind = "FLOAT" if "to float" in text else "INT" if "int()" in text else ""
         if matching := re.search(r"no type matching (\S+) could", text):
             kind = matching[1]
+        if "FLOAT" in kind and (clock := _CLOCK.fullmatch(number[2])):
+            seconds = 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3])
+            return f"{number[1]} is {number[2]}, expected seconds: {seconds:g}"
         words = [_KINDS.get(each, each.strip("{}")) for each in kind.split("|")]
         return f"{number[1]} is {number[2]}, expected {' or '.join(words)}"
     return None
