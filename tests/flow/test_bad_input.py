@@ -492,7 +492,7 @@ def test_a_damaged_motion(
         (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
         (["--lips", "nan"], "--lips is nan, expected 0 to 4"),
         (["--yaw-limit-deg", "inf"], "--yaw-limit-deg is inf, expected 0 or more"),
-        (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
+        (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture; name it .png or .jpg$"),
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense(

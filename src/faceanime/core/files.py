@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from faceanime.core.errors import MediaError, OutputError
+from faceanime.core.errors import ConfigError, MediaError, OutputError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Error numbers for a full disk, an exceeded quota, and a file above the limit of the file system or the user."""
@@ -81,6 +81,13 @@ def open_input(path: Path) -> BinaryIO:
         raise MediaError(f"cannot read {path}: no such file") from error
     except OSError as error:
         raise MediaError(f"cannot read {path}: {reason_of(error)}") from error
+
+
+def as_path(value: object, name: str) -> Path:
+    """A path that a caller gave for `name`. Raises: ConfigError for a value of another type."""
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"{name} is of type {type(value).__name__}, expected a path")
+    return Path(value)
 
 
 def check_input(path: Path) -> None:
