@@ -38,6 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], command: str, status: int = 2) -> s
         ("predict --checkpoint", "--generator"),
         ("animate --framerate", "--fps"),
         ("edit --fps", "--frame-rate"),
+        ("animate --frame-rate", "--fps"),
         ("edit --fps=30", "--frame-rate"),
         ("train generator --gpu", "--device"),
     ],
@@ -49,12 +50,27 @@ def test_what_is_near_in_spelling_or_meaning_is_suggested(
     assert said(capsys, command).startswith(f"unknown option {wrong}; did you mean {option}? (")
 
 
-@pytest.mark.parametrize(
-    "command", ["animate --device", "animate --gpu", "animate --verbose", "edit --zzz", "reconstruct --lips"]
-)
+@pytest.mark.parametrize("command", ["animate --device", "animate --gpu", "animate --verbose", "edit --zzz"])
 def test_where_nothing_is_near_nothing_is_suggested(capsys: pytest.CaptureFixture[str], command: str) -> None:
     verb, wrong = command.split()
     assert said(capsys, command) == f"unknown option {wrong} (faceanime {verb} --help lists the options)\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "verbs"),
+    [
+        ("animate --count", "predict"),
+        ("animate --speed", "edit"),
+        ("animate --motion_out", "predict, morph"),
+        ("predict --driving", "animate"),
+        ("reconstruct --list-axes", "edit"),
+    ],
+)
+def test_the_verbs_that_have_an_option_are_named(
+    capsys: pytest.CaptureFixture[str], command: str, verbs: str
+) -> None:
+    wrong = command.split()[-1]
+    assert said(capsys, command).startswith(f"unknown option {wrong}; it is an option of {verbs} (")
 
 
 def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> None:

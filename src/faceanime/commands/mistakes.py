@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from faceanime.core.config import nearest, nearest_of
@@ -25,6 +25,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "duration": ("--seconds",),
     "epochs": ("--steps",),
     "expression-scale": ("--lips",),
+    "frame-rate": ("--fps",),
     "framerate": ("--fps", "--frame-rate"),
     "fps": ("--fps", "--frame-rate"),
     "gpu": ("--device",),
@@ -81,6 +82,8 @@ class CommandLine:
     """The options of the command, as its help page lists them."""
     example: str
     """A whole command line that works."""
+    verbs_with: Callable[[str], list[str]]
+    """The other verbs that have an option."""
 
 
 def explain(line: CommandLine, box: str) -> str:
@@ -96,7 +99,7 @@ def explain(line: CommandLine, box: str) -> str:
 
 def suggestion(name: str, known: Sequence[str]) -> str | None:
     """The option that was probably meant by `name`: the same by another name, or one that is spelled nearly so."""
-    bare = name.lstrip("-").replace("_", "-").lower()
+    bare = _bare(name)
     options = {option.lstrip("-"): option for option in known if option.startswith("--")}
     for synonym, ours in SYNONYMS.items():
         there = [option for option in ours if option in known]
@@ -106,8 +109,13 @@ def suggestion(name: str, known: Sequence[str]) -> str | None:
     return None if found is None else options[found]
 
 
+def _bare(name: str) -> str:
+    """An option's name without its dashes, spelled as we do."""
+    return name.lstrip("-").replace("_", "-").lower()
+
+
 def _unknown_option(line: CommandLine) -> str | None:
-    """Name the first option that the command does not have, and the one that was probably meant."""
+    """Name the first option that the command does not have, and the verb that has it or what was probably meant."""
     for arg in line.args:
         name = arg.split("=")[0]
         if not re.match(r"--?[a-zA-Z]", name) or name.replace("_", "-") in line.known:
@@ -115,7 +123,10 @@ def _unknown_option(line: CommandLine) -> str | None:
         path = _positional(line)
         if path is not None and name.lstrip("-").replace("_", "-") in PICTURE_NAMES:
             return f"unknown option {name}; write the {path} without an option, as in: {line.example}"
-        meant = suggestion(name, line.known)
+        meant, bare = suggestion(name, line.known), _bare(name)
+        verbs = [] if meant is not None and bare in SYNONYMS else line.verbs_with(f"--{bare}")
+        if verbs:
+            return f"unknown option {name}; it is an option of {', '.join(verbs)}"
         return f"unknown option {name}" + ("" if meant is None else f"; did you mean {meant}?")
     return None
 
