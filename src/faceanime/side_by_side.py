@@ -30,7 +30,7 @@ _SHEET_COLUMNS = 5
 _SHEET_TILE_PX = 320
 """Side of a contact sheet's pictures; chosen by eye."""
 _SHEET_ASPECT = 16 / 9
-"""Largest ratio of the sides of a contact sheet's pictures: in those of phones and cameras nothing is left out."""
+"""Largest ratio of the sides of a contact sheet's pictures: those of phones and cameras are not above it."""
 _ROW_HEIGHT_PX = 512
 """Largest height of a side-by-side video."""
 
