@@ -53,6 +53,27 @@ def test_usual_shapes_are_shown_whole(height: int, width: int) -> None:
     )
 
 
+@pytest.mark.parametrize("place", [(0.5, 0.5), (0.97, 0.03), (0.8, 0.2)])
+def test_of_a_picture_with_a_small_head_the_part_around_it_is_shown(place: tuple[float, float]) -> None:
+    page = np.full((1400, 1000, 3), WALL, np.uint8)
+    x, y = round(place[0] * 1000), round(place[1] * 1400)
+    page[y - 30 : y + 30, x - 30 : x + 30] = HEAD
+    driver = np.full((64, 64, 3), DRIVER, np.uint8)
+    shown = SideBySide(page, 5, False, place, 60 / 1400)
+    for _ in range(5):
+        shown.frame(lambda: driver, lambda: page, page)
+    assert shares(shown.sheet({}), HEAD) == pytest.approx(10 / 4**2, rel=0.1)
+
+
+def test_a_part_is_called_one() -> None:
+    portrait, part, driver = (np.full((64, width, 3), WHITE, np.uint8) for width in (300, 114, 64))
+    labels = ("source: the part around the head", "driver", "result: the part around the head")
+    np.testing.assert_array_equal(
+        sheet_of(portrait, driver, (0.5, 0.5)),
+        contact_sheet([[part] * 5, [driver] * 5, [part] * 5], labels, tile_px=TILE_PX),
+    )
+
+
 def test_a_very_wide_driver_is_shown_whole_on_white() -> None:
     driver = np.full((40, 320, 3), DRIVER, np.uint8)
     sheet = sheet_of(np.full((64, 64, 3), WALL, np.uint8), driver, (0.5, 0.5))

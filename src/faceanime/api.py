@@ -18,6 +18,7 @@ from typing import Any
 
 from faceanime.core.config import checks_options, from_options
 from faceanime.core.errors import ConfigError, OutputError, RangeError, check_shape
+from faceanime.core.files import as_path
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource
@@ -62,12 +63,13 @@ def animate(
 
     Example: `faceanime.animate("me.jpg", "talk", "out.mp4", head=0.5, size=512)`
     """
+    path = as_path(out, "out")
     parts = _parts("animate", options, animator, RetargetConfig, GoalConfig, RendererConfig)
     output, span, *rest = from_options(options, "animate", OutputOptions, DriverSpan, *parts)
     if animator is None:
         retarget, goal, draw = rest
         animator = _animator(AnimatorConfig(draw=draw, retarget=retarget, goal=goal))
-    return animate_file(animator, portrait, driving, Path(out), output, progress or SilentProgress(), span)
+    return animate_file(animator, portrait, driving, path, output, progress or SilentProgress(), span)
 
 
 def predict(
@@ -125,13 +127,14 @@ def reconstruct(
 
     Example: `faceanime.reconstruct("me.jpg", "me.glb")`
     """
-    if animator is not None and face != animator.config.read.track.face and is_motion_file(Path(out)):
+    path = as_path(out, "out")
+    if animator is not None and face != animator.config.read.track.face and is_motion_file(path):
         raise ConfigError(
             "reconstruct: the face of a motion is the TrackConfig.face of the animator that is given"
         )
     chosen = animator or _animator(AnimatorConfig(read=ReadConfig(track=TrackConfig(face=face))))
-    reconstruct_file(chosen, source, Path(out), face, progress or SilentProgress())
-    return Path(out)
+    reconstruct_file(chosen, source, path, face, progress or SilentProgress())
+    return path
 
 
 def edit(motions: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Path:
@@ -142,10 +145,11 @@ def edit(motions: str | Path | Sequence[str | Path], out: str | Path, **options:
 
     Example: `faceanime.edit("talk", "mirrored.motion.safetensors", mirror=True, speed=0.8)`
     """
+    path = as_path(out, "out")
     (config,) = from_options(options, "edit", EditConfig)
-    several = [motions] if isinstance(motions, str | Path) else motions
-    edit_motions([motion_path(Path(each)) for each in several], Path(out), config, load_model())
-    return Path(out)
+    several = motions if isinstance(motions, Sequence) and not isinstance(motions, str) else [motions]
+    edit_motions([motion_path(as_path(each, "a motion")) for each in several], path, config, load_model())
+    return path
 
 
 @checks_options
@@ -177,6 +181,7 @@ def write_video(
 
     Example: `faceanime.write_video(animator.animate(portrait, motion), "out.mp4", like="dance.mp4")`
     """
+    path = as_path(out, "out")
     rate, sound = _timing(like)
     if frame_rate is not None:
         rate = _checked_rate(frame_rate)
@@ -186,7 +191,7 @@ def write_video(
         raise OutputError(f"cannot write {out}: there was no frame to write")
     check_shape("a frame", first, None, None, 3)
     height, width = first.shape[:2]
-    with VideoWriter(Path(out), rate, width, height, audio_from=sound) as writer:
+    with VideoWriter(path, rate, width, height, audio_from=sound) as writer:
         for pixels in chain([first], rest):
             writer.write(pixels)
     return writer.path
@@ -233,6 +238,8 @@ def _predicted(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Path:
+    path = as_path(out, "out")
+    motion_path = None if motion_out is None else as_path(motion_out, "motion_out")
     goals = () if target is None else (GoalConfig,)
     parts = _parts(
         name, options, animator, MotionStrength, MotionLimits, RendererConfig, PredictorOptions, *goals
@@ -247,9 +254,8 @@ def _predicted(
             goal=goal[0] if goal else GoalConfig(),
         )
         animator = _animator(config)
-    motion_path = None if motion_out is None else Path(motion_out)
     return predict_file(
-        animator, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()
+        animator, portrait, target, path, future, output, motion_path, progress or SilentProgress()
     )
 
 

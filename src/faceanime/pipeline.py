@@ -19,6 +19,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from faceanime.core.concurrency import map_ordered
+from faceanime.core.config import checks_options_of
+from faceanime.core.errors import ConfigError
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.core.threads import single_threaded_math
 from faceanime.drivers.driver import Driver
@@ -77,6 +79,7 @@ class Animator:
     docs/extending.md shows parts of your own.
     """
 
+    @checks_options_of("Animator, whose settings are an AnimatorConfig")
     def __init__(
         self,
         config: AnimatorConfig = AnimatorConfig(),
@@ -87,6 +90,8 @@ class Animator:
         renderer: Renderer | None = None,
         predictor: Predictor | None = None,
     ) -> None:
+        if not isinstance(config, AnimatorConfig):
+            raise ConfigError(f"config is of type {type(config).__name__}, expected an AnimatorConfig")
         self.config = config
         self.model = load_model() if model is None else model
         reach = MATTE_REACH * config.geometric.warp.reach

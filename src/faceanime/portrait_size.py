@@ -70,6 +70,15 @@ class Subject:
             place = 1.0 - place[1], place[0]
         return place
 
+    @property
+    def face_share(self) -> float:
+        """The longer side of the face in what `shown` returns, in fractions of its height."""
+        left, top, right, bottom = self.portrait.landmarks.box_px
+        side_px = max(right - left, bottom - top)
+        if self.crop is not None:
+            return side_px * float(np.hypot(*self.crop.crop_from_image[0, :2])) / self.crop.size_px
+        return side_px / self.portrait.pixels.shape[self.portrait.quarter_turns % 2]
+
 
 def prepare_subject(animator: Animator, picture: PictureSource, options: OutputOptions) -> Subject:
     """Read the portrait at the size at which it is rendered, turned upright. Raises FaceAnimeError.

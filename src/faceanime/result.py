@@ -84,7 +84,7 @@ class Result:
         count, options = len(self._dynamics), self._options
         subject = self._subject
         source = subject.shown(subject.portrait.pixels)
-        shown = SideBySide(source, count, options.side_by_side, subject.head_place)
+        shown = SideBySide(source, count, options.side_by_side, subject.head_place, subject.face_share)
         priors = prior_views(subject.portrait, self._dynamics, self._animator.model, subject.shown)
         frames = map(shown.frame, held_views(drivers, count, self._step), priors, results)
         if options.preview is None:

@@ -20,6 +20,7 @@ from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
 from faceanime.core.errors import Cancelled
 from faceanime.core.progress import CallbackProgress, SilentProgress
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import bundled_motion, load_motion, save_motion
 from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.retarget_config import RetargetConfig
@@ -383,6 +384,44 @@ def test_of_several_faces_of_a_driver_the_largest_drives_and_that_is_said(
     out = tmp_path / "largest.gif"
     warning = f"{driving} shows 2 faces: the largest is taken, on the left (--track.face 1 takes the other)\n"
     assert program(*driven, "-o", out) == Outcome(0, f"{out}\n", warning)
+
+
+@pytest.mark.parametrize("face", ["none", "largest", "1"])
+def test_a_driver_whose_face_hardly_moves_is_told(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, pair_path: Path, tmp_path: Path, face: str
+) -> None:
+    """A photograph of one face, or of two, in a video."""
+    driving, out = tmp_path / "still.mp4", tmp_path / "out.gif"
+    picture = astronaut if face == "none" else read_image(pair_path)
+    with VideoWriter(driving, Fraction(10), *picture.shape[1::-1]) as writer:
+        for _ in range(12):
+            writer.write(picture)
+    chosen = ("--track.face", face) if face != "none" else ()
+    done = program("animate", portrait_path, "--driving", driving, *chosen, "--size", "64", "-o", out)
+    hint = {
+        "none": "",
+        "largest": " (--track.face 1 takes another face)",
+        "1": " (--track.face 0 takes another face)",
+    }
+    assert done.status == 0
+    assert done.err.splitlines()[-1] == f"the face in {driving} hardly moves{hint[face]}"
+
+
+def test_a_face_that_moves_little_is_not_told(
+    program: Program,
+    portrait_path: Path,
+    animator: Animator,
+    portrait: Portrait,
+    model: MorphableModel,
+    tmp_path: Path,
+) -> None:
+    """A mouth that opens by a tenth of its range."""
+    tracks = {"jaw_open": [(0.0, 0.0), (0.5, 0.1), (1.0, 0.0)]}
+    driving = tmp_path / "calm.mp4"
+    with VideoWriter(driving, Fraction(10), 320, 320) as writer:
+        for pixels in animator.animate(portrait, motion_from_keyframes(tracks, 1.2, Fraction(10), model)):
+            writer.write(pixels)
+    program.makes(tmp_path / "out.gif", "animate", portrait_path, "--driving", driving, "--size", "64")
 
 
 def test_several_faces_in_several_shots_of_a_driver_are_told_in_one_line(

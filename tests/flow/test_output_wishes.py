@@ -69,9 +69,10 @@ def test_a_motion_gets_a_sound(
     )
     silent = tmp_path / "silent.gif"
     program.makes(silent, *driven)
-    outcome = program(*driven, "--sound", silent, "-o", tmp_path / "out2.mp4")
-    assert outcome.status == 2
-    assert "it holds none that can be used" in outcome.err
+    for without in (silent, portrait_path):
+        outcome = program(*driven, "--sound", without, "-o", tmp_path / "out2.mp4")
+        assert outcome.status == 2
+        assert f"cannot read the sound of {without}: it holds none that can be used" in outcome.err
 
 
 @pytest.mark.parametrize(

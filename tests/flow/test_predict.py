@@ -25,7 +25,7 @@ def test_a_future_is_written_and_its_seed_decides(
         arguments = ("--seconds", "1.2", "--seed", str(seed), "--motion-out", motion, "--size", "192")
         outcome = program("predict", portrait_path, *arguments, "-o", out)
         assert outcome.status == 0, outcome.err
-        assert outcome.out.split() == [str(out)]
+        assert outcome.out.splitlines() == [str(out), str(motion)]
         motions.append(motion.read_bytes())
         assert len(pictures(out)) == 30
     assert motions[0] == motions[1]

@@ -73,6 +73,8 @@ def test_a_portrait_stays_as_it_is_given_and_that_is_said(
     assert subject.head_place == pytest.approx(
         (y, 1.0 - x) if quarters == 1 else (1.0 - x, 1.0 - y), abs=0.01
     )
+    left, top, right, bottom = portrait.landmarks.box_px
+    assert subject.face_share == pytest.approx(max(right - left, bottom - top) / len(astronaut), rel=0.02)
     assert [record.getMessage() for record in caplog.records] == [
         "the portrait shows its face sideways or upside down: the face is read upright, "
         "the result stays as the picture is given"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from faceanime.core.errors import ConfigError, FaceAnimeError
+from faceanime.core.errors import ConfigError, FaceAnimeError, MediaError
 from faceanime.core.files import folder_of_results
 from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.motion_path import motion_path
@@ -83,6 +84,7 @@ class Animate:
             self._run_batch(driving)
             return
         (portrait,) = self.portrait
+        _refuse_folder(portrait)
         check_early(self.out, self.output, (portrait, driving), (self.renderer.generator,), may_be_still=True)
         from faceanime.media.picture_source import check_picture  # imports Pillow
         from faceanime.media.video import check_start
@@ -97,7 +99,7 @@ class Animate:
         with TerminalProgress() as progress:
             animator = Animator(self._config())
             written = animate_file(animator, portrait, driving, self.out, self.output, progress, self.span)
-        print(written)
+        print(*filter(None, (written, self.output.preview)), sep="\n")
 
     def _run_batch(self, driving: Path) -> None:
         """Animate several portraits; print a line for each. Raises FaceAnimeError at the end if some failed."""
@@ -140,3 +142,15 @@ class Animate:
             goal=self.goal,
             geometric=self.geometric,
         )
+
+
+def _refuse_folder(portrait: Path) -> None:
+    """Raise MediaError for a folder of pictures, with the pattern that stands for them."""
+    if not (os.access(portrait, os.R_OK | os.X_OK) and portrait.is_dir()):
+        return
+    from faceanime.media.image import IMAGE_SUFFIXES  # imports Pillow
+
+    suffixes = [path.suffix for path in sorted(portrait.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES]
+    if suffixes:
+        usual = max(suffixes, key=suffixes.count)
+        raise MediaError(f"cannot read {portrait}: it is a folder; its pictures are {portrait / f'*{usual}'}")

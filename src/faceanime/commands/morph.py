@@ -85,4 +85,4 @@ class Morph:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.output, self.motion_out, progress
             )
-        print(written)
+        print(*filter(None, (written, self.motion_out, self.output.preview)), sep="\n")

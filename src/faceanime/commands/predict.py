@@ -77,8 +77,7 @@ class Predict:
                     if not number:
                         raise
                     raise Cancelled(f"stopped by the user after {number} of {self.count} motions") from stop
-                renamed = () if self.count == 1 else (motion_out, output.preview)
-                print(*filter(None, (written, *renamed)), sep="\n", flush=True)
+                print(*filter(None, (written, motion_out, output.preview)), sep="\n", flush=True)
 
     def _named(self, path: Path | None, seed: int) -> Path | None:
         """Return a-7.mp4 for a.mp4 if there are several futures."""

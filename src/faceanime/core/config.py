@@ -29,6 +29,8 @@ Returned = TypeVar("Returned")
 _LEAST_SIMILARITY = 0.7
 """Least ratio of matching characters (difflib's, in [0, 1]) of a name that is suggested. Chosen by eye: of options that
 people got wrong, 0.6 still answers --device with --preview."""
+_RATE_NAMES = {"fps", "frame_rate", "framerate", "rate"}
+"""Names for frames a second, of which a function has one."""
 
 
 def to_json(config: object) -> str:
@@ -94,21 +96,34 @@ def checks_options(function: Callable[Arguments, Returned]) -> Callable[Argument
 
     Python's own TypeError does not say which options there are.
     """
-    known = list(inspect.signature(function).parameters)
+    return checks_options_of(function.__name__)(function)
 
-    @functools.wraps(function)
-    def checked(*args: Arguments.args, **options: Arguments.kwargs) -> Returned:
-        _check_names(options, known, function.__name__)
-        return function(*args, **options)
 
-    return checked
+def checks_options_of(
+    where: str,
+) -> Callable[[Callable[Arguments, Returned]], Callable[Arguments, Returned]]:
+    """As `checks_options`; messages begin with `where` instead of the function's name."""
+
+    def decorate(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
+        known = [name for name in inspect.signature(function).parameters if name != "self"]
+
+        @functools.wraps(function)
+        def checked(*args: Arguments.args, **options: Arguments.kwargs) -> Returned:
+            _check_names(options, known, where)
+            return function(*args, **options)
+
+        return checked
+
+    return decorate
 
 
 def _check_names(given: Iterable[str], known: Sequence[str], where: str) -> None:
     """Raise ConfigError for the first given name that is not known."""
     for name in given:
         if name not in known:
-            hint = nearest(name, known) or f"; there are {', '.join(known)}"
+            rate = next((each for each in known if {name, each} <= _RATE_NAMES), None)
+            near = nearest(name, known) if rate is None else f"; did you mean {rate}?"
+            hint = near or f"; there are {', '.join(known)}"
             raise ConfigError(f"{where}: unknown option {name}{hint}")
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from operator import itemgetter
 
 import numpy as np
@@ -17,7 +17,7 @@ from faceanime.dynamics.shots import join_shots, longest_shot
 from faceanime.face.camera import CameraMotion
 from faceanime.face.config import FitConfig, SmoothConfig
 from faceanime.face.fit import fit_coefficients
-from faceanime.face.shots import in_words
+from faceanime.face.shots import in_words, spans_in_words
 from faceanime.face.smooth import smooth_dynamics
 from faceanime.geometry.gaps import nearest_valid
 from faceanime.geometry.rotation import angles_from_rotation, rotation_from_angles
@@ -161,17 +161,22 @@ def _no_face(frames: int, where: str) -> NoFaceError:
 def _tell_of_shots(shots: Sequence[Dynamics | int], frame_rate: Fraction, where: str) -> None:
     """Tell in one line of a video's cuts, and of shots that show other people than the longest one."""
     lengths = [shot if isinstance(shot, int) else len(shot) for shot in shots]
-    starts_s = np.cumsum([0, *lengths[:-1]]) / float(frame_rate)
+    edges_s = np.cumsum([0, *lengths]) / float(frame_rate)
     main = longest_shot(shots).identity
-    faces = [(t, shot.identity) for t, shot in zip(starts_s, shots, strict=True) if not isinstance(shot, int)]
+    faces = [
+        (span, shot.identity)
+        for span, shot in zip(pairwise(edges_s), shots, strict=True)
+        if not isinstance(shot, int)
+    ]
     if len(faces) == 1:
         return
-    others = [t for t, identity in faces if _likeness(identity, main) < _SAME_PERSON]
-    told = f"; other people are seen from {in_words(others)}" if others else ""
+    others = [span for span, identity in faces if _likeness(identity, main) < _SAME_PERSON]
+    who = "another person is" if len(others) == 1 else "other people are"
+    told = f"; {who} seen at {spans_in_words(others)}" if others else ""
     log.warning(
         "%s is cut, or jumps, at %s: each shot is read by itself%s",
         where,
-        in_words([t for t, _ in faces[1:]]),
+        in_words([begin for (begin, _), _ in faces[1:]]),
         told,
     )
 

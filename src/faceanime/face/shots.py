@@ -109,9 +109,21 @@ def in_words(times_s: Sequence[float | Fraction]) -> str:
     >>> in_words([0.5, 1.0, 1.5, 2.0, 2.5])
     '0.5 s, 1.0 s, 1.5 s and 2 more'
     """
-    more = len(times_s) - _TOLD_TIMES
-    first = ", ".join(f"{float(t):.1f} s" for t in times_s[:_TOLD_TIMES])
-    return first + (f" and {more} more" if more > 0 else "")
+    return _first_few([f"{float(t):.1f} s" for t in times_s])
+
+
+def spans_in_words(spans_s: Sequence[tuple[float, float]]) -> str:
+    """Begins and ends for a message: the first few, and how many more there are.
+
+    >>> spans_in_words([(0.5, 1.0), (2.0, 3.5)])
+    '0.5 to 1.0 s, 2.0 to 3.5 s'
+    """
+    return _first_few([f"{begin:.1f} to {end:.1f} s" for begin, end in spans_s])
+
+
+def _first_few(texts: Sequence[str]) -> str:
+    more = len(texts) - _TOLD_TIMES
+    return ", ".join(texts[:_TOLD_TIMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _measured(frames: Iterable[Frame]) -> Iterator[_Seen]:

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from faceanime.core.progress import Progress, SilentProgress, check_cancelled
 from faceanime.media.animation import is_animated_picture
 from faceanime.media.demux import SteadyClock, open_media, picture_stream, sound_streams
+from faceanime.media.image import is_image_file
 
 GAP_S = Fraction(4, 100)
 """Gap or overlap in s between pieces of sound that counts as rounding of time stamps; viewers notice an offset from the
@@ -59,7 +60,7 @@ def find_sound(
 
     Raises: MediaError when the file itself cannot be read; Cancelled.
     """
-    if is_animated_picture(path):
+    if is_animated_picture(path) or is_image_file(path):
         return None
     with open_media(path) as source:
         tracks = [stream.index for stream in sound_streams(source)]
