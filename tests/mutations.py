@@ -94,6 +94,24 @@ REVIEWED = [
         "media/test_odd_videos.py::test_a_trimmed_clip_shows_what_its_edit_list_leaves",
     ),
     Mutation(
+        "media/seeking.py",
+        "    latest_s = first_s + start_s - _MARGIN_S",
+        "    latest_s = first_s + start_s + _MARGIN_S",
+        "media/test_seeking.py::test_a_late_part_is_that_of_the_whole",
+    ),
+    Mutation(
+        "media/video.py",
+        "_missing(container, stream, skipped + packets, is_cut, ends_at)",
+        "_missing(container, stream, packets, is_cut, ends_at)",
+        "media/test_seeking.py::test_a_late_part_is_that_of_the_whole",
+    ),
+    Mutation(
+        "portrait_size.py",
+        "            place = 1.0 - place[1], place[0]",
+        "            place = place[1], 1.0 - place[0]",
+        "flow/test_turned.py::test_a_portrait_stays_as_it_is_given_and_that_is_said",
+    ),
+    Mutation(
         "media/demux.py",
         "not -JUMP_BACK_S <= ahead_s <= JUMP_AHEAD_S",
         "not ahead_s <= JUMP_AHEAD_S",

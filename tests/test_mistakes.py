@@ -38,6 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], command: str, status: int = 2) -> s
         ("predict --checkpoint", "--generator"),
         ("animate --framerate", "--fps"),
         ("edit --fps", "--frame-rate"),
+        ("animate --frame-rate", "--fps"),
         ("edit --fps=30", "--frame-rate"),
         ("train generator --gpu", "--device"),
     ],
@@ -49,12 +50,27 @@ def test_what_is_near_in_spelling_or_meaning_is_suggested(
     assert said(capsys, command).startswith(f"unknown option {wrong}; did you mean {option}? (")
 
 
-@pytest.mark.parametrize(
-    "command", ["animate --device", "animate --gpu", "animate --verbose", "edit --zzz", "reconstruct --lips"]
-)
+@pytest.mark.parametrize("command", ["animate --device", "animate --gpu", "animate --verbose", "edit --zzz"])
 def test_where_nothing_is_near_nothing_is_suggested(capsys: pytest.CaptureFixture[str], command: str) -> None:
     verb, wrong = command.split()
     assert said(capsys, command) == f"unknown option {wrong} (faceanime {verb} --help lists the options)\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "verbs"),
+    [
+        ("animate --count", "predict"),
+        ("animate --speed", "edit"),
+        ("animate --motion_out", "predict, morph"),
+        ("predict --driving", "animate"),
+        ("reconstruct --list-axes", "edit"),
+    ],
+)
+def test_the_verbs_that_have_an_option_are_named(
+    capsys: pytest.CaptureFixture[str], command: str, verbs: str
+) -> None:
+    wrong = command.split()[-1]
+    assert said(capsys, command).startswith(f"unknown option {wrong}; it is an option of {verbs} (")
 
 
 def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +89,9 @@ def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> Non
             "cannot write c.mp4: the videos of 2 portraits need a folder",
         ),
         ("animate a.jpg --driving b", f"missing --out, as in: {EXAMPLE} ("),
+        ("predict a.jpg b.mp4", "missing --out, as in: faceanime predict "),
+        ("predict --seed 3", "missing the portrait and --out, as in: faceanime predict "),
+        ("morph a.jpg b.jpg", "missing --target and --out, as in: faceanime morph "),
         (
             "morph a.jpg b.jpg --target c.jpg -o d.mp4",
             "b.jpg is one argument too many; expected as in: faceanime morph",
@@ -91,6 +110,15 @@ def test_the_portrait_needs_no_option(capsys: pytest.CaptureFixture[str]) -> Non
             "--style is tlak, expected one of any, talk, idle, look-around; did you",
         ),
         ("edit talk -o x.motion.safetensors --seed 1.5", "--seed is 1.5, expected a whole number ("),
+        ("animate a.jpg --driving b -o c.mp4 --start 1:02", "--start is 1:02, expected seconds: 62 ("),
+        (
+            "animate a.jpg --driving b -o c.mp4 --end 1:01:02.5",
+            "--end is 1:01:02.5, expected seconds: 3662.5 (",
+        ),
+        (
+            "predict https://example.org/b.png -o c.mp4",
+            "cannot read https://example.org/b.png: addresses are not fetched; download the file first",
+        ),
         ("edit talk -o x.motion.safetensors --start soon", "--start is soon, expected a number ("),
         (
             "edit talk -o x.motion.safetensors --axes nosuch.json",

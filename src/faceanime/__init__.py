@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from faceanime.dynamics.rollout_config import FutureConfig as FutureConfig
     from faceanime.face.config import DetectConfig as DetectConfig
     from faceanime.face.config import FitConfig as FitConfig
+    from faceanime.face.config import GoalConfig as GoalConfig
     from faceanime.face.config import ReadConfig as ReadConfig
     from faceanime.face.config import SmoothConfig as SmoothConfig
     from faceanime.face.config import TrackConfig as TrackConfig
@@ -82,6 +83,7 @@ _HOME = {
     "Portrait": "structures.portrait",
     "PredictorOptions": "dynamics.predictor_options",
     "RangeError": "core.errors",
+    "GoalConfig": "face.config",
     "ReadConfig": "face.config",
     "RendererConfig": "generator.config",
     "RetargetConfig": "dynamics.retarget_config",

@@ -16,8 +16,9 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
-from faceanime.core.config import from_options
+from faceanime.core.config import checks_options, from_options
 from faceanime.core.errors import ConfigError, OutputError, RangeError, check_shape
+from faceanime.core.files import as_path
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.drivers.driver import Driver
 from faceanime.drivers.open_driver import DriverSource
@@ -29,7 +30,7 @@ from faceanime.dynamics.motion_path import is_motion_file, motion_path
 from faceanime.dynamics.predictor_options import PredictorOptions
 from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.face.config import FaceChoice, ReadConfig, TrackConfig
+from faceanime.face.config import FaceChoice, GoalConfig, ReadConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.media.picture_source import PictureSource
 from faceanime.media.video import exact_rate, probe_video
@@ -58,17 +59,18 @@ def animate(
     """Animate a portrait with the motion of a video, a picture, a motion or a bundled motion; write it to `out`.
 
     `options` are the fields of `OutputOptions`, `DriverSpan` and, unless an `animator` with settings of its own is
-    given, those of `RetargetConfig` and `RendererConfig`. Returns the path that was written. Raises FaceAnimeError; on
-    failure nothing is written.
+    given, those of `RetargetConfig`, `GoalConfig` and `RendererConfig`. Returns the path that was written. Raises
+    FaceAnimeError; on failure nothing is written.
 
     Example: `faceanime.animate("me.jpg", "talk", "out.mp4", head=0.5, size=512)`
     """
-    parts = _parts("animate", options, animator, RetargetConfig, RendererConfig)
+    path = as_path(out, "out")
+    parts = _parts("animate", options, animator, RetargetConfig, GoalConfig, RendererConfig)
     output, span, *rest = from_options(options, "animate", OutputOptions, DriverSpan, *parts)
     if animator is None:
-        retarget, draw = rest
-        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget))
-    return animate_file(animator, portrait, driving, Path(out), output, progress or SilentProgress(), span)
+        retarget, goal, draw = rest
+        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget, goal=goal))
+    return animate_file(animator, portrait, driving, path, output, progress or SilentProgress(), span)
 
 
 def predict(
@@ -103,13 +105,14 @@ def morph(
 ) -> Path:
     """Predict a motion from a portrait to the expression and head angles of a `target` picture; write it to `out`.
 
-    `options`, `motion_out`, the result and errors are as in `predict`.
+    `options`, `motion_out`, the result and errors are as in `predict`; the fields of `GoalConfig` are options, too.
 
     Example: `faceanime.morph("me.jpg", "me-laughing.jpg", "out.mp4", seconds=2)`
     """
     return _predicted("morph", portrait, target, out, motion_out, animator, progress, options)
 
 
+@checks_options
 def reconstruct(
     source: PictureSource,
     out: str | Path,
@@ -125,13 +128,14 @@ def reconstruct(
 
     Example: `faceanime.reconstruct("me.jpg", "me.glb")`
     """
-    if animator is not None and face != animator.config.read.track.face and is_motion_file(Path(out)):
+    path = as_path(out, "out")
+    if animator is not None and face != animator.config.read.track.face and is_motion_file(path):
         raise ConfigError(
             "reconstruct: the face of a motion is the TrackConfig.face of the animator that is given"
         )
     chosen = animator or _animator(AnimatorConfig(read=ReadConfig(track=TrackConfig(face=face))))
-    reconstruct_file(chosen, source, Path(out), face, progress or SilentProgress())
-    return Path(out)
+    reconstruct_file(chosen, source, path, face, progress or SilentProgress())
+    return path
 
 
 def edit(
@@ -149,14 +153,16 @@ def edit(
 
     Example: `faceanime.edit("talk", "mirrored.motion.safetensors", mirror=True, speed=0.8)`
     """
+    path = as_path(out, "out")
     (config,) = from_options(options, "edit", EditConfig)
-    several = [motions] if isinstance(motions, str | Path) else motions
-    paths = [motion_path(Path(each)) for each in several]
-    target = None if to is None else load_model(model_path(Path(to)))
-    edit_motions(paths, Path(out), config, model_of_motion(paths[0]), target)
-    return Path(out)
+    several = motions if isinstance(motions, Sequence) and not isinstance(motions, str) else [motions]
+    paths = [motion_path(as_path(each, "a motion")) for each in several]
+    target = None if to is None else load_model(model_path(as_path(to, "to")))
+    edit_motions(paths, path, config, model_of_motion(paths[0]), target)
+    return path
 
 
+@checks_options
 def motion(source: DriverSource, progress: Progress | None = None) -> Dynamics:
     """The motion of a video, a picture, a motion file, or a bundled motion by its name. Raises FaceAnimeError.
 
@@ -169,6 +175,7 @@ def motion(source: DriverSource, progress: Progress | None = None) -> Dynamics:
     return _animator(AnimatorConfig()).motion(source, progress)
 
 
+@checks_options
 def write_video(
     frames: Iterable[Pixels],
     out: str | Path,
@@ -184,6 +191,7 @@ def write_video(
 
     Example: `faceanime.write_video(animator.animate(portrait, motion), "out.mp4", like="dance.mp4")`
     """
+    path = as_path(out, "out")
     rate, sound = _timing(like)
     if frame_rate is not None:
         rate = _checked_rate(frame_rate)
@@ -193,7 +201,7 @@ def write_video(
         raise OutputError(f"cannot write {out}: there was no frame to write")
     check_shape("a frame", first, None, None, 3)
     height, width = first.shape[:2]
-    with VideoWriter(Path(out), rate, width, height, audio_from=sound) as writer:
+    with VideoWriter(path, rate, width, height, audio_from=sound) as writer:
         for pixels in chain([first], rest):
             writer.write(pixels)
     return writer.path
@@ -240,15 +248,24 @@ def _predicted(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Path:
-    parts = _parts(name, options, animator, MotionStrength, MotionLimits, RendererConfig, PredictorOptions)
+    path = as_path(out, "out")
+    motion_path = None if motion_out is None else as_path(motion_out, "motion_out")
+    goals = () if target is None else (GoalConfig,)
+    parts = _parts(
+        name, options, animator, MotionStrength, MotionLimits, RendererConfig, PredictorOptions, *goals
+    )
     future, output, *rest = from_options(options, name, FutureConfig, OutputOptions, *parts)
     if animator is None:
-        strength, limits, draw, predictor = rest
-        retarget = RetargetConfig(**vars(strength), **vars(limits))
-        animator = _animator(AnimatorConfig(draw=draw, retarget=retarget, predictor=predictor.weights))
-    motion_path = None if motion_out is None else Path(motion_out)
+        strength, limits, draw, predictor, *goal = rest
+        config = AnimatorConfig(
+            draw=draw,
+            retarget=RetargetConfig(**vars(strength), **vars(limits)),
+            predictor=predictor.weights,
+            goal=goal[0] if goal else GoalConfig(),
+        )
+        animator = _animator(config)
     return predict_file(
-        animator, portrait, target, Path(out), future, output, motion_path, progress or SilentProgress()
+        animator, portrait, target, path, future, output, motion_path, progress or SilentProgress()
     )
 
 

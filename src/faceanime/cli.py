@@ -256,7 +256,7 @@ def _parse(command: type[Command], args: list[str], prog: str, example: str) -> 
     except SystemExit as stop:
         if not stop.code:
             return None
-    line = CommandLine(command, args, _options_of(command), example)
+    line = CommandLine(command, args, _options_of(command), example, _verbs_with)
     raise ConfigError(f"{explain(line, box.getvalue())} ({prog} --help lists the options)")
 
 
@@ -309,6 +309,12 @@ def _options_of(command: type[Command]) -> list[str]:
     except SystemExit:
         pass
     return re.findall(r"(?<![\w-])--?[a-z][\w.-]*", page.getvalue())
+
+
+def _verbs_with(option: str) -> list[str]:
+    """The verbs for videos and motions that have an option."""
+    verbs = _GROUPS["Videos"] | _GROUPS["Motions and 3D faces"]
+    return [name for name, verb in verbs.items() if option in _options_of(verb.load())]
 
 
 class _OptionNames:

@@ -94,7 +94,7 @@ def check_result(out: Path, options: OutputOptions, inputs: Sequence[Path], stil
         refuse_input(preview, inputs)
         check_output(preview)
         if preview.suffix.lower() not in STILL_SUFFIXES:
-            raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png")
+            raise OutputError(f"cannot write {preview}: a preview is a picture; name it .png or .jpg")
         if preview.resolve().is_relative_to(out.resolve()):
             raise OutputError(f"cannot write {preview}: the result goes to {out}; choose another name")
 

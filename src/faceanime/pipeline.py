@@ -15,7 +15,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float, Float32
+
 from faceanime.core.concurrency import map_ordered
+from faceanime.core.config import checks_options_of
+from faceanime.core.errors import ConfigError
 from faceanime.core.progress import Progress, SilentProgress
 from faceanime.core.threads import single_threaded_math
 from faceanime.drivers.driver import Driver
@@ -27,9 +32,11 @@ from faceanime.dynamics.predictor_path import predictor_path
 from faceanime.dynamics.retarget import retarget
 from faceanime.dynamics.retarget_config import RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
-from faceanime.face.config import FaceChoice, ReadConfig
+from faceanime.face.config import FaceChoice, GoalConfig, ReadConfig
 from faceanime.face.cover import accepted
 from faceanime.face.detect import LandmarkDetector, MediapipeDetector
+from faceanime.face.identity import FacePicture, is_same_person
+from faceanime.face.one_person import apparent_landmarks, change_of_expression
 from faceanime.face.reader import FaceReader
 from faceanime.face.segment import PersonSegmenter, Segmenter
 from faceanime.generator.config import RendererConfig
@@ -57,6 +64,8 @@ class AnimatorConfig:
     """Detection, tracking, fitting and smoothing of faces."""
     retarget: RetargetConfig = field(default_factory=RetargetConfig)
     """Transfer of the driver's motion to the portrait."""
+    goal: GoalConfig = field(default_factory=GoalConfig)
+    """Reading of a picture as the goal of a movement."""
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
     """The geometric renderer, on which the others build."""
     predictor: Path | None = None
@@ -70,6 +79,7 @@ class Animator:
     docs/extending.md shows parts of your own.
     """
 
+    @checks_options_of("Animator, whose settings are an AnimatorConfig")
     def __init__(
         self,
         config: AnimatorConfig = AnimatorConfig(),
@@ -80,6 +90,8 @@ class Animator:
         renderer: Renderer | None = None,
         predictor: Predictor | None = None,
     ) -> None:
+        if not isinstance(config, AnimatorConfig):
+            raise ConfigError(f"config is of type {type(config).__name__}, expected an AnimatorConfig")
         self.config = config
         self.model = load_model() if model is None else model
         reach = MATTE_REACH * config.geometric.warp.reach
@@ -138,6 +150,34 @@ class Animator:
             config = replace(config, eyes=0.0)
         room = room_in_picture(portrait.matte, portrait.landmarks.box_px)
         return retarget(portrait.face.coefficients, motion, self.model, config, room, portrait.side_px)
+
+    def goal(
+        self, portrait: Portrait, target: FaceCoefficients, picture: FacePicture | None = None
+    ) -> FaceCoefficients:
+        """Return a target face as a goal of the portrait: with its identity, if both are one person.
+
+        `GoalConfig` tells whether they are. `picture` shows the target face; without it, `auto` takes it for another
+        person's. Raises ConfigError, WeightsError for networks that are missing or do not fit.
+        """
+        which = self.config.goal.same_person
+        if which == "auto":
+            is_own = picture is not None and is_same_person(portrait, picture, self.model.schema)
+        else:
+            is_own = which == "yes"
+        if not is_own:
+            return target
+        own, drawer = portrait.face.coefficients, self.renderer.prepare(portrait)
+
+        def seen_with(change: Float[np.ndarray, " K_exp"]) -> Float32[np.ndarray, "L 3"] | None:
+            drawn = drawer.draw(replace(own, expression=own.expression + change), own.pose)
+            found = self.reader.find_near(drawn, portrait.landmarks)
+            return None if found is None else found.points_image
+
+        points = apparent_landmarks(target, self.model) if picture is None else picture.landmarks.points_image
+        change = change_of_expression(
+            portrait.landmarks.points_image, points, seen_with, self.model, self.config.read.fit
+        )
+        return replace(target, identity=own.identity, expression=own.expression + change)
 
     def imagine(
         self, portrait: Portrait, future: FutureConfig, target: FaceCoefficients | None = None

@@ -18,6 +18,7 @@ from faceanime.geometry.resize import resized
 from faceanime.geometry.similarity import compose_affine, invert_affine
 from faceanime.media.contact_sheet import Picture
 from faceanime.media.picture_source import PictureSource, name_of, read_picture
+from faceanime.morphable.landmark_schema import LandmarkSchema
 from faceanime.output_options import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, OutputOptions
 from faceanime.pipeline import Animator
 from faceanime.render.head.sheet import face_region
@@ -32,6 +33,12 @@ pixel of the crop changes."""
 
 _SAID_FROM = 0.03
 """Fraction of its side by which a crop is smaller or off center before that is said; chosen by eye."""
+_TINY_EYES_PX = 20
+"""Distance of the eyes in the result below which a face is tiny; chosen by eye."""
+_SMALL_EYES = 0.08
+"""The same in longer sides of the result, below which a face is a small part of it; chosen by eye."""
+_ENLARGED_FROM = 1.1
+"""Factor by which a portrait is enlarged before that is said; chosen by eye."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +59,26 @@ class Subject:
         cut = pixels if self.crop is None else crop_pixels(pixels, self.crop)
         return np.ascontiguousarray(np.rot90(cut, -self.portrait.quarter_turns))
 
+    @property
+    def head_place(self) -> tuple[float, float]:
+        """The center (x, y) of the face in what `shown` returns, in fractions of its width and height."""
+        if self.crop is not None:
+            return 0.5, 0.5
+        (x, y), (height, width) = self.portrait.landmarks.center_px, self.portrait.pixels.shape[:2]
+        place = x / width, y / height
+        for _ in range(self.portrait.quarter_turns % 4):  # clockwise
+            place = 1.0 - place[1], place[0]
+        return place
+
+    @property
+    def face_share(self) -> float:
+        """The longer side of the face in what `shown` returns, in fractions of its height."""
+        left, top, right, bottom = self.portrait.landmarks.box_px
+        side_px = max(right - left, bottom - top)
+        if self.crop is not None:
+            return side_px * float(np.hypot(*self.crop.crop_from_image[0, :2])) / self.crop.size_px
+        return side_px / self.portrait.pixels.shape[self.portrait.quarter_turns % 2]
+
 
 def prepare_subject(animator: Animator, picture: PictureSource, options: OutputOptions) -> Subject:
     """Read the portrait at the size at which it is rendered, turned upright. Raises FaceAnimeError.
@@ -62,6 +89,7 @@ def prepare_subject(animator: Animator, picture: PictureSource, options: OutputO
         loading = pool.submit(getattr, animator, "renderer")
         where, reader = name_of(picture, "the portrait"), animator.reader
         found = reader.find(read_picture(picture, where), where, options.face)
+        found.tell_of_turn(where, "the result stays as the picture is given")
         crop: CropTransform | None = None
         if options.crop:
             portrait, crop = cropped_portrait(reader, found, options, where)
@@ -69,8 +97,45 @@ def prepare_subject(animator: Animator, picture: PictureSource, options: OutputO
             portrait = whole_portrait(reader, found, options.size)
         portrait = accepted(portrait, animator.model, where, options.force)
         loading.result()
+    _tell_of_size(found.landmarks, portrait, crop, options, where, animator.model.schema)
     portrait = replace(portrait, quarter_turns=found.quarter_turns)
     return Subject(portrait, crop, found.as_given if found.others else None)
+
+
+def _tell_of_size(
+    given: Landmarks,
+    portrait: Portrait,
+    crop: CropTransform | None,
+    options: OutputOptions,
+    where: str,
+    schema: LandmarkSchema,
+) -> None:
+    """Tell in one line each of a portrait that `options.size` enlarges, and of a face that is tiny in the result.
+
+    `given` are the landmarks in the picture as it was given. A face that is tiny since a small result is wanted is not
+    told, unless it is a small part of it.
+    """
+    side_px = portrait.side_px if crop is None else crop.size_px
+    eyes_px = _eye_distance(portrait.landmarks, schema)
+    factor = eyes_px / _eye_distance(given, schema)
+    if options.size is not None and factor > _ENLARGED_FROM:
+        shown = where if crop is None else f"the head in {where}"
+        log.warning(
+            "%s is enlarged from %.0f to %d px: no detail is gained", shown, side_px / factor, side_px
+        )
+    is_small_part = eyes_px < _SMALL_EYES * side_px
+    if eyes_px < _TINY_EYES_PX and (options.size is None or is_small_part):
+        remedy = Remedy("crop", "{} shows the head alone") if is_small_part else None
+        log.warning(
+            "the face in %s is tiny in the result, its eyes %.0f px apart: a larger picture shows more of its motion",
+            where, eyes_px, extra={"remedy": remedy},
+        )  # fmt: skip
+
+
+def _eye_distance(landmarks: Landmarks, schema: LandmarkSchema) -> float:
+    """The distance of the centers of both eyes, px, at least 1."""
+    right, left = np.split(landmarks.points_image[schema.eye_corners, :2], 2)
+    return max(float(np.linalg.norm(left.mean(axis=0) - right.mean(axis=0))), 1.0)
 
 
 def whole_portrait(reader: FaceReader, found: FoundFaces, size_px: int | None) -> Portrait:

@@ -49,7 +49,7 @@ class Result:
     ) -> None:
         self._animator, self._subject = animator, subject
         choices = {"portrait": subject.choice, "driver": driver_choice}
-        self._choices = {name: found for name, found in choices.items() if found is not None}
+        self._choices = {name: found for name, found in choices.items() if found is not None and found.others}
         self._out, self._options = out, options
         rate = dynamics.frame_rate if options.fps is None else exact_rate(options.fps)
         self._dynamics = retime(dynamics, animator.model, frame_rate=rate)
@@ -83,7 +83,8 @@ class Result:
         """Yield what the video shows; after the last frame, the contact sheet is drawn if it is wanted."""
         count, options = len(self._dynamics), self._options
         subject = self._subject
-        shown = SideBySide(subject.shown(subject.portrait.pixels), count, options.side_by_side)
+        source = subject.shown(subject.portrait.pixels)
+        shown = SideBySide(source, count, options.side_by_side, subject.head_place, subject.face_share)
         priors = prior_views(subject.portrait, self._dynamics, self._animator.model, subject.shown)
         frames = map(shown.frame, held_views(drivers, count, self._step), priors, results)
         if options.preview is None:

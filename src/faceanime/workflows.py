@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import takewhile
@@ -18,6 +19,7 @@ from faceanime.core.errors import (
     NoSuchFaceError,
     OutputError,
     Remedy,
+    UnfitFaceError,
 )
 from faceanime.core.files import atomic_output, check_output, make_folder
 from faceanime.core.progress import Progress, check_cancelled, watched
@@ -33,6 +35,7 @@ from faceanime.dynamics.motion_file import MotionNote, save_motion
 from faceanime.dynamics.motion_path import MOTION_SUFFIX, check_motion_path, is_motion_file
 from faceanime.dynamics.rollout_config import FutureConfig
 from faceanime.face.config import FaceChoice
+from faceanime.face.cover import check_face
 from faceanime.face.detect import MediapipeDetector
 from faceanime.face.model_adoption import adopt
 from faceanime.media.image import is_image_file, write_image
@@ -59,8 +62,12 @@ from faceanime.result import Result
 from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.portrait import Portrait
 
+log = logging.getLogger(__name__)
+
 STILL_DRIVER_S = Fraction(3, 2)
 """Length in seconds of the movement toward a picture that is the driver."""
+SOUND_MARGIN_S = Fraction(1, 4)
+"""Difference in s of a sound's length and its video's from which on it is told; chosen by eye."""
 SEARCHED_S = 10
 """Length of a video's beginning in which its portrait is searched for."""
 SEARCH_RATE = Fraction(5)
@@ -102,7 +109,7 @@ def animate_files(
     driver = RememberedDriver(part_of(animator.open(driving), span))
     opened = _Driving(driver, _files(driving), options, span, progress)
     animator.check()
-    _ = opened.given_sound  # what is wrong with it is told before the driver is tracked
+    _check_sound(options, progress)
     driver.dynamics(progress)
     for done, (portrait, out) in enumerate(portraits.items()):
         try:
@@ -125,14 +132,23 @@ def _animate(
     still = out.suffix.lower() in STILL_SUFFIXES and driver.is_still
     check_result(out, options, (*_files(portrait), *driving.files), still)
     animator.check()
-    sound = None if still else driving.given_sound
+    if not still:
+        _check_sound(options, progress)
     subject = prepare_subject(animator, portrait, options)
     motion = driver.dynamics(progress)
-    if not still and sound is None and video_output(out, options.codec, options.crf).has_sound:
-        sound = driving.own_sound
+    if motion.is_goal:
+        goal = animator.goal(subject.portrait, motion[0], choice_of(driver))
+        motion = replace(motion, identity=goal.identity, expression=goal.expression[None])
     dynamics = animator.retarget(subject.portrait, motion)
     if motion.is_goal and not still:
+        if not driver.is_still:
+            log.warning(
+                "%s gives a single frame: the portrait moves to its face, as with a picture", driving.name
+            )
         dynamics = _eased(animator, subject.portrait, dynamics)
+    sound = None
+    if not still and video_output(out, options.codec, options.crf).has_sound:
+        sound = driving.sound(len(dynamics) / dynamics.frame_rate)
     check_cancelled(progress)
     result = Result(animator, subject, dynamics, out, options, choice_of(driver))
     result.write(driver.views(), sound, progress, still)
@@ -160,12 +176,13 @@ def predict_file(
         refuse_input(motion_out, inputs)
         check_motion_path(motion_out)
     animator.check()
-    sound = _given_sound(options, progress)
+    sound = _given_sound(options, Fraction(future.seconds), progress)
     subject = prepare_subject(animator, portrait, options)
     goal = None
     if target is not None:
         pixels, where = read_picture(target, "the target"), name_of(target, "the target")
-        goal = animator.reader.portrait(pixels, where, setting=None).face.coefficients
+        shown = animator.reader.portrait(pixels, where, setting=None)
+        goal = animator.goal(subject.portrait, shown.face.coefficients, shown)
     progress.stage("imagining", None)
     motion = animator.imagine(subject.portrait, future, goal)
     result = Result(animator, subject, animator.clamp(subject.portrait, motion), out, options)
@@ -186,6 +203,7 @@ def reconstruct_file(
 ) -> None:
     """Write the motion of a video or picture (.motion.safetensors), or its neutral, textured face (.glb, .obj).
 
+    The mesh of a face that something covers, or that is no person's, is written all the same; one line says so.
     Raises FaceAnimeError, among them OutputError for an `out` with another suffix or that cannot be written.
     """
     for target in mesh_files(out):
@@ -196,9 +214,12 @@ def reconstruct_file(
         save_motion(animator.motion(source, progress), out, note)
     elif out.suffix.lower() in MESH_SUFFIXES:
         if not isinstance(source, str | Path) or is_image_file(Path(source)):
-            portrait = animator.portrait(source, face=face, force=True)
+            name = name_of(source)
+            portrait = animator.reader.portrait(read_picture(source), name, face)
         else:
+            name = str(source)
             portrait = _first_portrait(animator, Path(source), face, progress)
+        _tell_of_mesh(animator, portrait, name)
         write_mesh(out, *neutral_mesh(portrait, animator.model), portrait.pixels)
     else:
         known = ", ".join([MOTION_SUFFIX, *sorted(MESH_SUFFIXES)])
@@ -238,7 +259,7 @@ def describe_model_file(path: Path, picture: Path | None) -> str:
 
 
 class _Driving:
-    """An opened driver, its files, and the sound of the results; each sound is examined once for all portraits."""
+    """An opened driver, its files, and the sound of the results, which is examined once for all portraits."""
 
     def __init__(
         self,
@@ -250,14 +271,23 @@ class _Driving:
     ) -> None:
         self.driver, self.files = driver, files
         self._options, self._span, self._progress = options, span, progress
+        self._given_sound: Sound | None = None
+
+    @property
+    def name(self) -> str:
+        """The driver in messages."""
+        return str(self.files[0]) if self.files else "the driver"
+
+    def sound(self, length_s: Fraction) -> Sound | None:
+        """The sound of a result of `length_s`: the one that is asked for, or the driver's. Raises MediaError."""
+        if self._options.sound is None:
+            return self._own_sound
+        if self._given_sound is None:
+            self._given_sound = _given_sound(self._options, length_s, self._progress)
+        return self._given_sound
 
     @cached_property
-    def given_sound(self) -> Sound | None:
-        """The sound that is asked for. Raises MediaError if it cannot be used."""
-        return _given_sound(self._options, self._progress)
-
-    @cached_property
-    def own_sound(self) -> Sound | None:
+    def _own_sound(self) -> Sound | None:
         """The driver's sound, unless none is wanted; asked for when its pictures, which may be damaged, are read."""
         path = self.driver.sound
         if path is None or self._options.no_sound:
@@ -267,13 +297,35 @@ class _Driving:
         return find_sound(path, Fraction(self._span.start), end_s, self._progress)
 
 
-def _given_sound(options: OutputOptions, progress: Progress) -> Sound | None:
-    """The sound that is asked for, if any. Raises MediaError if it cannot be used."""
+def _check_sound(options: OutputOptions, progress: Progress) -> None:
+    """Raise MediaError if a sound is asked for that cannot be used; only its beginning is decoded."""
+    if options.sound is not None:
+        _usable_sound(options.sound, Fraction(0), progress)
+
+
+def _given_sound(options: OutputOptions, length_s: Fraction, progress: Progress) -> Sound | None:
+    """The sound that is asked for, if any, decoded as far as a video of `length_s` uses it. Raises MediaError.
+
+    A sound that is shorter or longer than the video is told in one line.
+    """
     path = options.sound
     if path is None:
         return None
     progress.stage(f"listening to {path.name}", None)
-    found = find_sound(path, progress=progress)
+    found = _usable_sound(path, length_s + SOUND_MARGIN_S, progress)
+    if found.ends_s > length_s + SOUND_MARGIN_S:
+        log.warning("the sound of %s is longer than the video: it is cut after %.1f s", path, length_s)
+    elif found.ends_s < length_s - SOUND_MARGIN_S:
+        log.warning(
+            "the sound of %s is shorter than the video: it ends after %.1f of %.1f s",
+            path, found.ends_s, length_s,
+        )  # fmt: skip
+    return found
+
+
+def _usable_sound(path: Path, end_s: Fraction, progress: Progress) -> Sound:
+    """The sound of a file, decoded up to `end_s`. Raises MediaError if there is none that can be used."""
+    found = find_sound(path, end_s=end_s, progress=progress)
     if found is None:
         raise MediaError(f"cannot read the sound of {path}: it holds none that can be used")
     return found
@@ -293,6 +345,18 @@ def _eased(animator: Animator, subject: Portrait, dynamics: Dynamics) -> Dynamic
     )
 
 
+def _tell_of_mesh(animator: Animator, portrait: Portrait, where: str) -> None:
+    """Tell in one line of a face that something covers, or that is no person's: its mesh is not what one expects."""
+    if portrait.covered:
+        parts = " and ".join(sorted(portrait.covered))
+        log.warning("something covers the %s in %s: the mesh shows it as part of the face", parts, where)
+        return
+    try:
+        check_face(portrait, animator.model, where)
+    except UnfitFaceError as error:
+        log.warning("%s; the mesh may be far from it", error.problem)
+
+
 def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress: Progress) -> Portrait:
     """Return the first frame of a video that shows the face, as a portrait. Raises NoFaceError."""
     progress.stage(f"looking for a face in {source.name}", None)
@@ -300,7 +364,7 @@ def _first_portrait(animator: Animator, source: Path, face: FaceChoice, progress
     where, most = f"the first {SEARCHED_S} s of {source}", 0
     for frame in watched(takewhile(lambda frame: frame.time_s < SEARCHED_S, frames), progress):
         try:
-            return animator.portrait(frame.pixels, str(source), face, force=True)
+            return animator.reader.portrait(frame.pixels, str(source), face)
         except NoSuchFaceError as error:
             most = max(most, error.count)
         except NoFaceError:

@@ -44,6 +44,15 @@ def test_a_hand_covers_the_mouth(animator: Animator, face: Portrait, degrees: fl
     assert animator.portrait((light * picture).astype(np.uint8)).covered == {"mouth"}
 
 
+def test_lips_less_red_than_the_skin_around_them_are_no_lips(animator: Animator, face: Portrait) -> None:
+    """Knuckles in the light before a face in the shade: lighter than it, and less red."""
+    lips, pixels = np.zeros(face.pixels.shape[:2], np.uint8), face.pixels.copy()
+    outline = face.landmarks.points_image[animator.model.schema.outer_lips, :2]
+    cv2.fillPoly(lips, [outline.round().astype(np.int32)], 1)
+    pixels[lips > 0] = (226, 208, 190)
+    assert animator.portrait(pixels).covered == {"mouth"}
+
+
 @pytest.mark.parametrize("opacity", [0.8, 0.96])
 def test_dark_glasses_cover_the_eyes(animator: Animator, face: Portrait, opacity: float) -> None:
     assert animator.portrait(behind_glasses(face.pixels, face.landmarks.points_image, opacity)).covered == {

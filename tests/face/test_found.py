@@ -1,5 +1,7 @@
 """The choice among several faces, in words and marked in a picture."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,26 @@ def test_after_a_turn_the_same_face_is_taken_though_another_seems_larger(quarter
         assert again.chosen == expected
         assert again.as_given is found
     assert found.side == "on the right"
+
+
+@pytest.mark.parametrize(
+    ("times_s", "line"),
+    [
+        ([0], "a.mp4 shows 2 faces: the largest is taken, on the left"),
+        ([2], "a.mp4 shows several faces in the shots from 2.0 s: the largest is taken in each"),
+        (
+            [0, 1, 2, 3, 5],
+            "a.mp4 shows several faces in the shots from 0.0 s, 1.0 s, 2.0 s and 2 more: the largest is taken in each",
+        ),
+    ],
+)
+def test_the_shots_of_a_driver_in_which_a_face_is_chosen_are_told_once(
+    times_s: list[int], line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = faces_at((40, 50), (150, 50))
+    found.tell_in_shots([Fraction(t) for t in times_s], 1, "a.mp4", "track.face")
+    found.tell_in_shots([Fraction(t) for t in times_s], "largest", "a.mp4", "track.face")
+    assert [record.getMessage() for record in caplog.records] == [line]
 
 
 def test_nothing_is_told_of_one_face_or_of_a_face_that_was_asked_for(

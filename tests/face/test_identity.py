@@ -16,7 +16,14 @@ from onnx import TensorProto, helper
 
 from faceanime.core.errors import ShapeError, WeightsError
 from faceanime.face.detect import MediapipeDetector
-from faceanime.face.identity import DlibIdentity, IdentityNetwork, OnnxIdentity, cosine_similarity
+from faceanime.face.found import FoundFaces
+from faceanime.face.identity import (
+    DlibIdentity,
+    IdentityNetwork,
+    OnnxIdentity,
+    cosine_similarity,
+    is_same_person,
+)
 from faceanime.media.image import read_image
 from faceanime.structures.landmarks import Landmarks
 
@@ -180,3 +187,12 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, missing: str)
     monkeypatch.setitem(sys.modules, missing, None)  # what Python itself writes to forbid an import
     with pytest.raises(WeightsError, match=r'pip install "faceanime\[identity\]"'):
         DlibIdentity()
+
+
+def test_one_person_is_recognized_in_two_pictures(detector: MediapipeDetector) -> None:
+    pictures = [astronaut(), (0.7 * moved(astronaut(), 0.8, 20.0, 10.0)).astype(np.uint8)]
+    one, other = (FoundFaces(pixels, tuple(detector.detect(pixels))) for pixels in pictures)
+    assert is_same_person(one, other)
+    below = one.landmarks.points_image + np.array([0.0, 150.0, 0.0], np.float32)
+    elsewhere = FoundFaces(one.pixels, (Landmarks(below, 1.0),))
+    assert not is_same_person(one, elsewhere)

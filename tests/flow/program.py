@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,17 @@ class Program:
         return Outcome(status, said.out, said.err)
 
     def makes(self, out: Path, *args: str | Path, said: Path | None = None) -> Path:
-        """Run a command that must succeed without a word of complaint, and write `out`, or `said` for it."""
+        """Run a command that must succeed without a word of complaint, and list `out`, or `said` for it.
+
+        After it, the motion and the contact sheet are listed if they are asked for.
+        """
         outcome = self(*args, "-o", out)
-        assert outcome == Outcome(0, f"{said or out}\n", "")
+        given = dict(pairwise(args))
+        listed = [
+            said or out,
+            *(given[option] for option in ("--motion-out", "--preview") if option in given),
+        ]
+        assert outcome == Outcome(0, "".join(f"{path}\n" for path in listed), "")
         return said or out
 
 

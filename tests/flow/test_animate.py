@@ -20,6 +20,7 @@ from program import PROGRAM, Outcome, Program, difference, pictures, run_process
 
 from faceanime.core.errors import Cancelled
 from faceanime.core.progress import CallbackProgress, SilentProgress
+from faceanime.dynamics.editing import motion_from_keyframes
 from faceanime.dynamics.motion_file import bundled_motion, load_motion, save_motion
 from faceanime.dynamics.motion_path import bundled_motions
 from faceanime.dynamics.retarget_config import RetargetConfig
@@ -201,7 +202,7 @@ def test_the_chosen_face_stays_the_same_in_a_tiny_crop(
     program: Program, pair_path: Path, motion_path: Path, tmp_path: Path, face: str
 ) -> None:
     driven = ["animate", pair_path, "--driving", motion_path, "--face", face, "--crop", "--size"]
-    small, large = (pictures(program.makes(tmp_path / size, *driven, size))[6] for size in ("32", "320"))
+    small, large = (pictures(program.makes(tmp_path / size, *driven, size))[6] for size in ("32", "160"))
     shrunk = cv2.resize(large, (32, 32), interpolation=cv2.INTER_AREA)
     assert difference(small, shrunk) < 6.0
 
@@ -262,14 +263,31 @@ def test_a_driver_of_one_frame_gives_the_whole_way_beside_its_picture(
         with VideoWriter(driving, Fraction(25), 320, 320) as writer:
             writer.write(np.ascontiguousarray(mirrored))
     driven = ["animate", portrait_path, "--driving", driving, "--size", "160"]
-    plain = pictures(program.makes(tmp_path / "plain", *driven))
+    assert program(*driven, "-o", tmp_path / "plain").status == 0
+    plain = pictures(tmp_path / "plain")
     assert len(plain) == 38
-    row = program.makes(tmp_path / "row", *driven, "--side-by-side", "--preview", tmp_path / "sheet.png")
-    shown = pictures(row)
+    beside = ("--side-by-side", "--preview", tmp_path / "sheet.png", "-o", tmp_path / "row")
+    assert program(*driven, *beside).status == 0
+    shown = pictures(tmp_path / "row")
     np.testing.assert_array_equal(shown[:, :, -160:], plain)
     drivers = shown[:, :, 162:322]
     np.testing.assert_array_equal(drivers, np.broadcast_to(drivers[0], drivers.shape))
     assert read_image(tmp_path / "sheet.png").shape[1] > 5 * 320
+
+
+@pytest.mark.parametrize("part", [(), ("--end", "0.1")])
+def test_a_video_of_one_frame_is_used_as_a_picture_and_that_is_said(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, tmp_path: Path, part: tuple[str, ...]
+) -> None:
+    driving, out = tmp_path / "one.mp4", tmp_path / "out.gif"
+    with VideoWriter(driving, Fraction(10), *astronaut.shape[1::-1]) as writer:
+        for _ in range(3 if part else 1):
+            writer.write(astronaut)
+    done = program("animate", portrait_path, "--driving", driving, *part, "--size", "64", "-o", out)
+    assert done == Outcome(
+        0, f"{out}\n", f"{driving} gives a single frame: the portrait moves to its face, as with a picture\n"
+    )
+    assert len(pictures(out)) == 15
 
 
 def test_one_frame_of_a_motion_makes_one_picture(
@@ -366,6 +384,65 @@ def test_of_several_faces_of_a_driver_the_largest_drives_and_that_is_said(
     out = tmp_path / "largest.gif"
     warning = f"{driving} shows 2 faces: the largest is taken, on the left (--track.face 1 takes the other)\n"
     assert program(*driven, "-o", out) == Outcome(0, f"{out}\n", warning)
+
+
+@pytest.mark.parametrize("face", ["none", "largest", "1"])
+def test_a_driver_whose_face_hardly_moves_is_told(
+    program: Program, portrait_path: Path, astronaut: np.ndarray, pair_path: Path, tmp_path: Path, face: str
+) -> None:
+    """A photograph of one face, or of two, in a video."""
+    driving, out = tmp_path / "still.mp4", tmp_path / "out.gif"
+    picture = astronaut if face == "none" else read_image(pair_path)
+    with VideoWriter(driving, Fraction(10), *picture.shape[1::-1]) as writer:
+        for _ in range(12):
+            writer.write(picture)
+    chosen = ("--track.face", face) if face != "none" else ()
+    done = program("animate", portrait_path, "--driving", driving, *chosen, "--size", "64", "-o", out)
+    hint = {
+        "none": "",
+        "largest": " (--track.face 1 takes another face)",
+        "1": " (--track.face 0 takes another face)",
+    }
+    assert done.status == 0
+    assert done.err.splitlines()[-1] == f"the face in {driving} hardly moves{hint[face]}"
+
+
+def test_a_face_that_moves_little_is_not_told(
+    program: Program,
+    portrait_path: Path,
+    animator: Animator,
+    portrait: Portrait,
+    model: MorphableModel,
+    tmp_path: Path,
+) -> None:
+    """A mouth that opens by a tenth of its range."""
+    tracks = {"jaw_open": [(0.0, 0.0), (0.5, 0.1), (1.0, 0.0)]}
+    driving = tmp_path / "calm.mp4"
+    with VideoWriter(driving, Fraction(10), 320, 320) as writer:
+        for pixels in animator.animate(portrait, motion_from_keyframes(tracks, 1.2, Fraction(10), model)):
+            writer.write(pixels)
+    program.makes(tmp_path / "out.gif", "animate", portrait_path, "--driving", driving, "--size", "64")
+
+
+def test_several_faces_in_several_shots_of_a_driver_are_told_in_one_line(
+    program: Program, portrait_path: Path, pair_path: Path, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    """One face, then two shots of a pair."""
+    pair = read_image(pair_path)
+    alone = np.zeros_like(pair)
+    alone[:, 160:480] = astronaut
+    driving, out = tmp_path / "cuts.mp4", tmp_path / "out.gif"
+    with VideoWriter(driving, Fraction(10), 640, 320) as writer:
+        for picture in (alone, pair, pair[:, ::-1]):
+            for _ in range(6):
+                writer.write(np.ascontiguousarray(picture))
+    outcome = program("animate", portrait_path, "--driving", driving, "--size", "64", "-o", out)
+    assert outcome.status == 0
+    assert outcome.err.splitlines()[0] == (
+        f"{driving} shows several faces in the shots from 0.6 s, 1.2 s: the largest is taken in each "
+        "(--track.face 1 takes the second largest)"
+    )
+    assert outcome.err.count("several faces") == 1
 
 
 def test_a_driver_that_holds_still_poses_the_portrait_only_when_absolute(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,6 +91,7 @@ def test_options_reach_what_is_made(tmp_path: Path, portrait_path: Path, motion_
         ({"hed": 0.5}, "animate: unknown option hed; did you mean head"),
         ({"head": "much"}, r'animate: head is "much" \(str\), expected float'),
         ({"head": 40.0}, "head is 40.0, expected 0 to 4"),
+        ({"frame_rate": 25}, "animate: unknown option frame_rate; did you mean fps"),
         ({"parts": "nose"}, 'animate: parts is "nose" .*expected one of "all"'),
     ],
 )
@@ -97,6 +100,41 @@ def test_wrong_options_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         faceanime.animate("missing.jpg", "talk", tmp_path / "a.mp4", **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: faceanime.write_video([], "a.mp4", fps=25),
+            "write_video: unknown option fps; did you mean frame_rate?",
+        ),
+        (
+            lambda: faceanime.write_video([], "a.mp4", audio=None),
+            "write_video: unknown option audio; there are frames, out, like, frame_rate",
+        ),
+        (
+            lambda: faceanime.Animator(quality="best"),
+            "Animator, whose settings are an AnimatorConfig: unknown option quality; there are config, model, "
+            "detector, segmenter, renderer, predictor",
+        ),
+        (
+            lambda: faceanime.write_video([], "a.mp4", framerate=25),
+            "write_video: unknown option framerate; did you mean frame_rate?",
+        ),
+        (
+            lambda: faceanime.reconstruct("a.jpg", "a.glb", faces=1),
+            "reconstruct: unknown option faces; did you mean face?",
+        ),
+        (
+            lambda: faceanime.motion("talk", progres=None),
+            "motion: unknown option progres; did you mean progress?",
+        ),
+    ],
+)
+def test_unknown_options_of_every_function_are_answered(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        call()
 
 
 def test_errors_name_what_was_given(tmp_path: Path) -> None:
@@ -191,6 +229,16 @@ for call in (
     lambda: read_picture([pixels], "the portrait"),
     lambda: read_picture(None, "the driver"),
     lambda: faceanime.write_video([Image.fromarray(pixels)], sys.argv[1]),
+    lambda: faceanime.animate("me.png", "talk", None),
+    lambda: faceanime.predict("me.png", 5),
+    lambda: faceanime.predict("me.png", "a.mp4", motion_out=5),
+    lambda: faceanime.reconstruct("me.png", None),
+    lambda: faceanime.edit("talk", None),
+    lambda: faceanime.edit(None, "a.motion.safetensors"),
+    lambda: faceanime.write_video([pixels], None),
+    lambda: faceanime.write_image(None, pixels),
+    lambda: faceanime.motion(42),
+    lambda: faceanime.Animator("quality"),
 ):
     try:
         call()
@@ -209,6 +257,17 @@ def test_arguments_of_other_types_are_refused_in_words(tmp_path: Path) -> None:
         f"the portrait is of type list{expected}",
         f"the driver is of type NoneType{expected}",
         "a frame is of type Image, expected an array",
+        "out is of type NoneType, expected a path",
+        "out is of type int, expected a path",
+        "motion_out is of type int, expected a path",
+        "out is of type NoneType, expected a path",
+        "out is of type NoneType, expected a path",
+        "a motion is of type NoneType, expected a path",
+        "out is of type NoneType, expected a path",
+        "path is of type NoneType, expected a path",
+        "the driver is of type int, expected a path, the name of a bundled motion, a motion, an array or a Pillow "
+        "image",
+        "config is of type str, expected an AnimatorConfig",
     ]
 
 

@@ -112,6 +112,23 @@ def test_a_portrait_of_one_pixel(refused: Refused, motion_path: Path, tmp_path: 
         )  # fmt: skip
 
 
+def test_a_folder_of_portraits(refused: Refused, motion_path: Path, tmp_path: Path, out: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    refused(
+        "animate", tmp_path, "--driving", motion_path, "-o", out,
+        message=re.escape(f"cannot read {tmp_path}: it is a folder; its pictures are {tmp_path / '*.jpg'}"),
+    )  # fmt: skip
+
+
+def test_the_address_of_a_driver(refused: Refused, portrait_path: Path, out: Path) -> None:
+    address = "https://example.org/dance.mp4"
+    refused(
+        "animate", portrait_path, "--driving", address, "-o", out,
+        message=f"cannot read {address}: addresses are not fetched; download the file first",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("damage", ["cut", "garbled", "empty", "text"])
 def test_a_damaged_portrait(
     refused: Refused, motion_path: Path, astronaut: np.ndarray, tmp_path: Path, out: Path, damage: str
@@ -475,7 +492,7 @@ def test_a_damaged_motion(
         (["--refrence", "3"], "unknown option --refrence; did you mean --reference?"),
         (["--lips", "nan"], "--lips is nan, expected 0 to 4"),
         (["--yaw-limit-deg", "inf"], "--yaw-limit-deg is inf, expected 0 or more"),
-        (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture"),
+        (["--preview", "sheet.mp4"], "cannot write sheet.mp4: a preview is a picture; name it .png or .jpg$"),
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense(

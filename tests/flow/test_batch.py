@@ -43,7 +43,11 @@ def test_each_portrait_gets_the_video_of_a_single_run_and_the_driver_is_tracked_
     out = tmp_path / "videos"
     done = program("animate", *people, *driven, *preview, "-o", out)
     assert done.status == 2
-    assert done.out.splitlines() == [str(out / "left.mp4"), str(out / "right.mp4")]
+    assert done.out.splitlines() == [
+        str(path)
+        for name in ("left", "right")
+        for path in (out / f"{name}.mp4", tmp_path / f"sheet-{name}.png")
+    ]
     failure, summary = done.err.splitlines()
     assert "nobody.png" in failure
     assert "no face" in failure

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import wave
 from pathlib import Path
 
 import av
@@ -66,9 +69,39 @@ def test_a_motion_gets_a_sound(
     )
     silent = tmp_path / "silent.gif"
     program.makes(silent, *driven)
-    outcome = program(*driven, "--sound", silent, "-o", tmp_path / "out2.mp4")
-    assert outcome.status == 2
-    assert "it holds none that can be used" in outcome.err
+    for without in (silent, portrait_path):
+        outcome = program(*driven, "--sound", without, "-o", tmp_path / "out2.mp4")
+        assert outcome.status == 2
+        assert f"cannot read the sound of {without}: it holds none that can be used" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "seconds", "line"),
+    [
+        ("animate", 0.1, "the sound of {} is shorter than the video: it ends after 0.1 of 0.5 s\n"),
+        ("animate", 2.0, "the sound of {} is longer than the video: it is cut after 0.5 s\n"),
+        ("animate", 0.6, ""),
+        ("predict", 0.1, "the sound of {} is shorter than the video: it ends after 0.1 of 0.5 s\n"),
+    ],
+)
+def test_a_sound_of_another_length_than_the_video_is_told(
+    program: Program,
+    portrait_path: Path,
+    motion_path: Path,
+    tmp_path: Path,
+    verb: str,
+    seconds: float,
+    line: str,
+) -> None:
+    sound, out = tmp_path / "hum.wav", tmp_path / "out.mp4"
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * round(seconds * 16_000)))
+    motion = ("--driving", motion_path) if verb == "animate" else ("--seconds", "0.5")
+    outcome = program(verb, portrait_path, *motion, *SMALL, "--sound", sound, "-o", out)
+    assert outcome == Outcome(0, f"{out}\n", line.format(sound))
 
 
 def test_a_part_of_a_video_drives_with_its_sound_or_without(
@@ -84,7 +117,28 @@ def test_a_part_of_a_video_drives_with_its_sound_or_without(
         assert not container.streams.audio
     outcome = program("animate", portrait_path, "--driving", driving_path, *SMALL, "--start", "9", "-o", out)
     assert outcome.status == 2
-    assert outcome.err == f"faceanime: cannot read {driving_path} from 9 s on: it ends before\n"
+    assert outcome.err == f"faceanime: cannot read {driving_path} from 9 s on: it ends after 0.40 s\n"
+
+
+@pytest.mark.parametrize("portraits", [1, 2])
+def test_a_start_beyond_the_end_is_told_before_models_are_loaded(
+    portrait_path: Path, driving_path: Path, tmp_path: Path, portraits: int
+) -> None:
+    second = tmp_path / "second.png"
+    second.write_bytes(portrait_path.read_bytes())
+    out = tmp_path / "out.mp4" if portraits == 1 else tmp_path / "videos"
+    given = [portrait_path, second][:portraits]
+    code = (
+        "import sys; from faceanime.cli import main; "
+        "print(main(sys.argv[1:]), {'torch', 'mediapipe'} & set(sys.modules))"
+    )
+    command = ["animate", *given, "--driving", driving_path, "--start", "9", "-o", out]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "2 set()\n"
+    assert done.stderr == f"faceanime: cannot read {driving_path} from 9 s on: it ends after 0.40 s\n"
+    assert not out.exists()
 
 
 def test_parts_of_drivers_are_those_frames(

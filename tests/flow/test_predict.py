@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import Program, difference, pictures
+from program import Outcome, Program, difference, pictures
 
 from faceanime.dynamics.motion_file import bundled_motion, load_motion
 from faceanime.geometry.rotation import angle_between
@@ -25,7 +25,7 @@ def test_a_future_is_written_and_its_seed_decides(
         arguments = ("--seconds", "1.2", "--seed", str(seed), "--motion-out", motion, "--size", "192")
         outcome = program("predict", portrait_path, *arguments, "-o", out)
         assert outcome.status == 0, outcome.err
-        assert outcome.out.split() == [str(out)]
+        assert outcome.out.splitlines() == [str(out), str(motion)]
         motions.append(motion.read_bytes())
         assert len(pictures(out)) == 30
     assert motions[0] == motions[1]
@@ -43,12 +43,15 @@ def test_the_first_frame_is_the_portrait_and_then_it_moves(
     assert max(np.abs(frame - still).mean() for frame in frames.astype(int)) > 0.5
 
 
-def test_count_numbers_the_files(program: Program, portrait_path: Path, tmp_path: Path) -> None:
+def test_count_numbers_the_files_and_lists_them(
+    program: Program, portrait_path: Path, tmp_path: Path
+) -> None:
     arguments = ("--seconds", "0.4", "--count", "2", "--seed", "7", "--size", "128")
-    motions = ("--motion-out", tmp_path / "m.motion.safetensors")
-    assert program("predict", portrait_path, *arguments, *motions, "-o", tmp_path / "v.mp4").status == 0
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["m-7.motion.safetensors", "m-8.motion.safetensors", "v-7.mp4", "v-8.mp4"]
+    more = ("--motion-out", tmp_path / "m.motion.safetensors", "--preview", tmp_path / "p.png")
+    done = program("predict", portrait_path, *arguments, *more, "-o", tmp_path / "v.mp4")
+    names = [f"v-{n}.mp4 m-{n}.motion.safetensors p-{n}.png" for n in (7, 8)]
+    assert done == Outcome(0, "".join(f"{tmp_path / name}\n" for name in " ".join(names).split()), "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(" ".join(names).split())
 
 
 @pytest.mark.parametrize("verb", ["predict", "morph"])

@@ -11,10 +11,11 @@ import trimesh
 from filmed import FRAMES, NTSC
 from program import Outcome, Program
 
+from coverings import cartoon, masked
 from faceanime.core.weights import read_header
 from faceanime.dynamics.motion_file import load_motion
 from faceanime.geometry.rotation import angles_from_rotation
-from faceanime.media.image import read_image
+from faceanime.media.image import read_image, write_image
 from faceanime.media.video_writer import VideoWriter
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import Dynamics
@@ -120,6 +121,30 @@ def test_of_several_faces_the_largest_is_reconstructed_and_that_is_said(
     done = program("reconstruct", source, "-o", tmp_path / name)
     warning = f"{source} shows 2 faces: the largest is taken, on the left (--face 1 takes the other)\n"
     assert done == Outcome(0, f"{tmp_path / name}\n", warning)
+
+
+@pytest.mark.parametrize("kind", ["picture", "video"])
+def test_a_face_that_is_covered_or_drawn_becomes_a_mesh_and_that_is_said(
+    program: Program, portrait: Portrait, tmp_path: Path, kind: str
+) -> None:
+    cloth = masked(portrait.pixels, portrait.landmarks.points_image)
+    lines = {}
+    for name, pixels in {"masked": cloth, "drawn": cartoon()}.items():
+        source = tmp_path / f"{name}.{'png' if kind == 'picture' else 'mp4'}"
+        if kind == "picture":
+            write_image(source, pixels)
+        else:
+            with VideoWriter(source, Fraction(5), *pixels.shape[1::-1]) as writer:
+                writer.write(pixels)
+        out = tmp_path / f"{name}.glb"
+        done = program("reconstruct", source, "-o", out)
+        assert (done.status, done.out) == (0, f"{out}\n")
+        lines[name] = done.err.replace(str(source), "it")
+    assert lines == {
+        "masked": "something covers the mouth in it: the mesh shows it as part of the face\n",
+        "drawn": "the face in it is not one that the face model fits: its eyes are larger than a person's; "
+        "the mesh may be far from it\n",
+    }
 
 
 def test_the_chosen_face_is_reconstructed(program: Program, pair_path: Path, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from faceanime.core.errors import NoSuchFaceError
 from faceanime.geometry.rotation import angles_from_rotation
+from faceanime.output_options import OutputOptions
 from faceanime.pipeline import Animator
+from faceanime.portrait_size import prepare_subject
 from faceanime.structures.portrait import Portrait
 
 TOLERANCE_DEG = 1.5
@@ -49,8 +51,31 @@ def test_a_driver_that_is_a_picture_is_turned_upright(
     assert not caplog.records
     motion = animator.motion(turned)
     assert [record.getMessage() for record in caplog.records] == [
-        "the driver shows its face sideways or upside down; it is turned upright"
+        "the driver shows its face sideways or upside down: the face is read upright"
     ]
     assert motion.frame_rate == Fraction(25)
     angles, expected = (np.degrees(angles_from_rotation(m.pose.rotation)) for m in (motion, upright))
     np.testing.assert_allclose(angles, expected, atol=TOLERANCE_DEG)
+
+
+@pytest.mark.parametrize("quarters", [1, 2])
+def test_a_portrait_stays_as_it_is_given_and_that_is_said(
+    animator: Animator,
+    portrait: Portrait,
+    astronaut: np.ndarray,
+    caplog: pytest.LogCaptureFixture,
+    quarters: int,
+) -> None:
+    given = np.ascontiguousarray(np.rot90(astronaut, quarters))
+    subject = prepare_subject(animator, given, OutputOptions())
+    np.testing.assert_array_equal(subject.shown(subject.portrait.pixels), given)
+    x, y = (at / len(astronaut) for at in portrait.landmarks.center_px)
+    assert subject.head_place == pytest.approx(
+        (y, 1.0 - x) if quarters == 1 else (1.0 - x, 1.0 - y), abs=0.01
+    )
+    left, top, right, bottom = portrait.landmarks.box_px
+    assert subject.face_share == pytest.approx(max(right - left, bottom - top) / len(astronaut), rel=0.02)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the portrait shows its face sideways or upside down: the face is read upright, "
+        "the result stays as the picture is given"
+    ]

@@ -1,6 +1,8 @@
 """Laws of SO(3)."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 from hypothesis import given
@@ -83,3 +85,15 @@ def test_a_reflection_gives_up_the_axis_that_counts_least(axes: np.ndarray, stre
 def test_a_rotation_is_nearest_to_itself(vector: np.ndarray) -> None:
     rotation = rotation_from_vector(vector)
     np.testing.assert_allclose(nearest_rotation(rotation), rotation, atol=1e-9)
+
+
+def test_rotations_work_while_another_thread_imports_torch() -> None:
+    """A module that is being imported is there, but has nothing in it yet."""
+    script = (
+        "import sys, types; import faceanime.geometry.rotation as r; import numpy as np;"
+        "assert 'torch' not in sys.modules; sys.modules['torch'] = types.ModuleType('torch');"
+        "turn = r.rotation_from_angles(0.1, 0.2, 0.3); r.angles_from_rotation(turn);"
+        "r.rotation_from_vector(r.vector_from_rotation(turn))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -86,12 +86,19 @@ def film(
     return path
 
 
-def trimmed(path: Path, hidden: int, frames: int = 75) -> Path:
+def trimmed(
+    path: Path,
+    hidden: int,
+    frames: int = 75,
+    picture: Callable[[int], np.ndarray] | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
     """A film of which an edit list hides the first `hidden` frames, as after trimming without re-encoding."""
     film(
         path,
         frames,
-        options={"bf": "0", "g": "100"},
+        options=options or {"bf": "0", "g": "100"},
+        picture=picture,
         container_options={"movflags": "+faststart"},
         sounds=[{"codec": "aac", "click_s": 2.0}],
     )
@@ -103,6 +110,27 @@ def trimmed(path: Path, hidden: int, frames: int = 75) -> Path:
     assert version_and_count == 1
     data[at + 12 : at + 20] = struct.pack(">ii", duration_ms - hidden * 40, ticks)
     path.write_bytes(data)
+    return path
+
+
+def edited(path: Path, parts: Sequence[tuple[int, int]]) -> Path:
+    """An MP4 of 25 frames/s, its header at the end, whose edit list shows some parts of it, from and to frames."""
+    data = path.read_bytes()
+    at = data.index(b"elst") - 4
+    (size,) = struct.unpack(">I", data[at : at + 4])
+    (shift,) = struct.unpack(">i", data[at + 20 : at + 24])  # the time of the first frame
+    with av.open(str(path)) as container:
+        ticks = round(1 / 25 / container.streams.video[0].time_base)
+    edits = [struct.pack(">iiI", 40 * (to - start), shift + start * ticks, 1 << 16) for start, to in parts]
+    table = b"elst" + struct.pack(">II", 0, len(parts)) + b"".join(edits)
+    grown = 4 + len(table) - size
+    atoms = {name: data.rindex(name, 0, at) - 4 for name in (b"moov", b"trak", b"edts")}
+    changed = bytearray(data)
+    for begin in atoms.values():
+        (length,) = struct.unpack(">I", data[begin : begin + 4])
+        changed[begin : begin + 4] = struct.pack(">I", length + grown)
+    changed[at : at + size] = struct.pack(">I", 4 + len(table)) + table
+    path.write_bytes(changed)
     return path
 
 

@@ -58,6 +58,13 @@ def test_rows_of_different_widths_are_filled_with_white() -> None:
     assert (sheet[:, -6:] == WHITE).sum() > (sheet[:, :40] == WHITE).sum() / 10
 
 
+def test_a_label_that_is_longer_than_its_row_is_not_cut() -> None:
+    label = "faces of the portrait, by size: 0 is taken, on the left"
+    narrow, wide = (contact_sheet([[plain(64, width, WHITE)]], [label], tile_px=64) for width in (16, 1024))
+    written, whole = ((sheet != WHITE).any(axis=(0, 2)).sum() for sheet in (narrow, wide))
+    assert written == whole
+
+
 @pytest.mark.parametrize("portrait", [(60, 40), (40, 60)])
 def test_columns_line_up_whatever_the_shapes_of_the_rows(portrait: tuple[int, int]) -> None:
     rows = [[plain(*portrait, level=90)] * 4, [plain(50, 50, 120)] * 4]

@@ -209,6 +209,16 @@ def test_stopping_is_noticed_while_sound_is_examined(tmp_path: Path) -> None:
         find_sound(source, progress=progress)
 
 
+@pytest.mark.parametrize(("end_s", "decoded_s"), [(Fraction(1), 1), (None, 20), (Fraction(30), 20)])
+def test_no_more_of_a_sound_is_decoded_than_is_used(
+    tmp_path: Path, end_s: Fraction | None, decoded_s: int
+) -> None:
+    source = film(tmp_path / "a.mp4", frames=5, sounds=[{"codec": "aac", "seconds": 20.0}])
+    found = find_sound(source, end_s=end_s)
+    assert found is not None
+    assert found.ends_s == pytest.approx(decoded_s, abs=0.1)
+
+
 def test_a_file_that_is_no_sound(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("hello")
     with pytest.raises(MediaError, match="not a video"):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from faceanime.commands.model_choice import check_model_choice, chosen_model
-from faceanime.core.errors import ConfigError, FaceAnimeError
+from faceanime.core.errors import ConfigError, FaceAnimeError, MediaError
 from faceanime.core.files import folder_of_results
 from faceanime.drivers.span_config import DriverSpan
 from faceanime.dynamics.motion_path import motion_path
 from faceanime.dynamics.retarget_config import MotionLimits, MotionTransfer, RetargetConfig
-from faceanime.face.config import DetectConfig, FitConfig, ReadConfig, SmoothConfig, TrackConfig
+from faceanime.face.config import DetectConfig, FitConfig, GoalConfig, ReadConfig, SmoothConfig, TrackConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.output_options import (
     OutputOptions,
@@ -54,6 +55,8 @@ class Animate:
     """Part of the driver that is used."""
     motion: Annotated[MotionTransfer, tyro.conf.OmitArgPrefixes]
     """Choice and strength of the driver's motion."""
+    goal: Annotated[GoalConfig, tyro.conf.OmitArgPrefixes]
+    """Reading of a picture as driver."""
     output: Annotated[OutputOptions, tyro.conf.OmitArgPrefixes]
     """Size and kind of the result."""
     renderer: Annotated[RendererConfig, tyro.conf.OmitArgPrefixes]
@@ -86,10 +89,13 @@ class Animate:
             self._run_batch(driving)
             return
         (portrait,) = self.portrait
+        _refuse_folder(portrait)
         check_early(self.out, self.output, (portrait, driving), (self.renderer.generator,), may_be_still=True)
         from faceanime.media.picture_source import check_picture  # imports Pillow
+        from faceanime.media.video import check_start
 
         check_picture(portrait)
+        check_start(driving, self.span.start)
         # heavy to load, so after the checks
         from faceanime.commands.terminal_progress import TerminalProgress
         from faceanime.pipeline import Animator
@@ -98,7 +104,7 @@ class Animate:
         with TerminalProgress() as progress:
             animator = Animator(self._config(), chosen_model(self.model))
             written = animate_file(animator, portrait, driving, self.out, self.output, progress, self.span)
-        print(written)
+        print(*filter(None, (written, self.output.preview)), sep="\n")
 
     def _run_batch(self, driving: Path) -> None:
         """Animate several portraits; print a line for each. Raises FaceAnimeError at the end if some failed."""
@@ -108,6 +114,9 @@ class Animate:
             for portrait, out in results.items():  # what is wrong with a portrait is told when it is its turn
                 check_result(out, options_for(portrait, self.output), (portrait, driving), still=False)
             check_inputs(driving, self.renderer.generator)
+            from faceanime.media.video import check_start  # imports PyAV
+
+            check_start(driving, self.span.start)
             # heavy to load, so after the checks
             from faceanime.commands.terminal_progress import TerminalProgress
             from faceanime.pipeline import Animator
@@ -125,7 +134,8 @@ class Animate:
                 )
                 for portrait, outcome in zip(portraits, outcomes, strict=True):
                     if isinstance(outcome, Path):
-                        print(outcome, flush=True)
+                        preview = options_for(portrait, self.output).preview
+                        print(*filter(None, (outcome, preview)), sep="\n", flush=True)
                     else:
                         log.warning(outcome)
                         failed.append(str(portrait))
@@ -139,5 +149,18 @@ class Animate:
             draw=self.renderer,
             read=ReadConfig(self.detect, self.fit, self.track, self.smooth),
             retarget=RetargetConfig(**vars(self.motion), **vars(self.limits)),
+            goal=self.goal,
             geometric=self.geometric,
         )
+
+
+def _refuse_folder(portrait: Path) -> None:
+    """Raise MediaError for a folder of pictures, with the pattern that stands for them."""
+    if not (os.access(portrait, os.R_OK | os.X_OK) and portrait.is_dir()):
+        return
+    from faceanime.media.image import IMAGE_SUFFIXES  # imports Pillow
+
+    suffixes = [path.suffix for path in sorted(portrait.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES]
+    if suffixes:
+        usual = max(suffixes, key=suffixes.count)
+        raise MediaError(f"cannot read {portrait}: it is a folder; its pictures are {portrait / f'*{usual}'}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from faceanime.core.config import nearest, nearest_of
@@ -25,6 +25,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "duration": ("--seconds",),
     "epochs": ("--steps",),
     "expression-scale": ("--lips",),
+    "frame-rate": ("--fps",),
     "framerate": ("--fps", "--frame-rate"),
     "fps": ("--fps", "--frame-rate"),
     "gpu": ("--device",),
@@ -67,6 +68,9 @@ PICTURE_NAMES = {
 """Names that other programs give to the option for the picture, which here is given without a name."""
 _KINDS = {"FLOAT": "a number", "INT": "a whole number", "PATH": "a path"}
 
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+"""A time as players show it, such as 1:02 or 0:01:02.5."""
+
 
 @dataclass(frozen=True)
 class CommandLine:
@@ -78,6 +82,8 @@ class CommandLine:
     """The options of the command, as its help page lists them."""
     example: str
     """A whole command line that works."""
+    verbs_with: Callable[[str], list[str]]
+    """The other verbs that have an option."""
 
 
 def explain(line: CommandLine, box: str) -> str:
@@ -93,7 +99,7 @@ def explain(line: CommandLine, box: str) -> str:
 
 def suggestion(name: str, known: Sequence[str]) -> str | None:
     """The option that was probably meant by `name`: the same by another name, or one that is spelled nearly so."""
-    bare = name.lstrip("-").replace("_", "-").lower()
+    bare = _bare(name)
     options = {option.lstrip("-"): option for option in known if option.startswith("--")}
     for synonym, ours in SYNONYMS.items():
         there = [option for option in ours if option in known]
@@ -103,8 +109,13 @@ def suggestion(name: str, known: Sequence[str]) -> str | None:
     return None if found is None else options[found]
 
 
+def _bare(name: str) -> str:
+    """An option's name without its dashes, spelled as we do."""
+    return name.lstrip("-").replace("_", "-").lower()
+
+
 def _unknown_option(line: CommandLine) -> str | None:
-    """Name the first option that the command does not have, and the one that was probably meant."""
+    """Name the first option that the command does not have, and the verb that has it or what was probably meant."""
     for arg in line.args:
         name = arg.split("=")[0]
         if not re.match(r"--?[a-zA-Z]", name) or name.replace("_", "-") in line.known:
@@ -112,7 +123,10 @@ def _unknown_option(line: CommandLine) -> str | None:
         path = _positional(line)
         if path is not None and name.lstrip("-").replace("_", "-") in PICTURE_NAMES:
             return f"unknown option {name}; write the {path} without an option, as in: {line.example}"
-        meant = suggestion(name, line.known)
+        meant, bare = suggestion(name, line.known), _bare(name)
+        verbs = [] if meant is not None and bare in SYNONYMS else line.verbs_with(f"--{bare}")
+        if verbs:
+            return f"unknown option {name}; it is an option of {', '.join(verbs)}"
         return f"unknown option {name}" + ("" if meant is None else f"; did you mean {meant}?")
     return None
 
@@ -126,7 +140,10 @@ def _missing(line: CommandLine, box: str) -> str | None:
     options = [name.split(", ")[-1].split()[0] for name in names]
     path = _positional(line)
     texts = [option if option.startswith("-") or path is None else f"the {path}" for option in options]
-    if _is_required(line, path) and f"the {path}" not in texts and (not line.args or line.args[0][0] == "-"):
+    is_given = bool(line.args) and not line.args[0].startswith("-")
+    if is_given:  # tyro misses it all the same where an argument too many follows
+        texts = [text for text in texts if text != f"the {path}"] or texts
+    elif _is_required(line, path) and f"the {path}" not in texts:
         texts = [f"the {path}", *texts]  # tyro does not miss an argument of which there may be several
     *others, last = texts
     return f"missing {', '.join(others)}{' and ' if others else ''}{last}, as in: {line.example}"
@@ -147,6 +164,9 @@ def _wrong_value(box: str) -> str | None:
         kind = "FLOAT" if "to float" in text else "INT" if "int()" in text else ""
         if matching := re.search(r"no type matching (\S+) could", text):
             kind = matching[1]
+        if "FLOAT" in kind and (clock := _CLOCK.fullmatch(number[2])):
+            seconds = 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3])
+            return f"{number[1]} is {number[2]}, expected seconds: {seconds:g}"
         words = [_KINDS.get(each, each.strip("{}")) for each in kind.split("|")]
         return f"{number[1]} is {number[2]}, expected {' or '.join(words)}"
     return None

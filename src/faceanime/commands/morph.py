@@ -12,6 +12,7 @@ from faceanime.dynamics.motion_path import refuse_motion
 from faceanime.dynamics.predictor_options import PredictorOptions
 from faceanime.dynamics.retarget_config import MotionLimits, MotionStrength, RetargetConfig
 from faceanime.dynamics.rollout_config import FutureConfig
+from faceanime.face.config import GoalConfig
 from faceanime.generator.config import RendererConfig
 from faceanime.output_options import OutputOptions, check_early
 
@@ -32,6 +33,8 @@ class Morph:
     """Renderer of the frames, and its networks."""
     strength: Annotated[MotionStrength, tyro.conf.OmitArgPrefixes]
     """Choice and strength of the motion."""
+    goal: Annotated[GoalConfig, tyro.conf.OmitArgPrefixes]
+    """Reading of the target picture."""
     limits: Annotated[MotionLimits, tyro.conf.OmitArgPrefixes]
     """Expert: how far the head may go from its pose in the portrait."""
     expert: Annotated[PredictorOptions, tyro.conf.OmitArgPrefixes]
@@ -74,6 +77,7 @@ class Morph:
         config = AnimatorConfig(
             draw=self.renderer,
             retarget=RetargetConfig(**vars(self.strength), **vars(self.limits)),
+            goal=self.goal,
             predictor=self.expert.weights,
         )
         animator = Animator(config)
@@ -81,4 +85,4 @@ class Morph:
             written = predict_file(
                 animator, self.portrait, self.target, self.out, future, self.output, self.motion_out, progress
             )
-        print(written)
+        print(*filter(None, (written, self.motion_out, self.output.preview)), sep="\n")

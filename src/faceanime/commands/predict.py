@@ -70,13 +70,14 @@ class Predict:
                 output = dataclasses.replace(self.output, preview=self._named(self.output.preview, seed))
                 assert out is not None
                 try:
-                    print(
-                        predict_file(animator, self.portrait, None, out, future, output, motion_out, progress)
+                    written = predict_file(
+                        animator, self.portrait, None, out, future, output, motion_out, progress
                     )
                 except Cancelled as stop:
                     if not number:
                         raise
                     raise Cancelled(f"stopped by the user after {number} of {self.count} motions") from stop
+                print(*filter(None, (written, motion_out, output.preview)), sep="\n", flush=True)
 
     def _named(self, path: Path | None, seed: int) -> Path | None:
         """Return a-7.mp4 for a.mp4 if there are several futures."""

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from faceanime.core.errors import ConfigError
 from faceanime.core.files import atomic_output, reason_of
 
 Config = TypeVar("Config")
+Arguments = ParamSpec("Arguments")
+Returned = TypeVar("Returned")
 
 _LEAST_SIMILARITY = 0.7
 """Least ratio of matching characters (difflib's, in [0, 1]) of a name that is suggested. Chosen by eye: of options that
 people got wrong, 0.6 still answers --device with --preview."""
+_RATE_NAMES = {"fps", "frame_rate", "framerate", "rate"}
+"""Names for frames a second, of which a function has one."""
 
 
 def to_json(config: object) -> str:
@@ -77,16 +83,48 @@ def from_options(options: Mapping[str, object], where: str, *classes: type[Any])
     defaults. Raises: ConfigError for an option that no class has, or a value of the wrong type.
     """
     names = {cls: [field.name for field in dataclasses.fields(cls) if field.init] for cls in classes}
-    known = [name for fields in names.values() for name in fields]
-    for name in options:
-        if name not in known:
-            hint = nearest(name, known) or f"; there are {', '.join(known)}"
-            raise ConfigError(f"{where}: unknown option {name}{hint}")
+    _check_names(options, [name for fields in names.values() for name in fields], where)
     reader = _Reader(where)
     return [
         reader.dataclass_of(cls, {name: options[name] for name in fields if name in options}, "")
         for cls, fields in names.items()
     ]
+
+
+def checks_options(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
+    """Decorate a function so that it raises ConfigError, with what was meant, for an option that it does not have.
+
+    Python's own TypeError does not say which options there are.
+    """
+    return checks_options_of(function.__name__)(function)
+
+
+def checks_options_of(
+    where: str,
+) -> Callable[[Callable[Arguments, Returned]], Callable[Arguments, Returned]]:
+    """As `checks_options`; messages begin with `where` instead of the function's name."""
+
+    def decorate(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
+        known = [name for name in inspect.signature(function).parameters if name != "self"]
+
+        @functools.wraps(function)
+        def checked(*args: Arguments.args, **options: Arguments.kwargs) -> Returned:
+            _check_names(options, known, where)
+            return function(*args, **options)
+
+        return checked
+
+    return decorate
+
+
+def _check_names(given: Iterable[str], known: Sequence[str], where: str) -> None:
+    """Raise ConfigError for the first given name that is not known."""
+    for name in given:
+        if name not in known:
+            rate = next((each for each in known if {name, each} <= _RATE_NAMES), None)
+            near = nearest(name, known) if rate is None else f"; did you mean {rate}?"
+            hint = near or f"; there are {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown option {name}{hint}")
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -12,13 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from faceanime.core.errors import MediaError, OutputError
+from faceanime.core.errors import ConfigError, MediaError, OutputError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Error numbers for a full disk, an exceeded quota, and a file above the limit of the file system or the user."""
 _LONGEST_END = 32
 """Characters of a name's end that a temporary file's name has too: any suffixes, such as .motion.safetensors, and no
 more, since names are limited."""
+_ADDRESS = re.compile(r"((?:https?|ftp):)/+(.*)", re.IGNORECASE)
+"""An address of the web, of whose slashes a path has kept one."""
 
 
 @contextmanager
@@ -70,9 +73,21 @@ def open_input(path: Path) -> BinaryIO:
             raise MediaError(f"cannot read {path}: the file is empty")
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
+        if address := _ADDRESS.match(path.as_posix()):
+            where = f"{address[1]}//{address[2]}"
+            raise MediaError(
+                f"cannot read {where}: addresses are not fetched; download the file first"
+            ) from error
         raise MediaError(f"cannot read {path}: no such file") from error
     except OSError as error:
         raise MediaError(f"cannot read {path}: {reason_of(error)}") from error
+
+
+def as_path(value: object, name: str) -> Path:
+    """A path that a caller gave for `name`. Raises: ConfigError for a value of another type."""
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"{name} is of type {type(value).__name__}, expected a path")
+    return Path(value)
 
 
 def check_input(path: Path) -> None:

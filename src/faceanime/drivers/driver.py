@@ -45,7 +45,10 @@ class ChoosesFace(Protocol):
 
     @property
     def choice(self) -> FoundFaces | None:
-        """The faces among which one was chosen; None if there is but one, or before `dynamics` was called."""
+        """The faces of the picture among which one was chosen, or None if there was none to choose.
+
+        A picture's are there after `dynamics` was called, also if there is but one.
+        """
 
 
 def choice_of(driver: Driver) -> FoundFaces | None:

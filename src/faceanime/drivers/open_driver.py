@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from faceanime.core.errors import MediaError
+import numpy as np
+from PIL import Image
+
+from faceanime.core.errors import ConfigError, MediaError
 from faceanime.core.files import check_input
 from faceanime.drivers.driver import Driver, DriverKind
 from faceanime.drivers.motion import MotionDriver, MotionFileDriver
@@ -40,12 +43,17 @@ DriverSource: TypeAlias = PictureSource | Dynamics
 def open_driver(source: DriverSource, reader: FaceReader, kinds: tuple[DriverKind, ...] = DRIVERS) -> Driver:
     """Open a video, a picture, a motion, or a bundled motion by its name.
 
-    Raises ConfigError for a name that is neither a file nor a bundled motion, MediaError for a file that cannot be
-    read, MorphableModelError for the motion of another face model.
+    Raises ConfigError for a name that is neither a file nor a bundled motion, and for anything else that is no driver;
+    MediaError for a file that cannot be read; MorphableModelError for the motion of another face model.
     """
     if isinstance(source, Dynamics):
         reader.model.require(source.model_id, "the motion")
         return MotionDriver(source, reader.model)
+    if not isinstance(source, str | Path | np.ndarray | Image.Image):
+        raise ConfigError(
+            f"the driver is of type {type(source).__name__}, expected a path, the name of a bundled motion, a motion, "
+            "an array or a Pillow image"
+        )
     if not isinstance(source, str | Path):
         return PictureDriver(source, reader)
     path = motion_path(Path(source))

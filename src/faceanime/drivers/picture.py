@@ -43,7 +43,7 @@ class PictureDriver:
         """Fit the face, upright. Raises MediaError, NoFaceError."""
         where = name_of(self._source, "the driver")
         motion, found = self._reader.still(self._pixels, where, PICTURE_FRAME_RATE)
-        self.choice = found.as_given if found.others else None
+        self.choice = found.as_given
         return motion
 
     def views(self) -> Iterator[View]:

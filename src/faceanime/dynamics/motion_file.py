@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from faceanime.core.errors import MorphableModelError, ShapeError, WeightsError
+from faceanime.core.files import as_path
 from faceanime.core.weights import Tensors, load_weights, save_weights
 from faceanime.dynamics.motion_path import bundled_motion_path, check_motion_path
 from faceanime.morphable.model import MorphableModel
@@ -33,7 +34,7 @@ class MotionNote:
 
 def save_motion(dynamics: Dynamics, path: str | Path, note: MotionNote = MotionNote()) -> None:
     """Write a motion file, X.motion.safetensors, completely or not at all. Raises OutputError."""
-    path = Path(path)
+    path = as_path(path, "path")
     check_motion_path(path)
     tensors: dict[str, np.ndarray] = {
         "identity": dynamics.identity,  # in full precision, so that a loaded motion draws the same pictures

@@ -92,6 +92,16 @@ class SmoothConfig:
 
 
 @dataclass(frozen=True)
+class GoalConfig:
+    """Reading of a picture as the goal of a movement."""
+
+    same_person: Literal["auto", "yes", "no"] = "auto"
+    """Whether the portrait and the picture to which it moves show one person (auto, yes or no). If so, one identity is
+    fitted to both, and the picture's expression is reached. auto asks the recognizer of the extra `identity`; without
+    that extra it means no."""
+
+
+@dataclass(frozen=True)
 class ReadConfig:
     """Settings of detection, tracking, fitting and smoothing."""
 

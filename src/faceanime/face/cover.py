@@ -58,8 +58,11 @@ class _CoverRule:
     """Distance of the colors of the lips and of the skin around them, CIE Lab, below which there are no lips, but a
     hand. People have 2.5 and more, one in a hundred less than 3.2; nineteen in twenty hands that are drawn have less
     than 2.0."""
+    paler: float = 1.0
+    """Redness of that skin beyond that of the lips, CIE a*, from which on these are no lips. People have 0.2 at most;
+    fingers around a microphone have 1.8."""
     dim: float = 40.0
-    """Lightness of that skin, CIE L*, below which the bound falls in proportion, as all differences do."""
+    """Lightness of that skin, CIE L*, below which both bounds fall in proportion, as all differences do."""
     flat: tuple[float, float] = (0.1, 0.25)
     """Standard deviation of the lightness of an eye and its lids, as a fraction of the forehead's lightness, below
     which it is no eye: anywhere, and where the lids are dark. People have 0.12 and more, those in deep shade 0.33 and
@@ -102,7 +105,8 @@ def covered_parts(
     found: set[CoveredPart] = set()
     loss = float(forehead[1] - max(lips[1], skin[1]))
     is_cloth = loss > max(_COVER.least_red, _COVER.less_red * forehead[1])
-    is_hand = np.linalg.norm(lips - skin) < _COVER.alike * min(1.0, float(skin[0]) / _COVER.dim)
+    light = min(1.0, float(skin[0]) / _COVER.dim)
+    is_hand = np.linalg.norm(lips - skin) < light * _COVER.alike or skin[1] - lips[1] > light * _COVER.paler
     if is_cloth or is_hand:
         found.add("mouth")
     eyes = [_lids_and_relief(places, lab, eye) / max(forehead[0], 1.0) for eye in model.schema.eyes]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from faceanime.core.errors import Remedy
 from faceanime.face.config import FaceChoice
+from faceanime.face.shots import in_words
 from faceanime.structures.frames import Pixels
 from faceanime.structures.landmarks import Landmarks
 
@@ -76,3 +79,25 @@ class FoundFaces:
             "%s shows %d faces: the largest is taken, %s", where, len(self.faces), self.side,
             extra={"remedy": None if setting is None else Remedy(setting, "{} " + others)},
         )  # fmt: skip
+
+    def tell_of_turn(self, where: str, result: str = "") -> None:
+        """Tell in one line that the picture was turned, if it was; `result`, what becomes of the result."""
+        if self.quarter_turns:
+            log.warning(
+                "%s shows its face sideways or upside down: the face is read upright%s",
+                where,
+                f", {result}" if result else "",
+            )
+
+    def tell_in_shots(self, times_s: Sequence[Fraction], which: FaceChoice, where: str, setting: str) -> None:
+        """Tell in one line in which shots of a video the choice `largest` takes one of several faces.
+
+        `times_s` has the time of each such choice; this is the first of them.
+        """
+        if not any(times_s):
+            self.tell(which, where, setting)
+        elif which == "largest":
+            log.warning(
+                "%s shows several faces in the shots from %s: the largest is taken in each", where, in_words(times_s),
+                extra={"remedy": Remedy(setting, "{} 1 takes the second largest")},
+            )  # fmt: skip

@@ -42,6 +42,24 @@ _ARCFACE_SIZE_PX = 112
 """Side of an aligned face of ArcFace."""
 
 
+_SAME_PERSON = 0.93
+"""Cosine of dlib's vectors from which on two pictures show one person: of pairs of portraits of training people 9 % of
+one person are below it (132 pairs) and 0.25 % of two people are not (7,140 pairs)."""
+
+
+@runtime_checkable
+class FacePicture(Protocol):
+    """A picture (H,W,3) and the landmarks of the face in it that counts."""
+
+    @property
+    def pixels(self) -> Pixels:
+        """The picture."""
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """The face's landmarks, px."""
+
+
 @runtime_checkable
 class IdentityNetwork(Protocol):
     """The seam for face recognition networks."""
@@ -96,6 +114,18 @@ def dlib_weights_path() -> Path:
     if folder is None or folder.origin is None:
         raise WeightsError(_MISSING)
     return Path(folder.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+
+
+def is_same_person(one: FacePicture, other: FacePicture, schema: LandmarkSchema = MEDIAPIPE) -> bool:
+    """Whether dlib's network takes two faces for one person's; false without the extra `identity`.
+
+    `schema`: that of the landmarks, by default the bundled detector's.
+    """
+    if importlib.util.find_spec("dlib") is None:
+        return False
+    network = DlibIdentity(schema)
+    vectors = network.embed([network.align(face.pixels, face.landmarks) for face in (one, other)])
+    return bool(cosine_similarity(vectors[0], vectors[1]) >= _SAME_PERSON)
 
 
 def dlib_alignment(points: Float[np.ndarray, "L 2"], schema: LandmarkSchema) -> Float64[np.ndarray, "2 3"]:

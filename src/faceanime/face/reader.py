@@ -6,7 +6,7 @@ shared by everything that reads faces: portraits, drivers, the preparation of tr
 
 from __future__ import annotations
 
-import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -37,8 +37,6 @@ from faceanime.structures.coefficients import Dynamics
 from faceanime.structures.frames import Frame, Pixels
 from faceanime.structures.landmarks import Landmarks
 from faceanime.structures.portrait import Portrait
-
-log = logging.getLogger(__name__)
 
 _DRIVER_FACE = "track.face"
 """Name of the setting that chooses the face of a driver."""
@@ -75,8 +73,8 @@ class FaceReader:
     ) -> FoundFaces:
         """Find the faces of an image (H,W,3) uint8, and turn it so that the chosen one is upright.
 
-        `where` names the image in messages, `setting` what chooses a face. A turned image, and which of several faces
-        is taken, are told in one line each. Raises NoFaceError.
+        `where` names the image in messages, `setting` what chooses a face. Which of several faces is taken is told in
+        one line; of a turned image, `FoundFaces.tell_of_turn` tells. Raises NoFaceError.
         """
         name, threshold = setting or "face", self.config.detect.threshold
         faces = require_faces(self._detector, pixels, where, threshold)
@@ -85,7 +83,6 @@ class FaceReader:
         found = FoundFaces(pixels, faces, choose_face(faces, face if is_there else "largest", where, name))
         turns = quarter_turns(place_of(found.landmarks.points_image, self.model.schema).roll_rad)
         if turns:
-            log.warning("%s shows its face sideways or upside down; it is turned upright", where)
             turned = np.ascontiguousarray(np.rot90(pixels, turns))
             faces = require_faces(self._detector, turned, where, threshold)
             found = found.turned(turned, faces, turns)
@@ -97,8 +94,9 @@ class FaceReader:
     def portrait(
         self, pixels: Pixels, where: str, face: FaceChoice = "largest", setting: str | None = "face"
     ) -> Portrait:
-        """Find and fit the face of an image (H,W,3) uint8, which is turned upright; else as `find`."""
+        """Find and fit the face of an image (H,W,3) uint8, which is turned upright, which is told; else as `find`."""
         found = self.find(pixels, where, face, setting)
+        found.tell_of_turn(where)
         portrait = self.fit(found.pixels, found.landmarks, found.others)
         return replace(portrait, quarter_turns=found.quarter_turns)
 
@@ -109,6 +107,11 @@ class FaceReader:
         face = pull_outline_to_hair(face, pixels, matte, self.model)
         covered = covered_parts(pixels, landmarks.points_image, self.model)
         return Portrait(pixels, landmarks, face, matte, other_faces, covered)
+
+    def find_near(self, pixels: Pixels, place: Landmarks) -> Landmarks | None:
+        """Find the face of an image (H,W,3) that is nearest to the place of another one; None if it shows no face."""
+        faces = self._detector.detect(pixels, small_faces=False)
+        return min(faces, key=lambda face: math.dist(face.center_px, place.center_px), default=None)
 
     def matte(self, pixels: Pixels, landmarks: Landmarks) -> Float32[np.ndarray, "H W"]:
         """Segment the person whose `landmarks` (px) are given: probability for each pixel of (H,W,3), in [0, 1].
@@ -126,10 +129,11 @@ class FaceReader:
     def still(self, pixels: Pixels, where: str, frame_rate: Fraction) -> tuple[Dynamics, FoundFaces]:
         """Return the dynamics of one frame: the face of an image (H,W,3) that `config.track.face` chooses.
 
-        The image is turned upright; the second value is what was found in it. Raises NoFaceError.
+        The image is turned upright, which is told; the second value is what was found in it. Raises NoFaceError.
         """
         config = self.config
         found = self.find(pixels, where, config.track.face, _DRIVER_FACE)
+        found.tell_of_turn(where)
         side_px = max(pixels.shape[:2])
         return fit_sequence(
             [found.landmarks], frame_rate, side_px, self.model, config.fit, config.smooth, where
@@ -179,21 +183,23 @@ class FaceReader:
         if search.which != "largest" and not is_found and search.most:
             raise NoSuchFaceError(where, search.which, search.most, _DRIVER_FACE)
         if search.choice is not None:
-            search.choice.tell(search.which, where, _DRIVER_FACE)
+            search.choice.tell_in_shots(search.times_s, search.which, where, _DRIVER_FACE)
             if found is not None:
                 found(search.choice)
 
 
 class _Search:
-    """Remembers the first frame of a video in which one of several faces is chosen."""
+    """Remembers the first frame of a video in which one of several faces is chosen, and the time of each choice."""
 
     def __init__(self, which: FaceChoice) -> None:
         self.which, self.most = which, 0
         self.choice: FoundFaces | None = None
+        self.times_s: list[Fraction] = []
 
-    def look(self, pixels: Pixels, faces: Sequence[Landmarks]) -> None:
+    def look(self, frame: Frame, faces: Sequence[Landmarks]) -> None:
         """Take note of the faces in a frame."""
         self.most = max(self.most, len(faces))
         index = 0 if self.which == "largest" else self.which
-        if self.choice is None and len(faces) > 1 and index < len(faces):
-            self.choice = FoundFaces(pixels, tuple(faces), index)
+        if len(faces) > 1 and index < len(faces):
+            self.choice = self.choice or FoundFaces(frame.pixels, tuple(faces), index)
+            self.times_s.append(frame.time_s)

@@ -50,6 +50,8 @@ class _Jump:
 
 
 _CUT, _JUMP = _Cut(), _Jump()
+_TOLD_TIMES = 3
+"""Largest number of times in a message."""
 Thumbnail: TypeAlias = Float32[np.ndarray, "S S 3"]
 """A tiny picture, levels of 255."""
 
@@ -99,6 +101,29 @@ def has_jumped(before: Landmarks, after: Landmarks, elapsed_s: Fraction) -> bool
     reach = np.clip(_JUMP.per_s * float(elapsed_s), _JUMP.shortest, _JUMP.longest)
     is_elsewhere = shift > reach * min(sizes)
     return bool(is_elsewhere or abs(np.log(sizes[1] / sizes[0])) > _JUMP.growth)
+
+
+def in_words(times_s: Sequence[float | Fraction]) -> str:
+    """Times for a message: the first few, and how many more there are.
+
+    >>> in_words([0.5, 1.0, 1.5, 2.0, 2.5])
+    '0.5 s, 1.0 s, 1.5 s and 2 more'
+    """
+    return _first_few([f"{float(t):.1f} s" for t in times_s])
+
+
+def spans_in_words(spans_s: Sequence[tuple[float, float]]) -> str:
+    """Begins and ends for a message: the first few, and how many more there are.
+
+    >>> spans_in_words([(0.5, 1.0), (2.0, 3.5)])
+    '0.5 to 1.0 s, 2.0 to 3.5 s'
+    """
+    return _first_few([f"{begin:.1f} to {end:.1f} s" for begin, end in spans_s])
+
+
+def _first_few(texts: Sequence[str]) -> str:
+    more = len(texts) - _TOLD_TIMES
+    return ", ".join(texts[:_TOLD_TIMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _measured(frames: Iterable[Frame]) -> Iterator[_Seen]:

@@ -32,8 +32,8 @@ class _FollowRule:
 
 
 _FOLLOW = _FollowRule()
-Searched: TypeAlias = Callable[[Pixels, Sequence[Landmarks]], None]
-"""Receives a frame (H,W,3) and the faces that were found in it, the largest first."""
+Searched: TypeAlias = Callable[[Frame, Sequence[Landmarks]], None]
+"""Receives a frame and the faces that were found in it, the largest first."""
 
 
 class LandmarkTracker:
@@ -83,7 +83,7 @@ class LandmarkTracker:
         for frame in frames:
             reading = self._read_near(frame.pixels, place) if place is not None and lost == 0 else None
             if reading is None and (place is None or lost % self._config.search_every == 0):
-                seen = self._search(frame.pixels, place, lost, searched)
+                seen = self._search(frame, place, lost, searched)
                 if seen is not None:
                     reading, place = self._detector.read(frame.pixels, seen), seen
             if reading is None:
@@ -104,15 +104,13 @@ class LandmarkTracker:
             return None
         return reading
 
-    def _search(
-        self, pixels: Pixels, last: Place | None, lost: int, searched: Searched | None
-    ) -> Place | None:
+    def _search(self, frame: Frame, last: Place | None, lost: int, searched: Searched | None) -> Place | None:
         """The place of the followed face, or of the chosen one if none is followed yet; None if it is not found."""
-        found_faces = self._detector.detect(pixels, small_faces=False)
+        found_faces = self._detector.detect(frame.pixels, small_faces=False)
         places = [place_of(face.points_image, self._detector.schema) for face in found_faces]
         if last is None:
             if searched is not None:
-                searched(pixels, found_faces)
+                searched(frame, found_faces)
             index = 0 if self._config.face == "largest" else self._config.face
             return places[index] if index < len(places) else None
         return _nearest(places, last, _FOLLOW.cut + _FOLLOW.reach_growth * lost)

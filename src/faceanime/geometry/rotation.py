@@ -9,6 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+Rotation.from_rotvec(np.zeros(3))
+"""SciPy asks once whether a NumPy array is torch's, and fails if torch is being imported by another thread then. Asked
+here, it remembers the answer."""
+
 
 def rotation_from_vector(vector: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:
     """The exponential map: the rotation of a rotation vector.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -67,7 +68,7 @@ def tile_row(pictures: Sequence[Picture], height_px: int) -> Picture:
 def contact_sheet(rows: Sequence[Sequence[Picture]], labels: Sequence[str], tile_px: int = 256) -> Picture:
     """A grid of pictures (H,W,3), each row under its label, all tiles `tile_px` high, on white.
 
-    Columns line up; a tile narrower than its column is centered in it.
+    Columns line up; a tile narrower than its column is centered in it. The sheet is as wide as its longest label.
 
     Raises ShapeError for no rows, an empty row, or not one label a row.
     """
@@ -110,8 +111,9 @@ def _scaled(picture: Picture, height_px: int) -> Picture:
 
 
 def _caption(label: str, width: int, tile_px: int) -> Picture:
+    """A label on white, `width` wide or, if the label is longer, as wide as that."""
     size = LAYOUT.px(LAYOUT.font, tile_px)
-    canvas = Image.fromarray(_white(2 * size, width))
     font = ImageFont.load_default(size)
+    canvas = Image.fromarray(_white(2 * size, max(width, math.ceil(font.getlength(label)))))
     ImageDraw.Draw(canvas).text((0, LAYOUT.baseline * size), label, INK, font, anchor="ls")
     return np.asarray(canvas)

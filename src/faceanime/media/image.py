@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from faceanime.core.errors import MediaError, OutputError, check_shape, one_line
-from faceanime.core.files import atomic_output, check_input, full_disk_named
+from faceanime.core.files import as_path, atomic_output, check_input, full_disk_named
 from faceanime.structures.frames import Pixels
 
 MAX_PIXELS = 100_000_000
@@ -56,7 +56,7 @@ def read_image(path: str | Path) -> Pixels:
 
     Raises: MediaError, naming the file, when it is missing, not a picture, damaged or larger than `MAX_PIXELS`.
     """
-    with _open_image(Path(path)) as image:
+    with _open_image(as_path(path, "path")) as image:
         return from_pillow(image, path)
 
 
@@ -77,7 +77,7 @@ def write_image(path: str | Path, pixels: Pixels) -> None:
     Raises: OutputError when the suffix is unknown or the file cannot be written; ShapeError.
     """
     check_shape("pixels", pixels, None, None, 3)
-    with picture_output(Path(path)) as write:
+    with picture_output(as_path(path, "path")) as write:
         write(pixels)
 
 

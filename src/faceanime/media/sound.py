@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from faceanime.core.progress import Progress, SilentProgress, check_cancelled
 from faceanime.media.animation import is_animated_picture
 from faceanime.media.demux import SteadyClock, open_media, picture_stream, sound_streams
+from faceanime.media.image import is_image_file
 
 GAP_S = Fraction(4, 100)
 """Gap or overlap in s between pieces of sound that counts as rounding of time stamps; viewers notice an offset from the
@@ -41,6 +42,8 @@ class Sound:
     """The largest number of channels of the decoded track."""
     is_uniform: bool
     """Whether it is whole, without gaps, and of one layout, rate and format throughout."""
+    ends_s: Fraction
+    """Time in s, counted from time 0, at which what was decoded of it ends."""
 
 
 def find_sound(
@@ -57,7 +60,7 @@ def find_sound(
 
     Raises: MediaError when the file itself cannot be read; Cancelled.
     """
-    if is_animated_picture(path):
+    if is_animated_picture(path) or is_image_file(path):
         return None
     with open_media(path) as source:
         tracks = [stream.index for stream in sound_streams(source)]
@@ -79,7 +82,9 @@ def find_sound(
         if heard.damaged:
             log.warning("the sound of %s is damaged: %d of its packets are silent", path, heard.damaged)
         zero_s = start_s + (heard.first_s if picture_s is None else picture_s)
-        return Sound(path, track, zero_s, heard.rate_hz, heard.channels, heard.is_uniform)
+        return Sound(
+            path, track, zero_s, heard.rate_hz, heard.channels, heard.is_uniform, heard.until_s - zero_s
+        )
     if faults:
         log.warning("%s is used without its sound (%s)", path, "; ".join(faults))
     return None
@@ -107,7 +112,7 @@ class _Heard:
     """What is found by decoding a track."""
 
     def __init__(self) -> None:
-        self.first_s, self._until_s = Fraction(0), Fraction(0)
+        self.first_s, self.until_s = Fraction(0), Fraction(0)
         self.rate_hz = self.channels = self.damaged = 0
         self._format: tuple[str, str, int] | None = None
         self._changes, self._unmixed = 0, ""
@@ -137,9 +142,9 @@ class _Heard:
                 self._unmixed = frame.layout.name
             if self._format is None:
                 self.first_s = start_s
-            elif found != self._format or frame.pts is None or abs(start_s - self._until_s) > GAP_S:
+            elif found != self._format or frame.pts is None or abs(start_s - self.until_s) > GAP_S:
                 self._changes += 1
-            self._format, self._until_s = found, start_s + Fraction(frame.samples, frame.sample_rate)
+            self._format, self.until_s = found, start_s + Fraction(frame.samples, frame.sample_rate)
             self.rate_hz = max(self.rate_hz, frame.sample_rate)
             self.channels = max(self.channels, frame.layout.nb_channels)
 

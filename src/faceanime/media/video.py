@@ -20,7 +20,8 @@ from faceanime.core.errors import MediaError
 from faceanime.media.animation import animation_timing, is_animated_picture, read_animation
 from faceanime.media.demux import SteadyClock, open_media, picture_stream
 from faceanime.media.frame_pixels import FramePixels, display_size, orientation_of
-from faceanime.media.image import check_size
+from faceanime.media.image import check_size, is_image_file
+from faceanime.media.seeking import Entry, entry_before
 from faceanime.structures.frames import Frame, Pixels, VideoInfo
 
 NTSC_RATES = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
@@ -57,14 +58,18 @@ def probe_video(path: Path) -> VideoInfo:
         if orientation_of(first).swapped:
             width, height = height, width
         rate = _constant_rate(path, stream)
-        duration_s = _length_s(stream)
-        if duration_s is None:
-            ends = container.duration or 0
-            begins = (
-                container.start_time or 0 if "matroska" in container.format.name else 0
-            )  # counted in its length
-            duration_s = Fraction(max(ends - begins, 0), av.time_base)
-        return VideoInfo(width, height, rate, round(duration_s * rate) or None)
+        return VideoInfo(width, height, rate, round(_duration_s(container, stream) * rate) or None)
+
+
+def check_start(path: Path, start_s: float) -> None:
+    """Raise MediaError for a video that ends before `start_s`, if its header tells; another file passes."""
+    if start_s == 0.0 or is_image_file(path) or is_animated_picture(path) or not is_video(path):
+        return
+    with _open_video(path) as (container, stream):
+        duration_s = _duration_s(container, stream)
+        tells = any(name in container.format.name for name in _TELLING_FORMATS)
+        if tells and 0 < duration_s <= start_s:
+            raise _ends_before(path, start_s, duration_s)
 
 
 def read_frames(
@@ -84,40 +89,45 @@ def read_frames(
 
     Damaged packets are warned of, and skipped or repaired by the decoder.
 
+    Of a part that begins late, decoding begins at a key frame before it, where the container allows that exactly.
+
     Raises: MediaError when nothing or less than half can be decoded, or when the video is truncated; it says after how
     many frames. (A truncated .mkv, .webm or .ts just ends: the container does not give its length.)
     """
-    shown = 0
-    for frame in _read_part(path, max_side_px, frame_rate, Fraction(start_s), end_s):
-        yield frame
-        shown += 1
-    if not shown:
-        raise MediaError(f"cannot read {path} from {start_s:g} s on: it ends before")
-
-
-def _read_part(
-    path: Path, max_side_px: int | None, frame_rate: Fraction | None, start_s: Fraction, end_s: float | None
-) -> Iterator[Frame]:
-    ticks = None if end_s is None else lambda rate: max(round((Fraction(end_s) - start_s) * rate), 1)
+    start = Fraction(start_s)
+    ticks = None if end_s is None else lambda rate: max(round((Fraction(end_s) - start) * rate), 1)
     if is_animated_picture(path):
         rate = _probe_animation(path).frame_rate
-        pictures = _from(start_s, read_animation(path, max_side_px))
-        frames = _at_constant_rate(pictures, lambda pixels: pixels, frame_rate or rate, rate)
+        pictures = read_animation(path, max_side_px)
+        frames = _at_constant_rate(path, start, pictures, lambda pixels: pixels, frame_rate or rate, rate)
         yield from islice(frames, ticks and ticks(frame_rate or rate))
         return
+    entry = _entry_before(path, start) if start else None
     with _open_video(path) as (container, stream):
         rate = _constant_rate(path, stream)
+        if entry is not None:
+            container.seek(entry.offset, stream=stream)
         decoded = _with_durations(
-            _decoded(path, container, stream), rate, SteadyClock(container), _length_s(stream)
+            _decoded(path, container, stream, 0 if entry is None else entry.skipped),
+            rate,
+            SteadyClock(container),
+            _length_s(stream),
+            None if entry is None else entry.first_s,
         )
         to_pixels = FramePixels(path, stream, max_side_px)
-        frames = _at_constant_rate(_from(start_s, decoded), to_pixels, frame_rate or rate, rate)
+        frames = _at_constant_rate(path, start, decoded, to_pixels, frame_rate or rate, rate)
         yield from islice(frames, ticks and ticks(frame_rate or rate))
 
 
-def _from(start_s: Fraction, frames: Iterator[tuple[Fraction, Shown]]) -> Iterator[tuple[Fraction, Shown]]:
-    """Frames with the times until which they are shown, counted from `start_s`."""
-    return ((until_s - start_s, shown) for until_s, shown in frames)
+def _ends_before(path: Path, start_s: float | Fraction, length_s: Fraction) -> MediaError:
+    return MediaError(
+        f"cannot read {path} from {float(start_s):g} s on: it ends after {float(length_s):.2f} s"
+    )
+
+
+def _entry_before(path: Path, start_s: Fraction) -> Entry | None:
+    with _open_video(path) as (container, stream):
+        return entry_before(container, stream, _decoded(path, container, stream), start_s)
 
 
 def nearest_rate(rate: Fraction) -> Fraction:
@@ -172,9 +182,12 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _decoded(
+    path: Path, container: InputContainer, stream: VideoStream, skipped: int = 0
+) -> Iterator[VideoFrame]:
     """The frames as decoded; of damaged packets, what the decoder makes of them, with a warning at the end.
 
+    `skipped` is the number of packets before the first one that is read.
     Raises MediaError where nothing can be decoded, where most packets are damaged, or where the file is truncated.
     """
     frames = packets = 0
@@ -196,7 +209,7 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
             yield from decoded
     except FFmpegError as error:
         raise MediaError(_broken(path, frames, error.strerror)) from error
-    missing = _missing(container, stream, packets, is_cut, ends_at)
+    missing = _missing(container, stream, skipped + packets, is_cut, ends_at)
     if frames == 0 and not missing:
         raise MediaError(f"cannot read {path}: no frame can be decoded")
     if missing or 2 * len(damage) > packets:
@@ -225,6 +238,8 @@ def _missing(
     return None
 
 
+_TELLING_FORMATS = ("mp4", "matroska", "avi")
+"""FFmpeg's formats whose headers give the length; of others it is estimated."""
 _AVI_SLACK = 2
 """Frames by which the header of a whole AVI may be wrong."""
 
@@ -234,25 +249,42 @@ def _broken(path: Path, count: int, reason: str | None) -> str:
 
 
 def _with_durations(
-    frames: Iterator[VideoFrame], rate: Fraction, clock: SteadyClock, length_s: Fraction | None
+    frames: Iterator[VideoFrame],
+    rate: Fraction,
+    clock: SteadyClock,
+    length_s: Fraction | None,
+    first_s: Fraction | None = None,
 ) -> Iterator[tuple[Fraction, VideoFrame]]:
-    """Each frame with the time, in s from the first one, until which it is shown; `length_s` is that of the stream."""
+    """Each frame with the time, in s from `first_s` on the clock, until which it is shown.
+
+    `first_s` is by default when the first frame appears; `length_s` is that of the stream.
+    """
     before: VideoFrame | None = None
-    first_s, appears_s, until_s = Fraction(0), Fraction(0), Fraction(0)
+    appears_s, until_s = Fraction(0), Fraction(0)
     for frame in frames:
         duration_s = (frame.duration or 0) * (frame.time_base or Fraction(0)) or 1 / rate
         appears_s = clock.time_of(frame, duration_s)
-        if before is None:
-            first_s = appears_s
-        else:
+        first_s = appears_s if first_s is None else first_s
+        if before is not None:
             yield appears_s - first_s, before
         before, until_s = frame, appears_s - first_s + duration_s
-    if before is not None:
+    if before is not None and first_s is not None:
         # in MP4, durations are those of the order of decoding: the last one may be another frame's
         yield (
             until_s if length_s is None else min(until_s, max(length_s, appears_s - first_s + 1 / rate)),
             before,
         )
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
+    """How long the pictures last, as the header tells; 0 where it does not."""
+    length_s = _length_s(stream)
+    if length_s is None:
+        ends = container.duration or 0
+        # in Matroska, the time before the first picture is counted in the length
+        begins = container.start_time or 0 if "matroska" in container.format.name else 0
+        length_s = Fraction(max(ends - begins, 0), av.time_base)
+    return length_s
 
 
 def _length_s(stream: VideoStream) -> Fraction | None:
@@ -262,23 +294,28 @@ def _length_s(stream: VideoStream) -> Fraction | None:
 
 
 def _at_constant_rate(
+    path: Path,
+    start_s: Fraction,
     frames: Iterable[tuple[Fraction, Shown]],
     to_pixels: Callable[[Shown], Pixels],
     rate: Fraction,
     source_rate: Fraction,
 ) -> Iterator[Frame]:
-    """Yield, for each tick of `rate`, the frame that is shown then.
+    """Yield, for each tick of `rate` from `start_s` on, the frame that is shown then, the first at time 0.
 
     Times may be off by half a frame, so that rounded ones (1 ms in .webm, 10 ms in .gif) cause no stutter.
+    Raises MediaError if all end before.
     """
     slack_s = 1 / (2 * max(rate, source_rate))
-    tick = 0
+    tick, until_s = 0, Fraction(0)
     for until_s, shown in frames:
         pixels: Pixels | None = None  # converted once, and only if shown
-        while tick / rate + slack_s <= until_s:
+        while start_s + tick / rate + slack_s <= until_s:
             pixels = to_pixels(shown) if pixels is None else pixels
             yield Frame(pixels, tick / rate)
             tick += 1
+    if tick == 0:
+        raise _ends_before(path, start_s, until_s)
 
 
 def _probe_animation(path: Path) -> VideoInfo:
