@@ -1,4 +1,4 @@
-"""How far a portrait reaches the expression of a target picture: mouth width and lips of the last frame.
+"""Measure how far a portrait reaches the expression of a target picture, by mouth width and lips of the last frame.
 
     python benchmarks/target.py --data DIR [--split test] [--people PREFIX] [--same-person yes] [--sheet FILE.png]
 

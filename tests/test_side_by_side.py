@@ -1,4 +1,4 @@
-"""What a contact sheet shows of portraits and drivers of unusual shapes."""
+"""Contact sheets of very wide and very tall portraits and drivers."""
 
 from __future__ import annotations
 

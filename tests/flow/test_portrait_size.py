@@ -1,4 +1,4 @@
-"""What a portrait's size costs is told: a face that is tiny in the result, a picture that is enlarged."""
+"""Faces that are tiny in the result, and portraits that are enlarged, are mentioned."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class VideoDriver:
 
 
 def _hardly_moves(motion: Dynamics, model: MorphableModel) -> bool:
-    """Whether the face stays where and as it is, its head and its expression, in all frames that show it."""
+    """Whether head and expression hardly change in the frames that show the face."""
     shown = np.flatnonzero(motion.valid)
     some = shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), _MEASURED_FRAMES)).astype(int))]
     faces = model.landmarks_of(model.vertices(motion.identity, motion.expression[some]))

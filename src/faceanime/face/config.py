@@ -96,9 +96,9 @@ class GoalConfig:
     """Reading of a picture as the goal of a movement."""
 
     same_person: Literal["auto", "yes", "no"] = "auto"
-    """Whether the portrait and the picture to which it moves show one person (auto, yes or no). If so, one identity is
-    fitted to both, and the picture's expression is reached. auto asks the recognizer of the extra `identity`; without
-    that extra it means no."""
+    """Whether the portrait and the picture that it moves to show the same person. If so, one identity is fitted to
+    both, so that the picture's expression is reached. auto asks the recognizer of the extra `identity`, and means no
+    where that is not installed."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 Landmarks are found under a mask, a hand or dark glasses as well, where the model expects them. What is there is told
 by its color and structure: cloth is less red than the forehead, lips and the skin around them never are; lips differ
-from the skin around them, the parts of a hand do not; an eye has bright and dark, dark glasses have neither.
+in color from the skin around them, the parts of a hand do not; an eye has bright and dark, dark glasses have neither.
 
-The bounds were chosen on 436 portraits of training people, none of which is beyond them, and on masks, hands and
-glasses that were drawn onto some; `benchmarks/cover.py` counts what they tell. Portraits of validation and test people
-were looked at as well, so that a count on them is no independent test.
+The bounds were chosen on 436 portraits of training people, of which one is beyond them, who holds a microphone before
+the lips, and on masks, hands and glasses that were drawn onto some; `benchmarks/cover.py` counts what they tell.
+Portraits of validation and test people were looked at as well, so that a count on them is no independent test.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Lab = Float[np.ndarray, "3"]
 
 @dataclass(frozen=True)
 class _CoverRule:
-    """What tells cloth, hands and glass from a face. Lengths in distances of the outer eye corners."""
+    """Bounds that tell cloth, hands and glass from a face. Lengths in distances of the outer eye corners."""
 
     eyes_px: int = 100
     """Distance of the outer eye corners in the picture that is looked at, px."""

@@ -117,7 +117,7 @@ def dlib_weights_path() -> Path:
 
 
 def is_same_person(one: FacePicture, other: FacePicture, schema: LandmarkSchema = MEDIAPIPE) -> bool:
-    """Whether dlib's network takes two faces for one person's; false without the extra `identity`.
+    """Whether dlib's network takes two faces to be one person's; false if the extra `identity` is not installed.
 
     `schema`: that of the landmarks, by default the bundled detector's.
     """

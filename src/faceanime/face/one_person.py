@@ -17,22 +17,20 @@ from faceanime.geometry.camera import project
 from faceanime.morphable.model import MorphableModel
 from faceanime.structures.coefficients import FaceCoefficients
 
-Expression = Float[np.ndarray, " K_exp"]
-Points = Float[np.ndarray, "L 3"]
-
 
 def change_of_expression(
-    own: Points,
-    target: Points,
-    seen_with: Callable[[Expression], Points | None],
+    own: Float[np.ndarray, "L 3"],
+    target: Float[np.ndarray, "L 3"],
+    seen_with: Callable[[np.ndarray], np.ndarray | None],
     model: MorphableModel,
     config: FitConfig,
-) -> Expression:
+) -> Float[np.ndarray, " K_exp"]:
     """The change of expression that brings a person's face from one picture to another, as a detector sees it.
 
     `own` and `target` are the landmarks in both pictures, px, each of its own; `seen_with` returns those in the first
-    picture when it is drawn with a change of expression, None if there is no face. Drawn skin keeps the folds of its
-    own expression, and what is seen of it falls short of the target: the change is corrected once by what is missing.
+    picture (L,3) when it is drawn with a change of expression (K_exp,), None if there is no face. Drawn skin keeps the
+    folds of its own expression, and what is seen of it falls short of the target: the change is corrected once by what
+    is missing.
     """
     both = fit_coefficients(np.stack([own, target]).astype(np.float64), model, config)
     change = both.expression[1] - both.expression[0]
@@ -43,7 +41,7 @@ def change_of_expression(
     return change + both.expression[1] - reached.expression[0]
 
 
-def apparent_landmarks(face: FaceCoefficients, model: MorphableModel) -> Points:
+def apparent_landmarks(face: FaceCoefficients, model: MorphableModel) -> Float[np.ndarray, "L 3"]:
     """The landmarks of a face as a detector would see them in its picture, px."""
     shape = (
         model.landmark_mean.astype(np.float64)

@@ -95,7 +95,7 @@ def _is_cut(behind: Sequence[_Seen], now: _Seen, ahead: Sequence[_Seen]) -> bool
 
 
 def has_jumped(before: Landmarks, after: Landmarks, elapsed_s: Fraction) -> bool:
-    """Whether a face has moved or grown more within `elapsed_s` seconds than a head can."""
+    """Whether a face has moved or grown faster than a head can, in the `elapsed_s` seconds between two readings."""
     sizes = [max(right - left, bottom - top) for left, top, right, bottom in (before.box_px, after.box_px)]
     shift = np.linalg.norm(after.points_image[:, :2] - before.points_image[:, :2], axis=1).mean()
     reach = np.clip(_JUMP.per_s * float(elapsed_s), _JUMP.shortest, _JUMP.longest)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+# SciPy asks once whether NumPy's arrays are torch's, which fails while another thread imports torch. Asked here, where
+# no such thread runs yet, it remembers the answer.
 Rotation.from_rotvec(np.zeros(3))
-"""SciPy asks once whether a NumPy array is torch's, and fails if torch is being imported by another thread then. Asked
-here, it remembers the answer."""
 
 
 def rotation_from_vector(vector: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:

@@ -1,4 +1,4 @@
-"""Where the reading of a part of a video may begin, so that its frames are those of the whole video, bit for bit."""
+"""The key frame at which to begin reading a part of a video, so that its frames are bit for bit the whole video's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from faceanime.media.demux import SteadyClock
 _EXACT_FORMATS = ("mp4", "matroska")
 """FFmpeg's formats whose time stamps are those of one clock throughout, and which find key frames by an index."""
 _MARGIN_S = Fraction(1)
-"""How long before the part its reading begins at least, in s: what is decoded next to the key frame is not used."""
+"""Least time from the key frame to the part, s: the pictures that are decoded right after a key frame are not used."""
 _LEAST_START_S = Fraction(3)
 """Time in s up to which everything before the part is decoded, which takes no longer; chosen by eye."""
 

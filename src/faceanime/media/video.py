@@ -277,7 +277,7 @@ def _with_durations(
 
 
 def _duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
-    """How long the pictures last, as the header tells; 0 where it does not."""
+    """The length of the pictures that the header gives, s; 0 if it gives none."""
     length_s = _length_s(stream)
     if length_s is None:
         ends = container.duration or 0
